@@ -1,0 +1,77 @@
+#include "core/chunk.h"
+
+#include <cstring>
+#include <limits>
+
+#include "proto/assert.h"
+
+namespace tocsin::core {
+namespace {
+
+constexpr std::uint64_t kMaxOffset = std::numeric_limits<std::uint32_t>::max();
+
+// Slots are read in place behind the bytes.
+constexpr std::size_t aligned(std::size_t capacity) {
+  return (capacity + 3) & ~std::size_t{3};
+}
+
+}  // namespace
+
+Chunk::Chunk(std::size_t capacity, const Origin& origin)
+    : origin_(origin),
+      capacity_(aligned(capacity)),
+      bytes_(std::make_unique_for_overwrite<char[]>(capacity_)) {
+  TOCSIN_ASSERT(capacity_ <= kMaxOffset);
+}
+
+bool Chunk::accepts(std::size_t size, Sequence sequence, TimeMs time) const {
+  const std::size_t used = this->size() + frames_ * sizeof(Slot);
+  return cost(size) <= capacity_ - used && sequence - origin_.sequence <= kMaxOffset &&
+         time - origin_.time <= kMaxOffset;
+}
+
+void Chunk::append(std::string_view head, std::string_view body, Sequence sequence, TimeMs time) {
+  const std::size_t frame_size = head.size() + body.size();
+  TOCSIN_ASSERT(accepts(frame_size, sequence, time));
+  TOCSIN_ASSERT(frames_ == 0 || sequence > last_sequence());
+  const std::size_t begin = size();
+  std::memcpy(bytes_.get() + begin, head.data(), head.size());
+  std::memcpy(bytes_.get() + begin + head.size(), body.data(), body.size());
+  const Slot slot{static_cast<std::uint32_t>(begin + frame_size),
+                  static_cast<std::uint32_t>(sequence - origin_.sequence),
+                  static_cast<std::uint32_t>(time - origin_.time)};
+  std::memcpy(bytes_.get() + capacity_ - (frames_ + 1) * sizeof(Slot), &slot, sizeof(Slot));
+  ++frames_;
+}
+
+std::uint32_t Chunk::first_after(Sequence after) const {
+  std::uint32_t low = 0;
+  std::uint32_t high = frames_;
+  while (low < high) {
+    const std::uint32_t middle = low + (high - low) / 2;
+    if (sequence_of(middle) > after) {
+      high = middle;
+    } else {
+      low = middle + 1;
+    }
+  }
+  return low;
+}
+
+void ChunkList::push(Chunk& chunk, TopicLog& owner) {
+  chunk.owner_ = &owner;
+  chunk.older_ = newest_;
+  (newest_ != nullptr ? newest_->newer_ : oldest_) = &chunk;
+  newest_ = &chunk;
+  bytes_ += chunk.capacity();
+}
+
+void ChunkList::remove(Chunk& chunk) {
+  (chunk.older_ != nullptr ? chunk.older_->newer_ : oldest_) = chunk.newer_;
+  (chunk.newer_ != nullptr ? chunk.newer_->older_ : newest_) = chunk.older_;
+  chunk.older_ = chunk.newer_ = nullptr;
+  chunk.owner_ = nullptr;
+  bytes_ -= chunk.capacity();
+}
+
+}  // namespace tocsin::core

@@ -1,0 +1,133 @@
+// A run of one topic's frames as contiguous wire bytes: the memory that every send points into.
+//
+// A chunk is a slotted page. Wire bytes grow from the front, one 12-byte slot per frame grows from
+// the back, and it is full when they meet:
+//
+//     | frame 0 | frame 1 | frame 2 | ......free...... | slot 2 | slot 1 | slot 0 |
+//
+// Invariants: bytes and slots, once written, never change and never move (I1). Sequences rise.
+//
+// Threads: append() and the accessors that say how far the chunk is filled need the hub's lock. Who
+// holds a Piece (below) may read the bytes and slots inside it without the lock, as they were
+// written before the lock that handed it out was released.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "core/settings.h"
+#include "proto/event_id.h"
+
+namespace tocsin::core {
+
+using proto::Sequence;
+
+class TopicLog;
+
+class Chunk {
+ public:
+  // `capacity`: bytes for frames and slots together. The three firsts are what slots and positions
+  // count from: the topic's byte and frame number at the chunk's begin, the first frame's time.
+  struct Origin {
+    std::uint64_t position = 0;
+    std::uint64_t frame = 0;
+    Sequence sequence = 0;
+    TimeMs time = 0;
+  };
+  Chunk(std::size_t capacity, const Origin& origin);
+
+  // Bytes of chunk that a frame of `size` wire bytes takes.
+  [[nodiscard]] static constexpr std::size_t cost(std::size_t size) { return size + sizeof(Slot); }
+
+  // Room for it, and its sequence and time within reach of the slots' 32-bit offsets.
+  [[nodiscard]] bool accepts(std::size_t size, Sequence sequence, TimeMs time) const;
+
+  // Copies the frame `head` + `body` in. REQUIRES: accepts(), and a sequence above the last one.
+  void append(std::string_view head, std::string_view body, Sequence sequence, TimeMs time);
+
+  [[nodiscard]] const char* data() const { return bytes_.get(); }
+  [[nodiscard]] std::size_t capacity() const { return capacity_; }
+  [[nodiscard]] std::uint32_t frames() const { return frames_; }
+  [[nodiscard]] std::uint32_t size() const { return frames_ == 0 ? 0 : end_of(frames_ - 1); }
+
+  // Frame `i` < frames(): where it begins and ends, its sequence, when it was published.
+  [[nodiscard]] std::uint32_t begin_of(std::uint32_t i) const { return i == 0 ? 0 : end_of(i - 1); }
+  [[nodiscard]] std::uint32_t end_of(std::uint32_t i) const { return slot(i).end; }
+  [[nodiscard]] Sequence sequence_of(std::uint32_t i) const {
+    return origin_.sequence + slot(i).sequence;
+  }
+  [[nodiscard]] TimeMs time_of(std::uint32_t i) const { return origin_.time + slot(i).time_ms; }
+
+  // The chunk's place in its topic: byte and frame numbers count from the topic's beginning.
+  [[nodiscard]] std::uint64_t begin_position() const { return origin_.position; }
+  [[nodiscard]] std::uint64_t end_position() const { return origin_.position + size(); }
+  [[nodiscard]] std::uint64_t begin_frame() const { return origin_.frame; }
+  [[nodiscard]] std::uint64_t end_frame() const { return origin_.frame + frames_; }
+  // REQUIRES: frames() > 0.
+  [[nodiscard]] Sequence last_sequence() const { return sequence_of(frames_ - 1); }
+  [[nodiscard]] TimeMs last_time() const { return time_of(frames_ - 1); }
+
+  // The first frame with a sequence above `after`; frames() if there is none.
+  [[nodiscard]] std::uint32_t first_after(Sequence after) const;
+
+ private:
+  friend class ChunkList;
+
+  struct Slot {
+    std::uint32_t end;       // one past the frame's last byte
+    std::uint32_t sequence;  // above origin_.sequence
+    std::uint32_t time_ms;   // above origin_.time
+  };
+  static_assert(sizeof(Slot) == 12);
+
+  [[nodiscard]] const Slot& slot(std::uint32_t i) const {
+    return reinterpret_cast<const Slot*>(bytes_.get() + capacity_)[-1 - static_cast<int>(i)];
+  }
+
+  const Origin origin_;
+  const std::size_t capacity_;
+  const std::unique_ptr<char[]> bytes_;
+  std::uint32_t frames_ = 0;
+
+  // The hub's list of all chunks, oldest first (under the hub's lock).
+  Chunk* older_ = nullptr;
+  Chunk* newer_ = nullptr;
+  TopicLog* owner_ = nullptr;
+};
+
+// Shared by the topic's log and by the sends that point into it; one reference per distinct piece
+// of a broadcast, never one per subscriber.
+using ChunkRef = std::shared_ptr<Chunk>;
+
+// Whole frames [first, last) of one chunk, adjacent in memory. Keeps its chunk alive.
+struct Piece {
+  ChunkRef chunk;
+  std::uint32_t first = 0;
+  std::uint32_t last = 0;
+
+  [[nodiscard]] std::uint32_t begin() const { return chunk->begin_of(first); }
+  [[nodiscard]] std::uint32_t end() const { return chunk->end_of(last - 1); }
+  [[nodiscard]] std::string_view bytes() const {
+    return {chunk->data() + begin(), std::size_t{end()} - begin()};
+  }
+  [[nodiscard]] Sequence last_sequence() const { return chunk->sequence_of(last - 1); }
+};
+
+// All chunks of the hub in the order of their making; what the cap of the hub takes from.
+class ChunkList {
+ public:
+  void push(Chunk& chunk, TopicLog& owner);
+  void remove(Chunk& chunk);
+  [[nodiscard]] Chunk* oldest() const { return oldest_; }
+  [[nodiscard]] static TopicLog& owner(const Chunk& chunk) { return *chunk.owner_; }
+  [[nodiscard]] std::size_t bytes() const { return bytes_; }
+
+ private:
+  Chunk* oldest_ = nullptr;
+  Chunk* newest_ = nullptr;
+  std::size_t bytes_ = 0;  // sum of capacities
+};
+
+}  // namespace tocsin::core

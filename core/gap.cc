@@ -1,0 +1,37 @@
+#include "core/gap.h"
+
+#include "proto/http_response.h"
+#include "proto/sse_encode.h"
+
+namespace tocsin::core {
+
+std::string_view to_string(GapReason reason) {
+  switch (reason) {
+    case GapReason::expired:
+      return "expired";
+    case GapReason::unknown_id:
+      return "unknown_id";
+    case GapReason::slow:
+      return "slow";
+  }
+  return "unknown";
+}
+
+void append_gap_frame(std::string& out, GapReason reason, std::string_view last_event_id,
+                      std::span<const TopicCursor> topics, proto::EventId id) {
+  std::string data = "{\"reason\":\"";
+  data += to_string(reason);
+  data += "\",\"last_event_id\":";
+  proto::append_json_string(data, last_event_id);
+  data += ",\"topics\":[";
+  for (const TopicCursor& at : topics) {
+    if (data.back() != '[') data += ',';
+    proto::append_json_string(data, at.topic->name);
+  }
+  data += "]}";
+  out += "id: " + proto::to_string(id) + "\n";
+  proto::encode_frame_body({.topic = {}, .type = kGapEvent, .id = {}, .data = data, .retry_ms = {}},
+                           out);
+}
+
+}  // namespace tocsin::core

@@ -1,0 +1,26 @@
+// The gap event: how a subscriber is told that events are missing (I6). A browser cannot read an
+// EventSource's response headers, so it has to be an event.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "core/hub.h"
+
+namespace tocsin::core {
+
+inline constexpr std::string_view kGapEvent = "gap";
+
+[[nodiscard]] std::string_view to_string(GapReason reason);
+
+// Appends the frame:
+//   id: EPOCH-CURSOR
+//   event: gap
+//   data: {"reason":"expired","last_event_id":"...","topics":["..."]}
+// The id moves the client on, so that it is told once. `last_event_id`: what the client sent; empty
+// for a gap in a running stream. `topics`: all that the connection reads.
+void append_gap_frame(std::string& out, GapReason reason, std::string_view last_event_id,
+                      std::span<const TopicCursor> topics, proto::EventId id);
+
+}  // namespace tocsin::core

@@ -1,0 +1,221 @@
+#include "core/hub.h"
+
+#include <algorithm>
+#include <functional>
+#include <utility>
+
+#include "proto/assert.h"
+
+namespace tocsin::core {
+namespace {
+
+// Topics that one call of maintain() visits: each may be a cache miss or three, under the lock.
+constexpr std::size_t kMaintainTopics = 1024;
+
+constexpr ShardMask bit(ShardId shard) {
+  return ShardMask{1} << shard;
+}
+
+}  // namespace
+
+std::size_t Hub::TopicHash::operator()(std::string_view name) const {
+  return std::hash<std::string_view>{}(name);
+}
+std::size_t Hub::TopicHash::operator()(const std::unique_ptr<Topic>& topic) const {
+  return (*this)(std::string_view{topic->name});
+}
+
+Hub::Hub(proto::Epoch epoch, std::size_t shards, HubSettings settings)
+    : epoch_(epoch),
+      settings_(std::move(settings)),
+      shards_(shards),
+      forgotten_(kForgottenBuckets) {
+  TOCSIN_ASSERT(shards > 0 && shards <= limits::kMaxShards);
+  for (const std::string& name : settings_.topics) make(name, 0).declared = true;
+}
+
+Hub::~Hub() = default;
+
+// --- topics
+// -----------------------------------------------------------------------------------------
+
+Sequence& Hub::forgotten(std::string_view name) {
+  return forgotten_[TopicHash{}(name) % kForgottenBuckets];
+}
+
+Topic* Hub::find(std::string_view name) {
+  const auto it = topics_.find(name);
+  return it == topics_.end() ? nullptr : it->get();
+}
+
+Topic* Hub::find_or_make(std::string_view name, TimeMs now) {
+  if (Topic* topic = find(name)) return topic;
+  return settings_.auto_topics ? &make(name, now) : nullptr;
+}
+
+Topic& Hub::make(std::string_view name, TimeMs now) {
+  if (Topic* existing = find(name)) return *existing;
+  const auto [it, inserted] =
+      topics_.insert(std::make_unique<Topic>(std::string{name}, forgotten(name)));
+  TOCSIN_ASSERT(inserted);
+  Topic& topic = **it;
+  topic.index = static_cast<std::uint32_t>(order_.size());
+  topic.last_used = now;
+  order_.push_back(&topic);
+  return topic;
+}
+
+void Hub::forget(Topic& topic) {
+  TOCSIN_ASSERT(topic.subscribers == 0 && topic.dirty == 0 && topic.log.empty());
+  Sequence& bucket = forgotten(topic.name);
+  bucket = std::max(bucket, topic.log.last_sequence());
+  order_[topic.index] = order_.back();
+  order_[topic.index]->index = topic.index;
+  order_.pop_back();
+  topics_.erase(topics_.find(std::string_view{topic.name}));
+}
+
+// --- publishing
+// -------------------------------------------------------------------------------------
+
+std::expected<Published, PublishError> Hub::publish(std::span<const NewEvent> events, TimeMs now,
+                                                    std::size_t* failed) {
+  TOCSIN_ASSERT(!events.empty());
+  std::size_t index = 0;
+  if (const auto error = refuse(events, index)) {
+    if (failed != nullptr) *failed = index;
+    return std::unexpected(*error);
+  }
+  Published result{.first = sequence_ + 1, .last = 0, .wake = 0};
+  const Sequence swept = swept_by_all();  // of this batch nothing is, so once is enough
+  Topic* topic = nullptr;
+  for (const NewEvent& event : events) {
+    if (topic == nullptr || topic->name != event.topic) topic = find_or_make(event.topic, now);
+    const Mark before{sequence_, appended_bytes_};
+    append(*topic, event, swept, now);
+    if (topic->subscribers != 0) result.wake |= announce(*topic, before);
+  }
+  result.last = sequence_;
+  if (chunks_.bytes() > settings_.total_bytes) enforce_total();
+  return result;
+}
+
+std::optional<PublishError> Hub::refuse(std::span<const NewEvent> events, std::size_t& failed) {
+  if (unswept_bytes() > limits::kMaxUnswept) return PublishError::busy;
+  for (failed = 0; failed < events.size(); ++failed) {
+    const NewEvent& event = events[failed];
+    if (!event.id.empty()) {
+      const auto own = proto::parse_event_id(event.id);
+      if (event.id == "earliest" || (own && own->epoch == epoch_)) return PublishError::reserved_id;
+    }
+    if (!settings_.auto_topics && find(event.topic) == nullptr) return PublishError::unknown_topic;
+  }
+  return std::nullopt;
+}
+
+void Hub::append(Topic& topic, const NewEvent& event, Sequence swept, TimeMs now) {
+  std::array<char, limits::kMaxEventId + 8> line;
+  static_assert(limits::kMaxEventId >= proto::kMaxEventIdText);
+  constexpr std::string_view kField = "id: ";
+  char* end = std::copy(kField.begin(), kField.end(), line.data());
+  const Sequence sequence = ++sequence_;
+  if (event.id.empty()) {
+    end += proto::write_event_id({epoch_, sequence}, end);
+  } else {
+    end = std::copy_n(event.id.data(), std::min(event.id.size(), limits::kMaxEventId), end);
+  }
+  *end++ = '\n';
+  const std::string_view id_line{line.data(), static_cast<std::size_t>(end - line.data())};
+  topic.log.append(id_line, event.body, !event.id.empty(), sequence, now, chunks_);
+  topic.last_used = now;
+  appended_bytes_ += id_line.size() + event.body.size();
+  ++events_encoded_;
+  topic.log.trim(settings_.history, settings_.backlog, swept, now, chunks_);
+}
+
+// Puts the topic on the list of every shard that reads it; says who had an empty list before.
+ShardMask Hub::announce(Topic& topic, Mark before) {
+  ShardMask wake = 0;
+  for (ShardMask rest = topic.subscribers & ~topic.dirty; rest != 0; rest &= rest - 1) {
+    const auto shard = static_cast<ShardId>(std::countr_zero(rest));
+    ShardState& state = shards_[shard];
+    if (state.news.empty()) {
+      wake |= bit(shard);
+      state.news_since = before;
+    }
+    state.news.push_back(&topic);
+  }
+  topic.dirty |= topic.subscribers;
+  return wake;
+}
+
+// --- what is still needed
+// ---------------------------------------------------------------------------
+
+Sequence Hub::swept_by_all() const {
+  Sequence swept = sequence_;
+  for (const ShardState& state : shards_) {
+    if (state.sweep_since) swept = std::min(swept, state.sweep_since->sequence);
+    if (state.news_since) swept = std::min(swept, state.news_since->sequence);
+  }
+  return swept;
+}
+
+std::uint64_t Hub::unswept_bytes() const {
+  std::uint64_t swept = appended_bytes_;
+  for (const ShardState& state : shards_) {
+    if (state.sweep_since) swept = std::min(swept, state.sweep_since->bytes);
+    if (state.news_since) swept = std::min(swept, state.news_since->bytes);
+  }
+  return appended_bytes_ - swept;
+}
+
+void Hub::enforce_total() {
+  const Sequence swept = swept_by_all();
+  while (chunks_.bytes() > settings_.total_bytes) {
+    Chunk* oldest = chunks_.oldest();
+    if (oldest == nullptr || oldest->last_sequence() > swept) return;
+    ChunkList::owner(*oldest).drop_oldest(chunks_);
+  }
+}
+
+void Hub::maintain(TimeMs now) {
+  const Sequence swept = swept_by_all();
+  for (std::size_t n = std::min(kMaintainTopics, order_.size()); n > 0 && !order_.empty(); --n) {
+    if (maintain_next_ >= order_.size()) maintain_next_ = 0;
+    Topic& topic = *order_[maintain_next_];
+    topic.log.trim(settings_.history, settings_.backlog, swept, now, chunks_);
+    const bool unused = topic.subscribers == 0 && topic.dirty == 0 && topic.log.empty() &&
+                        !topic.declared && topic.last_used + settings_.topic_idle_ms <= now;
+    if (unused) {
+      forget(topic);  // another topic takes its place in order_
+    } else {
+      ++maintain_next_;
+    }
+  }
+  enforce_total();
+}
+
+void Hub::reconfigure(HubSettings settings) {
+  settings_ = std::move(settings);
+  for (const std::string& name : settings_.topics) make(name, 0).declared = true;
+}
+
+// --- a shard's work
+// ---------------------------------------------------------------------------------
+
+void Hub::collect(ShardId shard, Collected& out) {
+  ShardState& state = shards_[shard];
+  TOCSIN_ASSERT(!state.sweep_since);
+  out.topics.clear();
+  out.topics.swap(state.news);
+  out.cut = sequence_;
+  for (Topic* topic : out.topics) topic->dirty &= ~bit(shard);
+  state.sweep_since = std::exchange(state.news_since, std::nullopt);
+}
+
+void Hub::swept(ShardId shard) {
+  shards_[shard].sweep_since.reset();
+}
+
+}  // namespace tocsin::core

@@ -1,0 +1,216 @@
+// The hub: topics, the one sequence, who reads what, and what memory may be let go.
+//
+// Shards (net) do all the work; the hub is what they share. It says what to do and never does I/O:
+// publish() returns which shards to wake, collect() which topics a shard must sweep, read() the
+// bytes to send. Time is an argument.
+//
+// Invariants: sequences are dense and increasing, assigned in publish() alone (I3). Every event is
+// encoded once, into the log (I2). No chunk goes before every shard has swept it, so a subscriber
+// whose socket keeps up never meets a gap, however slow the hub's own cores are.
+//
+// Threads: every member needs the hub's lock (net/shared_hub.h). Topic pointers are stable while
+// the shard that got them from subscribe() has not called leave().
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <vector>
+
+#include "core/settings.h"
+#include "core/topic_log.h"
+#include "proto/event.h"
+#include "proto/event_id.h"
+#include "proto/limits.h"
+
+namespace tocsin::core {
+
+using ShardId = std::uint32_t;    // < limits::kMaxShards
+using ShardMask = std::uint64_t;  // bit i: shard i
+
+struct Topic {
+  Topic(std::string topic_name, Sequence forgotten) : name(std::move(topic_name)), log(forgotten) {}
+
+  const std::string name;
+  TopicLog log;
+  ShardMask subscribers = 0;  // shards that have subscribers here
+  ShardMask dirty = 0;        // shards with news here that they have not collected
+  TimeMs last_used = 0;       // the last publish or leave
+  std::uint32_t index = 0;    // in Hub::order_
+  bool declared = false;      // named in the settings: never forgotten
+};
+
+// An event ready for the log: encoded but for its id line.
+struct NewEvent {
+  std::string_view topic;
+  std::string_view id;    // the publisher's own; empty: the hub's
+  std::string_view body;  // proto::encode_frame_body
+};
+
+struct Published {
+  Sequence first = 0;
+  Sequence last = 0;
+  ShardMask wake = 0;  // shards that had nothing to do before
+};
+
+enum class PublishError : std::uint8_t {
+  unknown_topic,  // and topics are not made by use
+  reserved_id,    // a publisher's own id in the form of this hub's ids
+  busy,           // kMaxUnswept: ask again when the shards have caught up; nothing was published
+};
+
+// How a subscriber wants to begin.
+struct Resume {
+  enum class Kind : std::uint8_t { live, after_id, earliest };
+  Kind kind = Kind::live;
+  std::string_view id;  // after_id: the Last-Event-ID
+};
+
+enum class GapReason : std::uint8_t { expired, unknown_id, slow };
+
+// One topic of a subscriber: replay takes nothing at or below `from` (history's floor when it
+// came).
+struct TopicCursor {
+  Topic* topic = nullptr;
+  Sequence from = 0;
+};
+
+struct Subscription {
+  Sequence cursor = 0;              // everything up to here is delivered (or lost, see gap)
+  std::vector<TopicCursor> topics;  // without repetitions
+  std::optional<GapReason> gap;
+};
+
+// A shard's unfinished work as the hub sees it. Bytes and sequences before the first unswept event.
+struct Collected {
+  std::vector<Topic*> topics;
+  Sequence cut = 0;  // the newest sequence at the time
+};
+
+class Hub {
+ public:
+  // `epoch`: random, different at each start (and wherever the history is lost).
+  Hub(proto::Epoch epoch, std::size_t shards, HubSettings settings);
+  ~Hub();
+  Hub(const Hub&) = delete;
+  Hub& operator=(const Hub&) = delete;
+
+  // All events or none, in their order. On an error `failed` (if given) is the offending event's
+  // index.
+  [[nodiscard]] std::expected<Published, PublishError> publish(std::span<const NewEvent> events,
+                                                               TimeMs now,
+                                                               std::size_t* failed = nullptr);
+
+  // Makes `shard` a reader of the topics. Nothing: a topic does not exist and is not made by use.
+  [[nodiscard]] std::optional<Subscription> subscribe(std::span<const std::string_view> topics,
+                                                      const Resume& resume, ShardId shard,
+                                                      TimeMs now);
+  // `shard` has no more readers of `topic`; the pointer ends.
+  void leave(Topic& topic, ShardId shard, TimeMs now);
+
+  // Takes the shard's list of topics with news. The shard then sweeps all its subscribers of them,
+  // and calls swept() when every one was sent its part or found blocked. REQUIRES: no collection of
+  // the shard is unfinished.
+  void collect(ShardId shard, Collected& out);
+  void swept(ShardId shard);
+  [[nodiscard]] bool has_news(ShardId shard) const { return !shards_[shard].news.empty(); }
+
+  // Over one or many topics: the pieces above `after` in sequence order, at most `max_bytes` and
+  // `max_pieces` of them (appended to `out`), as of one moment.
+  [[nodiscard]] ReadStatus read(std::span<const TopicCursor> topics, Sequence after,
+                                std::size_t max_bytes, std::size_t max_pieces,
+                                std::vector<Piece>& out) const;
+
+  // How far a reader is behind: wire bytes, and when its first missing event was published.
+  struct Behind {
+    std::uint64_t bytes = 0;
+    std::optional<TimeMs> since;
+  };
+  [[nodiscard]] Behind behind(std::span<const TopicCursor> topics, Sequence cursor) const;
+
+  // Conflation: moves the topics' `from` and returns the cursor so that only each topic's newest
+  // event (if it is above `cursor` and still there) is left to read.
+  [[nodiscard]] Sequence skip_to_latest(std::span<TopicCursor> topics, Sequence cursor) const;
+  // After a gap: the least cursor from which read() goes on, with `from` at history's floor.
+  [[nodiscard]] Sequence skip_gap(std::span<TopicCursor> topics, Sequence cursor, TimeMs now) const;
+
+  // Enforces ages and forgets unused topics, a bounded number of topics per call; call some times a
+  // second. Readers never depend on it: history's floor is exact at every subscribe.
+  void maintain(TimeMs now);
+
+  // Takes effect for everything that follows; topics named before stay.
+  void reconfigure(HubSettings settings);
+
+  [[nodiscard]] proto::Epoch epoch() const { return epoch_; }
+  [[nodiscard]] Sequence last_sequence() const { return sequence_; }
+  [[nodiscard]] std::size_t topics() const { return order_.size(); }
+  [[nodiscard]] std::size_t log_bytes() const { return chunks_.bytes(); }
+  [[nodiscard]] std::uint64_t encoded_bytes() const { return appended_bytes_; }
+  [[nodiscard]] std::uint64_t events_encoded() const { return events_encoded_; }
+  // Bytes appended that some shard has not swept yet.
+  [[nodiscard]] std::uint64_t unswept_bytes() const;
+
+ private:
+  struct Mark {  // the state before some shard's first unswept event
+    Sequence sequence;
+    std::uint64_t bytes;
+  };
+  struct ShardState {
+    std::vector<Topic*> news;
+    std::optional<Mark> news_since;   // before the first event in `news`
+    std::optional<Mark> sweep_since;  // the same of the collection being swept
+  };
+  struct TopicHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view name) const;
+    std::size_t operator()(const std::unique_ptr<Topic>& topic) const;
+  };
+  struct TopicEqual {
+    using is_transparent = void;
+    static std::string_view name(std::string_view text) { return text; }
+    static std::string_view name(const std::unique_ptr<Topic>& topic) { return topic->name; }
+    bool operator()(const auto& a, const auto& b) const { return name(a) == name(b); }
+  };
+
+  Topic* find(std::string_view name);
+  Topic* find_or_make(std::string_view name, TimeMs now);
+  Topic& make(std::string_view name, TimeMs now);
+  void forget(Topic& topic);
+  std::optional<PublishError> refuse(std::span<const NewEvent> events, std::size_t& failed);
+  void append(Topic& topic, const NewEvent& event, Sequence swept, TimeMs now);
+  ShardMask announce(Topic& topic, Mark before);
+  [[nodiscard]] Sequence swept_by_all() const;
+  void enforce_total();
+  [[nodiscard]] ReadStatus read_merged(std::span<const TopicCursor> topics, Sequence after,
+                                       std::size_t max_bytes, std::size_t max_pieces,
+                                       std::vector<Piece>& out) const;
+  [[nodiscard]] Sequence& forgotten(std::string_view name);
+
+  const proto::Epoch epoch_;
+  HubSettings settings_;
+  Sequence sequence_ = 0;
+  std::uint64_t appended_bytes_ = 0;
+  std::uint64_t events_encoded_ = 0;
+
+  std::unordered_set<std::unique_ptr<Topic>, TopicHash, TopicEqual> topics_;
+  std::vector<Topic*> order_;  // all topics; maintain() walks it in turns
+  std::size_t maintain_next_ = 0;
+  ChunkList chunks_;
+  std::vector<ShardState> shards_;
+
+  // The newest sequence of any forgotten topic, by hash of its name. A topic that comes back starts
+  // from its bucket's value, so that an old Last-Event-ID is answered with a gap and not with
+  // silence. Fixed size; a collision can tell of a gap where there was none, never the reverse.
+  static constexpr std::size_t kForgottenBuckets = 65'536;
+  std::vector<Sequence> forgotten_;
+};
+
+}  // namespace tocsin::core

@@ -1,0 +1,179 @@
+// The reader's side of the hub: subscribing, resuming, reading over many topics.
+#include <algorithm>
+#include <limits>
+
+#include "core/hub.h"
+#include "proto/assert.h"
+
+namespace tocsin::core {
+namespace {
+
+constexpr ShardMask bit(ShardId shard) {
+  return ShardMask{1} << shard;
+}
+
+// The position that a Last-Event-ID names, in the hub's own form or as a publisher's id in one of
+// the topics; nothing if it means nothing here (another epoch, from the future, not kept).
+std::optional<Sequence> resolve(std::string_view id, proto::Epoch epoch, Sequence newest,
+                                std::span<const TopicCursor> topics) {
+  if (const auto own = proto::parse_event_id(id); own && own->epoch == epoch) {
+    return own->sequence <= newest ? std::optional{own->sequence} : std::nullopt;
+  }
+  std::optional<Sequence> found;
+  for (const TopicCursor& at : topics) {
+    const auto sequence = at.topic->log.find(id);
+    // The same id in two topics: the older one repeats where the newer one would lose.
+    if (sequence && (!found || *sequence < *found)) found = sequence;
+  }
+  return found;
+}
+
+}  // namespace
+
+std::optional<Subscription> Hub::subscribe(std::span<const std::string_view> topics,
+                                           const Resume& resume, ShardId shard, TimeMs now) {
+  Subscription result;
+  for (std::string_view name : topics) {
+    Topic* topic = find_or_make(name, now);
+    if (topic == nullptr) return std::nullopt;
+    const bool repeated = std::any_of(result.topics.begin(), result.topics.end(),
+                                      [topic](const TopicCursor& at) { return at.topic == topic; });
+    if (!repeated) result.topics.push_back({topic, 0});
+  }
+  TOCSIN_ASSERT(!result.topics.empty());
+  for (TopicCursor& at : result.topics) at.topic->subscribers |= bit(shard);
+
+  result.cursor = sequence_;
+  if (resume.kind == Resume::Kind::live) return result;
+  Sequence least = sequence_;
+  for (TopicCursor& at : result.topics) {
+    at.from = at.topic->log.history_floor(settings_.history, now);
+    least = std::min(least, at.from);
+  }
+  result.cursor = least;
+  if (resume.kind == Resume::Kind::earliest) return result;
+  const auto position = resolve(resume.id, epoch_, sequence_, result.topics);
+  if (!position) {
+    result.gap = GapReason::unknown_id;
+    return result;
+  }
+  result.cursor = std::max(least, *position);
+  for (const TopicCursor& at : result.topics) {
+    if (at.from > *position) result.gap = GapReason::expired;
+  }
+  return result;
+}
+
+void Hub::leave(Topic& topic, ShardId shard, TimeMs now) {
+  TOCSIN_ASSERT((topic.subscribers & bit(shard)) != 0);
+  topic.subscribers &= ~bit(shard);
+  topic.last_used = now;
+  if ((topic.dirty & bit(shard)) == 0) return;
+  topic.dirty &= ~bit(shard);
+  ShardState& state = shards_[shard];
+  std::erase(state.news, &topic);
+  if (state.news.empty()) state.news_since.reset();
+}
+
+ReadStatus Hub::read(std::span<const TopicCursor> topics, Sequence after, std::size_t max_bytes,
+                     std::size_t max_pieces, std::vector<Piece>& out) const {
+  if (topics.size() > 1) return read_merged(topics, after, max_bytes, max_pieces, out);
+  const TopicLog& log = topics.front().topic->log;
+  Sequence cursor = std::max(after, topics.front().from);
+  for (std::size_t n = 0; n < max_pieces; ++n) {
+    Piece piece;
+    const ReadStatus status = log.read(cursor, max_bytes, piece);
+    if (status == ReadStatus::gap) return status;
+    if (status == ReadStatus::end) return n == 0 ? status : ReadStatus::last;
+    const std::size_t size = piece.bytes().size();
+    if (n > 0 && size > max_bytes) return ReadStatus::more;
+    cursor = piece.last_sequence();
+    out.push_back(std::move(piece));
+    if (status == ReadStatus::last) return status;
+    if (size >= max_bytes) return ReadStatus::more;
+    max_bytes -= size;
+  }
+  return ReadStatus::more;
+}
+
+// One piece at a time from the topic whose next event is the oldest, up to where another's begins.
+ReadStatus Hub::read_merged(std::span<const TopicCursor> topics, Sequence after,
+                            std::size_t max_bytes, std::size_t max_pieces,
+                            std::vector<Piece>& out) const {
+  constexpr Sequence kNone = std::numeric_limits<Sequence>::max();
+  struct Next {
+    Piece piece;  // all that is left in its chunk
+    Sequence sequence = kNone;
+  };
+  std::vector<Next> nexts(topics.size());
+  const auto advance = [&](std::size_t i, Sequence cursor) {
+    Next& next = nexts[i];
+    const TopicLog& log = topics[i].topic->log;
+    const ReadStatus status = log.read(std::max(cursor, topics[i].from), max_bytes, next.piece);
+    const bool there = status == ReadStatus::more || status == ReadStatus::last;
+    next.sequence = there ? next.piece.chunk->sequence_of(next.piece.first) : kNone;
+    return status;
+  };
+  for (std::size_t i = 0; i < topics.size(); ++i) {
+    if (advance(i, after) == ReadStatus::gap) return ReadStatus::gap;
+  }
+  for (std::size_t n = 0; n < max_pieces; ++n) {
+    std::size_t first = 0;
+    Sequence second = kNone;  // the oldest event of the other topics
+    for (std::size_t i = 1; i < nexts.size(); ++i) {
+      if (nexts[i].sequence < nexts[first].sequence) {
+        second = nexts[first].sequence;
+        first = i;
+      } else {
+        second = std::min(second, nexts[i].sequence);
+      }
+    }
+    if (nexts[first].sequence == kNone) return n == 0 ? ReadStatus::end : ReadStatus::last;
+    Piece piece = nexts[first].piece;
+    if (second != kNone) {
+      piece.last = std::min(piece.last, piece.chunk->first_after(second));
+    }
+    const std::size_t size = piece.bytes().size();
+    if (n > 0 && size > max_bytes) return ReadStatus::more;
+    max_bytes -= std::min(size, max_bytes);
+    const ReadStatus status = advance(first, piece.last_sequence());
+    TOCSIN_ASSERT(status != ReadStatus::gap);
+    out.push_back(std::move(piece));
+    if (max_bytes == 0) return ReadStatus::more;
+  }
+  return ReadStatus::more;
+}
+
+Hub::Behind Hub::behind(std::span<const TopicCursor> topics, Sequence cursor) const {
+  Behind result;
+  for (const TopicCursor& at : topics) {
+    const Sequence after = std::max(cursor, at.from);
+    result.bytes += at.topic->log.bytes_after(after);
+    if (const auto time = at.topic->log.time_after(after)) {
+      result.since = std::min(result.since.value_or(*time), *time);
+    }
+  }
+  return result;
+}
+
+Sequence Hub::skip_to_latest(std::span<TopicCursor> topics, Sequence cursor) const {
+  Sequence least = sequence_;
+  for (TopicCursor& at : topics) {
+    const TopicLog& log = at.topic->log;
+    const Sequence newest = log.last_sequence();
+    const Sequence before_newest = newest == 0 ? 0 : newest - 1;
+    at.from = std::max({at.from, cursor, log.dropped(), before_newest});
+    least = std::min(least, at.from);
+  }
+  return std::max(cursor, least);
+}
+
+Sequence Hub::skip_gap(std::span<TopicCursor> topics, Sequence cursor, TimeMs now) const {
+  for (TopicCursor& at : topics) {
+    if (at.topic->log.dropped() <= std::max(cursor, at.from)) continue;
+    at.from = at.topic->log.history_floor(settings_.history, now);
+  }
+  return cursor;
+}
+
+}  // namespace tocsin::core

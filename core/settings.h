@@ -1,0 +1,41 @@
+// What an operator decides about the hub's memory and its topics.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace tocsin::core {
+
+// Milliseconds of a monotonic clock that starts with the process; core never reads a clock.
+using TimeMs = std::uint64_t;
+
+// What a topic keeps for subscribers that come (back) later. An event is kept while ALL hold.
+struct HistoryLimits {
+  std::size_t count = 1000;
+  TimeMs age_ms = 300'000;
+  std::size_t bytes = 1024 * 1024;  // wire bytes
+};
+
+// How far a connection whose socket is full may fall behind before the slow-consumer policy acts.
+// The log keeps this window even where history keeps less, so that a subscriber with an ordinary
+// hiccup misses nothing.
+struct BacklogLimits {
+  std::size_t bytes = 4 * 1024 * 1024;
+  TimeMs age_ms = 30'000;
+};
+
+struct HubSettings {
+  HistoryLimits history;
+  BacklogLimits backlog;
+  // Memory of all logs together, counted in whole chunks. Past it the hub's oldest chunk goes.
+  std::size_t total_bytes = 256 * 1024 * 1024;
+  // A topic without subscribers and without history is forgotten after this.
+  TimeMs topic_idle_ms = 60'000;
+  // True: a topic exists once somebody subscribes or publishes. False: only those in `topics`.
+  bool auto_topics = true;
+  std::vector<std::string> topics;
+};
+
+}  // namespace tocsin::core

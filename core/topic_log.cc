@@ -1,0 +1,176 @@
+#include "core/topic_log.h"
+
+#include <algorithm>
+
+#include "proto/assert.h"
+#include "proto/limits.h"
+
+namespace tocsin::core {
+namespace {
+
+constexpr std::string_view kIdField = "id: ";
+
+// The id on a frame's first line, which the hub always writes.
+std::string_view id_of(const Chunk& chunk, std::uint32_t frame) {
+  const std::uint32_t begin = chunk.begin_of(frame);
+  const std::string_view bytes{chunk.data() + begin, std::size_t{chunk.end_of(frame)} - begin};
+  return bytes.substr(kIdField.size(), bytes.find('\n') - kIdField.size());
+}
+
+}  // namespace
+
+void TopicLog::append(std::string_view id_line, std::string_view body, bool indexed,
+                      Sequence sequence, TimeMs now, ChunkList& all) {
+  TOCSIN_ASSERT(sequence > last_sequence_);
+  const std::size_t size = id_line.size() + body.size();
+  Chunk& chunk = !empty() && chunks_.back()->accepts(size, sequence, now)
+                     ? *chunks_.back()
+                     : add_chunk(size, sequence, now, all);
+  chunk.append(id_line, body, sequence, now);
+  last_sequence_ = sequence;
+  ++frames_;
+  bytes_ += size;
+  if (indexed) {
+    if (!ids_) ids_ = std::make_unique<IdIndex>();
+    ids_->try_emplace(id_of(chunk, chunk.frames() - 1), sequence);
+  }
+}
+
+Chunk& TopicLog::add_chunk(std::size_t frame_size, Sequence sequence, TimeMs now, ChunkList& all) {
+  const std::size_t doubled = empty() ? limits::kMinChunk : 2 * chunks_.back()->capacity();
+  const std::size_t capacity =
+      std::max(std::clamp(doubled, limits::kMinChunk, limits::kMaxChunk), Chunk::cost(frame_size));
+  chunks_.push_back(std::make_shared<Chunk>(
+      capacity,
+      Chunk::Origin{.position = bytes_, .frame = frames_, .sequence = sequence, .time = now}));
+  all.push(*chunks_.back(), *this);
+  return *chunks_.back();
+}
+
+const ChunkRef* TopicLog::find_chunk(Sequence after) const {
+  // Most readers are at the end.
+  if (empty() || last_sequence_ <= after) return end();
+  return std::partition_point(
+      begin(), end(), [after](const ChunkRef& chunk) { return chunk->last_sequence() <= after; });
+}
+
+ReadStatus TopicLog::read(Sequence after, std::size_t max_bytes, Piece& piece) const {
+  if (after < dropped_) return ReadStatus::gap;
+  const ChunkRef* at = find_chunk(after);
+  if (at == end()) return ReadStatus::end;
+  const Chunk& chunk = **at;
+  piece.chunk = *at;
+  piece.first = chunk.first_after(after);
+  piece.last = chunk.frames();
+  const std::uint64_t limit = chunk.begin_of(piece.first) + std::uint64_t{max_bytes};
+  if (chunk.size() > limit) {
+    std::uint32_t low = piece.first + 1;
+    std::uint32_t high = piece.last;
+    while (low < high) {  // the most frames that end within the limit
+      const std::uint32_t middle = low + (high - low + 1) / 2;
+      if (chunk.end_of(middle - 1) <= limit) {
+        low = middle;
+      } else {
+        high = middle - 1;
+      }
+    }
+    piece.last = low;
+  }
+  return piece.last_sequence() == last_sequence_ ? ReadStatus::last : ReadStatus::more;
+}
+
+Sequence TopicLog::history_floor(const HistoryLimits& limits, TimeMs now) const {
+  const auto expired = [&](const Chunk& chunk, std::uint32_t i) {
+    return end_frame() - (chunk.begin_frame() + i) > limits.count ||
+           end_position() - (chunk.begin_position() + chunk.begin_of(i)) > limits.bytes ||
+           chunk.time_of(i) + limits.age_ms < now;
+  };
+  Sequence floor = dropped_;
+  for (const ChunkRef* at = begin(); at != end(); ++at) {
+    const Chunk& chunk = **at;
+    if (!expired(chunk, 0)) break;
+    std::uint32_t low = 1;
+    std::uint32_t high = chunk.frames();
+    while (low < high) {  // the number of expired frames in the chunk
+      const std::uint32_t middle = low + (high - low + 1) / 2;
+      if (expired(chunk, middle - 1)) {
+        low = middle;
+      } else {
+        high = middle - 1;
+      }
+    }
+    floor = chunk.sequence_of(low - 1);
+    if (low < chunk.frames()) break;
+  }
+  return floor;
+}
+
+std::optional<Sequence> TopicLog::find(std::string_view id) const {
+  if (!ids_) return std::nullopt;
+  const auto it = ids_->find(id);
+  if (it == ids_->end()) return std::nullopt;
+  return it->second;
+}
+
+void TopicLog::trim(const HistoryLimits& history, const BacklogLimits& backlog, Sequence swept,
+                    TimeMs now, ChunkList& all) {
+  while (!empty()) {
+    const Chunk& chunk = *chunks_[head_];
+    const std::uint64_t bytes_behind = end_position() - chunk.end_position();
+    const bool in_history = end_frame() - chunk.end_frame() < history.count &&
+                            bytes_behind < history.bytes &&
+                            chunk.last_time() + history.age_ms >= now;
+    const bool in_backlog =
+        bytes_behind < backlog.bytes && chunk.last_time() + backlog.age_ms >= now;
+    if (in_history || in_backlog || chunk.last_sequence() > swept) return;
+    drop_oldest(all);
+  }
+}
+
+void TopicLog::drop_oldest(ChunkList& all) {
+  TOCSIN_ASSERT(!empty());
+  Chunk& chunk = *chunks_[head_];
+  TOCSIN_ASSERT(chunk.last_sequence() > dropped_);
+  dropped_ = chunk.last_sequence();
+  if (ids_) unindex(chunk);
+  all.remove(chunk);
+  chunks_[head_].reset();
+  ++head_;
+  if (empty()) {
+    std::vector<ChunkRef>().swap(chunks_);  // a quiet topic keeps no memory
+    head_ = 0;
+    ids_.reset();
+  } else if (head_ > chunks_.size() / 2) {
+    chunks_.erase(chunks_.begin(), chunks_.begin() + static_cast<std::ptrdiff_t>(head_));
+    head_ = 0;
+  }
+}
+
+void TopicLog::unindex(const Chunk& chunk) {
+  for (std::uint32_t i = 0; i < chunk.frames(); ++i) {
+    const auto it = ids_->find(id_of(chunk, i));
+    if (it != ids_->end() && it->second == chunk.sequence_of(i)) ids_->erase(it);
+  }
+}
+
+std::uint64_t TopicLog::bytes_after(Sequence after) const {
+  const ChunkRef* at = find_chunk(after);
+  if (at == end()) return 0;
+  const Chunk& chunk = **at;
+  return end_position() - (chunk.begin_position() + chunk.begin_of(chunk.first_after(after)));
+}
+
+std::optional<TimeMs> TopicLog::time_after(Sequence after) const {
+  const ChunkRef* at = find_chunk(after);
+  if (at == end()) return std::nullopt;
+  return (*at)->time_of((*at)->first_after(after));
+}
+
+std::uint64_t TopicLog::end_position() const {
+  return bytes_;
+}
+std::uint64_t TopicLog::end_frame() const {
+  return frames_;
+}
+
+}  // namespace tocsin::core

@@ -1,0 +1,99 @@
+// One topic's events, newest at the end, in chunks; the one structure behind live delivery,
+// catch-up after a reconnect, and slow readers.
+//
+// Two bounds with two purposes:
+//  - history: what a subscriber may resume from. Exact, frame by frame: history_floor().
+//  - memory: chunks go when neither history, nor the backlog window of slow connections, nor a
+//  shard
+//    that has yet to sweep them needs them: trim().
+//
+// Invariants: frames are in sequence order; dropped() <= history_floor(); a reader below dropped()
+// is told (ReadStatus::gap), never silently skipped (I6).
+//
+// Threads: all members under the hub's lock.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "core/chunk.h"
+#include "core/settings.h"
+
+namespace tocsin::core {
+
+enum class ReadStatus : std::uint8_t {
+  more,  // the piece is there, and at least one frame behind it
+  last,  // the piece is there and reaches the end of the log
+  end,   // nothing above the cursor
+  gap,   // events above the cursor are gone
+};
+
+class TopicLog {
+ public:
+  // `forgotten`: the highest sequence that this topic may have had before it existed in memory.
+  explicit TopicLog(Sequence forgotten) : dropped_(forgotten), last_sequence_(forgotten) {}
+  TopicLog(const TopicLog&) = delete;
+  TopicLog& operator=(const TopicLog&) = delete;
+
+  // Appends a frame: `id_line` is `id: ID\n`, `body` the rest. `indexed`: the id is the publisher's
+  // own and resumes through the index. Registers a new chunk with `all`.
+  void append(std::string_view id_line, std::string_view body, bool indexed, Sequence sequence,
+              TimeMs now, ChunkList& all);
+
+  // The frames above `after` that are adjacent in memory, at most `max_bytes` of them but at least
+  // one frame. The end of a chunk ends a piece.
+  [[nodiscard]] ReadStatus read(Sequence after, std::size_t max_bytes, Piece& piece) const;
+
+  // The last event of the topic that history does not keep at `now`: replay starts above it. What a
+  // subscriber saw up to here or later resumes without loss.
+  [[nodiscard]] Sequence history_floor(const HistoryLimits& limits, TimeMs now) const;
+
+  // The sequence of the kept event with this publisher-set id (its first use, if used twice: a
+  // resume repeats rather than loses). O(1).
+  [[nodiscard]] std::optional<Sequence> find(std::string_view id) const;
+
+  // Drops the oldest chunks that nobody needs: see above. `swept`: every shard has delivered up to
+  // it.
+  void trim(const HistoryLimits& history, const BacklogLimits& backlog, Sequence swept, TimeMs now,
+            ChunkList& all);
+
+  // Drops the oldest chunk, needed or not (the hub is over its cap). REQUIRES: !empty().
+  void drop_oldest(ChunkList& all);
+
+  // Wire bytes above `after`.
+  [[nodiscard]] std::uint64_t bytes_after(Sequence after) const;
+  // When the first event above `after` was published; nothing if there is none.
+  [[nodiscard]] std::optional<TimeMs> time_after(Sequence after) const;
+
+  [[nodiscard]] bool empty() const { return head_ == chunks_.size(); }
+  [[nodiscard]] Sequence dropped() const { return dropped_; }
+  [[nodiscard]] Sequence last_sequence() const { return last_sequence_; }
+
+ private:
+  [[nodiscard]] const ChunkRef* begin() const { return chunks_.data() + head_; }
+  [[nodiscard]] const ChunkRef* end() const { return chunks_.data() + chunks_.size(); }
+  // The chunk that has the first frame above `after`; end() if there is none.
+  [[nodiscard]] const ChunkRef* find_chunk(Sequence after) const;
+  [[nodiscard]] std::uint64_t end_position() const;
+  [[nodiscard]] std::uint64_t end_frame() const;
+  Chunk& add_chunk(std::size_t frame_size, Sequence sequence, TimeMs now, ChunkList& all);
+  void unindex(const Chunk& chunk);
+
+  std::vector<ChunkRef> chunks_;  // [head_, size): the log; before it: dropped, to be compacted
+  std::size_t head_ = 0;
+  Sequence dropped_;          // the last event that is gone; 0: none
+  Sequence last_sequence_;    // of the newest event ever
+  std::uint64_t frames_ = 0;  // ever appended
+  std::uint64_t bytes_ = 0;
+
+  // Publisher-set ids of the frames in memory; the keys point into the chunks. Made at first use.
+  using IdIndex = std::unordered_map<std::string_view, Sequence>;
+  std::unique_ptr<IdIndex> ids_;
+};
+
+}  // namespace tocsin::core

@@ -1,0 +1,101 @@
+// What an operator sets for `tocsin serve`, with defaults and units.
+//
+// A plain value: filled by the programs (tools/options.h: defaults < file < flags), checked there
+// for range, then handed to the server, which keeps its own copy. Hard limits of the
+// implementation are in proto/limits.h.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "net/log_format.h"
+
+namespace tocsin::net {
+
+// How the shards talk to the kernel.
+enum class IoChoice : std::uint8_t {
+  automatic,  // io_uring if the kernel allows it and passes the probe, else epoll
+  uring,      // io_uring or refuse to start
+  epoll,
+};
+
+// What happens to a stream that is further behind than slow_bytes or slow_seconds.
+enum class SlowPolicy : std::uint8_t {
+  disconnect,  // closed; it comes back with its Last-Event-ID and resumes
+  latest,      // told of the gap, then continued at the newest event
+};
+
+struct ServerOptions {
+  // --- listening
+
+  // ADDR:PORT, IPv6 as [ADDR]:PORT. Port 0 lets the kernel choose. Every shard listens on each.
+  std::vector<std::string> listen{"127.0.0.1:8080"};
+  // 0: one per core that the process may run on (its affinity mask); at most limits::kMaxShards.
+  std::uint32_t shards = 0;
+  IoChoice io = IoChoice::automatic;
+  // Each shard's thread stays on one core.
+  bool pin_shards = true;
+  // Bytes for SO_SNDBUF of a stream: what a slow client can pin in the kernel (which doubles the
+  // value for its bookkeeping). 0: the kernel's own, growing choice.
+  std::uint32_t send_buffer = 64 * 1024;
+  // Bytes for SO_RCVBUF; a stream's client has nothing more to say. 0: the kernel's own choice.
+  std::uint32_t receive_buffer = 8 * 1024;
+
+  // --- admission; existing streams are never closed in favour of new ones
+
+  // Streams of the whole hub; the next one is answered 503 with Retry-After.
+  std::uint32_t max_connections = 1'000'000;
+  // Streams from one client address. 0: no limit.
+  std::uint32_t max_per_address = 0;
+  // New streams per second for the whole hub; more are answered 503. 0: no limit.
+  std::uint32_t accept_rate = 0;
+
+  // --- streams
+
+  // Seconds of silence after which a comment is sent. 0: never; then a vanished client is found
+  // only by the next event.
+  std::uint32_t heartbeat_s = 15;
+  // Reconnection time sent as `retry:`, milliseconds; jittered per stream by the server.
+  std::uint32_t retry_ms = 3000;
+  // Seconds after which a stream is ended so that clients spread over hubs again; jittered.
+  // 0: never.
+  std::uint32_t max_stream_age_s = 0;
+  SlowPolicy slow_policy = SlowPolicy::disconnect;
+  // A stream is slow once it is this many bytes behind, or has accepted nothing for this long.
+  std::uint64_t slow_bytes = 4 * 1024 * 1024;
+  std::uint32_t slow_seconds = 30;
+
+  // --- topics and their history; the first limit that is reached trims
+
+  std::uint32_t history_count = 1000;                        // events per topic; 0: no history
+  std::uint32_t history_age_s = 300;                         // seconds; 0: no limit by age
+  std::uint64_t history_bytes = 1024 * 1024;                 // encoded bytes per topic
+  std::uint64_t history_total_bytes = 256ULL * 1024 * 1024;  // for the whole hub
+  // A topic exists once somebody subscribes or publishes to it; false: only those in `topics`.
+  bool auto_topics = true;
+  // Topics that exist from the start and are never forgotten.
+  std::vector<std::string> topics;
+  // Seconds after which a topic without subscribers and history is forgotten.
+  std::uint32_t topic_idle_s = 60;
+
+  // --- requests
+
+  // Seconds within which a request's head and body must have arrived.
+  std::uint32_t request_timeout_s = 10;
+  // Seconds that a connection may stay open between requests.
+  std::uint32_t keep_alive_s = 75;
+  // `GET /publish?msg=...` publishes, for clients that can do no better.
+  bool get_publish = true;
+
+  // --- the process
+
+  // Seconds over which streams are ended at a stop; their clients come back spread out.
+  std::uint32_t drain_timeout_s = 15;
+  LogLevel log_level = LogLevel::info;
+  LogFormat log_format = LogFormat::automatic;
+
+  [[nodiscard]] bool operator==(const ServerOptions&) const = default;
+};
+
+}  // namespace tocsin::net

@@ -1,0 +1,45 @@
+// The event as a publisher means it, and the rules that it must keep to be sent as SSE.
+//
+// Pure values; nothing here owns memory unless it says so. Safe to use from any thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace tocsin::proto {
+
+// One event to publish. The views point into the request (or the caller's memory) and must outlive
+// the call that they are given to.
+struct EventView {
+  std::string_view topic{};  // empty: the default topic
+  std::string_view type{};   // empty: no `event:` line, which clients read as "message"
+  std::string_view id{};     // empty: the hub's own id
+  std::string_view data{};   // any UTF-8 text; LF, CR and CRLF are line ends
+  std::optional<std::uint32_t> retry_ms{};
+
+  friend bool operator==(const EventView&, const EventView&) = default;
+};
+
+inline constexpr std::string_view kDefaultTopic = "events";
+
+// Why an input was refused, in words for the person who sent it.
+struct InputError {
+  std::string field{};    // "data", "id", "type", "topic", "retry", "body"
+  std::string message{};  // a short sentence without the field's name
+  std::size_t line = 0;   // 1-based line (NDJSON) or element (JSON array); 0: not a batch
+
+  friend bool operator==(const InputError&, const InputError&) = default;
+};
+
+// Checks everything that the wire and the limits ask of an event: a topic and type without control
+// characters, an id without NUL, CR, LF (HTML Living Standard 9.2.6), non-empty data in valid
+// UTF-8, sizes as in proto/limits.h. Returns nothing if the event may be published.
+[[nodiscard]] std::optional<InputError> check(const EventView& event);
+
+// A topic's name: 1 to kMaxTopicName bytes of valid UTF-8 without control characters.
+[[nodiscard]] bool is_topic_name(std::string_view name);
+
+}  // namespace tocsin::proto

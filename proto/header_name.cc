@@ -1,0 +1,62 @@
+#include "proto/header_name.h"
+
+#include <algorithm>
+#include <array>
+
+namespace tocsin::proto {
+
+namespace {
+
+struct KnownName {
+  std::string_view name;
+  Header header;
+};
+
+constexpr std::array<KnownName, static_cast<std::size_t>(Header::kCount)> kKnownNames = {{
+    {"accept", Header::accept},
+    {"access-control-request-headers", Header::access_control_request_headers},
+    {"access-control-request-method", Header::access_control_request_method},
+    {"authorization", Header::authorization},
+    {"content-type", Header::content_type},
+    {"host", Header::host},
+    {"last-event-id", Header::last_event_id},
+    {"origin", Header::origin},
+    {"user-agent", Header::user_agent},
+}};
+
+static_assert(std::ranges::all_of(kKnownNames, [](const KnownName& known) {
+  return known.name.size() <= kMaxKnownName;
+}));
+
+}  // namespace
+
+char to_lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
+}
+
+bool equals_ignoring_case(std::string_view text, std::string_view lower_case) {
+  return std::ranges::equal(text, lower_case, {}, to_lower);
+}
+
+std::optional<Header> known_header(std::string_view name) {
+  for (const auto& known : kKnownNames) {
+    if (known.name.size() == name.size() && equals_ignoring_case(name, known.name)) {
+      return known.header;
+    }
+  }
+  return std::nullopt;
+}
+
+bool first_wins(Header header) {
+  return header == Header::last_event_id || header == Header::content_type;
+}
+
+void WordMatcher::add(std::string_view piece) {
+  for (char c : piece) {
+    if (matches() && (c == ' ' || c == '\t')) continue;
+    const bool match = matched_ < word_.size() && to_lower(c) == word_[matched_];
+    matched_ = match ? static_cast<std::uint8_t>(matched_ + 1) : kNever;
+  }
+}
+
+}  // namespace tocsin::proto

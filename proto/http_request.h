@@ -1,0 +1,112 @@
+// HTTP/1.0 and 1.1 requests, read by llhttp (RFC 9112).
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace tocsin::proto {
+
+enum class Method : std::uint8_t { get, head, post, options, other };
+
+// The header fields that the hub reads; all others are checked by the parser and dropped.
+enum class Header : std::uint8_t {
+  accept,
+  access_control_request_headers,
+  access_control_request_method,
+  authorization,
+  content_type,
+  host,
+  last_event_id,
+  origin,
+  user_agent,
+  kCount,
+};
+
+// One request. Owns its bytes; valid until the parser's next begin().
+struct Request {
+  Method method = Method::other;
+  bool http_1_1 = true;
+  bool keep_alive = true;            // what the client asked for and the version allows
+  bool expects_continue = false;     // `Expect: 100-continue`, HTTP/1.1 only
+  bool has_body = false;             // a Content-Length above 0, or chunked
+  std::uint64_t content_length = 0;  // 0 where unknown (chunked) or absent
+  std::string target;                // as sent: path and query
+  std::array<std::string, static_cast<std::size_t>(Header::kCount)> headers;  // empty: absent
+  std::string body;  // has 64 spare bytes of capacity behind it (simdjson's padding)
+
+  // The target up to '?'; of the absolute form (`http://host/path`, RFC 9112, 3.2.2) the path only.
+  [[nodiscard]] std::string_view path() const;
+  [[nodiscard]] std::string_view query() const;  // behind '?', without '#...'; empty if none
+  [[nodiscard]] std::string_view header(Header h) const {
+    return headers[static_cast<std::size_t>(h)];
+  }
+};
+
+// Reads requests from a byte stream cut anywhere. It stops twice for each: when the head is
+// complete (so that the caller can refuse a body, or say 100 Continue, before it is sent), and when
+// the message is complete. Pipelined bytes behind it are not consumed. When the head is complete
+// its last byte is left for the next feed, so that the loop below goes on without a body too:
+//
+//   while (!bytes.empty()) {
+//     auto step = parser.feed(bytes);
+//     bytes.remove_prefix(step.consumed);
+//     switch (step.state) { ... }
+//   }
+//
+// Limits: a head, and what a chunked body has around its data, up to `max_head` bytes each (the
+// latter plus 16 per byte of data, which one-byte chunks need); a body up to `max_body` bytes.
+// Strict where leniency would let two readers disagree on where a request ends: any
+// Transfer-Encoding but `chunked`, one with Content-Length or in HTTP/1.0, a lone CR or LF, a
+// missing or repeated Host are malformed. No protocol is ever
+// switched: an Upgrade field is ignored, and CONNECT is a method like any other unknown one.
+//
+// Not thread-safe. Not movable (llhttp points back at it); about 700 bytes while a request is read.
+class RequestParser {
+ public:
+  enum class State : std::uint8_t {
+    need_more,         // everything was consumed; the message goes on
+    head_complete,     // request() has all but the body; feed the rest to go on
+    message_complete,  // request() is whole; call begin() before the next feed
+    failed,            // error() says why; the stream cannot be read further. request() has what
+                       // was read up to there: all of the head if the error is body_too_large
+  };
+  enum class Error : std::uint8_t {
+    none,
+    malformed,       // 400
+    head_too_large,  // 431
+    body_too_large,  // 413
+    version,         // 505: not HTTP/1.0 or 1.1
+  };
+  struct Step {
+    State state;
+    std::size_t consumed;
+  };
+
+  explicit RequestParser(std::size_t max_head, std::size_t max_body);
+  ~RequestParser();
+  RequestParser(const RequestParser&) = delete;
+  RequestParser& operator=(const RequestParser&) = delete;
+
+  // Makes ready for the next request of the connection; keeps a body's memory up to 64 KiB and the
+  // head's strings up to 1 KiB each.
+  void begin();
+
+  [[nodiscard]] Step feed(std::string_view bytes);
+
+  [[nodiscard]] Request& request() { return request_; }
+  [[nodiscard]] Error error() const { return error_; }
+  // True from the first byte of a request to its end: closing now would cut a message.
+  [[nodiscard]] bool mid_message() const;
+
+ private:
+  struct Machine;  // llhttp's state and callbacks
+  std::unique_ptr<Machine> machine_;
+  Request request_;
+  Error error_ = Error::none;  // the one that the last Step::failed reported
+};
+
+}  // namespace tocsin::proto

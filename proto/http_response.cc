@@ -1,0 +1,181 @@
+#include "proto/http_response.h"
+
+#include <charconv>
+#include <cstddef>
+
+#include "proto/utf8.h"
+
+namespace tocsin::proto {
+
+namespace {
+
+void append_number(std::string& out, std::size_t number) {
+  char digits[20];
+  const auto written = std::to_chars(digits, digits + sizeof digits, number);
+  out.append(digits, written.ptr);
+}
+
+void append_status_line(std::string& out, int status) {
+  // A server names its own version, not the request's (RFC 9110, 2.5).
+  out += "HTTP/1.1 ";
+  append_number(out, static_cast<std::size_t>(status));
+  out += ' ';
+  out += reason_phrase(status);
+  out += "\r\n";
+}
+
+std::string problem(int status, std::string_view detail) {
+  std::string json = R"({"type":"about:blank","title":)";
+  append_json_string(json, reason_phrase(status));
+  json += R"(,"status":)";
+  append_number(json, static_cast<std::size_t>(status));
+  json += R"(,"detail":)";
+  append_json_string(json, detail);
+  return json;
+}
+
+void append_escaped(std::string& out, unsigned char byte) {
+  constexpr std::string_view kHex = "0123456789abcdef";
+  out += "\\u00";
+  out += kHex[byte >> 4];
+  out += kHex[byte & 0xF];
+}
+
+}  // namespace
+
+std::string_view reason_phrase(int status) {
+  switch (status) {
+    case 100:
+      return "Continue";
+    case 200:
+      return "OK";
+    case 204:
+      return "No Content";
+    case 304:
+      return "Not Modified";
+    case 400:
+      return "Bad Request";
+    case 401:
+      return "Unauthorized";
+    case 403:
+      return "Forbidden";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Method Not Allowed";
+    case 406:
+      return "Not Acceptable";
+    case 408:
+      return "Request Timeout";
+    case 409:
+      return "Conflict";
+    case 413:
+      return "Content Too Large";
+    case 414:
+      return "URI Too Long";
+    case 415:
+      return "Unsupported Media Type";
+    case 417:
+      return "Expectation Failed";
+    case 422:
+      return "Unprocessable Content";
+    case 429:
+      return "Too Many Requests";
+    case 431:
+      return "Request Header Fields Too Large";
+    case 500:
+      return "Internal Server Error";
+    case 501:
+      return "Not Implemented";
+    case 503:
+      return "Service Unavailable";
+    case 505:
+      return "HTTP Version Not Supported";
+    case 507:
+      return "Insufficient Storage";
+    default:
+      return "Unknown";
+  }
+}
+
+void append_reply(std::string& out, const Reply& reply) {
+  append_status_line(out, reply.status);
+  const bool bodiless = reply.status == 204 || reply.status == 304;
+  if (!bodiless) {
+    if (!reply.content_type.empty()) {
+      out += "Content-Type: ";
+      out += reply.content_type;
+      out += "\r\n";
+    }
+    out += "Content-Length: ";
+    append_number(out, reply.content_type.empty() ? 0 : reply.body.size());
+    out += "\r\n";
+  }
+  out += "Access-Control-Allow-Origin: *\r\n";
+  out += reply.extra_headers;
+  if (!reply.keep_alive) {
+    out += "Connection: close\r\n";
+  } else if (!reply.http_1_1) {
+    out += "Connection: keep-alive\r\n";
+  }
+  out += "\r\n";
+  if (!bodiless && !reply.head_only && !reply.content_type.empty()) out += reply.body;
+}
+
+void append_stream_head(std::string& out) {
+  // No charset parameter: the type is UTF-8 by definition, and EventSource in old browsers compares
+  // the whole field. `no-transform` and X-Accel-Buffering keep proxies from holding bytes back.
+  out +=
+      "HTTP/1.1 200 OK\r\n"
+      "Content-Type: text/event-stream\r\n"
+      "Cache-Control: no-cache, no-transform\r\n"
+      "X-Accel-Buffering: no\r\n"
+      "Access-Control-Allow-Origin: *\r\n"
+      "Connection: close\r\n"
+      "\r\n";
+}
+
+std::string problem_json(int status, std::string_view detail) {
+  return problem(status, detail) + '}';
+}
+
+std::string problem_json(int status, const InputError& error) {
+  std::string json = problem(status, error.message);
+  if (!error.field.empty()) {
+    json += R"(,"field":)";
+    append_json_string(json, error.field);
+  }
+  if (error.line != 0) {
+    json += R"(,"line":)";
+    append_number(json, error.line);
+  }
+  return json + '}';
+}
+
+void append_json_string(std::string& out, std::string_view text) {
+  // JSON is UTF-8 (RFC 8259, 8.1). What is not, as in a path echoed into a detail, is replaced.
+  const bool valid = is_utf8(text);
+  out += '"';
+  for (char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (c == '\n') {
+      out += "\\n";
+    } else if (c == '\r') {
+      out += "\\r";
+    } else if (c == '\t') {
+      out += "\\t";
+    } else if (byte < 0x20 || byte == 0x7F) {
+      append_escaped(out, byte);
+    } else if (byte >= 0x80 && !valid) {
+      out += "\xEF\xBF\xBD";
+    } else {
+      out += c;
+    }
+  }
+  out += '"';
+}
+
+}  // namespace tocsin::proto

@@ -1,0 +1,43 @@
+// HTTP responses as bytes. What never changes is a constant; the rest is appended to a buffer.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "proto/event.h"
+
+namespace tocsin::proto {
+
+// The reason phrase for the statuses that the hub sends; "Unknown" otherwise.
+[[nodiscard]] std::string_view reason_phrase(int status);
+
+struct Reply {
+  int status = 200;
+  std::string_view content_type{};  // empty: no body
+  std::string_view body{};
+  std::string_view extra_headers{};  // whole lines, each ended by CRLF
+  bool http_1_1 = true;              // the request's version
+  bool keep_alive = true;            // false: `Connection: close`
+  bool head_only = false;            // HEAD: all but the body
+};
+
+// Appends the whole response. 204 and 304 carry neither body nor Content-Length; every other status
+// carries a Content-Length. CORS: `Access-Control-Allow-Origin: *`.
+void append_reply(std::string& out, const Reply& reply);
+
+// Appends the head of an event stream: 200, text/event-stream, close-delimited (RFC 9112, 6.3), so
+// the body's bytes are the same for HTTP/1.0 and 1.1.
+void append_stream_head(std::string& out);
+
+inline constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+
+// A problem document (RFC 9457, application/problem+json): {"type","title","status","detail"} and,
+// where known, "field" and "line".
+[[nodiscard]] std::string problem_json(int status, std::string_view detail);
+[[nodiscard]] std::string problem_json(int status, const InputError& error);
+
+// Appends `text` as a JSON string with its quotes (control characters escaped).
+void append_json_string(std::string& out, std::string_view text);
+
+}  // namespace tocsin::proto

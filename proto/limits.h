@@ -1,0 +1,96 @@
+// Every bound of the hub in one place: units, derivation, and how they depend on each other.
+//
+// These are the limits of the implementation. What an operator sets (history, connections,
+// timeouts) lives in core/settings.h and net/server_options.h and must stay within them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace tocsin::limits {
+
+inline constexpr std::size_t kKiB = 1024;
+inline constexpr std::size_t kMiB = 1024 * kKiB;
+
+// --- requests
+// -------------------------------------------------------------------------------------
+
+// Request line and header fields together. Browsers' cookies reach 8 KiB; nginx defaults to 4 x 8
+// KiB.
+inline constexpr std::size_t kMaxRequestHead = 16 * kKiB;
+
+// One publish request's body. A batch is encoded under the hub's lock: 4 MiB is copied in well
+// under a millisecond, and no shard waits longer than that for the log.
+inline constexpr std::size_t kMaxRequestBody = 4 * kMiB;
+
+// Events in one batch (JSON array or NDJSON).
+inline constexpr std::size_t kMaxBatchEvents = 65'536;
+
+// Arrays and objects inside one another in an event's JSON data; each costs a stack frame to check.
+inline constexpr std::size_t kMaxJsonDepth = 128;
+
+// Pairs in one URL's query: twice what kMaxTopicsPerSubscriber needs.
+inline constexpr std::size_t kMaxQueryPairs = 256;
+
+// Topics that one subscriber or one URL may name.
+inline constexpr std::size_t kMaxTopicsPerSubscriber = 128;
+
+// Bytes of a topic's name, an event's type, a publisher-set id.
+inline constexpr std::size_t kMaxTopicName = 512;
+inline constexpr std::size_t kMaxEventType = 256;
+inline constexpr std::size_t kMaxEventId = 256;
+
+// Bytes of one event's data. Line ends grow on the wire ("data: " per line), at most 7-fold.
+inline constexpr std::size_t kMaxEventData = 1 * kMiB;
+static_assert(kMaxEventData < kMaxRequestBody);
+
+// A client's reconnection time in milliseconds (`retry:`): one day.
+inline constexpr std::uint32_t kMaxRetryMs = 86'400'000;
+
+// --- shards and connections
+// -----------------------------------------------------------------------
+
+// Shards of one hub: their set is one 64-bit mask in every topic.
+inline constexpr std::size_t kMaxShards = 64;
+
+// Slots of one shard: a slot is 32 bits of a completion's token, and a table of 16 M records (1
+// GiB) is beyond what a shard's core can serve.
+inline constexpr std::uint32_t kMaxSlots = 1U << 24;
+
+// Sends handed to the kernel in one go. Long enough to pay for the system call, short enough that
+// accepts and reads wait less than a millisecond (kernel floor: 3 to 4 us a send).
+inline constexpr std::size_t kSendBatch = 128;
+
+// Pieces of memory in one send, and the bytes it may carry. A socket takes its send buffer's worth;
+// more is only looked up in vain.
+inline constexpr std::size_t kMaxPieces = 64;
+inline constexpr std::size_t kMaxSendBytes = 256 * kKiB;
+
+// Receive buffers of a shard (provided-buffer ring): only connections in the request phase use one.
+inline constexpr std::size_t kReceiveBuffer = 4 * kKiB;
+inline constexpr std::size_t kReceiveBuffers = 1024;
+static_assert((kReceiveBuffers & (kReceiveBuffers - 1)) == 0, "the kernel wants a power of two");
+
+// What one publisher's connection may bring in per turn of the loop; it also bounds the answers
+// that a client can be owed that pipelines requests and does not read (nothing is read while it is
+// blocked).
+inline constexpr std::size_t kMaxReadPerTurn = 256 * kKiB;
+
+// Connections of a shard that are not streams (publishers, probes, requests being read).
+inline constexpr std::uint32_t kMaxRequestConnections = 8192;
+
+// --- the log
+// ----------------------------------------------------------------------------------------
+
+// A topic's chunks double from the smallest to the largest; an event larger than that gets its own.
+inline constexpr std::size_t kMinChunk = 512;
+inline constexpr std::size_t kMaxChunk = 64 * kKiB;
+
+// Bytes appended but not yet swept by every shard. Past it publishers' requests wait (for the hub's
+// own cores, never for a subscriber).
+inline constexpr std::size_t kMaxUnswept = 32 * kMiB;
+
+// One encoded frame must fit a chunk's 32-bit offsets with room to spare.
+static_assert(kMaxEventData * 8 < (1ULL << 31));
+
+}  // namespace tocsin::limits

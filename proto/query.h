@@ -1,0 +1,33 @@
+// The query part of a request target: application/x-www-form-urlencoded (WHATWG URL, 5.1).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace tocsin::proto {
+
+// Percent- and plus-decoded pairs in their order. Owns its strings.
+class Query {
+ public:
+  // Nothing if a percent escape is broken, or the decoded bytes are not valid UTF-8.
+  [[nodiscard]] static std::optional<Query> parse(std::string_view text);
+
+  // The first value of `name`; nothing if it is absent.
+  [[nodiscard]] std::optional<std::string_view> first(std::string_view name) const;
+  // All values of `name`, in order. The views live as long as the Query.
+  [[nodiscard]] std::vector<std::string_view> all(std::string_view name) const;
+  [[nodiscard]] const std::vector<std::pair<std::string, std::string>>& pairs() const {
+    return pairs_;
+  }
+
+ private:
+  std::vector<std::pair<std::string, std::string>> pairs_;
+};
+
+// Percent-encodes everything but unreserved characters (RFC 3986, 2.3), for building a query.
+[[nodiscard]] std::string percent_encode(std::string_view text);
+
+}  // namespace tocsin::proto
