@@ -106,7 +106,11 @@ struct Piece {
   ChunkRef chunk;
   std::uint32_t first = 0;
   std::uint32_t last = 0;
+  // Readers of the topic with a cursor from here up to the first frame's sequence (exclusive) would
+  // be given the same piece.
+  Sequence above = 0;
 
+  [[nodiscard]] Sequence first_sequence() const { return chunk->sequence_of(first); }
   [[nodiscard]] std::uint32_t begin() const { return chunk->begin_of(first); }
   [[nodiscard]] std::uint32_t end() const { return chunk->end_of(last - 1); }
   [[nodiscard]] std::string_view bytes() const {

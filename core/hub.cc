@@ -12,6 +12,9 @@ namespace {
 // Topics that one call of maintain() visits: each may be a cache miss or three, under the lock.
 constexpr std::size_t kMaintainTopics = 1024;
 
+// Unswept chunks that one call of enforce_total() passes over.
+constexpr std::size_t kMaxPassedChunks = 16;
+
 constexpr ShardMask bit(ShardId shard) {
   return ShardMask{1} << shard;
 }
@@ -172,10 +175,19 @@ std::uint64_t Hub::unswept_bytes() const {
 
 void Hub::enforce_total() {
   const Sequence swept = swept_by_all();
-  while (chunks_.bytes() > settings_.total_bytes) {
+  std::size_t passed = 0;
+  while (chunks_.bytes() > settings_.total_bytes && passed < kMaxPassedChunks) {
     Chunk* oldest = chunks_.oldest();
-    if (oldest == nullptr || oldest->last_sequence() > swept) return;
-    ChunkList::owner(*oldest).drop_oldest(chunks_);
+    if (oldest == nullptr) return;
+    TopicLog& owner = ChunkList::owner(*oldest);
+    if (oldest->last_sequence() <= swept) {
+      owner.drop_oldest(chunks_);
+    } else {
+      // It has news, so it counts as new: a chunk that fills slowly must not shield all others.
+      chunks_.remove(*oldest);
+      chunks_.push(*oldest, owner);
+      ++passed;
+    }
   }
 }
 
@@ -186,7 +198,8 @@ void Hub::maintain(TimeMs now) {
     Topic& topic = *order_[maintain_next_];
     topic.log.trim(settings_.history, settings_.backlog, swept, now, chunks_);
     const bool unused = topic.subscribers == 0 && topic.dirty == 0 && topic.log.empty() &&
-                        !topic.declared && topic.last_used + settings_.topic_idle_ms <= now;
+                        !topic.declared && now >= topic.last_used &&
+                        now - topic.last_used >= settings_.topic_idle_ms;
     if (unused) {
       forget(topic);  // another topic takes its place in order_
     } else {
@@ -210,7 +223,10 @@ void Hub::collect(ShardId shard, Collected& out) {
   out.topics.clear();
   out.topics.swap(state.news);
   out.cut = sequence_;
-  for (Topic* topic : out.topics) topic->dirty &= ~bit(shard);
+  std::erase_if(out.topics, [shard](Topic* topic) {
+    topic->dirty &= ~bit(shard);
+    return (topic->subscribers & bit(shard)) == 0;  // left since
+  });
   state.sweep_since = std::exchange(state.news_since, std::nullopt);
 }
 

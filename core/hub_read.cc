@@ -68,11 +68,8 @@ void Hub::leave(Topic& topic, ShardId shard, TimeMs now) {
   TOCSIN_ASSERT((topic.subscribers & bit(shard)) != 0);
   topic.subscribers &= ~bit(shard);
   topic.last_used = now;
-  if ((topic.dirty & bit(shard)) == 0) return;
-  topic.dirty &= ~bit(shard);
-  ShardState& state = shards_[shard];
-  std::erase(state.news, &topic);
-  if (state.news.empty()) state.news_since.reset();
+  // If it is on the shard's list of news, collect() takes it off (and until then its dirty bit
+  // keeps the topic): to search the list here would be quadratic when many leave at once.
 }
 
 ReadStatus Hub::read(std::span<const TopicCursor> topics, Sequence after, std::size_t max_bytes,
@@ -128,7 +125,7 @@ ReadStatus Hub::read_merged(std::span<const TopicCursor> topics, Sequence after,
         second = std::min(second, nexts[i].sequence);
       }
     }
-    if (nexts[first].sequence == kNone) return n == 0 ? ReadStatus::end : ReadStatus::last;
+    if (nexts[first].sequence == kNone) return ReadStatus::end;
     Piece piece = nexts[first].piece;
     if (second != kNone) {
       piece.last = std::min(piece.last, piece.chunk->first_after(second));
@@ -139,6 +136,7 @@ ReadStatus Hub::read_merged(std::span<const TopicCursor> topics, Sequence after,
     const ReadStatus status = advance(first, piece.last_sequence());
     TOCSIN_ASSERT(status != ReadStatus::gap);
     out.push_back(std::move(piece));
+    if (second == kNone && nexts[first].sequence == kNone) return ReadStatus::last;
     if (max_bytes == 0) return ReadStatus::more;
   }
   return ReadStatus::more;
@@ -169,11 +167,14 @@ Sequence Hub::skip_to_latest(std::span<TopicCursor> topics, Sequence cursor) con
 }
 
 Sequence Hub::skip_gap(std::span<TopicCursor> topics, Sequence cursor, TimeMs now) const {
+  Sequence least = sequence_;
   for (TopicCursor& at : topics) {
-    if (at.topic->log.dropped() <= std::max(cursor, at.from)) continue;
-    at.from = at.topic->log.history_floor(settings_.history, now);
+    if (at.topic->log.dropped() > std::max(cursor, at.from)) {
+      at.from = at.topic->log.history_floor(settings_.history, now);
+    }
+    least = std::min(least, std::max(cursor, at.from));
   }
-  return cursor;
+  return least;
 }
 
 }  // namespace tocsin::core

@@ -17,6 +17,11 @@ std::string_view id_of(const Chunk& chunk, std::uint32_t frame) {
   return bytes.substr(kIdField.size(), bytes.find('\n') - kIdField.size());
 }
 
+// Settings may say "for ever" with the largest number: no sums.
+bool older(TimeMs time, TimeMs age_ms, TimeMs now) {
+  return now > time && now - time > age_ms;
+}
+
 }  // namespace
 
 void TopicLog::append(std::string_view id_line, std::string_view body, bool indexed,
@@ -62,6 +67,11 @@ ReadStatus TopicLog::read(Sequence after, std::size_t max_bytes, Piece& piece) c
   piece.chunk = *at;
   piece.first = chunk.first_after(after);
   piece.last = chunk.frames();
+  if (piece.first > 0) {
+    piece.above = chunk.sequence_of(piece.first - 1);
+  } else {
+    piece.above = at == begin() ? dropped_ : at[-1]->last_sequence();
+  }
   const std::uint64_t limit = chunk.begin_of(piece.first) + std::uint64_t{max_bytes};
   if (chunk.size() > limit) {
     std::uint32_t low = piece.first + 1;
@@ -83,26 +93,25 @@ Sequence TopicLog::history_floor(const HistoryLimits& limits, TimeMs now) const 
   const auto expired = [&](const Chunk& chunk, std::uint32_t i) {
     return end_frame() - (chunk.begin_frame() + i) > limits.count ||
            end_position() - (chunk.begin_position() + chunk.begin_of(i)) > limits.bytes ||
-           chunk.time_of(i) + limits.age_ms < now;
+           older(chunk.time_of(i), limits.age_ms, now);
   };
-  Sequence floor = dropped_;
-  for (const ChunkRef* at = begin(); at != end(); ++at) {
-    const Chunk& chunk = **at;
-    if (!expired(chunk, 0)) break;
-    std::uint32_t low = 1;
-    std::uint32_t high = chunk.frames();
-    while (low < high) {  // the number of expired frames in the chunk
-      const std::uint32_t middle = low + (high - low + 1) / 2;
-      if (expired(chunk, middle - 1)) {
-        low = middle;
-      } else {
-        high = middle - 1;
-      }
+  // The last chunk of which anything is expired. A search: the backlog window and unswept events
+  // can leave many chunks below history, and every subscriber asks.
+  const ChunkRef* const kept = std::partition_point(
+      begin(), end(), [&](const ChunkRef& chunk) { return expired(*chunk, 0); });
+  if (kept == begin()) return dropped_;
+  const Chunk& chunk = **(kept - 1);
+  std::uint32_t low = 1;
+  std::uint32_t high = chunk.frames();
+  while (low < high) {  // the number of expired frames in the chunk
+    const std::uint32_t middle = low + (high - low + 1) / 2;
+    if (expired(chunk, middle - 1)) {
+      low = middle;
+    } else {
+      high = middle - 1;
     }
-    floor = chunk.sequence_of(low - 1);
-    if (low < chunk.frames()) break;
   }
-  return floor;
+  return chunk.sequence_of(low - 1);
 }
 
 std::optional<Sequence> TopicLog::find(std::string_view id) const {
@@ -119,9 +128,9 @@ void TopicLog::trim(const HistoryLimits& history, const BacklogLimits& backlog, 
     const std::uint64_t bytes_behind = end_position() - chunk.end_position();
     const bool in_history = end_frame() - chunk.end_frame() < history.count &&
                             bytes_behind < history.bytes &&
-                            chunk.last_time() + history.age_ms >= now;
+                            !older(chunk.last_time(), history.age_ms, now);
     const bool in_backlog =
-        bytes_behind < backlog.bytes && chunk.last_time() + backlog.age_ms >= now;
+        bytes_behind < backlog.bytes && !older(chunk.last_time(), backlog.age_ms, now);
     if (in_history || in_backlog || chunk.last_sequence() > swept) return;
     drop_oldest(all);
   }
