@@ -1,0 +1,104 @@
+// One connection: a 64-byte record for as long as it lives, and an attachment while there is more
+// to remember than a cursor.
+//
+//   accept -> request -> stream -> closing -> free
+//                  \-> linger -> closing -> free
+//
+// An idle stream is the record alone: its parser, buffers and topic list are gone. A million of
+// them is a memory decision, hence explicit states instead of a coroutine frame each.
+//
+// Belongs to one shard's thread from accept to close (I4).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/hub.h"
+#include "proto/http_request.h"
+
+namespace tocsin::net {
+
+enum class State : std::uint8_t {
+  free,     // the slot is on the free list
+  request,  // reads and answers requests
+  stream,   // receives events; nothing is read from it
+  linger,   // the last answer is out; reads and drops what comes until the peer closes
+  closing,  // shut down; waits for what is armed to complete, then close(2) and free
+};
+
+// Bytes that a connection is owed before anything from the log: a response, the rest of a frame
+// that a full socket cut, a gap event. `keep` holds the memory.
+struct Owed {
+  std::shared_ptr<const void> keep;
+  std::string_view bytes;
+};
+
+// A topic of a connection that reads more than one.
+struct TopicPlace {
+  std::uint32_t topic = 0;  // index in the shard's topics
+  std::uint32_t place = 0;  // index in its subscribers
+};
+
+// Reading requests: a parser and what is between requests.
+struct Exchange {
+  Exchange(std::size_t max_head, std::size_t max_body) : parser(max_head, max_body) {}
+  proto::RequestParser parser;
+  std::string unread;          // received while the answer to an earlier request is owed
+  bool complete = false;       // the request in the parser is whole and waits (see SharedHub: busy)
+  bool receiving = false;      // a receive is armed
+  bool peer_finished = false;  // end of stream: answer what is there, then close
+};
+
+// What a connection remembers besides its record; absent for an idle stream of one topic.
+struct Attachment {
+  std::unique_ptr<Exchange> exchange;  // state request
+  std::vector<Owed> owed;
+  std::vector<TopicPlace> places;         // streams of many topics
+  std::vector<core::TopicCursor> topics;  // parallel to `places`
+  std::optional<core::GapReason> gap;     // to be told when there is room
+  bool close_when_sent = false;
+  bool starved = false;                // blocked for want of kernel memory: a timer unblocks
+  std::uint64_t deadline_ms = 0;       // 0: none
+  std::uint64_t wheel_ms = 0;          // when the wheel next looks at it; 0: it does not
+  std::uint64_t blocked_since_ms = 0;  // stream: nothing went out since
+};
+
+// One cache line: a sweep over a million of them touches nothing else of an idle stream.
+struct alignas(64) Connection {
+  static constexpr std::uint32_t kManyTopics = 0xffff'ffff;
+  static constexpr std::uint32_t kNoTopic = 0xffff'fffe;
+
+  core::Sequence cursor = 0;  // everything up to here was sent (a frame in `owed` counts as sent)
+  std::unique_ptr<Attachment> attachment;
+  int fd = -1;
+  std::uint32_t generation = 0;  // 24 bits; bumped when the slot is freed
+  std::uint32_t topic = kNoTopic;
+  std::uint32_t place = 0;         // in that topic's subscribers
+  std::uint32_t last_sent_ds = 0;  // deciseconds of the shard's clock
+  std::uint32_t opened_s = 0;
+  std::uint64_t peer_key = 0;  // counted by the per-address limit; 0: not counted
+  State state = State::free;
+  std::uint8_t armed = 0;    // requests in flight: at most a receive or hangup, and a writable
+  bool blocked : 1 = false;  // true exactly when a writable (or a retry timer) is awaited
+  bool ready : 1 = false;    // true exactly when the slot is in the shard's ready list
+  bool batched : 1 = false;  // true exactly when the slot is in the outbox's batch (I5)
+  bool hangup_armed : 1 = false;
+  bool leftover : 1 = false;  // true exactly when the running sweep has yet to bring it up to date
+  bool admitted : 1 = false;  // true exactly when Admission counts it
+
+  // REQUIRES: there is an attachment.
+  [[nodiscard]] Attachment& extra() const { return *attachment; }
+  Attachment& attach() {
+    if (!attachment) attachment = std::make_unique<Attachment>();
+    return *attachment;
+  }
+  [[nodiscard]] bool owes() const { return attachment && !attachment->owed.empty(); }
+  [[nodiscard]] bool many_topics() const { return topic == kManyTopics; }
+};
+static_assert(sizeof(Connection) == 64, "a stream's user memory; see ARCHITECTURE.md, T3");
+
+}  // namespace tocsin::net

@@ -1,0 +1,198 @@
+// The epoll backend: for where io_uring is forbidden, and to measure against.
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include "net/io.h"
+#include "net/socket_ops.h"
+#include "proto/assert.h"
+#include "proto/limits.h"
+
+namespace tocsin::net {
+namespace {
+
+constexpr int kMaxEvents = 512;
+// Connections taken per listener and turn; the rest stay in the backlog until the next.
+constexpr int kMaxAccepts = 256;
+
+// What is armed for a descriptor. epoll knows descriptors, requests are ours.
+struct Interest {
+  Token receive;
+  Token hangup;
+  Token writable;
+  Token accept;
+  bool registered = false;
+
+  [[nodiscard]] std::uint32_t events() const {
+    std::uint32_t mask = EPOLLONESHOT;
+    if (receive.op != Op::none || accept.op != Op::none) mask |= EPOLLIN;
+    if (hangup.op != Op::none) mask |= EPOLLRDHUP;
+    if (writable.op != Op::none) mask |= EPOLLOUT | EPOLLRDHUP;
+    return mask;
+  }
+  [[nodiscard]] bool armed() const { return events() != EPOLLONESHOT; }
+};
+
+class EpollIo final : public Io {
+ public:
+  EpollIo(int epoll_fd, int wake_fd) : epoll_(epoll_fd), wake_(wake_fd) {
+    epoll_event event{.events = EPOLLIN | EPOLLET, .data = {.fd = wake_}};
+    ::epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &event);
+    buffers_.resize(limits::kReceiveBuffers * limits::kReceiveBuffer / 4);
+  }
+  ~EpollIo() override { ::close(epoll_); }
+
+  void accept(int listener, Token token) override {
+    at(listener).accept = token;
+    arm(listener);
+  }
+  bool refuse(int listener, std::string_view bytes) override {
+    return reserve_.refuse(listener, bytes);
+  }
+  void receive(int fd, Token token) override {
+    at(fd).receive = token;
+    arm(fd);
+  }
+  void watch(int fd, Token token) override {
+    (token.op == Op::hangup ? at(fd).hangup : at(fd).writable) = token;
+    arm(fd);
+  }
+  void send(std::span<SendRequest> requests) override;
+  std::int64_t receive_now(int fd, std::span<char> buffer) override {
+    return receive_some(fd, buffer);
+  }
+  void limit_receive_buffer(int fd, std::uint32_t bytes) override { set_receive_buffer(fd, bytes); }
+  std::uint64_t peer_key(int fd) override { return peer_address_key(fd); }
+  void shut_down_sending(int fd) override { ::shutdown(fd, SHUT_WR); }
+  void shut_down(int fd, bool reset) override { shut_down_socket(fd, reset); }
+  void close(int fd) override {
+    TOCSIN_ASSERT(!at(fd).armed());
+    at(fd) = Interest{};
+    ::close(fd);  // the last reference: epoll forgets it
+  }
+  void wait(std::uint32_t timeout_ms, std::vector<Completion>& completions) override;
+  void wake() override { signal_eventfd(wake_); }
+  std::string_view name() const override { return "epoll"; }
+
+ private:
+  Interest& at(int fd) {
+    const auto index = static_cast<std::size_t>(fd);
+    if (index >= interests_.size()) interests_.resize(index + index / 2 + 64);
+    return interests_[index];
+  }
+  void arm(int fd);
+  void on_event(const epoll_event& event, std::vector<Completion>& completions);
+  void accept_some(int listener, Token token, std::vector<Completion>& completions);
+  bool receive_into_buffer(int fd, Token token, std::vector<Completion>& completions);
+
+  const int epoll_;
+  const int wake_;
+  ReserveDescriptor reserve_;
+  std::vector<Interest> interests_;  // by descriptor: a shard's own table is dense
+  std::vector<char> buffers_;        // received bytes of this turn
+  std::size_t buffered_ = 0;
+};
+
+// One-shot: a fired descriptor is silent until the next arm(), so a request that completed costs no
+// call to take it back, and changes of mind are one epoll_ctl each.
+void EpollIo::arm(int fd) {
+  Interest& interest = at(fd);
+  epoll_event event{.events = interest.events(), .data = {.fd = fd}};
+  const int op = interest.registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+  interest.registered = true;
+  [[maybe_unused]] const int failed = ::epoll_ctl(epoll_, op, fd, &event);
+}
+
+void EpollIo::send(std::span<SendRequest> requests) {
+  for (SendRequest& request : requests) {
+    ssize_t n = 0;
+    if (request.pieces.size() == 1) {
+      const iovec& piece = request.pieces.front();
+      n = ::send(request.fd, piece.iov_base, piece.iov_len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    } else {
+      msghdr message{};
+      message.msg_iov = const_cast<iovec*>(request.pieces.data());
+      message.msg_iovlen = request.pieces.size();
+      n = ::sendmsg(request.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    }
+    request.result = n >= 0 ? n : -errno;
+  }
+}
+
+void EpollIo::wait(std::uint32_t timeout_ms, std::vector<Completion>& completions) {
+  std::array<epoll_event, kMaxEvents> events;
+  buffered_ = 0;
+  const int n = ::epoll_wait(epoll_, events.data(), kMaxEvents, static_cast<int>(timeout_ms));
+  for (int i = 0; i < n; ++i) on_event(events[static_cast<std::size_t>(i)], completions);
+}
+
+void EpollIo::on_event(const epoll_event& event, std::vector<Completion>& completions) {
+  const int fd = event.data.fd;
+  if (fd == wake_) {
+    std::uint64_t count = 0;
+    [[maybe_unused]] const ssize_t n = ::read(wake_, &count, sizeof(count));
+    return;
+  }
+  Interest& interest = at(fd);
+  const bool gone = (event.events & (EPOLLERR | EPOLLHUP)) != 0;
+  const bool hangup = gone || (event.events & EPOLLRDHUP) != 0;
+  if (interest.accept.op != Op::none) {
+    accept_some(fd, interest.accept, completions);
+    return;
+  }
+  if (interest.receive.op != Op::none && (hangup || (event.events & EPOLLIN) != 0) &&
+      receive_into_buffer(fd, interest.receive, completions)) {
+    at(fd).receive = Token{};
+  }
+  for (Token Interest::* kind : {&Interest::hangup, &Interest::writable}) {
+    const Token token = at(fd).*kind;
+    const bool ready = hangup || (token.op == Op::writable && (event.events & EPOLLOUT) != 0);
+    if (token.op == Op::none || !ready) continue;
+    at(fd).*kind = Token{};
+    completions.push_back({.token = token, .result = gone ? -EPIPE : 0, .data = {}});
+  }
+  if (at(fd).armed()) arm(fd);
+}
+
+void EpollIo::accept_some(int listener, Token token, std::vector<Completion>& completions) {
+  for (int i = 0; i < kMaxAccepts; ++i) {
+    const int fd = ::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0) {
+      completions.push_back({.token = token, .result = fd, .data = {}});
+      continue;
+    }
+    if (errno == EAGAIN) break;
+    if (errno == ECONNABORTED || errno == EINTR) continue;
+    at(listener).accept = Token{};
+    completions.push_back({.token = token, .result = -errno, .data = {}});
+    return;
+  }
+  arm(listener);
+}
+
+// False: nothing was there after all, or this turn's buffers are full; it stays armed.
+bool EpollIo::receive_into_buffer(int fd, Token token, std::vector<Completion>& completions) {
+  if (buffered_ + limits::kReceiveBuffer > buffers_.size()) return false;
+  const std::span<char> buffer{buffers_.data() + buffered_, limits::kReceiveBuffer};
+  const std::int64_t n = receive_some(fd, buffer);
+  if (n == -EAGAIN || n == -EINTR) return false;
+  const std::size_t size = n > 0 ? static_cast<std::size_t>(n) : 0;
+  buffered_ += size;
+  completions.push_back(
+      {.token = token, .result = static_cast<int>(n), .data = buffer.first(size)});
+  return true;
+}
+
+}  // namespace
+
+std::unique_ptr<Io> make_epoll_io(int wake_fd) {
+  const int fd = ::epoll_create1(EPOLL_CLOEXEC);
+  if (fd < 0) return nullptr;
+  return std::make_unique<EpollIo>(fd, wake_fd);
+}
+
+}  // namespace tocsin::net

@@ -1,0 +1,96 @@
+// What a shard counts. Written by the shard's thread alone, read by whoever renders /metrics.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+
+namespace tocsin::net {
+
+// One writer: a plain load and store, no locked instruction. Readers see some recent value.
+class Counter {
+ public:
+  void add(std::uint64_t n = 1) {
+    value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  }
+  void sub(std::uint64_t n = 1) {
+    value_.store(value_.load(std::memory_order_relaxed) - n, std::memory_order_relaxed);
+  }
+  [[nodiscard]] std::uint64_t get() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::uint64_t> value_{0};
+};
+
+// Counts by powers of two: bucket i has values in (2^(i-1), 2^i], the first 0 and 1, the last the
+// rest.
+template <std::size_t kBuckets>
+class Histogram {
+ public:
+  static constexpr std::size_t size() { return kBuckets; }
+  void record(std::uint64_t value) {
+    const auto index = value <= 1 ? 0U : static_cast<unsigned>(std::bit_width(value - 1));
+    buckets_[index < kBuckets ? index : kBuckets - 1].add();
+    sum_.add(value);
+  }
+  [[nodiscard]] std::uint64_t bucket(std::size_t i) const { return buckets_[i].get(); }
+  [[nodiscard]] std::uint64_t sum() const { return sum_.get(); }
+
+ private:
+  std::array<Counter, kBuckets> buckets_;
+  Counter sum_;
+};
+
+// Why a request was answered with an error, or a connection refused.
+enum class Rejection : std::uint8_t {
+  malformed,         // 400: not HTTP
+  head_too_large,    // 431
+  body_too_large,    // 413
+  timeout,           // 408
+  version,           // 505
+  not_found,         // 404
+  method,            // 405
+  invalid,           // 400: a field, an event, a body
+  forbidden,         // 403: GET publish is off
+  connection_limit,  // 503
+  address_limit,     // 503
+  accept_rate,       // 503
+  draining,          // 503
+  exhausted,         // 503: no descriptors, no memory, no request slot
+  kCount,
+};
+inline constexpr std::size_t kRejections = static_cast<std::size_t>(Rejection::kCount);
+
+struct alignas(64) ShardMetrics {
+  // Gauges of the connection table, by state.
+  Counter requests_open;  // being read or answered, publishers between requests
+  Counter streams_open;
+  Counter streams_blocked;  // of these, waiting for room in the socket
+  Counter closing;
+
+  Counter accepted;
+  Counter accept_pauses;  // descriptors or memory ran out
+  Counter streams_opened;
+  Counter resumed;  // with a Last-Event-ID
+  Counter events_published;
+  Counter batches_published;
+  Counter deliveries;     // events handed to the kernel for one subscriber
+  Counter bytes_sent;     // stream bytes that the kernel took
+  Counter sends;          // send requests for streams
+  Counter short_sends;    // took a part
+  Counter blocked_sends;  // took nothing
+  Counter heartbeats;
+  Counter slow_disconnects;
+  Counter slow_skips;  // policy `latest`
+  Counter gaps;        // gap events sent
+  Counter stale_completions;
+  Counter publish_waits;  // a publisher waited for the shards
+  Counter loops;          // turns of the loop: the watchdog's pulse
+  std::array<Counter, kRejections> rejections;
+  Histogram<12> events_per_send;  // 1 .. 2048 and more
+  Histogram<24> turn_us;          // busy time of a turn, waiting left out
+};
+
+}  // namespace tocsin::net

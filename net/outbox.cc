@@ -1,0 +1,232 @@
+#include "net/outbox.h"
+
+#include <algorithm>
+#include <cerrno>
+
+namespace tocsin::net {
+namespace {
+
+// Distinct stretches that a lookup goes through, newest first: a broadcast has one or two.
+constexpr std::size_t kSharedReads = 4;
+// Stretches kept between batches; a herd of replays has as many as connections.
+constexpr std::size_t kMaxReads = 64;
+// Vectors of one send: what is owed and the log, half each.
+constexpr std::size_t kOwedVectors = limits::kMaxPieces / 2;
+constexpr std::size_t kLogVectors = limits::kMaxPieces - kOwedVectors;
+
+iovec vector_of(std::string_view bytes) {
+  return {.iov_base = const_cast<char*>(bytes.data()), .iov_len = bytes.size()};
+}
+
+}  // namespace
+
+Outbox::Outbox(ConnectionTable& table, LocalTopics& topics, SharedHub& hub, Io& io,
+               ShardMetrics& metrics, Owner& owner)
+    : table_(table), topics_(topics), hub_(hub), io_(io), metrics_(metrics), owner_(owner) {
+  vectors_.reserve(limits::kSendBatch * limits::kMaxPieces);
+}
+
+void Outbox::begin_turn(std::uint32_t now_ds) {
+  TOCSIN_ASSERT(batch_ == 0);
+  now_ds_ = now_ds;
+  reads_.clear();
+}
+
+void Outbox::push(std::uint32_t slot) {
+  Connection& connection = table_[slot];
+  TOCSIN_DEBUG_ASSERT(!connection.blocked && !connection.batched);
+  std::size_t read = kNoRead;
+  core::ReadStatus status = core::ReadStatus::end;
+  if (connection.state == State::stream) read = read_for(connection, status);
+  if (status == core::ReadStatus::gap) {
+    owner_.on_delivery(slot, Delivery::gap);
+    return;
+  }
+  if (read == kNoRead && !connection.owes()) {
+    owner_.on_delivery(slot, Delivery::done);
+    return;
+  }
+  add(slot, connection, read);
+  if (batch_ == limits::kSendBatch) flush();
+}
+
+std::size_t Outbox::read_for(const Connection& connection, core::ReadStatus& status) {
+  if (connection.many_topics()) {
+    return read_log(connection.extra().topics, connection.cursor, status);
+  }
+  core::Topic* topic = topics_[connection.topic].topic;
+  const std::size_t newest = reads_.size();
+  for (std::size_t i = newest; i > 0 && i + kSharedReads > newest; --i) {
+    const Read& read = reads_[i - 1];
+    if (read.topic == topic && read.above <= connection.cursor && connection.cursor < read.first) {
+      return i - 1;
+    }
+  }
+  const core::TopicCursor at{topic, 0};
+  return read_log({&at, 1}, connection.cursor, status);
+}
+
+std::size_t Outbox::read_log(std::span<const core::TopicCursor> topics, core::Sequence cursor,
+                             core::ReadStatus& status) {
+  pieces_.clear();
+  status = hub_.with([&](const core::Hub& hub) {
+    return hub.read(topics, cursor, limits::kMaxSendBytes, kLogVectors, pieces_);
+  });
+  if (pieces_.empty()) return kNoRead;
+  Read& read = reads_.emplace_back();
+  if (topics.size() == 1) {
+    read.topic = topics.front().topic;
+    read.above = pieces_.front().above;
+    read.first = pieces_.front().first_sequence();
+  }
+  read.last = pieces_.back().last_sequence();
+  read.more = status == core::ReadStatus::more;
+  for (const core::Piece& piece : pieces_) {
+    read.vectors.push_back(vector_of(piece.bytes()));
+    read.bytes += piece.bytes().size();
+    read.events += piece.last - piece.first;
+  }
+  read.pieces.swap(pieces_);
+  return reads_.size() - 1;
+}
+
+void Outbox::add(std::uint32_t slot, Connection& connection, std::size_t read) {
+  SendRequest& request = requests_[batch_];
+  request = {.fd = connection.fd, .pieces = {}, .bytes = 0, .result = 0};
+  if (!connection.owes()) {
+    request.pieces = reads_[read].vectors;
+    request.bytes = reads_[read].bytes;
+  } else {
+    const std::size_t begin = vectors_.size();
+    const auto& owed = connection.extra().owed;
+    for (std::size_t i = 0; i < std::min(owed.size(), kOwedVectors); ++i) {
+      vectors_.push_back(vector_of(owed[i].bytes));
+      request.bytes += owed[i].bytes.size();
+    }
+    if (owed.size() > kOwedVectors) read = kNoRead;  // first things first
+    if (read != kNoRead) {
+      vectors_.insert(vectors_.end(), reads_[read].vectors.begin(), reads_[read].vectors.end());
+      request.bytes += reads_[read].bytes;
+    }
+    request.pieces = {vectors_.data() + begin, vectors_.size() - begin};
+  }
+  items_[batch_] = {slot, read};
+  connection.batched = true;
+  ++batch_;
+}
+
+void Outbox::flush() {
+  if (batch_ == 0) return;
+  io_.send({requests_.data(), batch_});
+  for (std::size_t i = 0; i < batch_; ++i) {
+    Connection& connection = table_[items_[i].slot];
+    connection.batched = false;
+    const Delivery outcome = settle(connection, items_[i], requests_[i]);
+    owner_.on_delivery(items_[i].slot, outcome);
+  }
+  batch_ = 0;
+  vectors_.clear();
+  if (reads_.size() > kMaxReads) reads_.clear();
+}
+
+Delivery Outbox::settle(Connection& connection, const Item& item, const SendRequest& request) {
+  if (connection.state == State::stream) metrics_.sends.add();
+  if (request.result == static_cast<std::int64_t>(request.bytes)) {
+    take_all(connection, item);
+    const bool more = connection.owes() || (item.read != kNoRead && reads_[item.read].more);
+    return more ? Delivery::more : Delivery::done;
+  }
+  if (request.result >= 0) {
+    metrics_.short_sends.add();
+    take_part(connection, item, static_cast<std::size_t>(request.result));
+    return Delivery::blocked;
+  }
+  switch (static_cast<int>(-request.result)) {
+    case EAGAIN:
+      metrics_.blocked_sends.add();
+      return Delivery::blocked;
+    case EINTR:
+      return Delivery::more;
+    case ENOBUFS:
+    case ENOMEM:
+      return Delivery::starved;
+    default:
+      return Delivery::failed;  // EPIPE, ECONNRESET, ETIMEDOUT, ...
+  }
+}
+
+void Outbox::take_all(Connection& connection, const Item& item) {
+  connection.last_sent_ds = now_ds_;
+  if (connection.attachment) {
+    auto& owed = connection.extra().owed;
+    const auto sent = static_cast<std::ptrdiff_t>(std::min(owed.size(), kOwedVectors));
+    owed.erase(owed.begin(), owed.begin() + sent);
+  }
+  if (item.read == kNoRead) return;
+  const Read& read = reads_[item.read];
+  TOCSIN_DEBUG_ASSERT(read.last > connection.cursor);
+  connection.cursor = read.last;
+  metrics_.deliveries.add(read.events);
+  metrics_.bytes_sent.add(read.bytes);
+  metrics_.events_per_send.record(read.events);
+}
+
+void Outbox::take_part(Connection& connection, const Item& item, std::size_t bytes) {
+  if (bytes > 0) connection.last_sent_ds = now_ds_;
+  bytes = take_owed(connection, bytes);
+  if (item.read == kNoRead || bytes == 0) return;
+  metrics_.bytes_sent.add(bytes);
+  const std::uint32_t events = take_pieces(connection, reads_[item.read], bytes);
+  metrics_.deliveries.add(events);
+  metrics_.events_per_send.record(events);
+}
+
+// Takes from what is owed; returns how many of the bytes are left for the log.
+std::size_t Outbox::take_owed(Connection& connection, std::size_t bytes) {
+  if (!connection.attachment) return bytes;
+  auto& owed = connection.extra().owed;
+  auto it = owed.begin();
+  for (; it != owed.end() && bytes >= it->bytes.size(); ++it) bytes -= it->bytes.size();
+  owed.erase(owed.begin(), it);
+  if (owed.empty() || bytes == 0) return bytes;
+  owed.front().bytes.remove_prefix(bytes);
+  return 0;
+}
+
+// Moves the cursor over whole frames; the rest of a frame that was cut is owed from now on, and
+// counts as delivered.
+std::uint32_t Outbox::take_pieces(Connection& connection, const Read& read, std::size_t bytes) {
+  std::uint32_t events = 0;
+  for (const core::Piece& piece : read.pieces) {
+    const std::size_t size = piece.bytes().size();
+    if (bytes >= size) {
+      bytes -= size;
+      events += piece.last - piece.first;
+      connection.cursor = piece.last_sequence();
+      if (bytes == 0) return events;
+      continue;
+    }
+    const core::Chunk& chunk = *piece.chunk;
+    const auto cut = static_cast<std::uint32_t>(piece.begin() + bytes);
+    std::uint32_t low = piece.first;  // the frame that has the byte at `cut`
+    std::uint32_t high = piece.last - 1;
+    while (low < high) {
+      const std::uint32_t middle = low + (high - low) / 2;
+      if (chunk.end_of(middle) <= cut) {
+        low = middle + 1;
+      } else {
+        high = middle;
+      }
+    }
+    events += low - piece.first;
+    if (low > piece.first) connection.cursor = chunk.sequence_of(low - 1);
+    if (cut == chunk.begin_of(low)) return events;
+    connection.cursor = chunk.sequence_of(low);
+    connection.attach().owed.push_back(
+        {piece.chunk, {chunk.data() + cut, std::size_t{chunk.end_of(low)} - cut}});
+    return events + 1;
+  }
+  return events;
+}
+
+}  // namespace tocsin::net

@@ -1,0 +1,107 @@
+// The send path: what a connection is owed and what the log has for it go out in one send; sends go
+// out in batches.
+//
+// Live delivery, catch-up after a reconnect, the rest of a frame that a full socket cut, an HTTP
+// answer: all are "bytes owed, then the log above the cursor". Within a batch all subscribers at
+// one position send the same memory, looked up once.
+//
+// A cursor moves only by what the kernel took, on the batch's results; nothing is assumed (I6).
+//
+// Threads: the shard's.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <span>
+#include <vector>
+
+#include "net/connection_table.h"
+#include "net/io.h"
+#include "net/local_topics.h"
+#include "net/metrics.h"
+#include "net/shared_hub.h"
+
+namespace tocsin::net {
+
+enum class Delivery : std::uint8_t {
+  done,     // nothing more to send now
+  more,     // all was taken, and there is more
+  blocked,  // the socket is full; the rest stays owed
+  starved,  // the kernel has no memory for it now; ask again later
+  failed,   // the connection is broken
+  gap,      // events above the cursor are gone; nothing was sent
+};
+
+class Outbox {
+ public:
+  // Told of each push()ed slot's fate, during push() or flush(). Must not push from there.
+  class Owner {
+   public:
+    virtual void on_delivery(std::uint32_t slot, Delivery outcome) = 0;
+
+   protected:
+    ~Owner() = default;
+  };
+
+  // All outlive the outbox.
+  Outbox(ConnectionTable& table, LocalTopics& topics, SharedHub& hub, Io& io, ShardMetrics& metrics,
+         Owner& owner);
+
+  // Puts a slot's next send into the batch; a full batch is flushed. REQUIRES: neither blocked nor
+  // in the batch.
+  void push(std::uint32_t slot);
+  // Hands the batch to the kernel.
+  void flush();
+
+  // Starts a turn of the loop: time for Connection::last_sent_ds; what was read may be outdated.
+  void begin_turn(std::uint32_t now_ds);
+
+ private:
+  // A stretch of the log, looked up once for all that stand at the same position.
+  struct Read {
+    const core::Topic* topic = nullptr;  // null: of several topics, not shared
+    core::Sequence above = 0;            // cursors [above, first) read this
+    core::Sequence first = 0;
+    core::Sequence last = 0;
+    std::size_t bytes = 0;
+    std::uint32_t events = 0;
+    bool more = false;
+    std::vector<core::Piece> pieces;
+    std::vector<iovec> vectors;
+  };
+  static constexpr std::size_t kNoRead = ~std::size_t{0};
+  struct Item {
+    std::uint32_t slot;
+    std::size_t read;  // index in reads_, or kNoRead
+  };
+
+  // kNoRead with `status` end or gap where there is nothing to send.
+  std::size_t read_for(const Connection& connection, core::ReadStatus& status);
+  std::size_t read_log(std::span<const core::TopicCursor> topics, core::Sequence cursor,
+                       core::ReadStatus& status);
+  void add(std::uint32_t slot, Connection& connection, std::size_t read);
+  Delivery settle(Connection& connection, const Item& item, const SendRequest& request);
+  void take_all(Connection& connection, const Item& item);
+  void take_part(Connection& connection, const Item& item, std::size_t bytes);
+  static std::size_t take_owed(Connection& connection, std::size_t bytes);
+  std::uint32_t take_pieces(Connection& connection, const Read& read, std::size_t bytes);
+
+  ConnectionTable& table_;
+  LocalTopics& topics_;
+  SharedHub& hub_;
+  Io& io_;
+  ShardMetrics& metrics_;
+  Owner& owner_;
+  std::uint32_t now_ds_ = 0;
+
+  std::array<Item, limits::kSendBatch> items_;
+  std::array<SendRequest, limits::kSendBatch> requests_;
+  std::size_t batch_ = 0;            // of both
+  std::vector<iovec> vectors_;       // of items that owe bytes; never reallocated in a batch
+  std::deque<Read> reads_;           // of this turn; kept until the batch that uses them is out
+  std::vector<core::Piece> pieces_;  // scratch
+};
+
+}  // namespace tocsin::net

@@ -1,0 +1,148 @@
+// POST /publish and GET /publish?msg=: read, encode once, append, answer.
+#include <charconv>
+
+#include <fmt/format.h>
+
+#include "net/request_handler.h"
+#include "proto/assert.h"
+#include "proto/sse_encode.h"
+
+namespace tocsin::net {
+namespace {
+
+using proto::InputError;
+
+// The query's part of an event: what the body does not say itself.
+struct Defaults {
+  proto::EventView event;
+  std::optional<InputError> error;
+};
+
+Defaults defaults_of(const proto::Query& query) {
+  Defaults result;
+  const auto either = [&](std::string_view one, std::string_view other) {
+    const auto value = query.first(one);
+    return value ? *value : query.first(other).value_or(std::string_view{});
+  };
+  result.event.topic = either("stream", "topic");
+  if (result.event.topic.empty()) result.event.topic = proto::kDefaultTopic;
+  result.event.type = either("type", "event");
+  result.event.id = query.first("id").value_or(std::string_view{});
+  if (const auto retry = query.first("retry")) {
+    std::uint32_t value = 0;
+    const char* end = retry->data() + retry->size();
+    const auto [rest, error] = std::from_chars(retry->data(), end, value);
+    if (error != std::errc{} || rest != end || value > limits::kMaxRetryMs) {
+      result.error = InputError{.field = "retry", .message = "must be milliseconds, digits only"};
+    }
+    result.event.retry_ms = value;
+  }
+  return result;
+}
+
+}  // namespace
+
+Outcome RequestHandler::publish(const proto::Request& request, const ServerOptions& options,
+                                std::uint64_t now_ms, std::string& out) {
+  const bool get = request.method == proto::Method::get;
+  if (get && !options.get_publish) {
+    return problem(request, 403, Rejection::forbidden,
+                   "publishing by GET is switched off; use POST", out);
+  }
+  const bool catching_up = state_.hub.with(
+      [](const core::Hub& hub) { return hub.unswept_bytes() > limits::kMaxUnswept; });
+  if (catching_up) return {.kind = Outcome::Kind::busy, .topics = {}, .last_event_id = {}};
+  const auto query = proto::Query::parse(request.query());
+  if (!query) {
+    return problem(request, {.field = "query", .message = "is not valid percent-encoded UTF-8"},
+                   out);
+  }
+  Defaults defaults = defaults_of(*query);
+  if (defaults.error) return problem(request, *defaults.error, out);
+
+  auto form = proto::body_form(request.header(proto::Header::content_type));
+  auto events = reader_.read(request.body, form, defaults.event);
+  if (!events && (request.body.empty() || form == proto::BodyForm::text)) {
+    // The seeds' form: the message in the query, where the body has none.
+    const auto message = query->first("msg");
+    if (message && request.body.find_first_not_of(" \t\r\n") == std::string::npos) {
+      std::string padded{*message};
+      padded.reserve(padded.size() + 64);
+      form = proto::BodyForm::text;
+      events = reader_.read(padded, form, defaults.event);
+      if (!events) return problem(request, events.error(), out);
+      return publish_events(request, **events, form, now_ms, out);
+    }
+  }
+  if (!events) return problem(request, events.error(), out);
+  return publish_events(request, **events, form, now_ms, out);
+}
+
+Outcome RequestHandler::publish_events(const proto::Request& request,
+                                       const std::vector<proto::EventView>& events,
+                                       proto::BodyForm form, std::uint64_t now_ms,
+                                       std::string& out) {
+  encoded_.clear();
+  new_events_.clear();
+  std::size_t most = 0;
+  for (const proto::EventView& event : events) {
+    most += proto::max_frame_body(event.data.size(), event.type.size());
+  }
+  if (encoded_.capacity() < most) encoded_.reserve(most);  // the views below must not move
+  for (const proto::EventView& event : events) {
+    const std::size_t begin = encoded_.size();
+    proto::encode_frame_body(event, encoded_);
+    new_events_.push_back(
+        {.topic = event.topic, .id = event.id, .body = std::string_view{encoded_}.substr(begin)});
+  }
+  TOCSIN_ASSERT(encoded_.size() <= most);
+  std::size_t failed = 0;
+  const auto published =
+      state_.hub.with([&](core::Hub& hub) { return hub.publish(new_events_, now_ms, &failed); });
+  if (encoded_.capacity() > limits::kMaxRequestBody) std::string{}.swap(encoded_);
+  if (published) {
+    metrics_.events_published.add(events.size());
+    metrics_.batches_published.add();
+    state_.hub.wake(published->wake & ~(core::ShardMask{1} << shard_));
+    reply_published(request, events, form, *published, out);
+    return {};
+  }
+  const std::size_t line = events.size() > 1 || form == proto::BodyForm::ndjson ? failed + 1 : 0;
+  switch (published.error()) {
+    case core::PublishError::busy:
+      return {.kind = Outcome::Kind::busy, .topics = {}, .last_event_id = {}};
+    case core::PublishError::reserved_id:
+      return problem(
+          request,
+          {.field = "id", .message = "this form is reserved for the hub's own ids", .line = line},
+          out);
+    case core::PublishError::unknown_topic:
+      break;
+  }
+  return problem(request, 404, Rejection::not_found,
+                 fmt::format("topic {}: no such topic", events[failed].topic), out);
+}
+
+void RequestHandler::reply_published(const proto::Request& request,
+                                     const std::vector<proto::EventView>& events,
+                                     proto::BodyForm form, const core::Published& published,
+                                     std::string& out) {
+  const proto::Epoch epoch = state_.hub.epoch();
+  const auto id_of = [epoch](const proto::EventView& event, core::Sequence sequence) {
+    return event.id.empty() ? proto::to_string({epoch, sequence}) : std::string{event.id};
+  };
+  const std::string first = id_of(events.front(), published.first);
+  if (form == proto::BodyForm::text) {
+    reply(request, 204, {}, {}, out,
+          fmt::format("Event-ID: {}\r\nAccess-Control-Expose-Headers: Event-ID\r\n", first));
+    return;
+  }
+  std::string body = fmt::format("{{\"published\":{},\"first_id\":", events.size());
+  proto::append_json_string(body, first);
+  body += ",\"last_id\":";
+  proto::append_json_string(body, id_of(events.back(), published.last));
+  body += "}\n";
+  reply(request, 200, "application/json", body, out);
+}
+
+}  // namespace tocsin::net

@@ -1,0 +1,86 @@
+// What a request means: routes it, and publishes, answers, or says which stream it opens. No
+// sockets.
+//
+//   GET|HEAD /events, /sse        subscribe          net/subscribe_handler.cc
+//   POST|GET /publish             publish            net/publish_handler.cc
+//   GET|HEAD /healthz /readyz /metrics               net/request_handler.cc
+//   OPTIONS  any of them          CORS preflight
+//
+// Threads: one object per shard, used by its thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/hub.h"
+#include "net/server_state.h"
+#include "proto/http_request.h"
+#include "proto/http_response.h"
+#include "proto/publish_body.h"
+#include "proto/query.h"
+
+namespace tocsin::net {
+
+struct Outcome {
+  enum class Kind : std::uint8_t {
+    replied,  // the answer was appended; the connection goes on as the request allows
+    refused,  // the same, and the connection must end: what follows cannot be read safely
+    stream,   // open the stream described below
+    busy,     // the shards have to catch up first; handle the same request again later
+  };
+  Kind kind = Kind::replied;
+  // kind stream
+  std::vector<std::string> topics;  // at least one
+  core::Resume::Kind resume = core::Resume::Kind::live;
+  std::string last_event_id;  // resume after_id
+};
+
+class RequestHandler {
+ public:
+  RequestHandler(ServerState& state, ShardMetrics& metrics, core::ShardId shard)
+      : state_(state), metrics_(metrics), shard_(shard) {}
+
+  // When the head is there and a body may follow: refuses what cannot succeed before the body is
+  // sent (appends the answer to `out`), else appends `100 Continue` where it is waited for.
+  [[nodiscard]] Outcome on_head(const proto::Request& request, const ServerOptions& options,
+                                std::string& out);
+
+  // A whole request. Appends the answer to `out` unless it is a stream or busy.
+  [[nodiscard]] Outcome on_request(const proto::Request& request, const ServerOptions& options,
+                                   std::uint64_t now_ms, std::string& out);
+
+  // The parser gave up.
+  void on_bad_request(const proto::Request& request, proto::RequestParser::Error error,
+                      std::string& out);
+  // 408, 503: the answer ends the connection. `detail` is for people.
+  void refuse(const proto::Request& request, int status, Rejection why, std::string_view detail,
+              std::uint32_t retry_after_s, std::string& out);
+
+ private:
+  Outcome subscribe(const proto::Request& request, std::string& out);
+  Outcome publish(const proto::Request& request, const ServerOptions& options, std::uint64_t now_ms,
+                  std::string& out);
+  Outcome publish_events(const proto::Request& request, const std::vector<proto::EventView>& events,
+                         proto::BodyForm form, std::uint64_t now_ms, std::string& out);
+  void reply_published(const proto::Request& request, const std::vector<proto::EventView>& events,
+                       proto::BodyForm form, const core::Published& published, std::string& out);
+  void preflight(const proto::Request& request, std::string_view allowed, std::string& out);
+
+  void reply(const proto::Request& request, int status, std::string_view content_type,
+             std::string_view body, std::string& out, std::string_view extra_headers = {});
+  // An answer of application/problem+json; the connection goes on if `request` allows.
+  Outcome problem(const proto::Request& request, int status, Rejection why, std::string_view detail,
+                  std::string& out, std::string_view extra_headers = {});
+  Outcome problem(const proto::Request& request, const proto::InputError& error, std::string& out);
+
+  ServerState& state_;
+  ShardMetrics& metrics_;
+  const core::ShardId shard_;
+  proto::PublishBodyReader reader_;
+  std::string encoded_;  // frame bodies of the request being published
+  std::vector<core::NewEvent> new_events_;
+};
+
+}  // namespace tocsin::net

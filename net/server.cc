@@ -1,0 +1,229 @@
+#include "net/server.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <future>
+#include <random>
+#include <thread>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "net/listener.h"
+#include "net/log.h"
+#include "net/shard.h"
+
+namespace tocsin::net {
+namespace {
+
+std::uint64_t random_number() {
+  std::random_device device;
+  return std::uint64_t{device()} << 32 | device();
+}
+
+// The cores that this process may use.
+std::vector<int> allowed_cores() {
+  std::vector<int> cores;
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (::sched_getaffinity(0, sizeof(set), &set) == 0) {
+    for (int i = 0; i < CPU_SETSIZE; ++i) {
+      if (CPU_ISSET(i, &set)) cores.push_back(i);
+    }
+  }
+  if (cores.empty()) cores.push_back(0);
+  return cores;
+}
+
+std::size_t shard_count(const ServerOptions& options) {
+  const std::size_t wanted = options.shards != 0 ? options.shards : allowed_cores().size();
+  return std::min(wanted, limits::kMaxShards);
+}
+
+std::expected<std::unique_ptr<Io>, std::string> make_io(IoChoice choice, int wake_fd) {
+  if (choice != IoChoice::epoll) {
+    if (auto io = make_uring_io(wake_fd)) return io;
+    const std::string why = std::strerror(errno);
+    if (choice == IoChoice::uring) {
+      return std::unexpected("io_uring cannot be used: " + why +
+                             " (kernel 6.1 or newer, kernel.io_uring_disabled=0, and a container's "
+                             "seccomp filter that allows it)");
+    }
+    log::info("io_uring cannot be used, taking epoll", {{"error", why}});
+  }
+  if (auto io = make_epoll_io(wake_fd)) return io;
+  return std::unexpected(fmt::format("epoll cannot be used: {}", std::strerror(errno)));
+}
+
+}  // namespace
+
+struct Server::ShardThread {
+  // What a shard's thread says before it serves.
+  using Ready = std::expected<std::vector<ListenAddress>, std::string>;
+
+  ShardThread() : wake_fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+  ~ShardThread() {
+    if (thread.joinable()) thread.join();
+    ::close(wake_fd);
+  }
+
+  Ready prepare(const ServerOptions& options, const std::vector<ListenAddress>& addresses);
+  void main(ServerState& state, const Clock& clock, const ServerOptions& options,
+            const std::vector<ListenAddress>& addresses, std::promise<Ready> ready);
+
+  core::ShardId id = 0;
+  int core = -1;      // to be pinned to; -1: not
+  const int wake_fd;  // made before the descriptor tables part: valid in all of them
+  std::unique_ptr<Io> io;
+  std::vector<int> listeners;
+  std::atomic<bool> ended{false};
+  std::thread thread;
+};
+
+// In the shard's thread, which owns all that is opened here.
+Server::ShardThread::Ready Server::ShardThread::prepare(
+    const ServerOptions& options, const std::vector<ListenAddress>& addresses) {
+  ::pthread_setname_np(::pthread_self(), fmt::format("shard-{}", id).c_str());
+  if (core >= 0) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(core, &set);
+    ::pthread_setaffinity_np(::pthread_self(), sizeof(set), &set);
+  }
+  // A table of its own: no lock shared with the other shards, no synchronize_rcu when it grows.
+  if (::unshare(CLONE_FILES) != 0) {
+    log::warning("shards share one descriptor table", {{"error", std::strerror(errno)}});
+  }
+  auto made = make_io(options.io, wake_fd);
+  if (!made) return std::unexpected(made.error());
+  io = std::move(*made);
+  std::vector<ListenAddress> bound;
+  for (const ListenAddress& address : addresses) {
+    auto listening = listen_on(address, options.send_buffer);
+    if (!listening) return std::unexpected(listening.error());
+    listeners.push_back(listening->fd);
+    bound.push_back(listening->address);
+  }
+  return bound;
+}
+
+void Server::ShardThread::main(ServerState& state, const Clock& clock, const ServerOptions& options,
+                               const std::vector<ListenAddress>& addresses,
+                               std::promise<Ready> ready) {
+  auto prepared = prepare(options, addresses);
+  const bool good = prepared.has_value();
+  if (good) {
+    state.io_name = io->name().data();
+    Shard shard(id, state, *io, clock, listeners, random_number());
+    ready.set_value(std::move(prepared));
+    state.phase.wait(Phase::starting);  // until every shard listens
+    shard.run();
+  } else {
+    for (const int fd : listeners) ::close(fd);
+    ready.set_value(std::move(prepared));
+  }
+  io.reset();  // here: its descriptors are in this thread's table
+  ended = true;
+}
+
+Server::Server(const ServerOptions& options, std::size_t shards)
+    : state_(static_cast<proto::Epoch>(random_number()), shards, options), turns_seen_(shards) {}
+
+std::expected<std::unique_ptr<Server>, std::string> Server::start(const ServerOptions& options) {
+  std::vector<ListenAddress> addresses;
+  for (const std::string& text : options.listen) {
+    auto address = parse_listen_address(text);
+    if (!address) return std::unexpected(fmt::format("listen {}: {}", text, address.error()));
+    addresses.push_back(*address);
+  }
+  const std::size_t count = shard_count(options);
+  std::unique_ptr<Server> server{new Server(options, count)};
+  const std::vector<int> cores = allowed_cores();
+  for (std::size_t i = 0; i < count; ++i) {
+    auto shard = std::make_unique<ShardThread>();
+    shard->id = static_cast<core::ShardId>(i);
+    if (options.pin_shards && count <= cores.size()) shard->core = cores[i];
+    if (shard->wake_fd < 0) {
+      server->stop();
+      return std::unexpected(fmt::format("no eventfd: {}", std::strerror(errno)));
+    }
+    // One after the other: the first fixes a port that the kernel chooses.
+    std::promise<ShardThread::Ready> promise;
+    auto ready = promise.get_future();
+    shard->thread =
+        std::thread([thread = shard.get(), state = &server->state_, clock = &server->clock_,
+                     options, addresses, promise = std::move(promise)]() mutable {
+          thread->main(*state, *clock, options, addresses, std::move(promise));
+        });
+    server->shards_.push_back(std::move(shard));
+    ShardThread::Ready result = ready.get();
+    if (!result) {
+      server->stop();
+      return std::unexpected(result.error());
+    }
+    addresses = *result;
+  }
+  for (const ListenAddress& address : addresses) {
+    server->addresses_.push_back(
+        format_address(reinterpret_cast<const sockaddr*>(&address.storage)));
+  }
+  server->state_.phase = Phase::running;
+  server->state_.phase.notify_all();
+  return server;
+}
+
+Server::~Server() {
+  stop();
+  wait();
+}
+
+void Server::wake_all() {
+  state_.phase.notify_all();
+  // The descriptor is the same in every table; writing needs no Io.
+  for (const auto& shard : shards_) {
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const ssize_t n = ::write(shard->wake_fd, &one, sizeof(one));
+  }
+}
+
+void Server::drain() {
+  Phase expected = Phase::running;
+  state_.phase.compare_exchange_strong(expected, Phase::draining);
+  wake_all();
+}
+
+void Server::stop() {
+  state_.phase = Phase::stopping;
+  wake_all();
+}
+
+void Server::wait() {
+  for (const auto& shard : shards_) {
+    if (shard->thread.joinable()) shard->thread.join();
+  }
+}
+
+bool Server::ended() const {
+  for (const auto& shard : shards_) {
+    if (!shard->ended) return false;
+  }
+  return true;
+}
+
+bool Server::all_turned() {
+  bool all = true;
+  for (std::size_t i = 0; i < shards_.size(); ++i) {
+    const std::uint64_t turns = state_.metrics[i]->loops.get();
+    if (turns == turns_seen_[i] && !shards_[i]->ended) all = false;
+    turns_seen_[i] = turns;
+  }
+  return all;
+}
+
+}  // namespace tocsin::net

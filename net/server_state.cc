@@ -1,0 +1,35 @@
+#include "net/server_state.h"
+
+namespace tocsin::net {
+
+core::HubSettings hub_settings(const ServerOptions& options) {
+  core::HubSettings settings;
+  settings.history.count = options.history_count;
+  settings.history.age_ms =
+      options.history_age_s == 0 ? UINT64_MAX / 2 : std::uint64_t{options.history_age_s} * 1000;
+  settings.history.bytes = options.history_bytes;
+  settings.backlog.bytes = options.slow_bytes;
+  settings.backlog.age_ms = std::uint64_t{options.slow_seconds} * 1000;
+  settings.total_bytes = options.history_total_bytes;
+  settings.topic_idle_ms = std::uint64_t{options.topic_idle_s} * 1000;
+  settings.auto_topics = options.auto_topics;
+  settings.topics = options.topics;
+  return settings;
+}
+
+ServerState::ServerState(proto::Epoch epoch, std::size_t shards, const ServerOptions& initial)
+    : hub(epoch, shards, hub_settings(initial)),
+      current_options(std::make_shared<const ServerOptions>(initial)) {
+  for (std::size_t i = 0; i < shards; ++i) metrics.push_back(std::make_unique<ShardMetrics>());
+}
+
+void ServerState::set_options(const ServerOptions& options) {
+  {
+    const std::scoped_lock lock(options_mutex);
+    current_options = std::make_shared<const ServerOptions>(options);
+  }
+  hub.with([&](core::Hub& shared) { shared.reconfigure(hub_settings(options)); });
+  options_version.fetch_add(1);
+}
+
+}  // namespace tocsin::net

@@ -1,0 +1,55 @@
+// What the shards, the programs and /metrics share.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "net/admission.h"
+#include "net/metrics.h"
+#include "net/server_options.h"
+#include "net/shared_hub.h"
+
+namespace tocsin::net {
+
+enum class Phase : std::uint8_t {
+  starting,
+  running,
+  draining,  // no accepting; streams are ended over drain_timeout_s
+  stopping,  // everything is closed now
+};
+
+// The part of the options that the hub needs.
+[[nodiscard]] core::HubSettings hub_settings(const ServerOptions& options);
+
+// Threads: any, by atomics and the locks inside.
+struct ServerState {
+  ServerState(proto::Epoch epoch, std::size_t shards, const ServerOptions& initial);
+
+  [[nodiscard]] std::shared_ptr<const ServerOptions> options() const {
+    const std::scoped_lock lock(options_mutex);
+    return current_options;
+  }
+  // Shards take the new options over at their next turn; the hub at once.
+  void set_options(const ServerOptions& options);
+
+  SharedHub hub;
+  Admission admission;
+  std::atomic<Phase> phase{Phase::starting};
+  std::atomic<std::uint32_t> options_version{0};
+  std::vector<std::unique_ptr<ShardMetrics>> metrics;  // one per shard; never resized
+  std::atomic<const char*> io_name{""};                // the backend in use; a literal
+
+ private:
+  mutable std::mutex options_mutex;
+  std::shared_ptr<const ServerOptions> current_options;
+};
+
+// The page of /metrics in Prometheus' text format. From any thread.
+[[nodiscard]] std::string render_metrics(ServerState& state);
+
+}  // namespace tocsin::net

@@ -1,0 +1,198 @@
+// One core's share of the hub: its listeners, its connections, its timers, and the loop that turns
+// them.
+//
+// A turn of the loop, in this order:
+//   wait          for completions, or until there is something to do
+//   completions   accepts, requests, peers that left, sockets with room again
+//   news          which topics have events that this shard has not swept
+//   ready         connections that are owed something: answers, new streams, catch-up
+//   sweep         a slice of the subscribers of topics with news
+//   timers        deadlines, slow consumers, heartbeats, the drain
+// Phases only note what is to be done for a connection (ready list); sending happens in two places.
+//
+// Files: shard.cc the loop; shard_accept.cc listeners; shard_request.cc from bytes to an answer;
+// shard_stream.cc streams from opening to closing; shard_timers.cc what time does.
+//
+// Threads: construct and run in the shard's own thread; other threads reach it through ServerState
+// and Io::wake().
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <random>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "net/clock.h"
+#include "net/connection_table.h"
+#include "net/io.h"
+#include "net/local_topics.h"
+#include "net/outbox.h"
+#include "net/request_handler.h"
+#include "net/server_state.h"
+#include "net/timer_wheel.h"
+
+namespace tocsin::net {
+
+class Shard final : private Outbox::Owner {
+ public:
+  // `listeners`: descriptors of this thread's table; the shard owns them from now on. `state`, `io`
+  // and `clock` outlive it.
+  Shard(core::ShardId id, ServerState& state, Io& io, const Clock& clock,
+        std::vector<int> listeners, std::uint64_t seed);
+  ~Shard();
+  Shard(const Shard&) = delete;
+  Shard& operator=(const Shard&) = delete;
+
+  // Turns until the state is stopping, or draining and everything is closed.
+  void run();
+
+  // One turn of the loop (the simulation calls it directly). True: there is more to do.
+  bool turn();
+
+  // For tests: asserts what must hold between two turns.
+  void check_invariants() const;
+  [[nodiscard]] const ConnectionTable& connections() const { return table_; }
+
+ private:
+  struct Handle {
+    std::uint32_t slot;
+    std::uint32_t generation;
+  };
+  struct Listener {
+    int fd = -1;
+    bool accepting = false;
+    std::uint64_t resume_ms = 0;  // not accepting: try again then
+  };
+  // The running sweep: every subscriber of the topics that had news at one moment.
+  struct Sweep {
+    std::vector<std::uint32_t> topics;  // local
+    std::size_t topic = 0;              // index in `topics`
+    std::size_t visited = 0;            // subscribers of it so far
+    std::size_t start = 0;              // where in its subscribers it began
+    std::size_t next = 0;               // whom it visits next
+    bool wrapped = false;               // true exactly when `next` is on the way from 0 to `start`
+    core::Sequence cut = 0;             // who is at or past it needs nothing
+    std::uint32_t leftovers = 0;        // visited, took all that was given, and more is to come
+    bool running = false;
+  };
+
+  // --- shard.cc
+  void end_all();
+  [[nodiscard]] std::uint32_t wait_ms();
+  void handle(const Completion& completion);
+  void adopt_options();
+  void collect_news();
+  void deliver_ready();
+  void sweep_slice();
+  bool sweep_topic(std::uint64_t until_us);
+  void visit(std::uint32_t slot);
+  void finish_sweep();
+  void make_ready(std::uint32_t slot, Connection& connection);
+  [[nodiscard]] Handle handle_of(std::uint32_t slot) const {
+    return {slot, table_[slot].generation};
+  }
+  [[nodiscard]] Connection* find(const Handle& handle) {
+    return table_.find({.op = Op::none, .generation = handle.generation, .slot = handle.slot});
+  }
+  [[nodiscard]] Token token(Op op, std::uint32_t slot) const {
+    return {.op = op, .generation = table_[slot].generation, .slot = slot};
+  }
+  void on_delivery(std::uint32_t slot, Delivery outcome) override;
+
+  // --- shard_accept.cc
+  void start_accepting();
+  void on_accepted(const Completion& completion);
+  void on_accept_failed(Listener& listener, int error);
+  void stop_accepting();
+
+  // --- shard_request.cc
+  void receive(std::uint32_t slot, Connection& connection);
+  void on_received(std::uint32_t slot, Connection& connection, const Completion& completion);
+  void read_on(std::uint32_t slot, Connection& connection, bool more_to_read);
+  void consume(std::uint32_t slot, Connection& connection, std::string_view bytes);
+  void on_request(std::uint32_t slot, Connection& connection);
+  void obey(std::uint32_t slot, Connection& connection, Outcome& outcome);
+  void park(std::uint32_t slot, Connection& connection);
+  void retry_parked();
+  void reply_done(std::uint32_t slot, Connection& connection);
+  void owe_reply(std::uint32_t slot, Connection& connection);
+  void refuse_and_linger(std::uint32_t slot, Connection& connection);
+  void refuse_stream(std::uint32_t slot, Connection& connection, Rejection why);
+  void on_linger(std::uint32_t slot, Connection& connection, const Completion& completion);
+
+  // --- shard_stream.cc
+  void open_stream(std::uint32_t slot, Connection& connection, Outcome& wanted);
+  [[nodiscard]] std::optional<Rejection> admit(Connection& connection);
+  void join_topics(std::uint32_t slot, Connection& connection, core::Subscription&& subscription);
+  void leave_topics(std::uint32_t slot, Connection& connection);
+  void leave_topic(std::uint32_t slot, std::uint32_t topic, std::uint32_t place);
+  void drop_topic(std::uint32_t topic);
+  void watch_hangup(std::uint32_t slot, Connection& connection);
+  void on_gap(std::uint32_t slot, Connection& connection);
+  void owe_gap(Connection& connection, core::GapReason reason);
+  void block(std::uint32_t slot, Connection& connection, bool starved);
+  void unblock(std::uint32_t slot, Connection& connection);
+  void skip_to_latest(Connection& connection);
+  void settle_idle(std::uint32_t slot, Connection& connection);
+  void terminate(std::uint32_t slot, Connection& connection, bool reset);
+  void close_if_joined(std::uint32_t slot, Connection& connection);
+  void change_state(Connection& connection, State next);
+  [[nodiscard]] std::span<core::TopicCursor> topic_cursors(Connection& connection);
+
+  // --- shard_timers.cc
+  void set_deadline(std::uint32_t slot, Connection& connection, std::uint64_t at_ms);
+  void run_timers();
+  void on_deadline(std::uint32_t slot, Connection& connection);
+  void check_slow(std::uint32_t slot, Connection& connection);
+  void send_heartbeats();
+  void heartbeat(std::uint32_t slot);
+  void drain();
+  void drain_one(std::uint32_t slot, bool at_end);
+  void maintain();
+
+  [[nodiscard]] std::uint32_t jittered(std::uint32_t value);
+  [[nodiscard]] std::uint32_t now_ds() const { return static_cast<std::uint32_t>(now_ms_ / 100); }
+
+  const core::ShardId id_;
+  ServerState& state_;
+  Io& io_;
+  const Clock& clock_;
+  ShardMetrics& metrics_;
+  std::shared_ptr<const ServerOptions> options_;
+  std::uint32_t options_version_ = 0;
+  std::minstd_rand random_;
+
+  std::uint64_t now_us_ = 0;  // of this turn
+  std::uint64_t now_ms_ = 0;
+
+  ConnectionTable table_;
+  LocalTopics topics_;
+  RequestHandler handler_;
+  Outbox outbox_;
+  TimerWheel wheel_;
+  std::vector<Listener> listeners_;
+
+  std::vector<Completion> completions_;
+  std::vector<Handle> ready_;    // connections to push into the outbox
+  std::vector<Handle> pushing_;  // the ready list being worked off
+  std::vector<Handle> parked_;   // publishers whose request waits for the shards
+  core::Collected collected_;
+  Sweep sweep_;
+  std::string reply_;          // answers of the request being handled
+  std::vector<char> scratch_;  // reads beyond the first buffer of a turn
+  std::uint32_t request_connections_ = 0;
+
+  std::uint32_t heartbeat_slot_ = 0;
+  std::uint64_t heartbeat_ms_ = 0;  // when the next part of the table is looked at
+  std::uint64_t maintain_ms_ = 0;
+  std::uint64_t drain_begin_ms_ = 0;  // 0: not draining
+  std::uint32_t drain_slot_ = 0;      // everything below was asked to end
+  std::uint32_t drain_total_ = 0;     // connections when it began
+  std::uint32_t drain_done_ = 0;
+  core::TopicCursor single_;  // see topic_cursors
+};
+
+}  // namespace tocsin::net

@@ -1,0 +1,228 @@
+// From received bytes to an answer: publishers, probes, and subscribers until their stream opens.
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "net/shard.h"
+#include "proto/assert.h"
+
+namespace tocsin::net {
+namespace {
+
+// How long a closing connection's peer may take to read the last answer and close its side.
+constexpr std::uint64_t kLingerMs = 2000;
+
+}  // namespace
+
+void Shard::receive(std::uint32_t slot, Connection& connection) {
+  TOCSIN_DEBUG_ASSERT(connection.state == State::request || connection.state == State::linger);
+  if (connection.state == State::request) connection.extra().exchange->receiving = true;
+  ++connection.armed;
+  io_.receive(connection.fd, token(Op::receive, slot));
+}
+
+void Shard::on_received(std::uint32_t slot, Connection& connection, const Completion& completion) {
+  Exchange& exchange = *connection.extra().exchange;
+  exchange.receiving = false;
+  const int result = completion.result;
+  if (result == -ENOBUFS || result == -EINTR || result == -EAGAIN) {
+    receive(slot, connection);  // the kernel had no buffer left this turn
+    return;
+  }
+  if (result < 0) {
+    terminate(slot, connection, false);
+    return;
+  }
+  if (result == 0) {
+    // A peer that has said all it wants may still want its answers.
+    exchange.peer_finished = true;
+    const bool waits = exchange.complete || connection.owes();
+    connection.extra().close_when_sent = true;
+    if (!waits) terminate(slot, connection, false);
+    return;
+  }
+  if (connection.extra().close_when_sent) {
+    receive(slot, connection);  // behind the last request: dropped
+    return;
+  }
+  const std::string_view bytes{completion.data.data(), completion.data.size()};
+  consume(slot, connection, bytes);
+  if (connection.state != State::request) return;
+  read_on(slot, connection, bytes.size() == limits::kReceiveBuffer);
+}
+
+// After the bytes of a completion: a publisher at full speed has more in its socket; taking it now
+// makes larger batches for the sweep. Then waits for the next.
+void Shard::read_on(std::uint32_t slot, Connection& connection, bool more_to_read) {
+  const auto wants_more = [&] {
+    return connection.state == State::request && !connection.extra().exchange->complete &&
+           !connection.extra().close_when_sent && !connection.blocked;
+  };
+  std::size_t total = 0;
+  while (more_to_read && wants_more() && total < limits::kMaxReadPerTurn) {
+    const std::int64_t n = io_.receive_now(connection.fd, scratch_);
+    if (n <= 0) break;  // the end or an error comes again, as a completion
+    total += static_cast<std::size_t>(n);
+    more_to_read = static_cast<std::size_t>(n) == scratch_.size();
+    consume(slot, connection, {scratch_.data(), static_cast<std::size_t>(n)});
+  }
+  if (wants_more() && !connection.extra().exchange->receiving) receive(slot, connection);
+}
+
+// Answers every request in the bytes; what is behind one that waits is kept.
+void Shard::consume(std::uint32_t slot, Connection& connection, std::string_view bytes) {
+  using ParserState = proto::RequestParser::State;
+  Exchange& exchange = *connection.extra().exchange;
+  if (exchange.complete) {
+    exchange.unread += bytes;
+    return;
+  }
+  reply_.clear();
+  const bool was_between = !exchange.parser.mid_message();
+  while (!bytes.empty()) {
+    const proto::RequestParser::Step step = exchange.parser.feed(bytes);
+    bytes.remove_prefix(step.consumed);
+    if (step.state == ParserState::need_more) break;
+    if (step.state == ParserState::failed) {
+      handler_.on_bad_request(exchange.parser.request(), exchange.parser.error(), reply_);
+      refuse_and_linger(slot, connection);
+      return;
+    }
+    if (step.state == ParserState::head_complete) {
+      Outcome outcome = handler_.on_head(exchange.parser.request(), *options_, reply_);
+      if (outcome.kind == Outcome::Kind::refused) {
+        refuse_and_linger(slot, connection);
+        return;
+      }
+      continue;
+    }
+    on_request(slot, connection);
+    if (connection.state != State::request) return;
+    if (exchange.complete) {
+      exchange.unread.assign(bytes);
+      break;
+    }
+    if (connection.extra().close_when_sent) break;
+  }
+  owe_reply(slot, connection);
+  if (exchange.complete) return;
+  const bool between = !exchange.parser.mid_message();
+  if (between) {
+    set_deadline(slot, connection, now_ms_ + std::uint64_t{options_->keep_alive_s} * 1000);
+  } else if (was_between) {
+    set_deadline(slot, connection, now_ms_ + std::uint64_t{options_->request_timeout_s} * 1000);
+  }
+}
+
+void Shard::on_request(std::uint32_t slot, Connection& connection) {
+  proto::Request& request = connection.extra().exchange->parser.request();
+  if (state_.phase.load(std::memory_order_relaxed) >= Phase::draining) request.keep_alive = false;
+  Outcome outcome = handler_.on_request(request, *options_, now_ms_, reply_);
+  obey(slot, connection, outcome);
+}
+
+void Shard::obey(std::uint32_t slot, Connection& connection, Outcome& outcome) {
+  Exchange& exchange = *connection.extra().exchange;
+  exchange.complete = false;
+  switch (outcome.kind) {
+    case Outcome::Kind::replied:
+      if (!exchange.parser.request().keep_alive) connection.extra().close_when_sent = true;
+      exchange.parser.begin();
+      return;
+    case Outcome::Kind::refused:
+      refuse_and_linger(slot, connection);
+      return;
+    case Outcome::Kind::stream:
+      open_stream(slot, connection, outcome);
+      return;
+    case Outcome::Kind::busy:
+      park(slot, connection);
+      return;
+  }
+}
+
+// --- publishers that wait for the shards (never for a subscriber)
+// --------------------------------------
+
+void Shard::park(std::uint32_t slot, Connection& connection) {
+  connection.extra().exchange->complete = true;
+  connection.extra().deadline_ms = 0;
+  parked_.push_back(handle_of(slot));
+  metrics_.publish_waits.add();
+}
+
+void Shard::retry_parked() {
+  if (parked_.empty()) return;
+  std::vector<Handle> parked;
+  parked.swap(parked_);
+  for (const Handle& handle : parked) {
+    Connection* connection = find(handle);
+    if (connection == nullptr || connection->state != State::request) continue;
+    Exchange& exchange = *connection->extra().exchange;
+    TOCSIN_ASSERT(exchange.complete);
+    reply_.clear();
+    on_request(handle.slot, *connection);
+    if (connection->state != State::request || exchange.complete) continue;
+    owe_reply(handle.slot, *connection);
+    set_deadline(handle.slot, *connection, now_ms_ + std::uint64_t{options_->keep_alive_s} * 1000);
+    const std::string unread = std::exchange(exchange.unread, {});
+    if (!connection->extra().close_when_sent && !unread.empty()) {
+      consume(handle.slot, *connection, unread);
+    }
+    if (connection->state == State::request) read_on(handle.slot, *connection, true);
+  }
+}
+
+// --- answers
+// ----------------------------------------------------------------------------------------
+
+void Shard::owe_reply(std::uint32_t slot, Connection& connection) {
+  if (reply_.empty()) return;
+  const auto bytes = std::make_shared<const std::string>(std::exchange(reply_, {}));
+  connection.extra().owed.push_back({bytes, *bytes});
+  make_ready(slot, connection);
+}
+
+// Everything owed is sent.
+void Shard::reply_done(std::uint32_t slot, Connection& connection) {
+  if (connection.state != State::request) return;
+  Attachment& extra = connection.extra();
+  if (extra.exchange->complete) return;
+  if (!extra.close_when_sent) {
+    if (!extra.exchange->receiving)
+      receive(slot, connection);  // it was not read while it was blocked
+    return;
+  }
+  if (extra.exchange->peer_finished) {
+    terminate(slot, connection, false);
+    return;
+  }
+  // Not close(2) yet: bytes that the peer still sends would make it a reset, and the answer is
+  // lost.
+  io_.shut_down_sending(connection.fd);
+  const bool receiving = extra.exchange->receiving;
+  change_state(connection, State::linger);
+  extra.exchange.reset();
+  set_deadline(slot, connection, now_ms_ + kLingerMs);
+  if (!receiving) receive(slot, connection);
+}
+
+// The answer is in reply_, and nothing behind the request can be read safely.
+void Shard::refuse_and_linger(std::uint32_t slot, Connection& connection) {
+  connection.extra().close_when_sent = true;
+  connection.extra().exchange->complete = false;
+  connection.extra().exchange->unread.clear();
+  set_deadline(slot, connection, now_ms_ + kLingerMs);
+  owe_reply(slot, connection);
+}
+
+void Shard::on_linger(std::uint32_t slot, Connection& connection, const Completion& completion) {
+  const bool retry = completion.result == -ENOBUFS || completion.result == -EAGAIN;
+  if (completion.token.op == Op::receive && (completion.result > 0 || retry)) {
+    receive(slot, connection);  // read and dropped, until the deadline
+    return;
+  }
+  terminate(slot, connection, false);
+}
+
+}  // namespace tocsin::net

@@ -1,0 +1,325 @@
+// Streams, from opening to closing.
+#include <algorithm>
+#include <utility>
+
+#include "core/gap.h"
+#include "net/shard.h"
+#include "proto/assert.h"
+#include "proto/sse_encode.h"
+
+namespace tocsin::net {
+namespace {
+
+// A blocked stream's distance is looked at this often.
+constexpr std::uint64_t kSlowCheckMs = 1000;
+// The kernel had no memory for a send; asking at once would be a busy loop.
+constexpr std::uint64_t kStarvedMs = 100;
+constexpr std::uint32_t kRetryAfterS = 5;
+
+std::string_view words_for(Rejection why) {
+  switch (why) {
+    case Rejection::connection_limit:
+      return "the hub has as many streams as it is configured for";
+    case Rejection::address_limit:
+      return "this address has as many streams as it may have";
+    case Rejection::accept_rate:
+      return "streams are being opened faster than the hub is configured for";
+    default:
+      return "the hub is shutting down";
+  }
+}
+
+}  // namespace
+
+// --- opening
+// ----------------------------------------------------------------------------------------
+
+void Shard::open_stream(std::uint32_t slot, Connection& connection, Outcome& wanted) {
+  if (const auto refused = admit(connection)) {
+    refuse_stream(slot, connection, *refused);
+    return;
+  }
+  const std::vector<std::string_view> names(wanted.topics.begin(), wanted.topics.end());
+  auto subscription = state_.hub.with([&](core::Hub& hub) {
+    return hub.subscribe(names, {.kind = wanted.resume, .id = wanted.last_event_id}, id_, now_ms_);
+  });
+  if (!subscription) {
+    state_.admission.leave(std::exchange(connection.peer_key, 0));
+    connection.admitted = false;
+    handler_.refuse(connection.extra().exchange->parser.request(), 404, Rejection::not_found,
+                    "no such topic", 0, reply_);
+    refuse_and_linger(slot, connection);
+    return;
+  }
+  connection.extra().exchange.reset();
+  connection.extra().deadline_ms = 0;
+  change_state(connection, State::stream);
+  if (options_->receive_buffer != 0) {
+    io_.limit_receive_buffer(connection.fd, options_->receive_buffer);
+  }
+  connection.opened_s = static_cast<std::uint32_t>(now_ms_ / 1000);
+  connection.cursor = subscription->cursor;
+  const proto::EventId here{state_.hub.epoch(), subscription->cursor};
+  proto::append_stream_head(reply_);
+  const bool fresh = wanted.resume == core::Resume::Kind::live;
+  proto::append_greeting(reply_, jittered(options_->retry_ms),
+                         fresh ? proto::to_string(here) : std::string{});
+  if (subscription->gap) {
+    core::append_gap_frame(reply_, *subscription->gap, wanted.last_event_id, subscription->topics,
+                           here);
+    metrics_.gaps.add();
+  }
+  metrics_.streams_opened.add();
+  if (!fresh) metrics_.resumed.add();
+  join_topics(slot, connection, std::move(*subscription));
+  owe_reply(slot, connection);
+  watch_hangup(slot, connection);
+}
+
+std::optional<Rejection> Shard::admit(Connection& connection) {
+  if (state_.phase.load(std::memory_order_relaxed) >= Phase::draining) return Rejection::draining;
+  const std::uint64_t key = options_->max_per_address == 0 ? 0 : io_.peer_key(connection.fd);
+  if (const auto refused = state_.admission.admit(*options_, key, now_us_)) return refused;
+  connection.peer_key = key;
+  connection.admitted = true;
+  return std::nullopt;
+}
+
+void Shard::refuse_stream(std::uint32_t slot, Connection& connection, Rejection why) {
+  handler_.refuse(connection.extra().exchange->parser.request(), 503, why, words_for(why),
+                  jittered(kRetryAfterS) + 1, reply_);
+  refuse_and_linger(slot, connection);
+}
+
+void Shard::join_topics(std::uint32_t slot, Connection& connection,
+                        core::Subscription&& subscription) {
+  const auto join = [&](core::Topic* topic) {
+    const std::uint32_t local = topics_.find_or_add(topic);
+    auto& subscribers = topics_[local].subscribers;
+    subscribers.push_back(slot);
+    return TopicPlace{local, static_cast<std::uint32_t>(subscribers.size() - 1)};
+  };
+  if (subscription.topics.size() == 1) {
+    const TopicPlace at = join(subscription.topics.front().topic);
+    connection.topic = at.topic;
+    connection.place = at.place;
+    return;
+  }
+  connection.topic = Connection::kManyTopics;
+  Attachment& extra = connection.attach();
+  for (const core::TopicCursor& at : subscription.topics) extra.places.push_back(join(at.topic));
+  extra.topics = std::move(subscription.topics);
+}
+
+void Shard::watch_hangup(std::uint32_t slot, Connection& connection) {
+  TOCSIN_ASSERT(!connection.hangup_armed);
+  connection.hangup_armed = true;
+  ++connection.armed;
+  io_.watch(connection.fd, token(Op::hangup, slot));
+}
+
+// --- running
+// ----------------------------------------------------------------------------------------
+
+// Nothing to send now: the stream shrinks to its record.
+void Shard::settle_idle(std::uint32_t, Connection& connection) {
+  if (!connection.attachment) return;
+  if (!connection.many_topics()) {
+    connection.attachment.reset();
+    return;
+  }
+  std::vector<Owed>().swap(connection.extra().owed);
+  connection.extra().deadline_ms = 0;
+}
+
+void Shard::block(std::uint32_t slot, Connection& connection, bool starved) {
+  TOCSIN_ASSERT(!connection.blocked && !connection.batched);
+  connection.blocked = true;
+  Attachment& extra = connection.attach();
+  extra.starved = starved;
+  extra.blocked_since_ms = now_ms_;
+  if (connection.state == State::stream) metrics_.streams_blocked.add();
+  if (starved) {
+    set_deadline(slot, connection, now_ms_ + kStarvedMs);
+    return;
+  }
+  ++connection.armed;
+  io_.watch(connection.fd, token(Op::writable, slot));
+  set_deadline(
+      slot, connection,
+      now_ms_ + (connection.state == State::stream ? kSlowCheckMs
+                                                   : std::uint64_t{options_->slow_seconds} * 1000));
+}
+
+void Shard::unblock(std::uint32_t slot, Connection& connection) {
+  if (!connection.blocked) return;
+  connection.blocked = false;
+  Attachment& extra = connection.extra();
+  extra.starved = false;
+  extra.deadline_ms = 0;
+  if (connection.state == State::stream) {
+    metrics_.streams_blocked.sub();
+    if (extra.gap) owe_gap(connection, *std::exchange(extra.gap, std::nullopt));
+  } else {
+    set_deadline(slot, connection, now_ms_ + std::uint64_t{options_->keep_alive_s} * 1000);
+  }
+  make_ready(slot, connection);
+}
+
+std::span<core::TopicCursor> Shard::topic_cursors(Connection& connection) {
+  if (connection.many_topics()) return connection.extra().topics;
+  single_ = {topics_[connection.topic].topic, 0};
+  return {&single_, 1};
+}
+
+// It was blocked so long that the log went on without it.
+void Shard::on_gap(std::uint32_t slot, Connection& connection) {
+  if (options_->slow_policy == SlowPolicy::disconnect) {
+    metrics_.slow_disconnects.add();
+    terminate(slot, connection, true);
+    return;
+  }
+  const auto topics = topic_cursors(connection);
+  connection.cursor = state_.hub.with(
+      [&](core::Hub& hub) { return hub.skip_gap(topics, connection.cursor, now_ms_); });
+  if (!connection.many_topics()) connection.cursor = std::max(connection.cursor, single_.from);
+  metrics_.slow_skips.add();
+  owe_gap(connection, core::GapReason::slow);
+  make_ready(slot, connection);
+}
+
+void Shard::owe_gap(Connection& connection, core::GapReason reason) {
+  auto frame = std::make_shared<std::string>();
+  core::append_gap_frame(*frame, reason, {}, topic_cursors(connection),
+                         {state_.hub.epoch(), connection.cursor});
+  connection.attach().owed.push_back({frame, *frame});
+  metrics_.gaps.add();
+}
+
+// Policy `latest`: forgets what it missed but the newest event; told when there is room.
+void Shard::skip_to_latest(Connection& connection) {
+  const auto topics = topic_cursors(connection);
+  const core::Sequence before = connection.cursor;
+  connection.cursor = state_.hub.with(
+      [&](core::Hub& hub) { return hub.skip_to_latest(topics, connection.cursor); });
+  if (connection.cursor == before) return;
+  connection.extra().gap = core::GapReason::slow;
+  metrics_.slow_skips.add();
+}
+
+// Called for a blocked stream from time to time.
+void Shard::check_slow(std::uint32_t slot, Connection& connection) {
+  const auto topics = topic_cursors(connection);
+  const auto behind =
+      state_.hub.with([&](const core::Hub& hub) { return hub.behind(topics, connection.cursor); });
+  const std::uint64_t slow_ms = std::uint64_t{options_->slow_seconds} * 1000;
+  const bool old = behind.since && *behind.since + slow_ms < now_ms_;
+  const bool stuck = connection.extra().blocked_since_ms + slow_ms < now_ms_;
+  if (behind.bytes > options_->slow_bytes || old || stuck) {
+    if (options_->slow_policy == SlowPolicy::disconnect) {
+      metrics_.slow_disconnects.add();
+      terminate(slot, connection, true);
+      return;
+    }
+    skip_to_latest(connection);
+  }
+  set_deadline(slot, connection, now_ms_ + kSlowCheckMs);
+}
+
+// --- closing: terminate, join what is in flight, close
+// -------------------------------------------------
+
+void Shard::change_state(Connection& connection, State next) {
+  const auto gauge = [this](State state) -> Counter* {
+    switch (state) {
+      case State::request:
+      case State::linger:
+        return &metrics_.requests_open;
+      case State::stream:
+        return &metrics_.streams_open;
+      case State::closing:
+        return &metrics_.closing;
+      case State::free:
+        break;
+    }
+    return nullptr;
+  };
+  const auto is_request = [](State s) { return s == State::request || s == State::linger; };
+  if (Counter* from = gauge(connection.state)) from->sub();
+  if (Counter* to = gauge(next)) to->add();
+  request_connections_ += is_request(next) ? 1U : 0U;
+  request_connections_ -= is_request(connection.state) ? 1U : 0U;
+  connection.state = next;
+}
+
+// `reset`: what the peer has not read is dropped, and the kernel's memory with it.
+void Shard::terminate(std::uint32_t slot, Connection& connection, bool reset) {
+  if (connection.state == State::closing) return;
+  TOCSIN_ASSERT(connection.state != State::free && !connection.batched);
+  if (connection.state == State::stream) {
+    if (connection.blocked) metrics_.streams_blocked.sub();
+    leave_topics(slot, connection);
+  }
+  if (connection.admitted) {
+    state_.admission.leave(connection.peer_key);
+    connection.admitted = false;
+  }
+  if (connection.leftover) {
+    connection.leftover = false;
+    --sweep_.leftovers;
+  }
+  connection.ready = false;
+  connection.blocked = false;
+  connection.attachment.reset();
+  change_state(connection, State::closing);
+  if (connection.armed > 0) io_.shut_down(connection.fd, reset);
+  close_if_joined(slot, connection);
+}
+
+void Shard::close_if_joined(std::uint32_t slot, Connection& connection) {
+  if (connection.armed > 0) return;
+  io_.close(connection.fd);
+  change_state(connection, State::free);
+  table_.release(slot);
+}
+
+void Shard::leave_topics(std::uint32_t slot, Connection& connection) {
+  if (!connection.many_topics()) {
+    leave_topic(slot, connection.topic, connection.place);
+    return;
+  }
+  const std::vector<TopicPlace> places = std::move(connection.extra().places);
+  for (const TopicPlace& at : places) leave_topic(slot, at.topic, at.place);
+}
+
+// The last subscriber takes the place of the one that leaves. A running sweep may have passed that
+// place: the moved one is looked at by way of the ready list, so that nobody is skipped.
+void Shard::leave_topic(std::uint32_t slot, std::uint32_t topic, std::uint32_t place) {
+  auto& subscribers = topics_[topic].subscribers;
+  TOCSIN_ASSERT(subscribers[place] == slot);
+  const std::uint32_t moved = subscribers.back();
+  subscribers[place] = moved;
+  subscribers.pop_back();
+  if (moved != slot) {
+    Connection& other = table_[moved];
+    if (other.many_topics()) {
+      auto& places = other.extra().places;
+      std::find_if(places.begin(), places.end(), [topic](const TopicPlace& at) {
+        return at.topic == topic;
+      })->place = place;
+    } else {
+      other.place = place;
+    }
+    if (topics_[topic].sweeping) make_ready(moved, other);
+  }
+  drop_topic(topic);
+}
+
+void Shard::drop_topic(std::uint32_t topic) {
+  const LocalTopic& local = topics_[topic];
+  if (!local.subscribers.empty() || local.sweeping) return;
+  state_.hub.with([&](core::Hub& hub) { hub.leave(*local.topic, id_, now_ms_); });
+  topics_.remove(topic);
+}
+
+}  // namespace tocsin::net

@@ -1,0 +1,84 @@
+#include "net/socket_ops.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+namespace tocsin::net {
+
+std::int64_t receive_some(int fd, std::span<char> buffer) {
+  const ssize_t n = ::recv(fd, buffer.data(), buffer.size(), MSG_DONTWAIT);
+  return n >= 0 ? n : -errno;
+}
+
+void set_receive_buffer(int fd, std::uint32_t bytes) {
+  const int value = static_cast<int>(bytes);
+  ::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &value, sizeof(value));
+}
+
+std::uint64_t peer_address_key(int fd) {
+  sockaddr_storage storage{};
+  socklen_t size = sizeof(storage);
+  if (::getpeername(fd, reinterpret_cast<sockaddr*>(&storage), &size) != 0) return 0;
+  if (storage.ss_family == AF_INET) {
+    sockaddr_in v4{};
+    std::memcpy(&v4, &storage, sizeof(v4));
+    return v4.sin_addr.s_addr;
+  }
+  if (storage.ss_family != AF_INET6) return 0;
+  sockaddr_in6 v6{};
+  std::memcpy(&v6, &storage, sizeof(v6));
+  if (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr)) {
+    std::uint32_t v4 = 0;
+    std::memcpy(&v4, &v6.sin6_addr.s6_addr[12], sizeof(v4));
+    return v4;
+  }
+  // One subscriber line is usually given a /64; its addresses are one client.
+  std::uint64_t prefix = 0;
+  std::memcpy(&prefix, &v6.sin6_addr.s6_addr[0], sizeof(prefix));
+  return prefix | 1ULL << 63;
+}
+
+void shut_down_socket(int fd, bool reset) {
+  if (reset) {
+    // Unsent bytes of a peer that does not read would stay in the kernel for minutes.
+    const linger option{.l_onoff = 1, .l_linger = 0};
+    ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &option, sizeof(option));
+  }
+  ::shutdown(fd, SHUT_RDWR);
+}
+
+void signal_eventfd(int fd) {
+  const std::uint64_t one = 1;
+  // Fails only when the counter is full, and then the reader is awake anyway.
+  [[maybe_unused]] const ssize_t n = ::write(fd, &one, sizeof(one));
+}
+
+ReserveDescriptor::ReserveDescriptor() : fd_(::open("/dev/null", O_RDONLY | O_CLOEXEC)) {}
+
+ReserveDescriptor::~ReserveDescriptor() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+bool ReserveDescriptor::refuse(int listener, std::string_view bytes) {
+  if (fd_ >= 0) ::close(fd_);
+  const int fd = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  if (fd >= 0) {
+    ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    ::shutdown(fd, SHUT_WR);
+    // Take what the request has so far: closing on unread bytes resets, and the answer is lost.
+    std::array<char, 4096> scratch;
+    while (receive_some(fd, scratch) > 0) {
+    }
+    ::close(fd);
+  }
+  fd_ = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  return fd >= 0;
+}
+
+}  // namespace tocsin::net

@@ -1,0 +1,75 @@
+// Deadlines of connections: thousands are set for every one that fires, so setting one is a push
+// and nothing is ever taken out.
+//
+// The wheel holds wake-up calls, not deadlines: an entry says "look at this connection then". Who
+// is woken compares with the connection's own deadline, which may have moved on or be gone.
+// Resolution kTickMs; an entry fires at its time or up to one tick later, never earlier.
+//
+// Not thread-safe: one per shard.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace tocsin::net {
+
+class TimerWheel {
+ public:
+  static constexpr std::uint64_t kTickMs = 64;
+
+  struct Entry {
+    std::uint32_t slot = 0;
+    std::uint32_t generation = 0;
+  };
+
+  explicit TimerWheel(std::uint64_t now_ms) : tick_(now_ms / kTickMs) {}
+
+  void schedule(Entry entry, std::uint64_t at_ms) {
+    // Not before the next tick, and far deadlines at the horizon, where they are set again.
+    const std::uint64_t due = (at_ms + kTickMs - 1) / kTickMs;
+    const std::uint64_t tick = std::clamp(due, tick_ + 1, tick_ + kBuckets - 1);
+    buckets_[tick % kBuckets].push_back(entry);
+    ++size_;
+  }
+
+  // Calls `fire(Entry)` for all that are due. `fire` may schedule.
+  template <typename Fire>
+  void advance(std::uint64_t now_ms, Fire&& fire) {
+    const std::uint64_t target = now_ms / kTickMs;
+    if (target > tick_ + kBuckets) tick_ = target - kBuckets;  // each bucket once is enough
+    while (tick_ < target) {
+      ++tick_;
+      due_.swap(buckets_[tick_ % kBuckets]);
+      size_ -= due_.size();
+      for (const Entry& entry : due_) fire(entry);
+      due_.clear();
+    }
+  }
+
+  // Milliseconds until the next entry is due; `otherwise` if there is none sooner.
+  [[nodiscard]] std::uint32_t next_ms(std::uint64_t now_ms, std::uint32_t otherwise) const {
+    if (size_ == 0) return otherwise;
+    for (std::uint64_t tick = tick_ + 1; tick < tick_ + kBuckets; ++tick) {
+      if (buckets_[tick % kBuckets].empty()) continue;
+      const std::uint64_t due = tick * kTickMs;
+      const std::uint64_t left = due > now_ms ? due - now_ms : 0;
+      return static_cast<std::uint32_t>(std::min<std::uint64_t>(left, otherwise));
+    }
+    return otherwise;
+  }
+
+  [[nodiscard]] std::size_t size() const { return size_; }
+
+ private:
+  static constexpr std::uint64_t kBuckets = 512;  // 33 s
+
+  std::array<std::vector<Entry>, kBuckets> buckets_;
+  std::vector<Entry> due_;
+  std::uint64_t tick_;
+  std::size_t size_ = 0;
+};
+
+}  // namespace tocsin::net

@@ -1,0 +1,273 @@
+// The io_uring backend.
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <utility>
+
+#include "net/io.h"
+#include "net/log.h"
+#include "net/socket_ops.h"
+#include "net/uring.h"
+#include "proto/assert.h"
+#include "proto/limits.h"
+
+namespace tocsin::net {
+namespace {
+
+constexpr int kBufferGroup = 0;
+
+// Private completions, beside the ops of Token.
+constexpr std::uint64_t kWake = 0xffULL << 56;
+constexpr std::uint64_t kSend = 0xfeULL << 56;  // | index in the batch
+
+// Receive buffers that the kernel picks from (6.1: provided-buffer rings): only a connection that
+// has bytes to say holds one, and only until the next turn.
+class ReceiveBuffers {
+ public:
+  // False with errno set where the kernel refuses.
+  [[nodiscard]] bool open(Ring& ring) {
+    constexpr std::size_t kRingBytes = limits::kReceiveBuffers * sizeof(io_uring_buf);
+    void* memory = nullptr;
+    if (::posix_memalign(&memory, 4096, kRingBytes) != 0) return false;
+    buffers_.reset(static_cast<io_uring_buf_ring*>(memory));
+    bytes_ =
+        std::make_unique_for_overwrite<char[]>(limits::kReceiveBuffers * limits::kReceiveBuffer);
+    io_uring_buf_reg registration{};
+    registration.ring_addr = reinterpret_cast<std::uint64_t>(memory);
+    registration.ring_entries = limits::kReceiveBuffers;
+    registration.bgid = kBufferGroup;
+    const int failed = io_uring_register_buf_ring(ring.get(), &registration, 0);
+    if (failed != 0) {
+      errno = -failed;
+      return false;
+    }
+    io_uring_buf_ring_init(buffers_.get());
+    for (std::size_t i = 0; i < limits::kReceiveBuffers; ++i) {
+      handed_.push_back(static_cast<std::uint16_t>(i));
+    }
+    give_back();
+    return true;
+  }
+
+  [[nodiscard]] std::span<const char> take(std::uint16_t id, std::size_t size) {
+    taken_.push_back(id);
+    return {at(id), size};
+  }
+
+  // What was taken is now the shard's, until the give_back() after this.
+  void hand_over() {
+    handed_.insert(handed_.end(), taken_.begin(), taken_.end());
+    taken_.clear();
+  }
+
+  // The shard is done with all that was handed over.
+  void give_back() {
+    int n = 0;
+    for (const std::uint16_t id : handed_) {
+      io_uring_buf_ring_add(buffers_.get(), at(id), limits::kReceiveBuffer, id,
+                            io_uring_buf_ring_mask(limits::kReceiveBuffers), n++);
+    }
+    io_uring_buf_ring_advance(buffers_.get(), n);
+    handed_.clear();
+  }
+
+ private:
+  struct Free {
+    void operator()(io_uring_buf_ring* memory) const { std::free(memory); }
+  };
+  [[nodiscard]] char* at(std::uint16_t id) { return &bytes_[id * limits::kReceiveBuffer]; }
+
+  std::unique_ptr<io_uring_buf_ring, Free> buffers_;
+  std::unique_ptr<char[]> bytes_;
+  std::vector<std::uint16_t> taken_;   // named by a completion that wait() has yet to return
+  std::vector<std::uint16_t> handed_;  // named by one that it has returned
+};
+
+class UringIo final : public Io {
+ public:
+  UringIo(std::unique_ptr<Ring> ring, int wake_fd) : wake_(wake_fd), ring_(std::move(ring)) {}
+
+  [[nodiscard]] bool open() {
+    skip_success_ = send_contract_holds(*ring_);
+    if (!skip_success_) {
+      log::warning("this kernel's io_uring breaks the send contract; every send gets a completion");
+    }
+    if (!buffers_.open(*ring_)) return false;
+    watch_wake();
+    return true;
+  }
+
+  void accept(int listener, Token token) override {
+    listeners_.emplace_back(token, listener);
+    prepare_accept(listener, token);
+  }
+  bool refuse(int listener, std::string_view bytes) override {
+    return reserve_.refuse(listener, bytes);
+  }
+  void receive(int fd, Token token) override {
+    io_uring_sqe* entry = ring_->entry();
+    io_uring_prep_recv(entry, fd, nullptr, limits::kReceiveBuffer, 0);
+    entry->flags |= IOSQE_BUFFER_SELECT;
+    entry->buf_group = kBufferGroup;
+    entry->user_data = token.pack();
+  }
+  void watch(int fd, Token token) override {
+    io_uring_sqe* entry = ring_->entry();
+    // One-shot: 256 bytes of kernel memory for the life of an idle stream.
+    const unsigned events = token.op == Op::hangup ? POLLRDHUP : POLLOUT | POLLRDHUP;
+    io_uring_prep_poll_add(entry, fd, events);
+    entry->user_data = token.pack();
+  }
+  void send(std::span<SendRequest> requests) override;
+  std::int64_t receive_now(int fd, std::span<char> buffer) override {
+    return receive_some(fd, buffer);
+  }
+  void limit_receive_buffer(int fd, std::uint32_t bytes) override { set_receive_buffer(fd, bytes); }
+  std::uint64_t peer_key(int fd) override { return peer_address_key(fd); }
+  void shut_down_sending(int fd) override { ::shutdown(fd, SHUT_WR); }
+  void shut_down(int fd, bool reset) override { shut_down_socket(fd, reset); }
+  void close(int fd) override { ::close(fd); }
+  void wait(std::uint32_t timeout_ms, std::vector<Completion>& completions) override;
+  void wake() override { signal_eventfd(wake_); }
+  std::string_view name() const override { return "io_uring"; }
+
+ private:
+  void prepare_accept(int listener, Token token) {
+    io_uring_sqe* entry = ring_->entry();
+    // The descriptor stays blocking: on a non-blocking one io_uring answers EAGAIN instead of
+    // waiting.
+    io_uring_prep_multishot_accept(entry, listener, nullptr, nullptr, SOCK_CLOEXEC);
+    entry->user_data = token.pack();
+  }
+  void watch_wake() {
+    io_uring_sqe* entry = ring_->entry();
+    io_uring_prep_poll_add(entry, wake_, POLLIN);
+    entry->user_data = kWake;
+  }
+  void prepare_send(const SendRequest& request, msghdr& message, std::size_t index);
+  // Moves everything from the completion queue: results of `sends` into place, the rest to reaped_.
+  void reap(std::span<SendRequest> sends);
+  void on_accept(const io_uring_cqe& completion, Token token);
+
+  const int wake_;
+  const std::unique_ptr<Ring> ring_;
+  ReceiveBuffers buffers_;
+  ReserveDescriptor reserve_;
+  std::vector<std::pair<Token, int>> listeners_;  // accepting
+  std::vector<Completion> reaped_;                // to be returned by the next wait()
+  std::array<msghdr, limits::kSendBatch> messages_{};
+  bool skip_success_ = true;
+};
+
+void UringIo::prepare_send(const SendRequest& request, msghdr& message, std::size_t index) {
+  io_uring_sqe* entry = ring_->entry();
+  if (request.pieces.size() == 1) {  // cheaper for the kernel than a vector of one
+    const iovec& piece = request.pieces.front();
+    io_uring_prep_send(entry, request.fd, piece.iov_base, piece.iov_len,
+                       static_cast<int>(kSendFlags));
+  } else {
+    message = {};
+    message.msg_iov = const_cast<iovec*>(request.pieces.data());
+    message.msg_iovlen = request.pieces.size();
+    io_uring_prep_sendmsg(entry, request.fd, &message, kSendFlags);
+  }
+  if (skip_success_) entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
+  entry->user_data = kSend | index;
+}
+
+void UringIo::send(std::span<SendRequest> requests) {
+  TOCSIN_ASSERT(requests.size() <= messages_.size());
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    requests[i].result = static_cast<std::int64_t>(requests[i].bytes);
+    prepare_send(requests[i], messages_[i], i);
+  }
+  // Inline: the kernel takes what fits or fails, and never keeps a request (MSG_DONTWAIT). What did
+  // not go through whole has its completion in the queue when this returns.
+  ring_->submit();
+  reap(requests);
+}
+
+void UringIo::reap(std::span<SendRequest> sends) {
+  unsigned head = 0;
+  unsigned count = 0;
+  io_uring_cqe* completion = nullptr;
+  io_uring_for_each_cqe(ring_->get(), head, completion) {
+    ++count;
+    const std::uint64_t data = completion->user_data;
+    if ((data & kWake) == kWake) {
+      std::uint64_t value = 0;
+      [[maybe_unused]] const ssize_t n = ::read(wake_, &value, sizeof(value));
+      watch_wake();
+      continue;
+    }
+    if ((data & kWake) == kSend) {
+      const auto index = static_cast<std::uint32_t>(data);
+      TOCSIN_ASSERT(index < sends.size());
+      sends[index].result = completion->res;
+      continue;
+    }
+    const Token token = Token::unpack(data);
+    if (token.op == Op::accept) {
+      on_accept(*completion, token);
+      continue;
+    }
+    std::span<const char> received;
+    if ((completion->flags & IORING_CQE_F_BUFFER) != 0) {
+      const auto id = static_cast<std::uint16_t>(completion->flags >> IORING_CQE_BUFFER_SHIFT);
+      received = buffers_.take(id, static_cast<std::size_t>(std::max(completion->res, 0)));
+    }
+    reaped_.push_back({.token = token, .result = completion->res, .data = received});
+  }
+  io_uring_cq_advance(ring_->get(), count);
+}
+
+void UringIo::on_accept(const io_uring_cqe& completion, Token token) {
+  const auto listener = std::find_if(listeners_.begin(), listeners_.end(),
+                                     [token](const auto& entry) { return entry.first == token; });
+  if ((completion.flags & IORING_CQE_F_MORE) == 0 && listener != listeners_.end()) {
+    // The kernel ended the multishot. A connection that died while it waited, or a full completion
+    // queue, is no reason to stop.
+    const int error = completion.res;
+    if (error >= 0 || error == -ECONNABORTED || error == -EINTR) {
+      prepare_accept(listener->second, token);
+    } else {
+      listeners_.erase(listener);
+    }
+  }
+  if (completion.res == -ECONNABORTED || completion.res == -EINTR) return;
+  reaped_.push_back({.token = token, .result = completion.res, .data = {}});
+}
+
+void UringIo::wait(std::uint32_t timeout_ms, std::vector<Completion>& completions) {
+  buffers_.give_back();
+  if (timeout_ms == 0 || !reaped_.empty()) {
+    ring_->submit();
+  } else {
+    __kernel_timespec timeout{.tv_sec = timeout_ms / 1000,
+                              .tv_nsec = static_cast<long long>(timeout_ms % 1000) * 1'000'000};
+    io_uring_cqe* first = nullptr;
+    const int n = io_uring_submit_and_wait_timeout(ring_->get(), &first, 1, &timeout, nullptr);
+    TOCSIN_ASSERT(n >= 0 || n == -ETIME || n == -EINTR || n == -EAGAIN || n == -EBUSY);
+  }
+  reap({});
+  buffers_.hand_over();
+  completions.insert(completions.end(), reaped_.begin(), reaped_.end());
+  reaped_.clear();
+}
+
+}  // namespace
+
+std::unique_ptr<Io> make_uring_io(int wake_fd) {
+  auto ring = Ring::make();
+  if (!ring) return nullptr;
+  auto io = std::make_unique<UringIo>(std::move(ring), wake_fd);
+  if (!io->open()) return nullptr;
+  return io;
+}
+
+}  // namespace tocsin::net
