@@ -1,0 +1,81 @@
+#include "net/listen_address.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include <array>
+#include <charconv>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+
+#include <fmt/format.h>
+
+namespace tocsin::net {
+namespace {
+
+[[nodiscard]] std::optional<std::uint16_t> parse_port(std::string_view text) {
+  std::uint16_t port = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  if (error != std::errc{} || end != text.data() + text.size()) {
+    return std::nullopt;
+  }
+  return port;
+}
+
+}  // namespace
+
+std::expected<ListenAddress, std::string> parse_listen_address(std::string_view text) {
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos || text.ends_with(']')) {
+    return std::unexpected("has no port; write it as 127.0.0.1:8080 or [::1]:8080");
+  }
+  const auto port = parse_port(text.substr(colon + 1));
+  if (!port) {
+    return std::unexpected("the port must be a number from 0 to 65535");
+  }
+  std::string host(text.substr(0, colon));
+  if (host.empty()) {
+    return std::unexpected("the address is missing; all interfaces are 0.0.0.0 or [::]");
+  }
+  ListenAddress result;
+  if (host.starts_with('[') && host.ends_with(']')) {
+    host = host.substr(1, host.size() - 2);
+    sockaddr_in6 address{};
+    address.sin6_family = AF_INET6;
+    address.sin6_port = htons(*port);
+    if (::inet_pton(AF_INET6, host.c_str(), &address.sin6_addr) != 1) {
+      return std::unexpected("is not a numeric IPv6 address in brackets");
+    }
+    std::memcpy(&result.storage, &address, sizeof address);
+    result.length = sizeof address;
+    return result;
+  }
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(*port);
+  if (::inet_pton(AF_INET, host.c_str(), &address.sin_addr) != 1) {
+    return std::unexpected(host.contains(':')
+                               ? "an IPv6 address stands in brackets, as in [::1]:8080"
+                               : "is not a numeric address; names are not looked up");
+  }
+  std::memcpy(&result.storage, &address, sizeof address);
+  result.length = sizeof address;
+  return result;
+}
+
+std::string format_address(const sockaddr* address) {
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  if (address->sa_family == AF_INET6) {
+    sockaddr_in6 v6{};
+    std::memcpy(&v6, address, sizeof v6);
+    ::inet_ntop(AF_INET6, &v6.sin6_addr, text.data(), text.size());
+    return fmt::format("[{}]:{}", text.data(), ntohs(v6.sin6_port));
+  }
+  sockaddr_in v4{};
+  std::memcpy(&v4, address, sizeof v4);
+  ::inet_ntop(AF_INET, &v4.sin_addr, text.data(), text.size());
+  return fmt::format("{}:{}", text.data(), ntohs(v4.sin_port));
+}
+
+}  // namespace tocsin::net

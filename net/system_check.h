@@ -1,0 +1,43 @@
+// Compares the operating system's limits with what the configured number of streams needs, so that
+// the service can name at its start what would fail hours later, under load.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "net/server_options.h"
+
+namespace tocsin::net {
+
+// One limit that is too low.
+struct Finding {
+  std::string name;       // e.g. "fs.file-max"
+  std::uint64_t current;  // in the unit of the name
+  std::uint64_t needed;
+  std::string why;  // one sentence
+  std::string fix;  // what to type or write, and where
+
+  // "NAME is CURRENT, needs NEEDED: WHY; FIX"
+  [[nodiscard]] std::string text() const;
+};
+
+// Everything that is too low, most likely trouble first; empty if all is well. `shards` is the
+// number that really runs, at least 1. Values that the kernel does not offer are not judged.
+// `root` stands before /proc and /sys: tests give a tree of their own.
+[[nodiscard]] std::vector<Finding> check_system(const ServerOptions& options, std::uint32_t shards,
+                                                const std::filesystem::path& root = "/");
+
+// Descriptors that each shard's private table must hold (RLIMIT_NOFILE counts per table, and every
+// shard has its own by unshare(CLONE_FILES)): its part of the streams and a tenth, because the
+// kernel spreads connections by hash, then connections that are not streams, and the process' own.
+[[nodiscard]] std::uint64_t descriptors_per_shard(const ServerOptions& options,
+                                                  std::uint32_t shards);
+
+// Raises the soft RLIMIT_NOFILE to the hard one; returns the limit that then holds. To be called
+// once, before the shards start.
+[[nodiscard]] std::expected<std::uint64_t, std::string> raise_descriptor_limit();
+
+}  // namespace tocsin::net

@@ -1,0 +1,29 @@
+#include "tools/client_common.h"
+
+namespace tocsin::tools {
+
+std::expected<net::Url, std::string> endpoint_url(std::string_view url, std::string_view path) {
+  auto parsed = net::parse_url(url);
+  if (!parsed) return std::unexpected("--url " + std::string(url) + ": " + parsed.error());
+  if (!parsed->path_was_given) parsed->target = path;
+  return parsed;
+}
+
+std::expected<net::HeaderField, std::string> parse_header(std::string_view text) {
+  const auto colon = text.find(':');
+  net::HeaderField field;
+  if (colon != std::string_view::npos) {
+    field.name = text.substr(0, colon);
+    std::string_view value = text.substr(colon + 1);
+    while (!value.empty() && (value.front() == ' ' || value.front() == '\t'))
+      value.remove_prefix(1);
+    while (!value.empty() && (value.back() == ' ' || value.back() == '\t')) value.remove_suffix(1);
+    field.value = value;
+  }
+  if (!net::is_header_field(field)) {
+    return std::unexpected("--header takes 'Name: value', not '" + std::string(text) + "'");
+  }
+  return field;
+}
+
+}  // namespace tocsin::tools

@@ -1,0 +1,23 @@
+// What the programs that talk to a hub have in common.
+#pragma once
+
+#include <expected>
+#include <string>
+#include <string_view>
+
+#include "net/response_reader.h"
+#include "net/url.h"
+
+namespace tocsin::tools {
+
+inline constexpr std::string_view kDefaultHubUrl = "http://127.0.0.1:8080";
+
+// The URL that `--url` means: one without a path (or with "/") is a hub's, and `path` is what is
+// asked of it; one with a path or a query is taken as it is (a hub behind a proxy, another server).
+[[nodiscard]] std::expected<net::Url, std::string> endpoint_url(std::string_view url,
+                                                                std::string_view path);
+
+// `Name: value` as on the command line.
+[[nodiscard]] std::expected<net::HeaderField, std::string> parse_header(std::string_view text);
+
+}  // namespace tocsin::tools

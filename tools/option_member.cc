@@ -1,0 +1,206 @@
+// What can be done with one option of the table, by the kind of its member.
+#include <cstddef>
+#include <type_traits>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "tools/option_table.h"
+#include "tools/option_value.h"
+
+namespace tocsin::tools {
+namespace {
+
+template <typename... Functions>
+struct Overloaded : Functions... {
+  using Functions::operator()...;
+};
+
+using Result = std::expected<void, std::string>;
+using Print = std::string (*)(std::uint64_t);
+
+[[nodiscard]] std::string plain(std::uint64_t number) {
+  return fmt::format("{}", number);
+}
+
+[[nodiscard]] Result check_range(std::uint64_t value, const Range& range, Print print) {
+  const bool inside = value >= range.least && value <= range.most;
+  if (inside || (value == 0 && range.zero_allowed)) {
+    return {};
+  }
+  return std::unexpected(fmt::format("must be {}from {} to {}",
+                                     range.zero_allowed && range.least > 0 ? "0, or " : "",
+                                     print(range.least), print(range.most)));
+}
+
+[[nodiscard]] Result set(ServerOptions& options, const NumberMember& kind, std::string_view text) {
+  const auto value = parse_number(text);
+  if (!value) {
+    return std::unexpected(value.error());
+  }
+  if (auto good = check_range(*value, kind.range, plain); !good) {
+    return good;
+  }
+  options.*kind.member = static_cast<std::uint32_t>(*value);
+  return {};
+}
+
+[[nodiscard]] Result set(ServerOptions& options, const TimeMember& kind, std::string_view text) {
+  const auto value = parse_duration_ms(text);
+  if (!value) {
+    return std::unexpected(value.error());
+  }
+  if (*value % kind.unit_ms != 0) {
+    return std::unexpected("must be a whole number of seconds");
+  }
+  const Range in_ms{kind.range.least * kind.unit_ms, kind.range.most * kind.unit_ms,
+                    kind.range.zero_allowed};
+  if (auto good = check_range(*value, in_ms, format_duration_ms); !good) {
+    return good;
+  }
+  options.*kind.member = static_cast<std::uint32_t>(*value / kind.unit_ms);
+  return {};
+}
+
+[[nodiscard]] Result set(ServerOptions& options, const SizeMember& kind, std::string_view text) {
+  const auto value = parse_size(text);
+  if (!value) {
+    return std::unexpected(value.error());
+  }
+  if (auto good = check_range(*value, kind.range, format_size); !good) {
+    return good;
+  }
+  std::visit(
+      [&](auto member) {
+        using Number = std::remove_reference_t<decltype(options.*member)>;
+        options.*member = static_cast<Number>(*value);
+      },
+      kind.member);
+  return {};
+}
+
+[[nodiscard]] Result set(ServerOptions& options, const FlagMember& kind, std::string_view text) {
+  const auto value = parse_flag(text);
+  if (!value) {
+    return std::unexpected(value.error());
+  }
+  options.*kind.member = *value;
+  return {};
+}
+
+[[nodiscard]] Result set(ServerOptions& options, const ChoiceMember& kind, std::string_view text) {
+  for (std::size_t i = 0; i < kind.words.size(); ++i) {
+    if (text == kind.words[i]) {
+      std::visit(
+          [&](auto member) {
+            using Enum = std::remove_reference_t<decltype(options.*member)>;
+            options.*member = static_cast<Enum>(i);
+          },
+          kind.member);
+      return {};
+    }
+  }
+  return std::unexpected(fmt::format("must be one of {}", fmt::join(kind.words, ", ")));
+}
+
+[[nodiscard]] Result set_list(ServerOptions& options, const ListMember& kind,
+                              std::span<const std::string> values) {
+  for (const std::string& value : values) {
+    if (const std::string complaint = kind.check(value); !complaint.empty()) {
+      return std::unexpected(fmt::format("\"{}\" {}", value, complaint));
+    }
+  }
+  options.*kind.member = {values.begin(), values.end()};
+  return {};
+}
+
+// A basic string (TOML 1.0, "String"): names of topics hold no control characters.
+[[nodiscard]] std::string quoted(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      out += '\\';
+    }
+    out += c;
+  }
+  return out + '"';
+}
+
+}  // namespace
+
+std::expected<void, std::string> set_option(ServerOptions& options, const Option& option,
+                                            std::span<const std::string> values) {
+  if (const auto* list = std::get_if<ListMember>(&option.member)) {
+    return set_list(options, *list, values);
+  }
+  if (values.size() != 1) {
+    return std::unexpected("takes one value");
+  }
+  return std::visit(
+      [&]<typename Kind>(const Kind& kind) -> Result {
+        if constexpr (std::is_same_v<Kind, ListMember>) {
+          return {};  // done above
+        } else {
+          return set(options, kind, values[0]);
+        }
+      },
+      option.member);
+}
+
+std::string toml_value(const ServerOptions& options, const Option& option) {
+  return std::visit(
+      Overloaded{
+          [&](const NumberMember& kind) { return plain(options.*kind.member); },
+          [&](const TimeMember& kind) {
+            return quoted(format_duration_ms(std::uint64_t{options.*kind.member} * kind.unit_ms));
+          },
+          [&](const SizeMember& kind) {
+            return std::visit([&](auto member) { return quoted(format_size(options.*member)); },
+                              kind.member);
+          },
+          [&](const FlagMember& kind) {
+            return std::string(options.*kind.member ? "true" : "false");
+          },
+          [&](const ChoiceMember& kind) {
+            const auto index =
+                std::visit([&](auto member) { return static_cast<std::size_t>(options.*member); },
+                           kind.member);
+            return quoted(kind.words[index]);
+          },
+          [&](const ListMember& kind) {
+            std::vector<std::string> elements;
+            for (const std::string& element : options.*kind.member) {
+              elements.push_back(quoted(element));
+            }
+            return fmt::format("[{}]", fmt::join(elements, ", "));
+          }},
+      option.member);
+}
+
+std::string value_form(const Option& option) {
+  return std::visit(Overloaded{[](const NumberMember&) { return std::string("NUMBER"); },
+                               [](const TimeMember&) { return std::string("TIME"); },
+                               [](const SizeMember&) { return std::string("SIZE"); },
+                               [](const FlagMember&) { return std::string("true|false"); },
+                               [](const ChoiceMember& kind) {
+                                 return fmt::format("{}", fmt::join(kind.words, "|"));
+                               },
+                               [&](const ListMember&) {
+                                 return std::string(option.name == "listen" ? "ADDR:PORT" : "NAME");
+                               }},
+                    option.member);
+}
+
+void copy_option(const ServerOptions& from, ServerOptions& to, const Option& option) {
+  std::visit(
+      [&]<typename Kind>(const Kind& kind) {
+        if constexpr (std::is_same_v<Kind, SizeMember> || std::is_same_v<Kind, ChoiceMember>) {
+          std::visit([&](auto member) { to.*member = from.*member; }, kind.member);
+        } else {
+          to.*kind.member = from.*kind.member;
+        }
+      },
+      option.member);
+}
+
+}  // namespace tocsin::tools

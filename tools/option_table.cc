@@ -1,0 +1,136 @@
+#include "tools/option_table.h"
+
+#include <array>
+
+#include "net/listen_address.h"
+#include "proto/event.h"
+#include "proto/limits.h"
+
+namespace tocsin::tools {
+namespace {
+
+constexpr std::array<std::string_view, 3> kIoWords{"auto", "uring", "epoll"};
+constexpr std::array<std::string_view, 2> kSlowWords{"disconnect", "latest"};
+constexpr std::array<std::string_view, 5> kLevelWords{"trace", "debug", "info", "warning", "error"};
+constexpr std::array<std::string_view, 4> kFormatWords{"auto", "human", "logfmt", "json"};
+
+constexpr std::uint64_t kDay = 86'400;  // seconds
+constexpr std::uint64_t kMiB = limits::kMiB;
+constexpr std::uint64_t kGiB = 1024 * kMiB;
+constexpr std::uint64_t kMaxStreams = std::uint64_t{limits::kMaxSlots} * limits::kMaxShards;
+
+constexpr Range at_most(std::uint64_t most) {
+  return {0, most, true};
+}
+constexpr Range between(std::uint64_t least, std::uint64_t most) {
+  return {least, most, false};
+}
+constexpr Range off_or(std::uint64_t least, std::uint64_t most) {
+  return {least, most, true};
+}
+
+constexpr TimeMember seconds(std::uint32_t ServerOptions::* member, Range range) {
+  return {member, 1000, range};
+}
+
+std::string check_address(std::string_view text) {
+  const auto address = net::parse_listen_address(text);
+  return address ? std::string() : address.error();
+}
+
+std::string check_topic(std::string_view text) {
+  return proto::is_topic_name(text) ? ""
+                                    : "is not a topic's name (1 to 512 bytes of UTF-8 without "
+                                      "control characters)";
+}
+
+constexpr std::string_view kListening = "Listening";
+constexpr std::string_view kAdmission = "Admission";
+constexpr std::string_view kStreams = "Streams";
+constexpr std::string_view kTopics = "Topics and history";
+constexpr std::string_view kRequests = "Requests";
+constexpr std::string_view kProcess = "Process";
+
+using S = ServerOptions;
+constexpr auto kTable = std::to_array<Option>({
+    {"listen", kListening, "Addresses and ports; port 0 lets the kernel choose.", Change::restart,
+     ListMember{&S::listen, check_address}},
+    {"shards", kListening, "Threads; 0: one per core that the process may use.", Change::restart,
+     NumberMember{&S::shards, at_most(limits::kMaxShards)}},
+    {"pin-shards", kListening, "Keep each shard's thread on one core.", Change::restart,
+     FlagMember{&S::pin_shards}},
+    {"io", kListening, "How to talk to the kernel; auto: io_uring where it works, else epoll.",
+     Change::restart, ChoiceMember{&S::io, kIoWords}},
+    {"send-buffer", kListening,
+     "SO_SNDBUF of a stream: what a slow client can pin in the kernel; 0: kernel's choice.",
+     Change::restart, SizeMember{&S::send_buffer, off_or(4096, 64 * kMiB)}},
+    {"receive-buffer", kListening, "SO_RCVBUF of a connection; 0: kernel's choice.",
+     Change::restart, SizeMember{&S::receive_buffer, off_or(2048, 64 * kMiB)}},
+
+    {"max-connections", kAdmission, "Streams of the whole hub; the next one is answered 503.",
+     Change::reload, NumberMember{&S::max_connections, between(1, kMaxStreams)}},
+    {"max-per-address", kAdmission, "Streams from one client address; 0: no limit.", Change::reload,
+     NumberMember{&S::max_per_address, at_most(kMaxStreams)}},
+    {"accept-rate", kAdmission, "New streams per second; more are answered 503; 0: no limit.",
+     Change::reload, NumberMember{&S::accept_rate, at_most(10'000'000)}},
+
+    {"heartbeat", kStreams, "Silence after which a comment is sent; 0: never.", Change::reload,
+     seconds(&S::heartbeat_s, at_most(3600))},
+    {"retry", kStreams, "Reconnection time that clients are told, jittered per stream.",
+     Change::reload, TimeMember{&S::retry_ms, 1, between(10, limits::kMaxRetryMs)}},
+    {"max-stream-age", kStreams, "Streams are ended after this, jittered; 0: never.",
+     Change::reload, seconds(&S::max_stream_age_s, off_or(10, 30 * kDay))},
+    {"slow-policy", kStreams, "What happens to a stream that is too far behind.", Change::reload,
+     ChoiceMember{&S::slow_policy, kSlowWords}},
+    {"slow-bytes", kStreams, "Too far behind: this many bytes.", Change::reload,
+     SizeMember{&S::slow_bytes, between(64 * limits::kKiB, 64 * kGiB)}},
+    {"slow-time", kStreams, "Too far behind: nothing accepted for this long.", Change::reload,
+     seconds(&S::slow_seconds, between(1, 3600))},
+
+    {"history-count", kTopics, "Events kept per topic; 0: no history.", Change::reload,
+     NumberMember{&S::history_count, at_most(100'000'000)}},
+    {"history-age", kTopics, "How long events are kept; 0: no limit.", Change::reload,
+     seconds(&S::history_age_s, at_most(365 * kDay))},
+    {"history-bytes", kTopics, "Bytes kept per topic.", Change::reload,
+     SizeMember{&S::history_bytes, at_most(1024 * kGiB)}},
+    {"history-total-bytes", kTopics, "Bytes kept by the whole hub.", Change::reload,
+     SizeMember{&S::history_total_bytes, between(kMiB, 1024 * kGiB)}},
+    {"auto-topics", kTopics, "A topic exists once somebody subscribes or publishes to it.",
+     Change::reload, FlagMember{&S::auto_topics}},
+    {"topics", kTopics, "Topics that exist from the start and are never forgotten.", Change::reload,
+     ListMember{&S::topics, check_topic}},
+    {"topic-idle", kTopics, "An unused topic without history is forgotten after this.",
+     Change::reload, seconds(&S::topic_idle_s, between(1, 365 * kDay))},
+
+    {"request-timeout", kRequests, "A request's head and body must arrive within this.",
+     Change::reload, seconds(&S::request_timeout_s, between(1, 600))},
+    {"keep-alive", kRequests, "A connection may stay open this long between requests.",
+     Change::reload, seconds(&S::keep_alive_s, between(1, 3600))},
+    {"get-publish", kRequests, "GET /publish?msg=... publishes.", Change::reload,
+     FlagMember{&S::get_publish}},
+
+    {"drain-timeout", kProcess, "At a stop, streams are ended spread over this time.",
+     Change::reload, seconds(&S::drain_timeout_s, at_most(3600))},
+    {"log-level", kProcess, "The least severe level that is logged.", Change::reload,
+     ChoiceMember{&S::log_level, kLevelWords}},
+    {"log-format", kProcess, "auto: human on a terminal, else logfmt.", Change::restart,
+     ChoiceMember{&S::log_format, kFormatWords}},
+});
+
+}  // namespace
+
+std::span<const Option> option_table() {
+  return kTable;
+}
+
+std::string Option::key() const {
+  std::string text(name);
+  for (char& c : text) {
+    if (c == '-') {
+      c = '_';
+    }
+  }
+  return text;
+}
+
+}  // namespace tocsin::tools

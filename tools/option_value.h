@@ -1,0 +1,29 @@
+// Values as operators write them: durations, sizes, numbers. Pure.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <string>
+#include <string_view>
+
+namespace tocsin::tools {
+
+// All errors are sentences for the operator that continue "NAME: ...".
+
+// Digits only.
+[[nodiscard]] std::expected<std::uint64_t, std::string> parse_number(std::string_view text);
+
+// 500ms, 15s, 2m, 1h, 1d, or a plain number of seconds; the result is in milliseconds.
+[[nodiscard]] std::expected<std::uint64_t, std::string> parse_duration_ms(std::string_view text);
+
+// 4096, 64KiB, 1MiB, 2GiB; the result is in bytes.
+[[nodiscard]] std::expected<std::uint64_t, std::string> parse_size(std::string_view text);
+
+// true, false.
+[[nodiscard]] std::expected<bool, std::string> parse_flag(std::string_view text);
+
+// With the largest unit that leaves a whole number; read back by the functions above.
+[[nodiscard]] std::string format_duration_ms(std::uint64_t milliseconds);
+[[nodiscard]] std::string format_size(std::uint64_t bytes);
+
+}  // namespace tocsin::tools

@@ -1,0 +1,271 @@
+#include "tools/options.h"
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <system_error>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <toml++/toml.h>
+
+#include "tools/option_table.h"
+
+namespace tocsin::tools {
+namespace {
+
+using net::ServerOptions;
+using Text = std::expected<std::string, std::string>;
+
+[[nodiscard]] Text read_file(const std::string& name) {
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(name.c_str(), "re"),
+                                                             &std::fclose);
+  std::string text;
+  if (file != nullptr) {
+    std::array<char, 4096> part{};
+    std::size_t length = 0;
+    while ((length = std::fread(part.data(), 1, part.size(), file.get())) > 0) {
+      text.append(part.data(), length);
+    }
+  }
+  if (file == nullptr || std::ferror(file.get()) != 0) {
+    return std::unexpected(
+        fmt::format("{}: cannot be read: {}", name, std::generic_category().message(errno)));
+  }
+  return text;
+}
+
+[[nodiscard]] const Option* find_by_key(std::string_view key) {
+  for (const Option& option : option_table()) {
+    if (option.key() == key) {
+      return &option;
+    }
+  }
+  return nullptr;
+}
+
+// The text of a scalar as a flag would have it; nothing if the type does not fit the option.
+[[nodiscard]] std::optional<std::string> scalar_text(const Option& option, const toml::node& node) {
+  const bool is_flag = std::holds_alternative<FlagMember>(option.member);
+  const bool is_number = std::holds_alternative<NumberMember>(option.member) ||
+                         std::holds_alternative<TimeMember>(option.member) ||
+                         std::holds_alternative<SizeMember>(option.member);
+  if (const auto* flag = node.as_boolean()) {
+    return is_flag ? std::optional(flag->get() ? std::string("true") : "false") : std::nullopt;
+  }
+  if (const auto* number = node.as_integer()) {
+    return is_number ? std::optional(fmt::format("{}", number->get())) : std::nullopt;
+  }
+  // A count in quotes is a mistake; a time or size in quotes is the usual form.
+  const bool quoted_allowed = !is_flag && !std::holds_alternative<NumberMember>(option.member);
+  if (const auto* text = node.as_string()) {
+    return quoted_allowed ? std::optional(text->get()) : std::nullopt;
+  }
+  return std::nullopt;
+}
+
+[[nodiscard]] std::optional<std::vector<std::string>> node_texts(const Option& option,
+                                                                 const toml::node& node) {
+  if (!std::holds_alternative<ListMember>(option.member)) {
+    const auto text = scalar_text(option, node);
+    return text ? std::optional(std::vector{*text}) : std::nullopt;
+  }
+  const auto* array = node.as_array();
+  if (array == nullptr) {
+    return std::nullopt;
+  }
+  std::vector<std::string> texts;
+  for (const toml::node& element : *array) {
+    const auto* text = element.as_string();
+    if (text == nullptr) {
+      return std::nullopt;
+    }
+    texts.push_back(text->get());
+  }
+  return texts;
+}
+
+[[nodiscard]] std::string_view type_wanted(const Option& option) {
+  if (std::holds_alternative<ListMember>(option.member)) {
+    return "must be an array of strings";
+  }
+  if (std::holds_alternative<FlagMember>(option.member)) {
+    return "must be true or false";
+  }
+  if (std::holds_alternative<NumberMember>(option.member)) {
+    return "must be a whole number";
+  }
+  return std::holds_alternative<ChoiceMember>(option.member)
+             ? "must be a string"
+             : "must be a string such as \"15s\" or \"64KiB\", or a whole number";
+}
+
+// One entry of the file; the error continues "FILE:LINE: ".
+[[nodiscard]] std::expected<void, std::string> apply_entry(ServerOptions& options,
+                                                           std::string_view key,
+                                                           const toml::node& node) {
+  const Option* option = find_by_key(key);
+  if (option == nullptr) {
+    return std::unexpected(fmt::format("{} is not a known key", key));
+  }
+  const auto texts = node_texts(*option, node);
+  if (!texts) {
+    return std::unexpected(fmt::format("{} {}", key, type_wanted(*option)));
+  }
+  if (const auto set = set_option(options, *option, *texts); !set) {
+    return std::unexpected(fmt::format("{} {}", key, set.error()));
+  }
+  return {};
+}
+
+// For --help: without TOML's quotes and brackets.
+[[nodiscard]] std::string default_text(const Option& option) {
+  std::string text = toml_value(ServerOptions{}, option);
+  std::erase_if(text, [](char c) { return c == '"' || c == '[' || c == ']'; });
+  return text.empty() ? "none" : text;
+}
+
+// What is given is kept as text and checked by load(), where a file's values are.
+void add_flag(CLI::App& app, const Option& option, std::vector<std::string>& given) {
+  const std::string flag = fmt::format("--{}", option.name);
+  const std::string help = fmt::format("{} [{}]", option.help, default_text(option));
+  CLI::Option* added = nullptr;
+  if (std::holds_alternative<ListMember>(option.member)) {
+    // One element per flag, which is repeated: no element can swallow what follows.
+    added = app.add_option_function<std::vector<std::string>>(
+                   flag, [&given](const std::vector<std::string>& values) { given = values; }, help)
+                ->type_size(1)
+                ->allow_extra_args(false)
+                ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  } else {
+    added = app.add_option_function<std::string>(
+        flag, [&given](const std::string& value) { given = {value}; }, help);
+  }
+  added->type_name(value_form(option))->group(std::string(option.group));
+}
+
+}  // namespace
+
+OptionFlags::OptionFlags(CLI::App& app) {
+  app.add_option("--config", config_file_, "Configuration file (TOML); flags win over it.")
+      ->type_name("FILE");
+  app.get_formatter()->column_width(38);
+  for (const Option& option : option_table()) {
+    add_flag(app, option, given_[std::string(option.name)]);
+  }
+}
+
+std::expected<ServerOptions, std::string> OptionFlags::load() const {
+  ServerOptions options;
+  std::vector<std::string> problems;
+  if (!config_file_.empty()) {
+    const Text text = read_file(config_file_);
+    if (!text) {
+      return std::unexpected(text.error());
+    }
+    if (const auto applied = apply_toml(options, *text, config_file_); !applied) {
+      problems.push_back(applied.error());
+    }
+  }
+  for (const Option& option : option_table()) {
+    const auto given = given_.find(option.name);
+    if (given == given_.end() || given->second.empty()) {
+      continue;
+    }
+    if (const auto set = set_option(options, option, given->second); !set) {
+      problems.push_back(fmt::format("--{} {}", option.name, set.error()));
+    }
+  }
+  if (problems.empty()) {
+    if (const auto good = check_together(options); !good) {
+      problems.push_back(good.error());
+    }
+  }
+  if (!problems.empty()) {
+    return std::unexpected(fmt::format("{}", fmt::join(problems, "\n")));
+  }
+  return options;
+}
+
+std::expected<void, std::string> apply_toml(ServerOptions& options, std::string_view text,
+                                            std::string_view file) {
+  toml::table table;
+  try {
+    table = toml::parse(text);
+  } catch (const toml::parse_error& error) {
+    return std::unexpected(
+        fmt::format("{}:{}: {}", file, error.source().begin.line, error.description()));
+  }
+  std::map<std::pair<toml::source_index, std::string>, std::string> problems;  // by line
+  for (const auto& [key, node] : table) {
+    if (const auto applied = apply_entry(options, key.str(), node); !applied) {
+      const auto line = node.source().begin.line;
+      problems[{line, std::string(key.str())}] =
+          fmt::format("{}:{}: {}", file, line, applied.error());
+    }
+  }
+  if (problems.empty()) {
+    return {};
+  }
+  std::vector<std::string_view> lines;
+  for (const auto& [where, problem] : problems) {
+    lines.push_back(problem);
+  }
+  return std::unexpected(fmt::format("{}", fmt::join(lines, "\n")));
+}
+
+std::expected<void, std::string> check_together(const ServerOptions& options) {
+  std::vector<std::string_view> problems;
+  if (options.listen.empty()) {
+    problems.emplace_back("listen names no address");
+  }
+  if (!options.auto_topics && options.topics.empty()) {
+    problems.emplace_back("auto_topics is false and topics is empty: nobody could subscribe");
+  }
+  if (options.history_bytes > options.history_total_bytes) {
+    problems.emplace_back("history_bytes is larger than history_total_bytes");
+  }
+  if (problems.empty()) {
+    return {};
+  }
+  return std::unexpected(fmt::format("{}", fmt::join(problems, "\n")));
+}
+
+std::string to_toml(const ServerOptions& options) {
+  std::string out;
+  std::string_view group;
+  for (const Option& option : option_table()) {
+    if (option.group != group) {
+      out += fmt::format("{}# {}\n", group.empty() ? "" : "\n", option.group);
+      group = option.group;
+    }
+    out += fmt::format("{} = {}\n", option.key(), toml_value(options, option));
+  }
+  return out;
+}
+
+Difference difference(const ServerOptions& from, const ServerOptions& to) {
+  Difference result;
+  for (const Option& option : option_table()) {
+    if (toml_value(from, option) != toml_value(to, option)) {
+      auto& list = option.change == Change::reload ? result.applied : result.restart;
+      list.push_back(option.key());
+    }
+  }
+  return result;
+}
+
+ServerOptions reloaded(const ServerOptions& current, const ServerOptions& wanted) {
+  ServerOptions result = current;
+  for (const Option& option : option_table()) {
+    if (option.change == Change::reload) {
+      copy_option(wanted, result, option);
+    }
+  }
+  return result;
+}
+
+}  // namespace tocsin::tools

@@ -1,0 +1,62 @@
+// Where the settings come from: defaults < configuration file < flags.
+#pragma once
+
+#include <expected>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "net/server_options.h"
+
+namespace CLI {
+class App;
+}
+
+namespace tocsin::tools {
+
+// Adds --config FILE and one flag for every option of the table to `app`, and keeps what was
+// given. `app` refers to this object until it has parsed; do not move it in between.
+class OptionFlags {
+ public:
+  explicit OptionFlags(CLI::App& app);
+  OptionFlags(const OptionFlags&) = delete;
+  OptionFlags& operator=(const OptionFlags&) = delete;
+
+  // After parsing: reads the file, if one was named, and puts the flags on top. May be called again
+  // at a reload: the file is read again and the flags still win.
+  // The error has one line for each problem: "FILE:LINE: key ..." or "--flag ...".
+  [[nodiscard]] std::expected<net::ServerOptions, std::string> load() const;
+
+  // Empty: none was named.
+  [[nodiscard]] const std::string& config_file() const { return config_file_; }
+
+ private:
+  std::string config_file_;
+  std::map<std::string, std::vector<std::string>, std::less<>> given_;  // by option name
+};
+
+// Sets what a configuration file says. `file`: its name, for errors. On an error `options` may have
+// been changed in part.
+[[nodiscard]] std::expected<void, std::string> apply_toml(net::ServerOptions& options,
+                                                          std::string_view text,
+                                                          std::string_view file);
+
+// What no single option can be blamed for; the error is one line for each problem.
+[[nodiscard]] std::expected<void, std::string> check_together(const net::ServerOptions& options);
+
+// All options as a configuration file that apply_toml() reads back to the same value.
+[[nodiscard]] std::string to_toml(const net::ServerOptions& options);
+
+// Keys whose values differ, in the table's order.
+struct Difference {
+  std::vector<std::string> applied;  // a reload applies these
+  std::vector<std::string> restart;  // these wait for a restart
+};
+[[nodiscard]] Difference difference(const net::ServerOptions& from, const net::ServerOptions& to);
+
+// `current` with everything from `wanted` that a reload may change.
+[[nodiscard]] net::ServerOptions reloaded(const net::ServerOptions& current,
+                                          const net::ServerOptions& wanted);
+
+}  // namespace tocsin::tools

@@ -1,0 +1,255 @@
+#include "tools/publish.h"
+
+#include <poll.h>
+
+#include <cerrno>
+#include <expected>
+#include <memory>
+#include <system_error>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "proto/http_response.h"
+#include "proto/limits.h"
+#include "proto/publish_body.h"
+#include "tools/line_reader.h"
+#include "tools/publisher.h"
+
+namespace tocsin::tools {
+namespace {
+
+constexpr int kAccepted = 0;
+constexpr int kFailed = 1;
+constexpr int kBadArguments = 2;
+
+// A JSON object is longer than its data: keys, quotes, escapes.
+constexpr std::size_t kMaxJsonLine = 2 * limits::kMaxEventData;
+
+proto::EventView defaults_of(const PublishOptions& options) {
+  return {options.stream, options.type, options.id, {}, options.retry_ms};
+}
+
+std::string describe(const proto::InputError& error) {
+  return error.field + " " + error.message;
+}
+
+// {"data": ...}; stream, type, id and retry stand in the query.
+std::string data_object(std::string_view data) {
+  std::string object = R"({"data":)";
+  proto::append_json_string(object, data);
+  return object + '}';
+}
+
+// Turns input into events of a batch, checking each: a hub refuses a batch for one bad event, and
+// where batches end is a matter of timing.
+class EventMaker {
+ public:
+  explicit EventMaker(const PublishOptions& options) : options_(options) {}
+
+  // A JSON object for Publisher::add, empty if the line holds no event; or why it is refused.
+  std::expected<std::string_view, std::string> from_line(std::string_view line) {
+    return options_.ndjson ? from_json(line) : from_text(line);
+  }
+
+  std::expected<std::string_view, std::string> from_text(std::string_view text) {
+    if (text.empty()) return std::string_view();
+    proto::EventView event = defaults_of(options_);
+    event.data = text;
+    if (auto error = proto::check(event)) return std::unexpected(describe(*error));
+    object_ = data_object(text);
+    return object_;
+  }
+
+ private:
+  std::expected<std::string_view, std::string> from_json(std::string_view line) {
+    if (line.find_first_not_of(" \t\r") == std::string_view::npos) return std::string_view();
+    object_.assign(line);
+    object_.reserve(object_.size() + 64);  // simdjson reads that far
+    const auto events = reader_.read(object_, proto::BodyForm::ndjson, defaults_of(options_));
+    if (!events) return std::unexpected(describe(events.error()));
+    return object_;
+  }
+
+  const PublishOptions& options_;
+  proto::PublishBodyReader reader_;
+  std::string object_;
+};
+
+// Lines of the input until it ends, each as soon as it is there.
+class InputPump {
+ public:
+  InputPump(const PublishOptions& options, const Streams& streams, Publisher& publisher)
+      : events_(options),
+        streams_(streams),
+        publisher_(publisher),
+        lines_(streams.in_fd, options.ndjson ? kMaxJsonLine : limits::kMaxEventData) {}
+
+  // False: the input could not be read.
+  bool run() {
+    while (!publisher_.gave_up()) {
+      const bool drained = take_lines();
+      if (drained && lines_.at_end() && publisher_.idle()) return true;
+      // With lines left over, or the window full, more input could not be used.
+      const bool wants_input = drained && !lines_.at_end() && publisher_.has_room();
+      if (publisher_.step(wants_input ? lines_.fd() : -1) && !lines_.fill()) {
+        fmt::print(streams_.err, "tocsin publish: cannot read the input: {}\n",
+                   std::system_category().message(errno));
+        return false;
+      }
+    }
+    fmt::print(streams_.err, "tocsin publish: gave up; input behind line {} was not published\n",
+               last_line_);
+    return true;
+  }
+
+ private:
+  // True: there is no whole line left.
+  bool take_lines() {
+    while (publisher_.has_room()) {
+      const auto line = lines_.next();
+      if (!line) {
+        publisher_.flush();  // what is there goes now: the next line may be hours away
+        return true;
+      }
+      last_line_ = line->number;
+      if (line->too_long) {
+        publisher_.fail(line->number, "the line is too long");
+        continue;
+      }
+      const auto event = events_.from_line(line->text);
+      if (!event) {
+        publisher_.fail(line->number, event.error());
+      } else if (!event->empty()) {
+        publisher_.add(*event, line->number);
+      }
+    }
+    publisher_.flush();
+    return false;
+  }
+
+  EventMaker events_;
+  const Streams& streams_;
+  Publisher& publisher_;
+  LineReader lines_;
+  std::size_t last_line_ = 0;
+};
+
+// Options that no event could be published with, in words.
+std::optional<std::string> find_fault(const PublishOptions& options) {
+  if (!options.id.empty() && options.data.size() != 1) {
+    return "--id needs exactly one DATA argument: every event has an id of its own";
+  }
+  if (options.ndjson && !options.data.empty()) return "--ndjson reads standard input, not DATA";
+  if (options.batch == 0 || options.batch > limits::kMaxBatchEvents) {
+    return fmt::format("--batch takes 1 to {}", limits::kMaxBatchEvents);
+  }
+  proto::EventView event = defaults_of(options);
+  event.data = "x";
+  if (auto error = proto::check(event)) return "--" + describe(*error);
+  for (std::size_t i = 0; i < options.data.size(); ++i) {
+    event.data = options.data[i];
+    if (auto error = proto::check(event)) {
+      return fmt::format("argument {}: {}", i + 1,
+                         options.data[i].empty() ? "DATA is empty" : describe(*error));
+    }
+  }
+  return std::nullopt;
+}
+
+std::expected<PublisherOptions, std::string> publisher_options(const PublishOptions& options,
+                                                               const Streams& streams) {
+  if (auto fault = find_fault(options)) return std::unexpected(std::move(*fault));
+  auto url = endpoint_url(options.url, "/publish");
+  if (!url) return std::unexpected(std::move(url.error()));
+  if (!options.stream.empty()) url->add_query("stream", options.stream);
+  if (!options.type.empty()) url->add_query("type", options.type);
+  if (!options.id.empty()) url->add_query("id", options.id);
+  if (options.retry_ms) url->add_query("retry", std::to_string(*options.retry_ms));
+  PublisherOptions result{.url = std::move(*url),
+                          .headers = {},
+                          .batch = options.batch,
+                          .retries = options.retries,
+                          .verbose = options.verbose,
+                          .source_word = options.data.empty() ? "line" : "argument",
+                          .out = streams.out,
+                          .err = streams.err};
+  for (const std::string& text : options.headers) {
+    auto field = parse_header(text);
+    if (!field) return std::unexpected(std::move(field.error()));
+    result.headers.push_back(std::move(*field));
+  }
+  return result;
+}
+
+void publish_arguments(const std::vector<std::string>& data, Publisher& publisher) {
+  std::size_t next = 0;
+  while (!publisher.gave_up()) {
+    while (next < data.size() && publisher.has_room()) {
+      publisher.add(data_object(data[next]), next + 1);
+      ++next;
+    }
+    publisher.flush();
+    if (publisher.idle()) return;
+    publisher.step(-1);
+  }
+  for (; next < data.size(); ++next) publisher.fail(next + 1, "gave up");
+}
+
+}  // namespace
+
+int run_publish(const PublishOptions& options, const Streams& streams) {
+  auto prepared = publisher_options(options, streams);
+  if (!prepared) {
+    fmt::print(streams.err, "tocsin publish: {}\n", prepared.error());
+    return kBadArguments;
+  }
+  Publisher publisher(std::move(*prepared));
+  bool read = true;
+  if (options.data.empty()) {
+    read = InputPump(options, streams, publisher).run();
+  } else {
+    publish_arguments(options.data, publisher);
+  }
+  return read && publisher.failed() == 0 && !publisher.gave_up() ? kAccepted : kFailed;
+}
+
+CLI::App* add_publish_command(CLI::App& app, int& exit_code) {
+  auto options = std::make_shared<PublishOptions>();
+  CLI::App* command = app.add_subcommand("publish", "Publish events to a hub");
+  command->footer(
+      "Without DATA every line of standard input is an event: a CR before the line end is "
+      "dropped,\n"
+      "empty lines are skipped. Lines that are there together travel together; a slow input (tail "
+      "-f)\n"
+      "is sent line by line. With --ndjson every line is an object\n"
+      R"(  {"stream":"...","type":"...","id":"...","retry":MS,"data":...})"
+      "\nwhere all but data is optional and overrides the options here.\n\n"
+      "A --url without a path means the hub's /publish; one with a path is used as it is.\n"
+      "Exit status: 0 everything was accepted, 1 something was refused or failed (the rest was\n"
+      "still published), 2 wrong arguments (nothing was published).");
+  command->add_option("data", options->data, "An event each")->type_name("DATA");
+  command->add_option("--url", options->url, "The hub")->capture_default_str();
+  command->add_option("--stream,--topic", options->stream, "The stream (default: the hub's)");
+  command->add_option("--type", options->type, "The event's name (default: message)");
+  command->add_option("--id", options->id, "The event's id (default: the hub's own)");
+  command->add_option("--retry", options->retry_ms, "Tell clients to reconnect after so many ms")
+      ->type_name("MS");
+  command->add_option("-H,--header", options->headers, "Send this header field too")
+      ->type_name("'NAME: VALUE'")
+      ->allow_extra_args(false);
+  auto* ndjson = command->add_flag("--ndjson", options->ndjson, "Lines are JSON objects");
+  command->add_flag("--lines")
+      ->description("Lines are events' data (the default)")
+      ->excludes(ndjson);
+  command->add_option("--batch", options->batch, "Most events in one request")
+      ->capture_default_str();
+  command->add_option("--retries", options->retries, "Failed connections in a row before giving up")
+      ->capture_default_str();
+  command->add_flag("-v,--verbose", options->verbose,
+                    "Print the events' ids: one line a request, the first and the last");
+  command->callback([options, &exit_code] { exit_code = run_publish(*options, {}); });
+  return command;
+}
+
+}  // namespace tocsin::tools

@@ -1,0 +1,47 @@
+// `tocsin publish`: events from arguments or standard input to a hub.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tools/client_common.h"
+
+namespace CLI {
+class App;
+}
+
+namespace tocsin::tools {
+
+struct PublishOptions {
+  std::string url{kDefaultHubUrl};
+  std::string stream;  // empty: the hub's default
+  std::string type;
+  std::string id;  // only for a single event
+  std::optional<std::uint32_t> retry_ms;
+  std::vector<std::string> headers;  // "Name: value"
+  std::vector<std::string> data;     // an event each; none: the input's lines
+  bool ndjson = false;               // the input's lines are JSON objects
+  bool verbose = false;
+  std::size_t batch = 256;
+  unsigned retries = 3;
+};
+
+// Where a command reads and writes; a test puts its own here. Not owned.
+struct Streams {
+  int in_fd = 0;
+  std::FILE* out = stdout;
+  std::FILE* err = stderr;
+};
+
+// Returns the exit status: 0 everything was accepted, 1 something was not, 2 the options are wrong.
+[[nodiscard]] int run_publish(const PublishOptions& options, const Streams& streams);
+
+// Registers the subcommand. When it was chosen, parsing runs it and sets `exit_code`, which must
+// live as long as the app.
+CLI::App* add_publish_command(CLI::App& app, int& exit_code);
+
+}  // namespace tocsin::tools

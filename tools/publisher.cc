@@ -1,0 +1,179 @@
+#include "tools/publisher.h"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <array>
+#include <random>
+#include <thread>
+#include <utility>
+
+#include <fmt/format.h>
+#include <simdjson.h>
+
+#include "proto/http_response.h"
+
+namespace tocsin::tools {
+namespace {
+
+// A hub takes 4 MiB (limits::kMaxRequestBody); smaller requests keep a pipeline moving.
+constexpr std::size_t kBatchBytes = 512U * 1024;
+constexpr std::size_t kMaxInFlight = 32;
+// Quick at first (a hub that restarts is back in a second), never long: somebody waits.
+constexpr net::ReconnectPolicy kRetryPolicy{200, 400, 100, 5'000};
+
+// What a problem document says (RFC 9457), as far as it is one.
+struct Problem {
+  std::string detail;
+  std::size_t line = 0;
+};
+
+std::string text_of(const simdjson::dom::object& object, std::string_view key) {
+  std::string_view value;
+  return object[key].get(value) == simdjson::SUCCESS ? std::string(value) : std::string();
+}
+
+Problem read_problem(const std::string& body) {
+  Problem problem;
+  simdjson::dom::parser parser;
+  simdjson::dom::object object;
+  if (parser.parse(body).get(object) != simdjson::SUCCESS) return problem;
+  problem.detail = text_of(object, "detail");
+  // The hub's details of a bad field read on from its name: "data", "is not valid UTF-8".
+  const std::string field = text_of(object, "field");
+  if (!problem.detail.empty() && !field.empty()) problem.detail.insert(0, field + ' ');
+  std::uint64_t line = 0;
+  if (object["line"].get(line) == simdjson::SUCCESS) problem.line = line;
+  return problem;
+}
+
+}  // namespace
+
+Publisher::Publisher(PublisherOptions options)
+    : options_(std::move(options)),
+      client_(options_.url, {.max_in_flight = kMaxInFlight}),
+      backoff_(kRetryPolicy, std::random_device()()) {}
+
+bool Publisher::has_room() const {
+  return !gave_up_ && waiting_.size() + sent_.size() < kMaxInFlight;
+}
+
+void Publisher::add(std::string_view json_object, std::size_t number) {
+  if (current_.body.size() + json_object.size() > kBatchBytes) flush();
+  current_.body.append(json_object).append("\n");
+  current_.numbers.push_back(number);
+  if (current_.numbers.size() >= options_.batch) flush();
+}
+
+void Publisher::flush() {
+  if (!current_.numbers.empty()) waiting_.push_back(std::exchange(current_, {}));
+}
+
+bool Publisher::step(int input_fd) {
+  submit_waiting();
+  if (gave_up_) return false;
+  std::array<pollfd, 2> fds{client_.poll_request(), {input_fd, POLLIN, 0}};
+  net::system_waiter().wait(fds, client_.deadline());
+  on_outcomes(client_.handle(fds[0].revents));
+  return fds[1].revents != 0;
+}
+
+void Publisher::submit_waiting() {
+  while (!waiting_.empty() && !gave_up_) {
+    if (!ensure_connected()) continue;
+    if (!client_.can_submit()) return;
+    net::HttpRequest request{"POST", options_.url.target, options_.headers, waiting_.front().body};
+    request.headers.push_back({"Content-Type", "application/x-ndjson"});
+    request.headers.push_back({"Accept", "application/json"});
+    client_.submit(request, 0);
+    sent_.push_back(std::move(waiting_.front()));
+    waiting_.pop_front();
+  }
+}
+
+bool Publisher::ensure_connected() {
+  if (client_.is_connected()) return true;
+  if (failures_ > 0) std::this_thread::sleep_for(backoff_.next());
+  auto connected = client_.connect();
+  answered_ = false;
+  if (!connected) on_connection_lost(connected.error().message);
+  return connected.has_value();
+}
+
+void Publisher::on_connection_lost(std::string_view why) {
+  if (failures_++ < options_.retries) return;
+  gave_up_ = true;
+  for (const Batch& batch : waiting_) report(batch, "not published", why);
+  waiting_.clear();
+}
+
+void Publisher::on_outcomes(std::vector<net::HttpClient::Outcome> outcomes) {
+  std::vector<Batch> again;
+  for (auto& outcome : outcomes) {
+    Batch batch = std::move(sent_.front());
+    sent_.pop_front();
+    if (outcome.result) {
+      answered_ = true;
+      failures_ = 0;
+      backoff_.on_alive();
+      on_response(batch, *outcome.result);
+    } else if (outcome.result.error().maybe_sent) {
+      report(batch, "it is unknown whether published", outcome.result.error().message);
+    } else {
+      again.push_back(std::move(batch));
+    }
+  }
+  waiting_.insert(waiting_.begin(), std::make_move_iterator(again.begin()),
+                  std::make_move_iterator(again.end()));
+  // A connection that brought answers was a good one: a server may close after each.
+  const bool lost = !outcomes.empty() && !outcomes.back().result;
+  if (lost && !answered_) on_connection_lost(outcomes.back().result.error().message);
+}
+
+void Publisher::on_response(const Batch& batch, const net::HttpResponse& response) {
+  const int status = response.head.status;
+  if (status >= 200 && status < 300) {
+    if (options_.verbose) print_ids(response.body);
+    return;
+  }
+  const Problem problem = read_problem(response.body);
+  std::string why = problem.detail;
+  if (why.empty()) {
+    why = fmt::format("the server answered with {} {}", status, proto::reason_phrase(status));
+  }
+  if (problem.line >= 1 && problem.line <= batch.numbers.size()) {
+    // Its number in the batch means nothing to the person; its number in the input does.
+    why = fmt::format("{} {}: {}", options_.source_word, batch.numbers[problem.line - 1], why);
+  }
+  report(batch, "not published", why);
+}
+
+std::string Publisher::range(const Batch& batch) const {
+  const auto [first, last] = std::pair(batch.numbers.front(), batch.numbers.back());
+  if (first == last) return fmt::format("{} {}", options_.source_word, first);
+  return fmt::format("{}s {} to {}", options_.source_word, first, last);
+}
+
+void Publisher::report(const Batch& batch, std::string_view what, std::string_view why) {
+  failed_ += batch.numbers.size();
+  fmt::print(options_.err, "tocsin publish: {}: {}: {}\n", range(batch), what, why);
+}
+
+void Publisher::fail(std::size_t number, std::string_view why) {
+  ++failed_;
+  fmt::print(options_.err, "tocsin publish: {} {}: not published: {}\n", options_.source_word,
+             number, why);
+}
+
+// One line a request: the id of its event, or of its first and its last.
+void Publisher::print_ids(const std::string& body) {
+  simdjson::dom::parser parser;
+  simdjson::dom::object object;
+  if (parser.parse(body).get(object) != simdjson::SUCCESS) return;
+  const std::string first = text_of(object, "first_id");
+  const std::string last = text_of(object, "last_id");
+  fmt::print(options_.out, "{}\n", first == last ? first : first + ' ' + last);
+  std::fflush(options_.out);
+}
+
+}  // namespace tocsin::tools

@@ -1,0 +1,93 @@
+// Sends events to a hub in batches, pipelined over one connection, and reports what became of them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "net/backoff.h"
+#include "net/http_client.h"
+#include "net/url.h"
+#include "proto/event.h"
+
+namespace tocsin::tools {
+
+struct PublisherOptions {
+  net::Url url;             // of the publish request, defaults for its events in the query
+  net::HeaderList headers;  // sent with every request
+  std::size_t batch = 256;  // most events in one request
+  unsigned retries = 3;     // connections lost or not made in a row before it gives up
+  bool verbose = false;     // ids to `out`
+  std::string source_word;  // what the numbers count in messages: "line" or "argument"
+  std::FILE* out = stdout;
+  std::FILE* err = stderr;
+};
+
+// Order is kept: a batch is sent again only if it is known not to have been processed, and then
+// before everything behind it. What the hub refuses, and what may or may not have been processed
+// when a connection broke, is reported and not sent again; the rest goes on.
+//
+// Not thread-safe; no thread of its own. The caller polls:
+//   while (have_event && publisher.has_room()) publisher.add(...);
+//   publisher.flush();
+//   publisher.step(input_fd);
+class Publisher {
+ public:
+  explicit Publisher(PublisherOptions options);
+
+  // Another event may be added: the window of unanswered requests is not full.
+  [[nodiscard]] bool has_room() const;
+  // Appends one event, a JSON object as in a batch, to the current batch. `number` is for messages.
+  void add(std::string_view json_object, std::size_t number);
+  // Sends the current batch, however small.
+  void flush();
+
+  // Everything that was added has its outcome.
+  [[nodiscard]] bool idle() const {
+    return current_.numbers.empty() && waiting_.empty() && sent_.empty();
+  }
+  // Too many connections failed in a row; what was left is reported.
+  [[nodiscard]] bool gave_up() const { return gave_up_; }
+
+  // Moves bytes; waits until something happened: an answer came, or `input_fd` (-1: none) became
+  // readable. True: it is readable.
+  bool step(int input_fd);
+
+  // Events that were refused, lost or are unknown. Counts those that fail() reported, too.
+  [[nodiscard]] std::size_t failed() const { return failed_; }
+  // Reports one event that the caller refuses itself.
+  void fail(std::size_t number, std::string_view why);
+
+ private:
+  struct Batch {
+    std::string body;                  // NDJSON
+    std::vector<std::size_t> numbers;  // one for each event
+  };
+
+  void submit_waiting();
+  [[nodiscard]] bool ensure_connected();
+  void on_outcomes(std::vector<net::HttpClient::Outcome> outcomes);
+  void on_response(const Batch& batch, const net::HttpResponse& response);
+  void on_connection_lost(std::string_view why);
+  void report(const Batch& batch, std::string_view what, std::string_view why);
+  [[nodiscard]] std::string range(const Batch& batch) const;
+  void print_ids(const std::string& body);
+
+  PublisherOptions options_;
+  net::HttpClient client_;
+  net::Backoff backoff_;
+  Batch current_;
+  std::deque<Batch> waiting_;  // to be sent, in order
+  std::deque<Batch> sent_;     // unanswered, in order: the client's in_flight()
+  unsigned failures_ = 0;      // connections that failed in a row
+  std::size_t failed_ = 0;
+  bool answered_ = false;  // the present connection brought an answer
+  bool gave_up_ = false;
+};
+
+}  // namespace tocsin::tools

@@ -1,0 +1,167 @@
+#include "tools/serve.h"
+
+#include <pthread.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <ctime>
+#include <string>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "net/log.h"
+#include "net/service_notify.h"
+#include "net/system_check.h"
+#include "tools/options.h"
+
+namespace tocsin::tools {
+namespace {
+
+using net::Server;
+using net::ServerOptions;
+using net::ServiceNotify;
+namespace log = net::log;
+
+// Waits for signals in one thread, so that no handler runs anywhere.
+class Signals {
+ public:
+  // Before other threads are started: they inherit the mask.
+  Signals() {
+    ::sigemptyset(&set_);
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&set_, signal);
+    ::pthread_sigmask(SIG_BLOCK, &set_, nullptr);
+    ::signal(SIGPIPE, SIG_IGN);
+  }
+  // The next signal, or 0 after `timeout`.
+  [[nodiscard]] int wait(std::chrono::milliseconds timeout) const {
+    const timespec time{.tv_sec = timeout.count() / 1000,
+                        .tv_nsec = timeout.count() % 1000 * 1'000'000};
+    const int signal = ::sigtimedwait(&set_, nullptr, &time);
+    return signal > 0 ? signal : 0;
+  }
+
+ private:
+  sigset_t set_{};
+};
+
+void print_lines(const std::string& lines) {
+  fmt::print(stderr, "{}\n", lines);
+}
+
+void warn_of_limits(const ServerOptions& options, std::size_t shards) {
+  if (const auto raised = net::raise_descriptor_limit(); !raised) {
+    log::warning(raised.error());
+  }
+  for (const net::Finding& finding :
+       net::check_system(options, static_cast<std::uint32_t>(shards))) {
+    log::warning("limit too low", {{"name", finding.name},
+                                   {"current", finding.current},
+                                   {"needed", finding.needed},
+                                   {"why", finding.why},
+                                   {"fix", finding.fix}});
+  }
+}
+
+void reload(const OptionFlags& flags, Server& server, ServiceNotify& notify) {
+  notify.reloading();
+  const ServerOptions current = *server.state().options();
+  const auto wanted = flags.load();
+  if (!wanted) {
+    log::error("configuration not reloaded", {{"error", wanted.error()}});
+    notify.ready("configuration has errors, still running the old one");
+    return;
+  }
+  const Difference changes = difference(current, *wanted);
+  const ServerOptions next = reloaded(current, *wanted);
+  log::set_level(next.log_level);
+  server.reload(next);
+  log::info("configuration reloaded",
+            {{"applied", fmt::format("{}", fmt::join(changes.applied, ","))}});
+  if (!changes.restart.empty()) {
+    log::warning("a restart is needed for some changes",
+                 {{"keys", fmt::format("{}", fmt::join(changes.restart, ","))}});
+  }
+  notify.ready();
+}
+
+class Service {
+ public:
+  Service(const OptionFlags& flags, Server& server, ServiceNotify& notify, const Signals& signals)
+      : flags_(flags), server_(server), notify_(notify), signals_(signals) {}
+
+  // Until the hub has ended.
+  void run() {
+    using namespace std::chrono;
+    const auto pulse = notify_.watchdog_interval();
+    auto next_pulse = steady_clock::now();
+    while (!server_.ended()) {
+      // A drain that is done should not wait for a second.
+      on_signal(signals_.wait(draining_ ? milliseconds(50) : milliseconds(1000)));
+      if (!pulse || steady_clock::now() < next_pulse) continue;
+      next_pulse = steady_clock::now() + *pulse;
+      if (server_.all_turned()) {
+        notify_.alive();
+      } else {
+        log::error("a shard does not turn its loop; the watchdog is not fed");
+      }
+      notify_.status(fmt::format("{} streams", server_.state().admission.streams()));
+    }
+  }
+
+ private:
+  void on_signal(int signal) {
+    if (signal == SIGHUP) reload(flags_, server_, notify_);
+    if (signal != SIGTERM && signal != SIGINT) return;
+    if (draining_) {
+      log::info("stopping at once");
+      server_.stop();
+      return;
+    }
+    draining_ = true;
+    const std::uint32_t time_s = server_.state().options()->drain_timeout_s;
+    log::info("draining",
+              {{"streams", server_.state().admission.streams()}, {"timeout_s", time_s}});
+    notify_.stopping("draining");
+    notify_.extend_timeout(std::chrono::seconds(time_s + 10));
+    server_.drain();
+  }
+
+  const OptionFlags& flags_;
+  Server& server_;
+  ServiceNotify& notify_;
+  const Signals& signals_;
+  bool draining_ = false;
+};
+
+}  // namespace
+
+int run_serve(const OptionFlags& flags, const std::function<void(Server&)>& started) {
+  const auto options = flags.load();
+  if (!options) {
+    print_lines(options.error());
+    return 2;
+  }
+  log::configure(options->log_level, options->log_format);
+  ServiceNotify notify = ServiceNotify::from_environment();
+  const Signals signals;
+  (void)net::raise_descriptor_limit();
+  auto server = Server::start(*options);
+  if (!server) {
+    log::error("cannot start", {{"error", server.error()}});
+    return 1;
+  }
+  warn_of_limits(*options, (*server)->shards());
+  log::info("listening", {{"address", fmt::format("{}", fmt::join((*server)->addresses(), ","))},
+                          {"shards", (*server)->shards()},
+                          {"io", (*server)->state().io_name.load()}});
+  notify.ready(fmt::format("listening on {}", fmt::join((*server)->addresses(), ", ")));
+  if (started) started(**server);
+  Service(flags, **server, notify, signals).run();
+  (*server)->wait();
+  log::info("stopped");
+  return 0;
+}
+
+}  // namespace tocsin::tools
