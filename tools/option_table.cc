@@ -99,6 +99,8 @@ constexpr auto kTable = std::to_array<Option>({
      Change::reload, FlagMember{&S::auto_topics}},
     {"topics", kTopics, "Topics that exist from the start and are never forgotten.", Change::reload,
      ListMember{&S::topics, check_topic}},
+    {"max-topics", kTopics, "Topics in memory; more are answered 503.", Change::reload,
+     NumberMember{&S::max_topics, between(1, 100'000'000)}},
     {"topic-idle", kTopics, "An unused topic without history is forgotten after this.",
      Change::reload, seconds(&S::topic_idle_s, between(1, 365 * kDay))},
 

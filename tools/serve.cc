@@ -93,7 +93,8 @@ class Service {
 
   // Until the hub has ended.
   void run() {
-    using namespace std::chrono;
+    using std::chrono::milliseconds;
+    using std::chrono::steady_clock;
     const auto pulse = notify_.watchdog_interval();
     auto next_pulse = steady_clock::now();
     while (!server_.ended()) {
