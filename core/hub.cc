@@ -21,16 +21,10 @@ constexpr ShardMask bit(ShardId shard) {
 
 }  // namespace
 
-std::size_t Hub::TopicHash::operator()(std::string_view name) const {
-  return std::hash<std::string_view>{}(name);
-}
-std::size_t Hub::TopicHash::operator()(const std::unique_ptr<Topic>& topic) const {
-  return (*this)(std::string_view{topic->name});
-}
-
-Hub::Hub(proto::Epoch epoch, std::size_t shards, HubSettings settings)
+Hub::Hub(proto::Epoch epoch, std::size_t shards, HubSettings settings, const HashKey& key)
     : epoch_(epoch),
       settings_(std::move(settings)),
+      topics_(0, TopicHash{key}),
       shards_(shards),
       forgotten_(kForgottenBuckets) {
   TOCSIN_ASSERT(shards > 0 && shards <= limits::kMaxShards);
@@ -39,11 +33,10 @@ Hub::Hub(proto::Epoch epoch, std::size_t shards, HubSettings settings)
 
 Hub::~Hub() = default;
 
-// --- topics
-// -----------------------------------------------------------------------------------------
+// --- topics ---
 
 Sequence& Hub::forgotten(std::string_view name) {
-  return forgotten_[TopicHash{}(name) % kForgottenBuckets];
+  return forgotten_[topics_.hash_function()(name) % kForgottenBuckets];
 }
 
 Topic* Hub::find(std::string_view name) {
@@ -53,7 +46,7 @@ Topic* Hub::find(std::string_view name) {
 
 Topic* Hub::find_or_make(std::string_view name, TimeMs now) {
   if (Topic* topic = find(name)) return topic;
-  return settings_.auto_topics ? &make(name, now) : nullptr;
+  return can_make(1) ? &make(name, now) : nullptr;
 }
 
 Topic& Hub::make(std::string_view name, TimeMs now) {
@@ -78,8 +71,7 @@ void Hub::forget(Topic& topic) {
   topics_.erase(topics_.find(std::string_view{topic.name}));
 }
 
-// --- publishing
-// -------------------------------------------------------------------------------------
+// --- publishing ---
 
 std::expected<Published, PublishError> Hub::publish(std::span<const NewEvent> events, TimeMs now,
                                                     std::size_t* failed) {
@@ -89,6 +81,7 @@ std::expected<Published, PublishError> Hub::publish(std::span<const NewEvent> ev
     if (failed != nullptr) *failed = index;
     return std::unexpected(*error);
   }
+  now = now_ = std::max(now_, now);
   Published result{.first = sequence_ + 1, .last = 0, .wake = 0};
   const Sequence swept = swept_by_all();  // of this batch nothing is, so once is enough
   Topic* topic = nullptr;
@@ -104,14 +97,18 @@ std::expected<Published, PublishError> Hub::publish(std::span<const NewEvent> ev
 }
 
 std::optional<PublishError> Hub::refuse(std::span<const NewEvent> events, std::size_t& failed) {
-  if (unswept_bytes() > limits::kMaxUnswept) return PublishError::busy;
+  if (overloaded()) return PublishError::busy;
+  const bool roomy = can_make(events.size());
+  std::size_t missing = 0;
   for (failed = 0; failed < events.size(); ++failed) {
     const NewEvent& event = events[failed];
     if (!event.id.empty()) {
       const auto own = proto::parse_event_id(event.id);
       if (event.id == "earliest" || (own && own->epoch == epoch_)) return PublishError::reserved_id;
     }
-    if (!settings_.auto_topics && find(event.topic) == nullptr) return PublishError::unknown_topic;
+    if (roomy || find(event.topic) != nullptr) continue;
+    if (!settings_.auto_topics) return PublishError::unknown_topic;
+    if (!can_make(++missing)) return PublishError::topic_limit;
   }
   return std::nullopt;
 }
@@ -125,7 +122,8 @@ void Hub::append(Topic& topic, const NewEvent& event, Sequence swept, TimeMs now
   if (event.id.empty()) {
     end += proto::write_event_id({epoch_, sequence}, end);
   } else {
-    end = std::copy_n(event.id.data(), std::min(event.id.size(), limits::kMaxEventId), end);
+    TOCSIN_ASSERT(event.id.size() <= limits::kMaxEventId);
+    end = std::copy(event.id.begin(), event.id.end(), end);
   }
   *end++ = '\n';
   const std::string_view id_line{line.data(), static_cast<std::size_t>(end - line.data())};
@@ -152,8 +150,7 @@ ShardMask Hub::announce(Topic& topic, Mark before) {
   return wake;
 }
 
-// --- what is still needed
-// ---------------------------------------------------------------------------
+// --- what is still needed ---
 
 Sequence Hub::swept_by_all() const {
   Sequence swept = sequence_;
@@ -171,6 +168,11 @@ std::uint64_t Hub::unswept_bytes() const {
     if (state.news_since) swept = std::min(swept, state.news_since->bytes);
   }
   return appended_bytes_ - swept;
+}
+
+bool Hub::overloaded() const {
+  return unswept_bytes() > std::clamp<std::uint64_t>(settings_.backlog.bytes / 2,
+                                                     limits::kMinUnswept, limits::kMaxUnswept);
 }
 
 void Hub::enforce_total() {
@@ -214,8 +216,7 @@ void Hub::reconfigure(HubSettings settings) {
   for (const std::string& name : settings_.topics) make(name, 0).declared = true;
 }
 
-// --- a shard's work
-// ---------------------------------------------------------------------------------
+// --- a shard's work ---
 
 void Hub::collect(ShardId shard, Collected& out) {
   ShardState& state = shards_[shard];

@@ -25,6 +25,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "core/keyed_hash.h"
 #include "core/settings.h"
 #include "core/topic_log.h"
 #include "proto/event.h"
@@ -63,8 +64,9 @@ struct Published {
 
 enum class PublishError : std::uint8_t {
   unknown_topic,  // and topics are not made by use
+  topic_limit,    // max_topics
   reserved_id,    // a publisher's own id in the form of this hub's ids
-  busy,           // kMaxUnswept: ask again when the shards have caught up; nothing was published
+  busy,           // overloaded(): ask again when the shards have caught up; nothing was published
 };
 
 // How a subscriber wants to begin.
@@ -97,8 +99,8 @@ struct Collected {
 
 class Hub {
  public:
-  // `epoch`: random, different at each start (and wherever the history is lost).
-  Hub(proto::Epoch epoch, std::size_t shards, HubSettings settings);
+  // `epoch`: random, different at each start (and wherever the history is lost); `key`: random.
+  Hub(proto::Epoch epoch, std::size_t shards, HubSettings settings, const HashKey& key = {});
   ~Hub();
   Hub(const Hub&) = delete;
   Hub& operator=(const Hub&) = delete;
@@ -109,7 +111,8 @@ class Hub {
                                                                TimeMs now,
                                                                std::size_t* failed = nullptr);
 
-  // Makes `shard` a reader of the topics. Nothing: a topic does not exist and is not made by use.
+  // Makes `shard` a reader of the topics, all or none. Nothing: a topic does not exist and is not
+  // made (auto_topics is off, or max_topics are there).
   [[nodiscard]] std::optional<Subscription> subscribe(std::span<const std::string_view> topics,
                                                       const Resume& resume, ShardId shard,
                                                       TimeMs now);
@@ -157,6 +160,10 @@ class Hub {
   [[nodiscard]] std::uint64_t events_encoded() const { return events_encoded_; }
   // Bytes appended that some shard has not swept yet.
   [[nodiscard]] std::uint64_t unswept_bytes() const;
+  // True: the shards are so far behind that publishers must wait for them. The bound is half of the
+  // backlog that a slow connection is allowed, so that the hub's own lag never makes one look slow,
+  // and at most kMaxUnswept.
+  [[nodiscard]] bool overloaded() const;
 
  private:
   struct Mark {  // the state before some shard's first unswept event
@@ -170,8 +177,11 @@ class Hub {
   };
   struct TopicHash {
     using is_transparent = void;
-    std::size_t operator()(std::string_view name) const;
-    std::size_t operator()(const std::unique_ptr<Topic>& topic) const;
+    HashKey key;
+    std::size_t operator()(std::string_view name) const { return keyed_hash(name, key); }
+    std::size_t operator()(const std::unique_ptr<Topic>& topic) const {
+      return keyed_hash(topic->name, key);
+    }
   };
   struct TopicEqual {
     using is_transparent = void;
@@ -184,6 +194,9 @@ class Hub {
   Topic* find_or_make(std::string_view name, TimeMs now);
   Topic& make(std::string_view name, TimeMs now);
   void forget(Topic& topic);
+  [[nodiscard]] bool can_make(std::size_t count) const {
+    return settings_.auto_topics && order_.size() + count <= settings_.max_topics;
+  }
   std::optional<PublishError> refuse(std::span<const NewEvent> events, std::size_t& failed);
   void append(Topic& topic, const NewEvent& event, Sequence swept, TimeMs now);
   ShardMask announce(Topic& topic, Mark before);
@@ -197,6 +210,7 @@ class Hub {
   const proto::Epoch epoch_;
   HubSettings settings_;
   Sequence sequence_ = 0;
+  TimeMs now_ = 0;  // of the newest event: shards' clocks differ by their turns, a log's times rise
   std::uint64_t appended_bytes_ = 0;
   std::uint64_t events_encoded_ = 0;
 

@@ -32,10 +32,15 @@ std::optional<Sequence> resolve(std::string_view id, proto::Epoch epoch, Sequenc
 
 std::optional<Subscription> Hub::subscribe(std::span<const std::string_view> topics,
                                            const Resume& resume, ShardId shard, TimeMs now) {
+  if (!can_make(topics.size())) {
+    const auto missing = static_cast<std::size_t>(std::count_if(
+        topics.begin(), topics.end(), [this](std::string_view name) { return !find(name); }));
+    if (missing > 0 && !can_make(missing)) return std::nullopt;
+  }
   Subscription result;
   for (std::string_view name : topics) {
     Topic* topic = find_or_make(name, now);
-    if (topic == nullptr) return std::nullopt;
+    TOCSIN_ASSERT(topic != nullptr);
     const bool repeated = std::any_of(result.topics.begin(), result.topics.end(),
                                       [topic](const TopicCursor& at) { return at.topic == topic; });
     if (!repeated) result.topics.push_back({topic, 0});

@@ -33,6 +33,8 @@ struct HubSettings {
   std::size_t total_bytes = 256 * 1024 * 1024;
   // A topic without subscribers and without history is forgotten after this.
   TimeMs topic_idle_ms = 60'000;
+  // Topics in memory; past it no new one is made until some are forgotten.
+  std::size_t max_topics = 2'000'000;
   // True: a topic exists once somebody subscribes or publishes. False: only those in `topics`.
   bool auto_topics = true;
   std::vector<std::string> topics;

@@ -57,6 +57,7 @@ enum class Rejection : std::uint8_t {
   connection_limit,  // 503
   address_limit,     // 503
   accept_rate,       // 503
+  topic_limit,       // 503
   draining,          // 503
   exhausted,         // 503: no descriptors, no memory, no request slot
   kCount,

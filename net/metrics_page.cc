@@ -22,7 +22,7 @@ using prometheus::MetricType;
 constexpr std::array<std::string_view, kRejections> kReasons{
     "malformed",     "head_too_large", "body_too_large", "timeout",   "version",
     "not_found",     "method",         "invalid",        "forbidden", "connection_limit",
-    "address_limit", "accept_rate",    "draining",       "exhausted",
+    "address_limit", "accept_rate",    "topic_limit",    "draining",  "exhausted",
 };
 
 class Page {

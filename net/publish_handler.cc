@@ -49,8 +49,7 @@ Outcome RequestHandler::publish(const proto::Request& request, const ServerOptio
     return problem(request, 403, Rejection::forbidden,
                    "publishing by GET is switched off; use POST", out);
   }
-  const bool catching_up = state_.hub.with(
-      [](const core::Hub& hub) { return hub.unswept_bytes() > limits::kMaxUnswept; });
+  const bool catching_up = state_.hub.with([](const core::Hub& hub) { return hub.overloaded(); });
   if (catching_up) return {.kind = Outcome::Kind::busy, .topics = {}, .last_event_id = {}};
   const auto query = proto::Query::parse(request.query());
   if (!query) {
@@ -116,6 +115,9 @@ Outcome RequestHandler::publish_events(const proto::Request& request,
           request,
           {.field = "id", .message = "this form is reserved for the hub's own ids", .line = line},
           out);
+    case core::PublishError::topic_limit:
+      return problem(request, 503, Rejection::topic_limit,
+                     "the hub has as many topics as it may have", out, "Retry-After: 30\r\n");
     case core::PublishError::unknown_topic:
       break;
   }

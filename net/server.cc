@@ -27,6 +27,15 @@ std::uint64_t random_number() {
   return std::uint64_t{device()} << 32 | device();
 }
 
+core::HashKey random_key() {
+  core::HashKey key;
+  for (std::size_t i = 0; i < key.size(); i += sizeof(std::uint64_t)) {
+    const std::uint64_t number = random_number();
+    std::memcpy(&key[i], &number, sizeof(number));
+  }
+  return key;
+}
+
 // The cores that this process may use.
 std::vector<int> allowed_cores() {
   std::vector<int> cores;
@@ -133,7 +142,8 @@ void Server::ShardThread::main(ServerState& state, const Clock& clock, const Ser
 }
 
 Server::Server(const ServerOptions& options, std::size_t shards)
-    : state_(static_cast<proto::Epoch>(random_number()), shards, options), turns_seen_(shards) {}
+    : state_(static_cast<proto::Epoch>(random_number()), shards, options, random_key()),
+      turns_seen_(shards) {}
 
 std::expected<std::unique_ptr<Server>, std::string> Server::start(const ServerOptions& options) {
   std::vector<ListenAddress> addresses;

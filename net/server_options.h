@@ -63,19 +63,23 @@ struct ServerOptions {
   std::uint32_t max_stream_age_s = 0;
   SlowPolicy slow_policy = SlowPolicy::disconnect;
   // A stream is slow once it is this many bytes behind, or has accepted nothing for this long.
-  std::uint64_t slow_bytes = 4 * 1024 * 1024;
+  std::uint64_t slow_bytes = 2ULL * 1024 * 1024;
   std::uint32_t slow_seconds = 30;
 
-  // --- topics and their history; the first limit that is reached trims
+  // --- topics and their history; the first limit that is reached trims. By default a topic keeps
+  // twice what a slow stream may be behind, so that one that was disconnected resumes without a
+  // gap.
 
-  std::uint32_t history_count = 1000;                        // events per topic; 0: no history
+  std::uint32_t history_count = 100'000;                     // events per topic; 0: no history
   std::uint32_t history_age_s = 300;                         // seconds; 0: no limit by age
-  std::uint64_t history_bytes = 1024 * 1024;                 // encoded bytes per topic
+  std::uint64_t history_bytes = 4ULL * 1024 * 1024;          // encoded bytes per topic
   std::uint64_t history_total_bytes = 256ULL * 1024 * 1024;  // for the whole hub
   // A topic exists once somebody subscribes or publishes to it; false: only those in `topics`.
   bool auto_topics = true;
   // Topics that exist from the start and are never forgotten.
   std::vector<std::string> topics;
+  // Topics in memory; past it requests for new ones are answered 503.
+  std::uint32_t max_topics = 2'000'000;
   // Seconds after which a topic without subscribers and history is forgotten.
   std::uint32_t topic_idle_s = 60;
 

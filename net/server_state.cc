@@ -12,13 +12,15 @@ core::HubSettings hub_settings(const ServerOptions& options) {
   settings.backlog.age_ms = std::uint64_t{options.slow_seconds} * 1000;
   settings.total_bytes = options.history_total_bytes;
   settings.topic_idle_ms = std::uint64_t{options.topic_idle_s} * 1000;
+  settings.max_topics = options.max_topics;
   settings.auto_topics = options.auto_topics;
   settings.topics = options.topics;
   return settings;
 }
 
-ServerState::ServerState(proto::Epoch epoch, std::size_t shards, const ServerOptions& initial)
-    : hub(epoch, shards, hub_settings(initial)),
+ServerState::ServerState(proto::Epoch epoch, std::size_t shards, const ServerOptions& initial,
+                         const core::HashKey& key)
+    : hub(epoch, shards, hub_settings(initial), key),
       current_options(std::make_shared<const ServerOptions>(initial)) {
   for (std::size_t i = 0; i < shards; ++i) metrics.push_back(std::make_unique<ShardMetrics>());
 }

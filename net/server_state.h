@@ -28,7 +28,8 @@ enum class Phase : std::uint8_t {
 
 // Threads: any, by atomics and the locks inside.
 struct ServerState {
-  ServerState(proto::Epoch epoch, std::size_t shards, const ServerOptions& initial);
+  ServerState(proto::Epoch epoch, std::size_t shards, const ServerOptions& initial,
+              const core::HashKey& key = {});
 
   [[nodiscard]] std::shared_ptr<const ServerOptions> options() const {
     const std::scoped_lock lock(options_mutex);

@@ -166,8 +166,7 @@ void Shard::adopt_options() {
   options_ = state_.options();
 }
 
-// --- sending
-// ----------------------------------------------------------------------------------------
+// --- sending ---
 
 void Shard::make_ready(std::uint32_t slot, Connection& connection) {
   if (connection.ready || connection.blocked) return;
@@ -222,8 +221,7 @@ void Shard::on_delivery(std::uint32_t slot, Delivery outcome) {
   }
 }
 
-// --- the sweep
-// --------------------------------------------------------------------------------------
+// --- the sweep ---
 
 void Shard::collect_news() {
   if (sweep_.running) return;

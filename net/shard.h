@@ -49,8 +49,11 @@ class Shard final : private Outbox::Owner {
   // Turns until the state is stopping, or draining and everything is closed.
   void run();
 
-  // One turn of the loop (the simulation calls it directly). True: there is more to do.
+  // What run() is made of; the simulation calls them directly.
+  void start_accepting();
+  // One turn of the loop. True: there is more to do.
   bool turn();
+  void end_all();
 
   // For tests: asserts what must hold between two turns.
   void check_invariants() const;
@@ -80,7 +83,6 @@ class Shard final : private Outbox::Owner {
   };
 
   // --- shard.cc
-  void end_all();
   [[nodiscard]] std::uint32_t wait_ms();
   void handle(const Completion& completion);
   void adopt_options();
@@ -103,7 +105,6 @@ class Shard final : private Outbox::Owner {
   void on_delivery(std::uint32_t slot, Delivery outcome) override;
 
   // --- shard_accept.cc
-  void start_accepting();
   void on_accepted(const Completion& completion);
   void on_accept_failed(Listener& listener, int error);
   void stop_accepting();

@@ -141,8 +141,7 @@ void Shard::obey(std::uint32_t slot, Connection& connection, Outcome& outcome) {
   }
 }
 
-// --- publishers that wait for the shards (never for a subscriber)
-// --------------------------------------
+// --- publishers that wait for the shards (never for a subscriber) ---
 
 void Shard::park(std::uint32_t slot, Connection& connection) {
   connection.extra().exchange->complete = true;
@@ -173,8 +172,7 @@ void Shard::retry_parked() {
   }
 }
 
-// --- answers
-// ----------------------------------------------------------------------------------------
+// --- answers ---
 
 void Shard::owe_reply(std::uint32_t slot, Connection& connection) {
   if (reply_.empty()) return;

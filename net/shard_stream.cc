@@ -24,6 +24,8 @@ std::string_view words_for(Rejection why) {
       return "this address has as many streams as it may have";
     case Rejection::accept_rate:
       return "streams are being opened faster than the hub is configured for";
+    case Rejection::topic_limit:
+      return "the hub has as many topics as it may have";
     default:
       return "the hub is shutting down";
   }
@@ -31,8 +33,7 @@ std::string_view words_for(Rejection why) {
 
 }  // namespace
 
-// --- opening
-// ----------------------------------------------------------------------------------------
+// --- opening ---
 
 void Shard::open_stream(std::uint32_t slot, Connection& connection, Outcome& wanted) {
   if (const auto refused = admit(connection)) {
@@ -46,9 +47,13 @@ void Shard::open_stream(std::uint32_t slot, Connection& connection, Outcome& wan
   if (!subscription) {
     state_.admission.leave(std::exchange(connection.peer_key, 0));
     connection.admitted = false;
-    handler_.refuse(connection.extra().exchange->parser.request(), 404, Rejection::not_found,
-                    "no such topic", 0, reply_);
-    refuse_and_linger(slot, connection);
+    if (options_->auto_topics) {
+      refuse_stream(slot, connection, Rejection::topic_limit);
+    } else {
+      handler_.refuse(connection.extra().exchange->parser.request(), 404, Rejection::not_found,
+                      "no such topic", 0, reply_);
+      refuse_and_linger(slot, connection);
+    }
     return;
   }
   connection.extra().exchange.reset();
@@ -118,8 +123,7 @@ void Shard::watch_hangup(std::uint32_t slot, Connection& connection) {
   io_.watch(connection.fd, token(Op::hangup, slot));
 }
 
-// --- running
-// ----------------------------------------------------------------------------------------
+// --- running ---
 
 // Nothing to send now: the stream shrinks to its record.
 void Shard::settle_idle(std::uint32_t, Connection& connection) {
@@ -226,8 +230,7 @@ void Shard::check_slow(std::uint32_t slot, Connection& connection) {
   set_deadline(slot, connection, now_ms_ + kSlowCheckMs);
 }
 
-// --- closing: terminate, join what is in flight, close
-// -------------------------------------------------
+// --- closing: terminate, join what is in flight, close ---
 
 void Shard::change_state(Connection& connection, State next) {
   const auto gauge = [this](State state) -> Counter* {

@@ -16,9 +16,9 @@ constexpr std::uint64_t kMaintainMs = 250;
 void Shard::set_deadline(std::uint32_t slot, Connection& connection, std::uint64_t at_ms) {
   Attachment& extra = connection.extra();
   extra.deadline_ms = at_ms;
-  if (extra.wheel_ms != 0 && extra.wheel_ms <= at_ms) return;  // it will look again then
-  extra.wheel_ms = at_ms;
-  wheel_.schedule({.slot = slot, .generation = connection.generation}, at_ms);
+  // It will look again then.
+  if (extra.wheel_ms != 0 && extra.wheel_ms < at_ms + TimerWheel::kTickMs) return;
+  extra.wheel_ms = wheel_.schedule({.slot = slot, .generation = connection.generation}, at_ms);
 }
 
 void Shard::run_timers() {
@@ -26,6 +26,8 @@ void Shard::run_timers() {
     Connection* connection = find({entry.slot, entry.generation});
     if (connection == nullptr || !connection->attachment) return;
     Attachment& extra = connection->extra();
+    // Left by an earlier attachment; following it would make one entry more for each.
+    if (extra.wheel_ms == 0 || extra.wheel_ms > now_ms_) return;
     extra.wheel_ms = 0;
     const std::uint64_t deadline_ms = extra.deadline_ms;
     if (deadline_ms == 0) return;
@@ -77,8 +79,7 @@ void Shard::on_deadline(std::uint32_t slot, Connection& connection) {
   }
 }
 
-// --- heartbeats
-// -------------------------------------------------------------------------------------
+// --- heartbeats ---
 
 // Every slot is looked at four times per interval, a part of the table at a time, and one that has
 // been silent for three quarters is sent a comment: no stream is silent for longer than the
@@ -124,8 +125,7 @@ void Shard::heartbeat(std::uint32_t slot) {
   make_ready(slot, connection);
 }
 
-// --- the drain
-// --------------------------------------------------------------------------------------
+// --- the drain ---
 
 // Ends the connections evenly over the drain's time, so that their reconnects are spread too.
 void Shard::drain() {
@@ -182,8 +182,7 @@ std::uint32_t Shard::jittered(std::uint32_t value) {
   return value / 2 + static_cast<std::uint32_t>(random_() % (std::uint64_t{value} + 1));
 }
 
-// --- invariants
-// -------------------------------------------------------------------------------------
+// --- invariants ---
 
 void Shard::check_invariants() const {
   std::uint32_t used = 0;

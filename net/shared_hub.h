@@ -20,8 +20,9 @@ namespace tocsin::net {
 
 class SharedHub {
  public:
-  SharedHub(proto::Epoch epoch, std::size_t shards, core::HubSettings settings)
-      : shards_(shards), epoch_(epoch), hub_(epoch, shards, std::move(settings)) {}
+  SharedHub(proto::Epoch epoch, std::size_t shards, core::HubSettings settings,
+            const core::HashKey& key)
+      : shards_(shards), epoch_(epoch), hub_(epoch, shards, std::move(settings), key) {}
   SharedHub(const SharedHub&) = delete;
   SharedHub& operator=(const SharedHub&) = delete;
 

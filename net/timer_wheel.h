@@ -27,12 +27,14 @@ class TimerWheel {
 
   explicit TimerWheel(std::uint64_t now_ms) : tick_(now_ms / kTickMs) {}
 
-  void schedule(Entry entry, std::uint64_t at_ms) {
+  // Returns when it will fire: `at_ms` rounded up to a tick, or earlier beyond the horizon.
+  std::uint64_t schedule(Entry entry, std::uint64_t at_ms) {
     // Not before the next tick, and far deadlines at the horizon, where they are set again.
     const std::uint64_t due = (at_ms + kTickMs - 1) / kTickMs;
     const std::uint64_t tick = std::clamp(due, tick_ + 1, tick_ + kBuckets - 1);
     buckets_[tick % kBuckets].push_back(entry);
     ++size_;
+    return tick * kTickMs;
   }
 
   // Calls `fire(Entry)` for all that are due. `fire` may schedule.

@@ -61,8 +61,8 @@ struct Request {
 // latter plus 16 per byte of data, which one-byte chunks need); a body up to `max_body` bytes.
 // Strict where leniency would let two readers disagree on where a request ends: any
 // Transfer-Encoding but `chunked`, one with Content-Length or in HTTP/1.0, a lone CR or LF, a
-// missing or repeated Host are malformed. No protocol is ever
-// switched: an Upgrade field is ignored, and CONNECT is a method like any other unknown one.
+// missing or repeated Host are malformed. No protocol is ever switched: an Upgrade field is
+// ignored, and CONNECT is a method like any other unknown one.
 //
 // Not thread-safe. Not movable (llhttp points back at it); about 700 bytes while a request is read.
 class RequestParser {

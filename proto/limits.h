@@ -12,8 +12,7 @@ namespace tocsin::limits {
 inline constexpr std::size_t kKiB = 1024;
 inline constexpr std::size_t kMiB = 1024 * kKiB;
 
-// --- requests
-// -------------------------------------------------------------------------------------
+// --- requests ---
 
 // Request line and header fields together. Browsers' cookies reach 8 KiB; nginx defaults to 4 x 8
 // KiB.
@@ -47,8 +46,7 @@ static_assert(kMaxEventData < kMaxRequestBody);
 // A client's reconnection time in milliseconds (`retry:`): one day.
 inline constexpr std::uint32_t kMaxRetryMs = 86'400'000;
 
-// --- shards and connections
-// -----------------------------------------------------------------------
+// --- shards and connections ---
 
 // Shards of one hub: their set is one 64-bit mask in every topic.
 inline constexpr std::size_t kMaxShards = 64;
@@ -79,8 +77,7 @@ inline constexpr std::size_t kMaxReadPerTurn = 256 * kKiB;
 // Connections of a shard that are not streams (publishers, probes, requests being read).
 inline constexpr std::uint32_t kMaxRequestConnections = 8192;
 
-// --- the log
-// ----------------------------------------------------------------------------------------
+// --- the log ---
 
 // A topic's chunks double from the smallest to the largest; an event larger than that gets its own.
 inline constexpr std::size_t kMinChunk = 512;
@@ -88,7 +85,9 @@ inline constexpr std::size_t kMaxChunk = 64 * kKiB;
 
 // Bytes appended but not yet swept by every shard. Past it publishers' requests wait (for the hub's
 // own cores, never for a subscriber).
-inline constexpr std::size_t kMaxUnswept = 32 * kMiB;
+inline constexpr std::size_t kMaxUnswept = 16 * kMiB;
+// The bound follows the backlog that a slow connection is allowed, down to this.
+inline constexpr std::size_t kMinUnswept = 64 * kKiB;
 
 // One encoded frame must fit a chunk's 32-bit offsets with room to spare.
 static_assert(kMaxEventData * 8 < (1ULL << 31));
