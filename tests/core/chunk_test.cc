@@ -1,0 +1,166 @@
+#include "core/chunk.h"
+
+#include <limits>
+#include <string>
+
+#include <gtest/gtest.h>
+
+namespace tocsin::core {
+namespace {
+
+constexpr Chunk::Origin kOrigin{.position = 1000, .frame = 7, .sequence = 40, .time = 500};
+constexpr std::uint64_t kReach = std::numeric_limits<std::uint32_t>::max();
+
+TEST(Chunk, IsEmptyAtFirst) {
+  const Chunk chunk{512, kOrigin};
+  EXPECT_EQ(chunk.frames(), 0U);
+  EXPECT_EQ(chunk.size(), 0U);
+  EXPECT_EQ(chunk.begin_position(), 1000U);
+  EXPECT_EQ(chunk.end_position(), 1000U);
+  EXPECT_EQ(chunk.begin_frame(), 7U);
+  EXPECT_EQ(chunk.end_frame(), 7U);
+  EXPECT_EQ(chunk.first_after(0), 0U);
+}
+
+TEST(Chunk, KeepsFramesAdjacentAndKnowsEach) {
+  Chunk chunk{512, kOrigin};
+  chunk.append("id: 1\n", "data: a\n\n", 40, 500);
+  chunk.append("id: 22\n", "data: bb\n\n", 43, 520);
+  chunk.append("", "c", 44, 520);
+  ASSERT_EQ(chunk.frames(), 3U);
+  EXPECT_EQ(std::string_view(chunk.data(), chunk.size()),
+            "id: 1\ndata: a\n\nid: 22\ndata: bb\n\nc");
+  EXPECT_EQ(chunk.begin_of(0), 0U);
+  EXPECT_EQ(chunk.end_of(0), 15U);
+  EXPECT_EQ(chunk.begin_of(1), 15U);
+  EXPECT_EQ(chunk.end_of(1), 32U);
+  EXPECT_EQ(chunk.end_of(2), 33U);
+  EXPECT_EQ(chunk.sequence_of(0), 40U);
+  EXPECT_EQ(chunk.sequence_of(1), 43U);
+  EXPECT_EQ(chunk.last_sequence(), 44U);
+  EXPECT_EQ(chunk.time_of(0), 500U);
+  EXPECT_EQ(chunk.time_of(1), 520U);
+  EXPECT_EQ(chunk.last_time(), 520U);
+  EXPECT_EQ(chunk.end_position(), 1033U);
+  EXPECT_EQ(chunk.end_frame(), 10U);
+}
+
+TEST(Chunk, FindsTheFirstFrameAfterASequence) {
+  Chunk chunk{512, kOrigin};
+  for (const Sequence sequence : {40U, 43U, 44U, 50U}) chunk.append("", "x", sequence, 500);
+  EXPECT_EQ(chunk.first_after(0), 0U);
+  EXPECT_EQ(chunk.first_after(39), 0U);
+  EXPECT_EQ(chunk.first_after(40), 1U);
+  EXPECT_EQ(chunk.first_after(42), 1U);
+  EXPECT_EQ(chunk.first_after(43), 2U);
+  EXPECT_EQ(chunk.first_after(44), 3U);
+  EXPECT_EQ(chunk.first_after(49), 3U);
+  EXPECT_EQ(chunk.first_after(50), 4U);
+  EXPECT_EQ(chunk.first_after(std::numeric_limits<Sequence>::max()), 4U);
+}
+
+// Bytes from the front and slots from the back must meet, and not overlap, at every alignment.
+TEST(Chunk, FillsToTheLastByte) {
+  for (std::size_t capacity = 64; capacity < 80; ++capacity) {
+    for (std::size_t size = 1; size <= 9; ++size) {
+      Chunk chunk{capacity, kOrigin};
+      EXPECT_GE(chunk.capacity(), capacity);
+      Sequence sequence = 40;
+      std::string expected;
+      while (chunk.accepts(size, sequence, 500)) {
+        const std::string body(size, static_cast<char>('a' + sequence % 26));
+        chunk.append("", body, sequence++, 500);
+        expected += body;
+      }
+      EXPECT_EQ(chunk.frames(), chunk.capacity() / Chunk::cost(size));
+      EXPECT_EQ(std::string_view(chunk.data(), chunk.size()), expected);
+      for (std::uint32_t i = 0; i < chunk.frames(); ++i) {
+        EXPECT_EQ(chunk.sequence_of(i), 40 + i);
+        EXPECT_EQ(chunk.end_of(i), (i + 1) * size);
+      }
+    }
+  }
+}
+
+TEST(Chunk, AcceptsExactlyWhatFits) {
+  const Chunk chunk{512, kOrigin};
+  EXPECT_TRUE(chunk.accepts(500, 40, 500));
+  EXPECT_FALSE(chunk.accepts(501, 40, 500));
+  const Chunk exact{Chunk::cost(300'000), kOrigin};
+  EXPECT_TRUE(exact.accepts(300'000, 40, 500));
+}
+
+TEST(Chunk, RefusesWhatItsSlotsCannotCount) {
+  Chunk chunk{512, kOrigin};
+  EXPECT_TRUE(chunk.accepts(10, 40 + kReach, 500 + kReach));
+  EXPECT_FALSE(chunk.accepts(10, 41 + kReach, 500));
+  EXPECT_FALSE(chunk.accepts(10, 40, 501 + kReach));
+  EXPECT_FALSE(chunk.accepts(10, 40, 499)) << "a time before the chunk's begin";
+  chunk.append("", "x", 40 + kReach, 500 + kReach);
+  EXPECT_EQ(chunk.last_sequence(), 40 + kReach);
+  EXPECT_EQ(chunk.last_time(), 500 + kReach);
+}
+
+TEST(ChunkDeathTest, RefusesWhatItDoesNotAcceptAndWhatDoesNotRise) {
+  EXPECT_DEATH(
+      {
+        Chunk chunk(64, kOrigin);
+        chunk.append("", std::string(60, 'x'), 40, 500);
+      },
+      "accepts");
+  EXPECT_DEATH(
+      {
+        Chunk chunk(64, kOrigin);
+        chunk.append("", "x", 41, 500);
+        chunk.append("", "x", 41, 500);
+      },
+      "last_sequence");
+}
+
+TEST(Piece, IsWholeFramesAndKeepsTheChunkAlive) {
+  Piece piece;
+  {
+    const auto chunk = std::make_shared<Chunk>(512, kOrigin);
+    for (Sequence i = 0; i < 4; ++i) chunk->append("<", std::string(i + 1, 'a'), 40 + i, 500);
+    piece = {.chunk = chunk, .first = 1, .last = 3};
+  }
+  EXPECT_EQ(piece.bytes(), "<aa<aaa");
+  EXPECT_EQ(piece.begin(), 2U);
+  EXPECT_EQ(piece.end(), 9U);
+  EXPECT_EQ(piece.last_sequence(), 42U);
+}
+
+TEST(ChunkList, KeepsOrderAndCountsBytesWhateverIsRemoved) {
+  // Each of the three removed first, then each of the rest.
+  for (int a = 0; a < 3; ++a) {
+    for (int b = 0; b < 3; ++b) {
+      if (a == b) continue;
+      Chunk chunks[3] = {{512, kOrigin}, {1024, kOrigin}, {2048, kOrigin}};
+      ChunkList list;
+      EXPECT_EQ(list.oldest(), nullptr);
+      // The list only hands the owner's address back.
+      alignas(8) char owner[8];
+      auto& log = reinterpret_cast<TopicLog&>(owner);
+      for (Chunk& chunk : chunks) list.push(chunk, log);
+      EXPECT_EQ(list.bytes(), 3584U);
+      EXPECT_EQ(list.oldest(), &chunks[0]);
+      EXPECT_EQ(&ChunkList::owner(chunks[2]), &log);
+      list.remove(chunks[a]);
+      EXPECT_EQ(list.oldest(), &chunks[a == 0 ? 1 : 0]);
+      list.remove(chunks[b]);
+      const int rest = 3 - a - b;
+      EXPECT_EQ(list.oldest(), &chunks[rest]);
+      EXPECT_EQ(list.bytes(), chunks[rest].capacity());
+      list.push(chunks[a], log);
+      EXPECT_EQ(list.oldest(), &chunks[rest]);
+      list.remove(chunks[rest]);
+      EXPECT_EQ(list.oldest(), &chunks[a]);
+      list.remove(chunks[a]);
+      EXPECT_EQ(list.oldest(), nullptr);
+      EXPECT_EQ(list.bytes(), 0U);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace tocsin::core

@@ -1,0 +1,56 @@
+#include "core/gap.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/core/hub_fixture.h"
+
+namespace tocsin::core {
+namespace {
+
+class GapTest : public HubTest {
+ protected:
+  std::string frame(GapReason reason, std::string_view last_event_id, Topics topics) {
+    std::string out = "before";
+    const Subscription at = live(topics);
+    append_gap_frame(out, reason, last_event_id, at.topics, {kEpoch, 42});
+    return out;
+  }
+};
+
+TEST_F(GapTest, IsOneEventThatMovesTheClientOn) {
+  EXPECT_EQ(frame(GapReason::expired, "9f3c21ab-7", {"news"}),
+            "beforeid: 9f3c21ab-42\nevent: gap\n"
+            "data: {\"reason\":\"expired\",\"last_event_id\":\"9f3c21ab-7\",\"topics\":[\"news\"]}"
+            "\n\n");
+}
+
+TEST_F(GapTest, NamesAllTopics) {
+  EXPECT_EQ(frame(GapReason::slow, "", {"a", "b", "c"}),
+            "beforeid: 9f3c21ab-42\nevent: gap\n"
+            "data: {\"reason\":\"slow\",\"last_event_id\":\"\",\"topics\":[\"a\",\"b\",\"c\"]}"
+            "\n\n");
+}
+
+// The client chose the id and the name: they must not write fields of their own.
+TEST_F(GapTest, EscapesWhatTheClientSent) {
+  const std::string out =
+      frame(GapReason::unknown_id, "x\"\\\r\ndata: injected\n\nid: 1", {"q\"["});
+  EXPECT_NE(out.find("\\\"\\\\"), std::string::npos) << out;
+  EXPECT_NE(out.find("\"q\\\"[\""), std::string::npos) << out;
+  EXPECT_EQ(out.find('\r'), std::string::npos);
+  EXPECT_EQ(std::count(out.begin(), out.end(), '\n'), 4) << out;
+}
+
+TEST_F(GapTest, ATopicMayEndInABracket) {
+  EXPECT_NE(frame(GapReason::slow, "", {"[", "["}).find("\"topics\":[\"[\"]}"), std::string::npos);
+  EXPECT_NE(frame(GapReason::slow, "", {"[", "]"}).find("[\"[\",\"]\"]"), std::string::npos);
+}
+
+TEST_F(GapTest, EveryReasonHasAName) {
+  EXPECT_EQ(to_string(GapReason::expired), "expired");
+  EXPECT_EQ(to_string(GapReason::unknown_id), "unknown_id");
+  EXPECT_EQ(to_string(GapReason::slow), "slow");
+}
+
+}  // namespace
+}  // namespace tocsin::core

@@ -1,0 +1,136 @@
+// What the tests of the hub share: short ways to publish, to subscribe, and to read all there is.
+#pragma once
+
+#include <charconv>
+#include <cstdlib>
+#include <initializer_list>
+#include <random>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "core/hub.h"
+
+namespace tocsin::core {
+
+inline constexpr proto::Epoch kEpoch = 0x9f3c21ab;
+inline constexpr std::size_t kNoLimit = std::size_t{1} << 40;
+inline constexpr std::size_t kManyPieces = std::size_t{1} << 20;
+
+// An event with a body of this size does not share its chunk with another one.
+inline constexpr std::size_t kOwnChunk = limits::kMaxChunk;
+
+inline std::string own_id(Sequence sequence, proto::Epoch epoch = kEpoch) {
+  return proto::to_string({epoch, sequence});
+}
+
+inline std::string body_of(std::string_view data) {
+  return "data: " + std::string{data} + "\n\n";
+}
+
+// The whole frame as it is on the wire.
+inline std::string frame_of(std::string_view id, std::string_view data) {
+  return "id: " + std::string{id} + "\n" + body_of(data);
+}
+
+inline std::string body_of_size(std::size_t size, char fill = 'x') {
+  return body_of(std::string(size - body_of("").size(), fill));
+}
+
+// Prints the seed of a random test; TOCSIN_SEED repeats it.
+inline std::uint64_t test_seed() {
+  std::uint64_t seed = std::random_device{}();
+  if (const char* text = std::getenv("TOCSIN_SEED")) {
+    const std::string_view view{text};
+    std::from_chars(view.data(), view.data() + view.size(), seed);
+  }
+  ::testing::Test::RecordProperty("seed", std::to_string(seed));
+  std::printf("TOCSIN_SEED=%llu\n", static_cast<unsigned long long>(seed));
+  return seed;
+}
+
+// What a reader got in one or more calls of read().
+struct Got {
+  ReadStatus status = ReadStatus::end;  // of the last call
+  std::vector<Piece> pieces;
+
+  [[nodiscard]] std::vector<Sequence> sequences() const {
+    std::vector<Sequence> result;
+    for (const Piece& piece : pieces) {
+      for (std::uint32_t i = piece.first; i < piece.last; ++i) {
+        result.push_back(piece.chunk->sequence_of(i));
+      }
+    }
+    return result;
+  }
+  [[nodiscard]] std::string bytes() const {
+    std::string result;
+    for (const Piece& piece : pieces) result += piece.bytes();
+    return result;
+  }
+};
+
+class HubTest : public ::testing::Test {
+ protected:
+  using Topics = std::initializer_list<std::string_view>;
+
+  // Replaces the hub; the default one has three shards and the default settings.
+  void make_hub(const HubSettings& settings, std::size_t shards = 3) {
+    hub_ = std::make_unique<Hub>(kEpoch, shards, settings);
+  }
+  Hub& hub() { return *hub_; }
+
+  // One event; its sequence.
+  Sequence publish(std::string_view topic, std::string_view data, std::string_view id = {}) {
+    return publish_body(topic, body_of(data), id);
+  }
+  Sequence publish_body(std::string_view topic, std::string_view body, std::string_view id = {}) {
+    const NewEvent event{.topic = topic, .id = id, .body = body};
+    const auto result = hub().publish({&event, 1}, now_);
+    EXPECT_TRUE(result.has_value());
+    return result ? result->last : 0;
+  }
+
+  std::optional<Subscription> try_subscribe(Topics topics, const Resume& resume,
+                                            ShardId shard = 0) {
+    return hub().subscribe({topics.begin(), topics.size()}, resume, shard, now_);
+  }
+  Subscription live(Topics topics, ShardId shard = 0) {
+    return try_subscribe(topics, {.kind = Resume::Kind::live, .id = {}}, shard).value();
+  }
+  Subscription earliest(Topics topics, ShardId shard = 0) {
+    return try_subscribe(topics, {.kind = Resume::Kind::earliest, .id = {}}, shard).value();
+  }
+  Subscription after(Topics topics, std::string_view id, ShardId shard = 0) {
+    return try_subscribe(topics, {.kind = Resume::Kind::after_id, .id = id}, shard).value();
+  }
+
+  // All that is above the subscription's cursor, which it moves.
+  Got read_all(Subscription& at, std::size_t max_bytes = kNoLimit,
+               std::size_t max_pieces = kManyPieces) {
+    Got got;
+    do {
+      const std::size_t before = got.pieces.size();
+      got.status = hub().read(at.topics, at.cursor, max_bytes, max_pieces, got.pieces);
+      if (got.pieces.size() == before) break;
+      at.cursor = got.pieces.back().last_sequence();
+    } while (got.status == ReadStatus::more);
+    return got;
+  }
+
+  void collect(ShardId shard) { hub().collect(shard, collected_[shard]); }
+  void sweep(ShardId shard) {
+    collect(shard);
+    hub().swept(shard);
+  }
+
+  TimeMs now_ = 1'000'000;
+  std::array<Collected, limits::kMaxShards> collected_;
+
+ private:
+  std::unique_ptr<Hub> hub_ = std::make_unique<Hub>(kEpoch, 3, HubSettings{});
+};
+
+}  // namespace tocsin::core

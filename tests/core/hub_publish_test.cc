@@ -1,0 +1,233 @@
+// publish(): sequences, ids, what a batch guarantees, whom it wakes.
+#include <gmock/gmock.h>
+
+#include "tests/core/hub_fixture.h"
+
+namespace tocsin::core {
+namespace {
+
+using ::testing::ElementsAre;
+
+constexpr ShardMask mask(std::initializer_list<ShardId> shards) {
+  ShardMask result = 0;
+  for (const ShardId shard : shards) result |= ShardMask{1} << shard;
+  return result;
+}
+
+class HubPublishTest : public HubTest {
+ protected:
+  static NewEvent event(std::string_view topic, std::string_view id = {}) {
+    return {.topic = topic, .id = id, .body = "data: x\n\n"};
+  }
+  auto publish_all(std::initializer_list<NewEvent> events, std::size_t* failed = nullptr) {
+    return hub().publish({events.begin(), events.size()}, now_, failed);
+  }
+  ShardMask woken(std::initializer_list<NewEvent> events) {
+    return publish_all(events).value().wake;
+  }
+};
+
+TEST_F(HubPublishTest, SequencesAreDenseOverAllTopics) {
+  EXPECT_EQ(hub().last_sequence(), 0U);
+  EXPECT_EQ(publish("a", "1"), 1U);
+  EXPECT_EQ(publish("b", "2"), 2U);
+  const auto batch = publish_all({event("a"), event("c"), event("b", "own"), event("b")});
+  ASSERT_TRUE(batch);
+  EXPECT_EQ(batch->first, 3U);
+  EXPECT_EQ(batch->last, 6U);
+  EXPECT_EQ(publish("c", "7"), 7U);
+  EXPECT_EQ(hub().last_sequence(), 7U);
+  Subscription at = earliest({"a", "b", "c"});
+  EXPECT_THAT(read_all(at).sequences(), ElementsAre(1, 2, 3, 4, 5, 6, 7));
+}
+
+TEST_F(HubPublishTest, PutsTheHubsIdInFrontOfTheBody) {
+  publish("a", "one");
+  publish("a", "two");
+  Subscription at = earliest({"a"});
+  EXPECT_EQ(read_all(at).bytes(), "id: 9f3c21ab-1\ndata: one\n\nid: 9f3c21ab-2\ndata: two\n\n");
+}
+
+TEST_F(HubPublishTest, PutsThePublishersIdOnTheWire) {
+  const std::string longest(limits::kMaxEventId, 'i');
+  publish("a", "one", "order 17");
+  publish("a", "two", longest);
+  publish("a", "three", "00000000-1");  // an id of another hub is the publisher's own
+  Subscription at = earliest({"a"});
+  EXPECT_EQ(read_all(at).bytes(), frame_of("order 17", "one") + frame_of(longest, "two") +
+                                      frame_of("00000000-1", "three"));
+}
+
+TEST_F(HubPublishTest, CarriesLargeEventsWhole) {
+  const std::string large = body_of_size(3 * limits::kMaxChunk);
+  publish("a", "small");
+  publish_body("a", large);
+  publish("a", "small");
+  Subscription at = earliest({"a"});
+  EXPECT_EQ(read_all(at).bytes(), frame_of(own_id(1), "small") + "id: " + own_id(2) + "\n" + large +
+                                      frame_of(own_id(3), "small"));
+}
+
+// I2: encoded once however many read it. I1: and all are given the same address.
+TEST_F(HubPublishTest, EncodesOnceForAllReaders) {
+  Subscription readers[] = {live({"a"}, 0), live({"a", "b"}, 1), live({"b", "a", "c"}, 2)};
+  for (int i = 0; i < 100; ++i) publish("a", std::to_string(i));
+  EXPECT_EQ(hub().events_encoded(), 100U);
+  std::vector<Got> got;
+  for (Subscription& reader : readers) got.push_back(read_all(reader));
+  for (const Got& each : got) {
+    ASSERT_EQ(each.pieces.size(), got[0].pieces.size());
+    for (std::size_t i = 0; i < each.pieces.size(); ++i) {
+      EXPECT_EQ(each.pieces[i].bytes().data(), got[0].pieces[i].bytes().data());
+      EXPECT_EQ(each.pieces[i].bytes().size(), got[0].pieces[i].bytes().size());
+    }
+  }
+  EXPECT_EQ(got[0].bytes().size(), hub().encoded_bytes());
+}
+
+// I1: bytes once handed out stay, while the log grows and even when the log lets go of them.
+TEST_F(HubPublishTest, BytesNeverChangeOncePublished) {
+  HubSettings settings;
+  settings.history = {.count = 0, .age_ms = 0, .bytes = 0};
+  settings.backlog = {.bytes = kNoLimit, .age_ms = 0};
+  make_hub(settings);
+  publish("a", "first");
+  Subscription at = earliest({"a"});
+  at.cursor = at.topics[0].from = 0;
+  Got got;
+  ASSERT_EQ(hub().read(at.topics, 0, kNoLimit, 1, got.pieces), ReadStatus::last);
+  const char* const address = got.pieces[0].bytes().data();
+  for (int i = 0; i < 10'000; ++i) publish("a", std::to_string(i));
+  sweep(0);
+  now_ += 1;
+  publish("a", "the chunk of the first goes");
+  EXPECT_EQ(hub().read(at.topics, 0, kNoLimit, 1, got.pieces), ReadStatus::gap);
+  EXPECT_EQ(got.pieces[0].bytes().data(), address);
+  EXPECT_EQ(got.bytes(), frame_of(own_id(1), "first"));
+}
+
+TEST_F(HubPublishTest, RefusesIdsThatReadAsTheHubsOwn) {
+  for (const std::string& id : {own_id(1), own_id(0), own_id(99), std::string{"earliest"}}) {
+    std::size_t failed = 99;
+    const auto result = publish_all({event("a"), event("b", "fine"), event("c", id)}, &failed);
+    ASSERT_FALSE(result) << id;
+    EXPECT_EQ(result.error(), PublishError::reserved_id);
+    EXPECT_EQ(failed, 2U);
+  }
+  EXPECT_TRUE(publish_all({event("a", "9f3c21ab-01")})) << "not the hub's form";
+  EXPECT_TRUE(publish_all({event("a", "9F3C21AB-1")})) << "not the hub's form";
+  EXPECT_TRUE(publish_all({event("a", own_id(1, kEpoch + 1))})) << "another epoch";
+}
+
+TEST_F(HubPublishTest, ABatchIsAllOrNothing) {
+  HubSettings settings;
+  settings.auto_topics = false;
+  settings.topics = {"a", "b"};
+  make_hub(settings);
+  Subscription at = live({"a", "b"}, 1);
+  std::size_t failed = 99;
+  const auto unknown = publish_all({event("a", "one"), event("b"), event("c")}, &failed);
+  ASSERT_FALSE(unknown);
+  EXPECT_EQ(unknown.error(), PublishError::unknown_topic);
+  EXPECT_EQ(failed, 2U);
+  const auto reserved = publish_all({event("a"), event("b", own_id(3))}, &failed);
+  ASSERT_FALSE(reserved);
+  EXPECT_EQ(failed, 1U);
+  EXPECT_FALSE(publish_all({event("c")})) << "without `failed`";
+  EXPECT_EQ(hub().last_sequence(), 0U);
+  EXPECT_EQ(hub().events_encoded(), 0U);
+  EXPECT_EQ(hub().encoded_bytes(), 0U);
+  EXPECT_EQ(hub().log_bytes(), 0U);
+  EXPECT_EQ(hub().topics(), 2U);
+  EXPECT_FALSE(hub().has_news(1));
+  EXPECT_EQ(read_all(at).status, ReadStatus::end);
+  EXPECT_EQ(after({"a"}, "one").gap, GapReason::unknown_id) << "not even the id is known";
+}
+
+TEST_F(HubPublishTest, ARefusedBatchMakesNoTopics) {
+  EXPECT_FALSE(publish_all({event("new"), event("newer", "earliest")}));
+  EXPECT_EQ(hub().topics(), 0U);
+}
+
+TEST_F(HubPublishTest, WakesExactlyTheShardsThatRead) {
+  EXPECT_EQ(woken({event("a")}), 0U) << "nobody reads";
+  Subscription on_0 = live({"a"}, 0);
+  Subscription on_2 = live({"a", "b"}, 2);
+  EXPECT_EQ(woken({event("c")}), 0U);
+  EXPECT_EQ(woken({event("b")}), mask({2}));
+  EXPECT_TRUE(hub().has_news(2));
+  EXPECT_FALSE(hub().has_news(0));
+  EXPECT_EQ(woken({event("b"), event("a")}), mask({0})) << "shard 2 has work already";
+  EXPECT_EQ(woken({event("a"), event("b")}), 0U);
+}
+
+TEST_F(HubPublishTest, WakesAgainOnceTheShardHasCollected) {
+  live({"a"}, 1);
+  EXPECT_EQ(woken({event("a"), event("a")}), mask({1}));
+  collect(1);
+  EXPECT_FALSE(hub().has_news(1));
+  EXPECT_EQ(woken({event("a")}), mask({1})) << "news during the sweep";
+  EXPECT_EQ(woken({event("a")}), 0U);
+  hub().swept(1);
+  EXPECT_TRUE(hub().has_news(1)) << "what came during the sweep is not swept with it";
+  sweep(1);
+  EXPECT_FALSE(hub().has_news(1));
+}
+
+TEST_F(HubPublishTest, CollectNamesEachTopicWithNewsOnce) {
+  const Subscription at = live({"a", "b", "c"}, 1);
+  live({"a"}, 0);
+  for (int i = 0; i < 3; ++i) woken({event("c"), event("a"), event("c")});
+  collect(1);
+  EXPECT_THAT(collected_[1].topics, ElementsAre(at.topics[2].topic, at.topics[0].topic));
+  EXPECT_EQ(collected_[1].cut, 9U);
+  hub().swept(1);
+  collect(1);
+  EXPECT_TRUE(collected_[1].topics.empty());
+  hub().swept(1);
+  collect(0);
+  EXPECT_THAT(collected_[0].topics, ElementsAre(at.topics[0].topic));
+}
+
+TEST_F(HubPublishTest, AShardThatLeftIsNeitherWokenNorGivenTheTopic) {
+  Subscription at = live({"a", "b"}, 1);
+  woken({event("a"), event("b")});
+  hub().leave(*at.topics[0].topic, 1, now_);
+  EXPECT_EQ(woken({event("a")}), 0U);
+  collect(1);
+  EXPECT_THAT(collected_[1].topics, ElementsAre(at.topics[1].topic));
+  hub().swept(1);
+  EXPECT_EQ(woken({event("a")}), 0U);
+  EXPECT_EQ(woken({event("b")}), mask({1}));
+}
+
+TEST_F(HubPublishTest, AShardThatCameBackIsToldOnce) {
+  Subscription at = live({"a"}, 1);
+  woken({event("a")});
+  hub().leave(*at.topics[0].topic, 1, now_);
+  at = live({"a"}, 1);
+  woken({event("a")});
+  EXPECT_TRUE(hub().has_news(1));
+  collect(1);
+  EXPECT_THAT(collected_[1].topics, ElementsAre(at.topics[0].topic));
+}
+
+TEST_F(HubPublishTest, UsesAllSixtyFourShards) {
+  make_hub({}, limits::kMaxShards);
+  live({"a"}, 0);
+  live({"a"}, 63);
+  EXPECT_EQ(woken({event("a")}), mask({0, 63}));
+  sweep(63);
+  EXPECT_EQ(woken({event("a")}), mask({63}));
+}
+
+TEST_F(HubPublishTest, TheFirstCollectionMustBeFinishedBeforeTheNext) {
+  live({"a"}, 1);
+  publish("a", "x");
+  collect(1);
+  publish("a", "x");
+  EXPECT_DEATH(collect(1), "sweep_since");
+}
+
+}  // namespace
+}  // namespace tocsin::core

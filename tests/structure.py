@@ -1,0 +1,374 @@
+#!/usr/bin/env python3
+"""The repository's law, as a test: layers, sizes, banned calls, build lists, links.
+
+    tests/structure.py [ROOT]      checks ROOT (default: this repository); exit status 1 on findings
+    tests/structure.py --self-test proves on small trees that every check can fail
+
+Sizes that are over the limit today stand in tests/structure_ratchet.json and may only shrink.
+"""
+
+import json
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+LAYERS = ["proto", "core", "net", "tools"]  # each includes only itself and what stands before it
+FREE = ["bench", "tests"]
+TOP_LEVEL = {
+    "CMakeLists.txt", "core", "net", "proto", "bench", "tests", "tools", "systemd", "README.md",
+    "ARCHITECTURE.md", "CMakePresets.json", "CHANGELOG.md", "LICENSE", ".clang-format",
+    ".clang-tidy", ".editorconfig", ".gitignore", ".ci",
+}
+IGNORED_TOP = {".git", "build", ".cache"}  # not tracked
+
+MAX_FILE = 400
+MAX_FUNCTION = 70
+MAX_LINE = 100
+RATCHET = "tests/structure_ratchet.json"
+
+# proto and core are pure: time is an argument, nobody else's thread, no kernel.
+IMPURE = [
+    (r"#include <(sys/(socket|epoll|eventfd|timerfd|mman|uio)|netinet/\w+|arpa/inet|poll|unistd|"
+     r"fcntl|pthread|time|sched)\.h>", "a header of the operating system"),
+    (r"#include <liburing(/\w+)?\.h>", "io_uring"),
+    (r"#include <(mutex|shared_mutex|thread|condition_variable|semaphore|latch|barrier|future|"
+     r"stop_token)>", "threads and locks"),
+    (r"#include <(fstream|iostream|filesystem)>", "input or output"),
+    (r"\b(steady|system|high_resolution)_clock\b", "a clock"),
+    (r"(?<![\w.:>])(std::|::)?time\(", "a clock"),
+    (r"\b(clock_gettime|gettimeofday|getenv|usleep|nanosleep)\b", "a clock or the environment"),
+    (r"\bstd::(mutex|thread|jthread|condition_variable|async)\b", "threads and locks"),
+]
+
+BANNED = [
+    (r"\busing namespace std\b(?!::\w*literals)", "using namespace std"),
+    (r"\bgoto\b", "goto"),
+    (r"(?<![\w.:>])(std::|::)?s?rand\(", "rand(): not reproducible"),
+    (r"#include <(bits/stdc\+\+\.h|iostream)>", "a header that slows or hides"),
+]
+BANNED_IN_TESTS = [
+    (r"\b(sleep_for|sleep_until|usleep|nanosleep)\b|(?<![\w.:>])(::)?sleep\(",
+     "sleeping in a test: wait for the condition"),
+]
+# Everywhere, in every text file. Written in two pieces so that this file passes its own check.
+BANNED_WORDS = [
+    (r"\b(TO" r"DO|FIX" r"ME|XX" r"X)\b", "a note to self"),
+    (r"/wo" r"rk/|/tmp/bu" r"ild", "a path of somebody's machine"),
+]
+TEXT = {".cc", ".h", ".py", ".md", ".txt", ".cmake", ".json", ".toml", ".service", ".conf", ".sh",
+        ".js", ".html", ".in", ""}
+
+
+class Tree:
+    """The files of a repository, read once."""
+
+    def __init__(self, root):
+        self.root = Path(root).resolve()
+        self.files = {}
+        for path in sorted(self.root.rglob("*")):
+            relative = path.relative_to(self.root)
+            if relative.parts[0] in IGNORED_TOP or "__pycache__" in relative.parts:
+                continue
+            if path.is_file() and path.suffix in TEXT:
+                self.files[str(relative)] = path.read_text(encoding="utf-8", errors="replace")
+
+    def sources(self, *tops):
+        for name, text in self.files.items():
+            if name.split("/")[0] in tops and name.endswith((".cc", ".h")):
+                yield name, text
+
+
+def without_comments(text):
+    """Comments and literals blanked, lines kept."""
+    pattern = re.compile(
+        r'R"(?P<d>[^(\s]*)\(.*?\)(?P=d)"|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])+\'|//[^\n]*|/\*.*?\*/',
+        re.S)
+
+    def blank(match):
+        piece = match.group()
+        before = text[match.start() - 1] if match.start() else " "
+        if piece[0] == "'" and before.isalnum():  # 1'000'000
+            return piece
+        return re.sub(r"[^\n]", " ", piece)
+
+    # Digit separators would look like character literals.
+    text = re.sub(r"(?<=[0-9a-fA-F])'(?=[0-9a-fA-F])", "0", text)
+    return pattern.sub(blank, text)
+
+
+def search(name, text, patterns, why=""):
+    for number, line in enumerate(text.split("\n"), 1):
+        for pattern, what in patterns:
+            if re.search(pattern, line):
+                yield f"{name}:{number}: {what}{why}"
+
+
+def check_includes(tree):
+    for name, text in tree.sources(*LAYERS):
+        layer = LAYERS.index(name.split("/")[0])
+        for number, line in enumerate(text.split("\n"), 1):
+            match = re.match(r'\s*#\s*include\s+"([^"]+)"', line)
+            if not match:
+                continue
+            target = match.group(1)
+            top = target.split("/")[0]
+            if top not in LAYERS or "/" not in target:
+                yield f"{name}:{number}: include \"{target}\" from the root of a layer"
+            elif LAYERS.index(top) > layer:
+                yield f"{name}:{number}: {LAYERS[layer]} must not include {target}"
+            elif target not in tree.files:
+                yield f"{name}:{number}: {target} does not exist"
+
+
+def check_purity(tree):
+    for name, text in tree.sources("proto", "core"):
+        yield from search(name, without_comments(text), IMPURE, " in proto or core")
+
+
+def functions(text):
+    """(name, first line, length) of every body, for code that clang-format has laid out: a body
+    ends at a lone brace in the column where its first line started."""
+    lines = without_comments(text).split("\n")
+    skip = re.compile(r"\s*(namespace|class|struct|enum|union|extern|if|else|for|while|switch|do|"
+                      r"try|case|default|\}|requires|concept|#|export|static_assert)\b|\s*\}")
+    number = 0
+    while number < len(lines):
+        line = lines[number]
+        if re.match(r"\s*[\w:~\[<]", line) and "(" in line and not skip.match(line):
+            indent = len(line) - len(line.lstrip())
+            end = number  # the declaration's last line
+            while (end < len(lines) - 1 and not re.search(r"[;{}]\s*$", lines[end])):
+                end += 1
+            head = " ".join(lines[number:end + 1])
+            body = head.rstrip().endswith("{") and not re.search(r"(=\s*\w*|\()\{\s*$", head)
+            if body:
+                close = end + 1
+                while close < len(lines) and not re.match(r" {%d}\}" % indent, lines[close]):
+                    close += 1
+                test = re.match(r"(TEST\w*\([^)]*\))", head)
+                name = test or re.search(r"([\w:~]+|operator\S+)\s*\(", head)
+                yield (name.group(1) if name else "?", number + 1, close - number + 1)
+                number = close
+        number += 1
+
+
+def check_sizes(tree):
+    ratchet = json.loads(tree.files.get(RATCHET, "{}"))
+    allowed_files = dict(ratchet.get("file_lines", {}))
+    allowed_functions = dict(ratchet.get("function_lines", {}))
+    for name, text in tree.sources(*LAYERS, *FREE):
+        for number, line in enumerate(text.split("\n"), 1):
+            if len(line) > MAX_LINE:
+                yield f"{name}:{number}: {len(line)} columns, at most {MAX_LINE}"
+        yield from against_ratchet(name, text.count("\n"), MAX_FILE, allowed_files, "lines")
+        longest = {}
+        for function, _, length in functions(text):
+            key = f"{name}:{function}"
+            longest[key] = max(length, longest.get(key, 0))
+        for key, length in longest.items():
+            yield from against_ratchet(key, length, MAX_FUNCTION, allowed_functions,
+                                       "lines in one function")
+    for key in [*allowed_files, *allowed_functions]:
+        yield f"{RATCHET}: {key} is no longer over the limit: remove the entry"
+
+
+def against_ratchet(key, size, limit, allowed, what):
+    """Takes the entry out of `allowed` if there still is a reason for it."""
+    entry = allowed.get(key)
+    if size <= limit:
+        return
+    allowed.pop(key, None)
+    if entry is None:
+        yield f"{key}: {size} {what}, at most {limit}"
+    elif size > entry:
+        yield f"{key}: {size} {what}, was {entry}: it may only shrink"
+    elif size < entry:
+        yield f"{RATCHET}: {key} is down to {size}: lower the entry from {entry}"
+
+
+def check_build_lists(tree):
+    lists = {name: without_cmake_comments(text) for name, text in tree.files.items()
+             if name.endswith("CMakeLists.txt")}
+    for name, _ in tree.sources(*LAYERS, *FREE):
+        if not name.endswith(".cc"):
+            continue
+        folder = Path(name).parent
+        found = False
+        for above in [folder, *folder.parents]:
+            text = lists.get(str(above / "CMakeLists.txt"))
+            relative = str(Path(name).relative_to(above))
+            # Named in full, or a list of names without the suffix (foreach).
+            words = set(re.split(r"[\s()\"]+", text)) if text else set()
+            if relative in words or relative[:-3] in words:
+                found = True
+        if not found:
+            yield f"{name}: stands in no CMakeLists.txt: it is never built"
+
+
+def without_cmake_comments(text):
+    return re.sub(r"#[^\n]*", "", text)
+
+
+def check_banned(tree):
+    for name, text in tree.sources(*LAYERS, *FREE):
+        code = without_comments(text)
+        yield from search(name, code, BANNED)
+        if name.startswith("tests/"):
+            yield from search(name, code, BANNED_IN_TESTS)
+    for name, text in tree.files.items():
+        yield from search(name, text, BANNED_WORDS)
+
+
+def check_top_level(tree):
+    present = {path.name for path in tree.root.iterdir()} - IGNORED_TOP
+    for name in sorted(present - TOP_LEVEL):
+        yield f"{name}: does not belong at the top level"
+    for name in sorted(TOP_LEVEL - present):
+        yield f"{name}: is missing at the top level"
+
+
+def check_reading_order(tree):
+    """The README's section "Reading order" (or "Start here") names files in backquotes."""
+    readme = tree.files.get("README.md", "")
+    match = re.search(r"^#+ *(Reading order|Start here)\b.*?\n(.*?)(?=^#+ |\Z)", readme,
+                      re.S | re.M | re.I)
+    if not match:
+        yield "README.md: has no section \"Reading order\""
+        return
+    names = re.findall(r"`([\w./-]+\.\w+)`", match.group(2))
+    if not names:
+        yield "README.md: the reading order names no file"
+    for name in names:
+        if not (tree.root / name).exists():
+            yield f"README.md: the reading order names {name}, which does not exist"
+
+
+def check_links(tree):
+    for name, text in tree.files.items():
+        if not name.endswith(".md"):
+            continue
+        prose = re.sub(r"^```.*?^```", lambda m: re.sub(r"[^\n]", " ", m.group()), text,
+                       flags=re.S | re.M)
+        for number, line in enumerate(prose.split("\n"), 1):
+            for target in re.findall(r"\]\(([^)\s]+)\)", re.sub(r"`[^`]*`", "", line)):
+                path = target.split("#")[0]
+                if re.match(r"[a-z]+:", target) or not path:
+                    continue
+                if not (tree.root / name).parent.joinpath(path).exists():
+                    yield f"{name}:{number}: link to {target}, which does not exist"
+
+
+CHECKS = [check_includes, check_purity, check_sizes, check_build_lists, check_banned,
+          check_top_level, check_reading_order, check_links]
+
+
+def run_checks(root):
+    tree = Tree(root)
+    return [finding for check in CHECKS for finding in check(tree)]
+
+
+# --- the test of the test
+
+def good_tree():
+    files = {name: "text\n" for name in TOP_LEVEL if "." in name[1:] or name == "LICENSE"}
+    files.update({
+        ".clang-format": "x\n", ".clang-tidy": "x\n", ".editorconfig": "x\n", ".gitignore": "x\n",
+        ".ci/run": "x\n", "systemd/tocsin.service": "x\n", "bench/CMakeLists.txt": "",
+        "README.md": "# T\n## Reading order\n1. `proto/a.h`\n\n## Next\n[a](proto/a.h)\n",
+        "proto/CMakeLists.txt": "add_library(p a.cc)\n",
+        "proto/a.h": "int a();\n",
+        "proto/a.cc": '#include "proto/a.h"\nint a() {\n  return 1\'000;\n}\n',
+        "core/CMakeLists.txt": "add_library(c b.cc)\n",
+        "core/b.cc": '#include "proto/a.h"\n// std::mutex only in a comment\n',
+        "net/CMakeLists.txt": "", "tools/CMakeLists.txt": "",
+        "tests/CMakeLists.txt": "add_executable(t proto/a_test.cc)\n",
+        "tests/proto/a_test.cc": '#include "tools/x.h"\n',
+        RATCHET: "{}\n",
+    })
+    return files
+
+
+def long_function(lines):
+    return "int a() {\n" + "  f();\n" * (lines - 2) + "}\n"
+
+
+# (what is broken, {file: text or None to remove it}, what the finding must say)
+BREAKAGES = [
+    ("rightward include", {"core/b.cc": '#include "net/x.h"\n', "net/x.h": ""}, "core must not"),
+    ("relative include", {"core/b.cc": '#include "b.h"\n'}, "from the root"),
+    ("missing include", {"core/b.cc": '#include "proto/none.h"\n'}, "does not exist"),
+    ("lock in core", {"core/b.cc": "#include <mutex>\n"}, "threads and locks"),
+    ("socket in proto", {"proto/a.cc": "#include <sys/socket.h>\n"}, "operating system"),
+    ("clock in core", {"core/b.cc": "auto t = std::chrono::steady_clock::now();\n"}, "a clock"),
+    ("time() in core", {"core/b.cc": "auto t = time(nullptr);\n"}, "a clock"),
+    ("uring in core", {"core/b.cc": "#include <liburing.h>\n"}, "io_uring"),
+    ("long file", {"proto/a.cc": "int x;\n" * 401}, "401 lines, at most 400"),
+    ("long line", {"proto/a.cc": "int " + "x" * 100 + ";\n"}, "columns, at most 100"),
+    ("long function", {"proto/a.cc": long_function(71)}, "71 lines in one function"),
+    ("long member function", {"proto/a.h": "class C {\n  void f(int x) const {\n" +
+                              "    g();\n" * 70 + "  }\n};\n"}, "72 lines in one function"),
+    ("grown beyond the ratchet", {"proto/a.cc": "int x;\n" * 420,
+                                  RATCHET: '{"file_lines": {"proto/a.cc": 410}}'}, "only shrink"),
+    ("shrunk below the ratchet", {"proto/a.cc": "int x;\n" * 405,
+                                  RATCHET: '{"file_lines": {"proto/a.cc": 410}}'}, "lower the"),
+    ("needless ratchet", {RATCHET: '{"function_lines": {"proto/a.cc:a": 80}}'}, "remove the entry"),
+    ("source not built", {"net/lost.cc": ""}, "net/lost.cc: stands in no"),
+    ("test not built", {"tests/core/b_test.cc": ""}, "b_test.cc: stands in no"),
+    ("listed in a comment only", {"core/CMakeLists.txt": "# b.cc\n"}, "core/b.cc: stands in no"),
+    ("using namespace std", {"core/b.cc": "using namespace std;\n"}, "using namespace"),
+    ("goto", {"core/b.cc": "goto out;\n"}, "goto"),
+    ("rand", {"tests/proto/a_test.cc": "int x = rand();\n"}, "rand()"),
+    ("sleep in a test", {"tests/proto/a_test.cc": "std::this_thread::sleep_for(1s);\n"},
+     "sleeping"),
+    ("note to self", {"core/b.cc": "// TO" "DO: later\n"}, "a note to self"),
+    ("own path", {"systemd/README.md": "see /wo" "rk/x\n"}, "somebody's machine"),
+    ("stray file", {"notes.txt": "x\n"}, "notes.txt: does not belong"),
+    ("missing file", {"LICENSE": None}, "LICENSE: is missing"),
+    ("reading order", {"README.md": "## Reading order\n1. `proto/none.h`\n"}, "names proto/none.h"),
+    ("no reading order", {"README.md": "# T\n"}, "no section"),
+    ("dead link", {"README.md": "## Reading order\n`proto/a.h`\n[x](none.md)\n"}, "link to none"),
+]
+
+
+def findings_of(files):
+    with tempfile.TemporaryDirectory() as directory:
+        root = Path(directory)
+        for name, text in files.items():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_text(text, encoding="utf-8")
+        return run_checks(root)
+
+
+def self_test():
+    failures = []
+    clean = findings_of(good_tree())
+    if clean:
+        failures.append(f"the good tree has findings: {clean}")
+    allowed = dict(good_tree(), **{"proto/a.cc": long_function(80),
+                                   RATCHET: '{"function_lines": {"proto/a.cc:a": 80}}'})
+    if found := findings_of(allowed):
+        failures.append(f"a ratchet entry is not honoured: {found}")
+    for what, changes, expected in BREAKAGES:
+        files = dict(good_tree(), **changes)
+        found = findings_of({name: text for name, text in files.items() if text is not None})
+        if not any(expected in finding for finding in found):
+            failures.append(f"{what}: not found (got {found})")
+    for failure in failures:
+        print(failure)
+    print(f"{len(BREAKAGES)} ways to break the law, {len(failures)} of them unnoticed")
+    return 1 if failures else 0
+
+
+def main(arguments):
+    if arguments == ["--self-test"]:
+        return self_test()
+    findings = run_checks(arguments[0] if arguments else Path(__file__).resolve().parent.parent)
+    for finding in findings:
+        print(finding)
+    print("structure: " + (f"{len(findings)} findings" if findings else "clean"))
+    return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,309 @@
+#include "tools/options.h"
+
+#include <stdlib.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tools/option_table.h"
+
+namespace tocsin::tools {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+// A program's command line with the options' flags, and a place for a file.
+class Options : public testing::Test {
+ protected:
+  Options() {
+    std::string name = (fs::temp_directory_path() / "tocsin-options-XXXXXX").string();
+    directory_ = ::mkdtemp(name.data());
+    file_ = (directory_ / "tocsin.toml").string();
+  }
+  ~Options() override { fs::remove_all(directory_); }
+
+  void write_file(const std::string& text) const { std::ofstream(file_) << text; }
+
+  // As the program would: parses, then loads. A complaint of the parser is an error as well.
+  [[nodiscard]] static std::expected<ServerOptions, std::string> load(
+      std::vector<std::string> arguments) {
+    CLI::App app;
+    const OptionFlags flags(app);
+    std::ranges::reverse(arguments);
+    try {
+      app.parse(arguments);
+    } catch (const CLI::ParseError& error) {
+      return std::unexpected(std::string("parser: ") + error.what());
+    }
+    return flags.load();
+  }
+  [[nodiscard]] std::string file_error(const std::string& text) const {
+    write_file(text);
+    const auto options = load({"--config", file_});
+    return options ? "accepted" : options.error();
+  }
+  [[nodiscard]] static std::string flag_error(std::vector<std::string> arguments) {
+    const auto options = load(std::move(arguments));
+    return options ? "accepted" : options.error();
+  }
+
+  fs::path directory_;
+  std::string file_;
+};
+
+// For every option another valid value than the default, as a flag's argument and in the file.
+struct Other {
+  std::string flag;
+  std::string toml;
+};
+[[nodiscard]] Other other_value(const Option& option) {
+  const ServerOptions defaults;
+  if (const auto* kind = std::get_if<FlagMember>(&option.member)) {
+    const std::string text = defaults.*kind->member ? "false" : "true";
+    return {text, text};
+  }
+  if (const auto* kind = std::get_if<ChoiceMember>(&option.member)) {
+    for (const std::string_view word : kind->words) {
+      if (toml_value(defaults, option) != fmt::format("\"{}\"", word)) {
+        return {std::string(word), fmt::format("\"{}\"", word)};
+      }
+    }
+  }
+  if (std::holds_alternative<NumberMember>(option.member)) {
+    return {"7", "7"};
+  }
+  if (std::holds_alternative<TimeMember>(option.member)) {
+    return {"77s", "\"77s\""};
+  }
+  if (std::holds_alternative<SizeMember>(option.member)) {
+    return {"5MiB", "\"5MiB\""};
+  }
+  return {"[::1]:77", R"(["[::1]:77"])"};
+}
+
+TEST_F(Options, EveryOptionHasAFlagAndAKeyThatDoTheSame) {
+  ASSERT_GT(option_table().size(), 20U);
+  for (const Option& option : option_table()) {
+    SCOPED_TRACE(option.name);
+    const Other other = other_value(option);
+    // Room for history_bytes, which must not be larger than the total; a topic for auto_topics.
+    const std::string more = option.name == "auto-topics" ? "topics = [\"a\"]\n" : "";
+    write_file(more + option.key() + " = " + other.toml + "\n");
+    const auto by_file = load({"--config", file_});
+    ASSERT_TRUE(by_file) << by_file.error();
+    write_file(more);
+    const auto by_flag = load({"--config", file_, fmt::format("--{}={}", option.name, other.flag)});
+    ASSERT_TRUE(by_flag) << by_flag.error();
+    EXPECT_EQ(*by_file, *by_flag);
+    EXPECT_EQ(toml_value(*by_flag, option), other.toml);
+    EXPECT_NE(toml_value(ServerOptions{}, option), other.toml);
+  }
+}
+
+TEST_F(Options, EveryOptionIsNamedOnceAndExplained) {
+  std::set<std::string> names;
+  for (const Option& option : option_table()) {
+    EXPECT_TRUE(names.insert(option.key()).second) << option.name;
+    EXPECT_THAT(option.help, testing::EndsWith(".")) << option.name;
+    EXPECT_FALSE(option.group.empty()) << option.name;
+  }
+}
+
+// A member that the table forgot would survive this: all others are changed.
+TEST_F(Options, EveryMemberOfTheStructIsInTheTable) {
+  ServerOptions changed;
+  for (const Option& option : option_table()) {
+    const std::vector<std::string> text{other_value(option).flag};
+    ASSERT_TRUE(set_option(changed, option, text)) << option.name;
+  }
+  const ServerOptions defaults;
+  const ServerOptions& c = changed;
+  const ServerOptions& d = defaults;
+  EXPECT_TRUE(c.listen != d.listen && c.shards != d.shards && c.io != d.io &&
+              c.pin_shards != d.pin_shards && c.send_buffer != d.send_buffer &&
+              c.receive_buffer != d.receive_buffer);
+  EXPECT_TRUE(c.max_connections != d.max_connections && c.max_per_address != d.max_per_address &&
+              c.accept_rate != d.accept_rate);
+  EXPECT_TRUE(c.heartbeat_s != d.heartbeat_s && c.retry_ms != d.retry_ms &&
+              c.max_stream_age_s != d.max_stream_age_s && c.slow_policy != d.slow_policy &&
+              c.slow_bytes != d.slow_bytes && c.slow_seconds != d.slow_seconds);
+  EXPECT_TRUE(c.history_count != d.history_count && c.history_age_s != d.history_age_s &&
+              c.history_bytes != d.history_bytes &&
+              c.history_total_bytes != d.history_total_bytes && c.auto_topics != d.auto_topics &&
+              c.topics != d.topics && c.max_topics != d.max_topics &&
+              c.topic_idle_s != d.topic_idle_s);
+  EXPECT_TRUE(c.request_timeout_s != d.request_timeout_s && c.keep_alive_s != d.keep_alive_s &&
+              c.get_publish != d.get_publish && c.drain_timeout_s != d.drain_timeout_s &&
+              c.log_level != d.log_level && c.log_format != d.log_format);
+}
+
+TEST_F(Options, NothingGivenMeansTheDefaults) {
+  EXPECT_EQ(load({}), ServerOptions{});
+}
+
+TEST_F(Options, FlagsWinOverTheFileAndTheFileOverTheDefaults) {
+  write_file("heartbeat = \"20s\"\nretry = \"5s\"\n");
+  const auto options = load({"--config", file_, "--heartbeat", "30s"});
+  ASSERT_TRUE(options) << options.error();
+  EXPECT_EQ(options->heartbeat_s, 30U);
+  EXPECT_EQ(options->retry_ms, 5000U);
+  EXPECT_EQ(options->history_count, ServerOptions{}.history_count);
+}
+
+TEST_F(Options, ListsAreRepeatedFlagsAndReplaceTheFiles) {
+  write_file("listen = [\"127.0.0.1:1\"]\n");
+  const auto options = load({"--config", file_, "--listen", "127.0.0.1:2", "--listen", "[::1]:3"});
+  ASSERT_TRUE(options) << options.error();
+  EXPECT_THAT(options->listen, ElementsAre("127.0.0.1:2", "[::1]:3"));
+}
+
+TEST_F(Options, MistakesInFlagsAreNamed) {
+  EXPECT_EQ(flag_error({"--heartbeat", "2w"}),
+            "--heartbeat must be a time such as 500ms, 15s, 2m, 1h, or a number of seconds");
+  EXPECT_EQ(flag_error({"--heartbeat", "1500ms"}), "--heartbeat must be a whole number of seconds");
+  EXPECT_EQ(flag_error({"--shards", "65"}), "--shards must be from 0 to 64");
+  EXPECT_EQ(flag_error({"--max-stream-age", "3s"}),
+            "--max-stream-age must be 0, or from 10s to 30d");
+  EXPECT_EQ(flag_error({"--pin-shards", "yes"}), "--pin-shards must be true or false");
+  EXPECT_EQ(flag_error({"--io", "iocp"}), "--io must be one of auto, uring, epoll");
+  EXPECT_EQ(flag_error({"--listen", "localhost:80"}),
+            "--listen \"localhost:80\" is not a numeric address; names are not looked up");
+  EXPECT_THAT(flag_error({"--shards", "1", "--shards", "2"}), HasSubstr("parser: "));
+  EXPECT_THAT(flag_error({"--nonsense"}), HasSubstr("parser: "));
+}
+
+TEST_F(Options, MistakesInTheFileAreNamedWithTheirLine) {
+  EXPECT_EQ(file_error("heartbeat = \"15s\"\n\nheartbeet = 1\n"),
+            file_ + ":3: heartbeet is not a known key");
+  EXPECT_EQ(file_error("[streams]\nheartbeat = 1\n"), file_ + ":1: streams is not a known key");
+  EXPECT_EQ(file_error("shards = 65\n"), file_ + ":1: shards must be from 0 to 64");
+  EXPECT_EQ(file_error("heartbeat = -1\n"),
+            file_ +
+                ":1: heartbeat must be a time such as 500ms, 15s, 2m, 1h, or a number of "
+                "seconds");
+  EXPECT_EQ(file_error("topics = [\"a\", \"b\\nc\"]\n"),
+            file_ +
+                ":1: topics \"b\nc\" is not a topic's name (1 to 512 bytes of UTF-8 without "
+                "control characters)");
+  EXPECT_THAT(file_error("shards = = 1\n"), testing::StartsWith(file_ + ":1: "));
+  EXPECT_THAT(file_error("shards = 1\nshards = 2\n"), testing::StartsWith(file_ + ":2: "));
+}
+
+TEST_F(Options, WrongTypesInTheFileAreNamed) {
+  EXPECT_EQ(file_error("shards = \"2\"\n"), file_ + ":1: shards must be a whole number");
+  EXPECT_EQ(file_error("shards = 2.0\n"), file_ + ":1: shards must be a whole number");
+  EXPECT_EQ(file_error("pin_shards = 1\n"), file_ + ":1: pin_shards must be true or false");
+  EXPECT_EQ(file_error("pin_shards = \"true\"\n"), file_ + ":1: pin_shards must be true or false");
+  EXPECT_EQ(file_error("io = true\n"), file_ + ":1: io must be a string");
+  EXPECT_EQ(file_error("listen = \"127.0.0.1:1\"\n"),
+            file_ + ":1: listen must be an array of strings");
+  EXPECT_EQ(file_error("listen = [1]\n"), file_ + ":1: listen must be an array of strings");
+  EXPECT_THAT(file_error("heartbeat = 1.5\n"), HasSubstr("must be a string such as"));
+}
+
+TEST_F(Options, AllMistakesAreToldAtOnceInTheFilesOrder) {
+  EXPECT_EQ(file_error("zzz = 1\naaa = 2\n"),
+            fmt::format("{0}:1: zzz is not a known key\n{0}:2: aaa is not a known key", file_));
+}
+
+TEST_F(Options, AMissingFileIsAnError) {
+  EXPECT_THAT(flag_error({"--config", "/nonexistent/tocsin.toml"}),
+              HasSubstr("/nonexistent/tocsin.toml: cannot be read: No such file"));
+  EXPECT_THAT(flag_error({"--config", directory_.string()}), HasSubstr("cannot be read"));
+}
+
+TEST_F(Options, WhatCannotBeTrueTogether) {
+  EXPECT_THAT(file_error("listen = []\n"), HasSubstr("listen names no address"));
+  EXPECT_THAT(file_error("auto_topics = false\n"), HasSubstr("nobody could subscribe"));
+  EXPECT_THAT(file_error("history_bytes = \"1GiB\"\n"), HasSubstr("larger than"));
+}
+
+TEST_F(Options, WhatIsPrintedReadsBackToTheSame) {
+  ServerOptions options;
+  for (const Option& option : option_table()) {
+    const std::vector<std::string> text{other_value(option).flag};
+    ASSERT_TRUE(set_option(options, option, text));
+  }
+  options.topics = {"a\"b\\c", "\u00e9", "d,e"};
+  ServerOptions back;
+  const auto applied = apply_toml(back, to_toml(options), "printed");
+  ASSERT_TRUE(applied) << applied.error();
+  EXPECT_EQ(back, options);
+}
+
+TEST_F(Options, AReloadAppliesWhatItCanAndNamesTheRest) {
+  ServerOptions wanted;
+  wanted.listen = {"127.0.0.1:9"};
+  wanted.heartbeat_s = 1;
+  wanted.log_level = net::LogLevel::debug;
+  const Difference changes = difference(ServerOptions{}, wanted);
+  EXPECT_THAT(changes.applied, ElementsAre("heartbeat", "log_level"));
+  EXPECT_THAT(changes.restart, ElementsAre("listen"));
+  const ServerOptions next = reloaded(ServerOptions{}, wanted);
+  EXPECT_EQ(next.listen, ServerOptions{}.listen);
+  EXPECT_EQ(next.heartbeat_s, 1U);
+  EXPECT_THAT(difference(next, wanted).applied, IsEmpty());
+}
+
+TEST_F(Options, LoadReadsTheFileAgain) {
+  write_file("heartbeat = 1\n");
+  CLI::App app;
+  const OptionFlags flags(app);
+  app.parse(std::vector<std::string>{"1s", "--retry", file_, "--config"});
+  EXPECT_EQ(flags.load()->heartbeat_s, 1U);
+  write_file("heartbeat = 2\nretry = 9\n");
+  EXPECT_EQ(flags.load()->heartbeat_s, 2U);
+  EXPECT_EQ(flags.load()->retry_ms, 1000U) << "a flag still wins";
+}
+
+TEST_F(Options, HelpIsGroupedAndShowsDefaults) {
+  CLI::App app;
+  const OptionFlags flags(app);
+  const std::string help = app.help();
+  for (const Option& option : option_table()) {
+    EXPECT_THAT(help, HasSubstr(fmt::format("--{}", option.name)));
+    EXPECT_THAT(help, HasSubstr(fmt::format("{}:", option.group)));
+  }
+  EXPECT_THAT(help, HasSubstr("[15s]"));
+}
+
+// The file that the package installs says what holds without it.
+TEST_F(Options, ThePackagedFileEqualsTheDefaultsAndNamesEveryKey) {
+  std::ifstream file(TOCSIN_SOURCE_DIR "/systemd/tocsin.toml");
+  const std::string text(std::istreambuf_iterator<char>(file), {});
+  ASSERT_FALSE(text.empty());
+  ServerOptions as_shipped;
+  const auto applied = apply_toml(as_shipped, text, "tocsin.toml");
+  ASSERT_TRUE(applied) << applied.error();
+  EXPECT_EQ(as_shipped, ServerOptions{});
+  // With every commented setting switched on it is the same again.
+  std::string all;
+  std::size_t settings = 0;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    const bool commented = line.size() > 1 && line[0] == '#' && line[1] != ' ';
+    all += (commented ? line.substr(1) : line) + "\n";
+    settings += commented ? 1 : 0;
+  }
+  ServerOptions switched_on;
+  const auto all_applied = apply_toml(switched_on, all, "tocsin.toml");
+  ASSERT_TRUE(all_applied) << all_applied.error();
+  EXPECT_EQ(switched_on, ServerOptions{});
+  EXPECT_EQ(settings, option_table().size());
+}
+
+}  // namespace
+}  // namespace tocsin::tools
