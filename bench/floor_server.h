@@ -1,0 +1,27 @@
+// The least that can stand in for a hub: streams, and publishes that go to all of them.
+#pragma once
+
+#include <cstdint>
+
+namespace tocsin::bench {
+
+enum class FloorWay : std::uint8_t { send, uring };
+
+struct FloorServerOptions {
+  FloorWay way = FloorWay::send;
+  std::uint16_t port = 0;  // on 127.0.0.1; 0: any, printed
+  unsigned batch = 128;    // io_uring sends in one system call
+  // Arms what tells of a stream whose client left, as a hub must: EPOLLRDHUP, or
+  // POLL_ADD(POLLRDHUP) on the ring. Without it a leaver is noticed by the next send.
+  bool watch_hangups = false;
+};
+
+// Prints "listening PORT" and serves tocsin_bench_client until the process is ended, on one thread:
+// a GET becomes a stream; a POST is answered with 204 and its body sent to all streams as one
+// event, in a plain loop of send(2) or by io_uring. It keeps no log and no state for a stream, and
+// parses no more than that client's requests need (a Content-Length as it spells it, one line of
+// body); a stream that cannot take an event is closed. So a real hub behind the same client is
+// compared with what the kernel takes. Returns the exit status.
+int serve_floor(const FloorServerOptions& options);
+
+}  // namespace tocsin::bench
