@@ -19,23 +19,39 @@ constexpr int kMaxEvents = 512;
 // Connections taken per listener and turn; the rest stay in the backlog until the next.
 constexpr int kMaxAccepts = 256;
 
-// What is armed for a descriptor. epoll knows descriptors, requests are ours.
+// What is armed for a descriptor. epoll knows descriptors, requests are ours; all requests of one
+// descriptor come from one slot. 8 bytes, because a stream has one for as long as it lives.
 struct Interest {
-  Token receive;
-  Token hangup;
-  Token writable;
-  Token accept;
-  bool registered = false;
+  static constexpr std::uint32_t kRegistered = 0x80;
 
+  std::uint32_t slot = 0;
+  std::uint32_t generation : 24 = 0;
+  std::uint32_t armed : 8 = 0;  // bit n: Op n; kRegistered: epoll knows the descriptor
+
+  [[nodiscard]] static constexpr std::uint32_t bit(Op op) {
+    return 1U << static_cast<std::uint8_t>(op);
+  }
+  [[nodiscard]] bool has(Op op) const { return (armed & bit(op)) != 0; }
+  [[nodiscard]] bool any() const { return (armed & ~kRegistered) != 0; }
+  void arm(Token token) {
+    slot = token.slot;
+    generation = token.generation & Token::kGenerationMask;
+    armed |= bit(token.op);
+  }
+  void disarm(Op op) { armed &= ~bit(op); }
+  [[nodiscard]] Token token(Op op) const {
+    return {.op = op, .generation = generation, .slot = slot};
+  }
   [[nodiscard]] std::uint32_t events() const {
     std::uint32_t mask = EPOLLONESHOT;
-    if (receive.op != Op::none || accept.op != Op::none) mask |= EPOLLIN;
-    if (hangup.op != Op::none) mask |= EPOLLRDHUP;
-    if (writable.op != Op::none) mask |= EPOLLOUT | EPOLLRDHUP;
+    if (has(Op::receive) || has(Op::accept)) mask |= EPOLLIN;
+    if (has(Op::hangup)) mask |= EPOLLRDHUP;
+    if (has(Op::writable)) mask |= EPOLLOUT | EPOLLRDHUP;
     return mask;
   }
-  [[nodiscard]] bool armed() const { return events() != EPOLLONESHOT; }
 };
+static_assert(sizeof(Interest) == 8);
+static_assert(Interest::bit(Op::writable) < Interest::kRegistered);
 
 class EpollIo final : public Io {
  public:
@@ -47,18 +63,18 @@ class EpollIo final : public Io {
   ~EpollIo() override { ::close(epoll_); }
 
   void accept(int listener, Token token) override {
-    at(listener).accept = token;
+    at(listener).arm(token);
     arm(listener);
   }
   bool refuse(int listener, std::string_view bytes) override {
     return reserve_.refuse(listener, bytes);
   }
   void receive(int fd, Token token) override {
-    at(fd).receive = token;
+    at(fd).arm(token);
     arm(fd);
   }
   void watch(int fd, Token token) override {
-    (token.op == Op::hangup ? at(fd).hangup : at(fd).writable) = token;
+    at(fd).arm(token);
     arm(fd);
   }
   void send(std::span<SendRequest> requests) override;
@@ -70,7 +86,7 @@ class EpollIo final : public Io {
   void shut_down_sending(int fd) override { ::shutdown(fd, SHUT_WR); }
   void shut_down(int fd, bool reset) override { shut_down_socket(fd, reset); }
   void close(int fd) override {
-    TOCSIN_ASSERT(!at(fd).armed());
+    TOCSIN_ASSERT(!at(fd).any());
     at(fd) = Interest{};
     ::close(fd);  // the last reference: epoll forgets it
   }
@@ -102,8 +118,9 @@ class EpollIo final : public Io {
 void EpollIo::arm(int fd) {
   Interest& interest = at(fd);
   epoll_event event{.events = interest.events(), .data = {.fd = fd}};
-  const int op = interest.registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
-  interest.registered = true;
+  const bool registered = (interest.armed & Interest::kRegistered) != 0;
+  const int op = registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+  interest.armed |= Interest::kRegistered;
   [[maybe_unused]] const int failed = ::epoll_ctl(epoll_, op, fd, &event);
 }
 
@@ -137,25 +154,23 @@ void EpollIo::on_event(const epoll_event& event, std::vector<Completion>& comple
     [[maybe_unused]] const ssize_t n = ::read(wake_, &count, sizeof(count));
     return;
   }
-  Interest& interest = at(fd);
   const bool gone = (event.events & (EPOLLERR | EPOLLHUP)) != 0;
   const bool hangup = gone || (event.events & EPOLLRDHUP) != 0;
-  if (interest.accept.op != Op::none) {
-    accept_some(fd, interest.accept, completions);
+  if (at(fd).has(Op::accept)) {
+    accept_some(fd, at(fd).token(Op::accept), completions);
     return;
   }
-  if (interest.receive.op != Op::none && (hangup || (event.events & EPOLLIN) != 0) &&
-      receive_into_buffer(fd, interest.receive, completions)) {
-    at(fd).receive = Token{};
+  if (at(fd).has(Op::receive) && (hangup || (event.events & EPOLLIN) != 0) &&
+      receive_into_buffer(fd, at(fd).token(Op::receive), completions)) {
+    at(fd).disarm(Op::receive);
   }
-  for (Token Interest::* kind : {&Interest::hangup, &Interest::writable}) {
-    const Token token = at(fd).*kind;
-    const bool ready = hangup || (token.op == Op::writable && (event.events & EPOLLOUT) != 0);
-    if (token.op == Op::none || !ready) continue;
-    at(fd).*kind = Token{};
-    completions.push_back({.token = token, .result = gone ? -EPIPE : 0, .data = {}});
+  for (const Op op : {Op::hangup, Op::writable}) {
+    const bool ready = hangup || (op == Op::writable && (event.events & EPOLLOUT) != 0);
+    if (!at(fd).has(op) || !ready) continue;
+    at(fd).disarm(op);
+    completions.push_back({.token = at(fd).token(op), .result = gone ? -EPIPE : 0, .data = {}});
   }
-  if (at(fd).armed()) arm(fd);
+  if (at(fd).any()) arm(fd);
 }
 
 void EpollIo::accept_some(int listener, Token token, std::vector<Completion>& completions) {
@@ -167,7 +182,7 @@ void EpollIo::accept_some(int listener, Token token, std::vector<Completion>& co
     }
     if (errno == EAGAIN) break;
     if (errno == ECONNABORTED || errno == EINTR) continue;
-    at(listener).accept = Token{};
+    at(listener).disarm(Op::accept);
     completions.push_back({.token = token, .result = -errno, .data = {}});
     return;
   }
