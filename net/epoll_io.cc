@@ -36,9 +36,9 @@ struct Interest {
   void arm(Token token) {
     slot = token.slot;
     generation = token.generation & Token::kGenerationMask;
-    armed |= bit(token.op);
+    armed = (armed | bit(token.op)) & 0xff;
   }
-  void disarm(Op op) { armed &= ~bit(op); }
+  void disarm(Op op) { armed = armed & ~bit(op) & 0xff; }
   [[nodiscard]] Token token(Op op) const {
     return {.op = op, .generation = generation, .slot = slot};
   }

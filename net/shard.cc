@@ -68,6 +68,11 @@ void Shard::end_all() {
     Connection& connection = table_[slot];
     if (connection.state != State::free) terminate(slot, connection, true);
   }
+  state_.hub.with([this](core::Hub& hub) {  // holds back nobody any more
+    if (sweep_.running) hub.swept(id_);
+    hub.collect(id_, collected_);
+    hub.swept(id_);
+  });
   const auto listening = [](const Listener& listener) { return listener.fd >= 0; };
   for (int i = 0; i < kMostWaits; ++i) {
     if (table_.used() == 0 && std::none_of(listeners_.begin(), listeners_.end(), listening)) return;

@@ -1,6 +1,7 @@
 #include "net/uring.h"
 
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
@@ -31,6 +32,35 @@ int send_and_look(Ring& ring, int fd, const char* bytes, std::size_t size, unsig
   return result;
 }
 
+// liburing 2.3 declares io_uring_register_restrictions() and io_uring_enable_rings() but its
+// library does not export them.
+int register_with(const io_uring* ring, unsigned opcode, const void* argument, std::size_t count) {
+  const long n = ::syscall(SYS_io_uring_register, ring->ring_fd, opcode, argument, count);
+  return n < 0 ? -errno : static_cast<int>(n);
+}
+
+// The ring can do what the hub needs and nothing else: no file is opened, read or written through
+// it, whatever ends up in a submission entry. Must come before the ring is enabled.
+int restrict_ring(io_uring* ring) {
+  std::vector<io_uring_restriction> rules;
+  for (const std::uint8_t op :
+       {IORING_OP_ACCEPT, IORING_OP_RECV, IORING_OP_SEND, IORING_OP_SENDMSG, IORING_OP_POLL_ADD}) {
+    io_uring_restriction rule{};
+    rule.opcode = IORING_RESTRICTION_SQE_OP;
+    rule.sqe_op = op;
+    rules.push_back(rule);
+  }
+  io_uring_restriction flags{};
+  flags.opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED;
+  flags.sqe_flags = IOSQE_CQE_SKIP_SUCCESS | IOSQE_BUFFER_SELECT;
+  rules.push_back(flags);
+  io_uring_restriction buffers{};
+  buffers.opcode = IORING_RESTRICTION_REGISTER_OP;
+  buffers.register_op = IORING_REGISTER_PBUF_RING;
+  rules.push_back(buffers);
+  return register_with(ring, IORING_REGISTER_RESTRICTIONS, rules.data(), rules.size());
+}
+
 std::size_t drain(int fd) {
   std::vector<char> buffer(64 * 1024);
   std::size_t total = 0;
@@ -51,7 +81,7 @@ std::unique_ptr<Ring> Ring::make() {
   // the others. CLAMP: a smaller ring rather than none.
   params.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
                  IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE |
-                 IORING_SETUP_CLAMP;
+                 IORING_SETUP_CLAMP | IORING_SETUP_R_DISABLED;
   params.cq_entries = kCompletions;
   const int failed = io_uring_queue_init_params(kSubmissions, &ring->ring_, &params);
   if (failed != 0) {
@@ -69,6 +99,15 @@ std::unique_ptr<Ring> Ring::make() {
   // hundreds.
   std::array<unsigned, 2> workers{1, 1};
   io_uring_register_iowq_max_workers(&ring->ring_, workers.data());
+  int refused = restrict_ring(&ring->ring_);
+  // From here on this thread is the ring's one issuer.
+  if (refused == 0) {
+    refused = register_with(&ring->ring_, IORING_REGISTER_ENABLE_RINGS, nullptr, 0);
+  }
+  if (refused != 0) {
+    errno = -refused;
+    return nullptr;
+  }
   return ring;
 }
 
