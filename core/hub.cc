@@ -117,13 +117,13 @@ void Hub::append(Topic& topic, const NewEvent& event, Sequence swept, TimeMs now
   std::array<char, limits::kMaxEventId + 8> line;
   static_assert(limits::kMaxEventId >= proto::kMaxEventIdText);
   constexpr std::string_view kField = "id: ";
-  char* end = std::copy(kField.begin(), kField.end(), line.data());
+  char* end = std::ranges::copy(kField, line.data()).out;
   const Sequence sequence = ++sequence_;
   if (event.id.empty()) {
     end += proto::write_event_id({epoch_, sequence}, end);
   } else {
     TOCSIN_ASSERT(event.id.size() <= limits::kMaxEventId);
-    end = std::copy(event.id.begin(), event.id.end(), end);
+    end = std::ranges::copy(event.id, end).out;
   }
   *end++ = '\n';
   const std::string_view id_line{line.data(), static_cast<std::size_t>(end - line.data())};

@@ -33,20 +33,20 @@ std::optional<Sequence> resolve(std::string_view id, proto::Epoch epoch, Sequenc
 std::optional<Subscription> Hub::subscribe(std::span<const std::string_view> topics,
                                            const Resume& resume, ShardId shard, TimeMs now) {
   if (!can_make(topics.size())) {
-    const auto missing = static_cast<std::size_t>(std::count_if(
-        topics.begin(), topics.end(), [this](std::string_view name) { return !find(name); }));
+    const auto missing = static_cast<std::size_t>(
+        std::ranges::count_if(topics, [this](std::string_view name) { return !find(name); }));
     if (missing > 0 && !can_make(missing)) return std::nullopt;
   }
   Subscription result;
-  for (std::string_view name : topics) {
+  for (const std::string_view name : topics) {
     Topic* topic = find_or_make(name, now);
     TOCSIN_ASSERT(topic != nullptr);
-    const bool repeated = std::any_of(result.topics.begin(), result.topics.end(),
-                                      [topic](const TopicCursor& at) { return at.topic == topic; });
+    const bool repeated = std::ranges::any_of(
+        result.topics, [topic](const TopicCursor& at) { return at.topic == topic; });
     if (!repeated) result.topics.push_back({topic, 0});
   }
   TOCSIN_ASSERT(!result.topics.empty());
-  for (TopicCursor& at : result.topics) at.topic->subscribers |= bit(shard);
+  for (const TopicCursor& at : result.topics) at.topic->subscribers |= bit(shard);
 
   result.cursor = sequence_;
   if (resume.kind == Resume::Kind::live) return result;

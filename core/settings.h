@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "proto/limits.h"
+
 namespace tocsin::core {
 
 // Milliseconds of a monotonic clock that starts with the process; core never reads a clock.
@@ -15,14 +17,14 @@ using TimeMs = std::uint64_t;
 struct HistoryLimits {
   std::size_t count = 1000;
   TimeMs age_ms = 300'000;
-  std::size_t bytes = 1024 * 1024;  // wire bytes
+  std::size_t bytes = limits::kMiB;  // wire bytes
 };
 
 // How far a connection whose socket is full may fall behind before the slow-consumer policy acts.
 // The log keeps this window even where history keeps less, so that a subscriber with an ordinary
 // hiccup misses nothing.
 struct BacklogLimits {
-  std::size_t bytes = 4 * 1024 * 1024;
+  std::size_t bytes = 4 * limits::kMiB;
   TimeMs age_ms = 30'000;
 };
 
@@ -30,7 +32,7 @@ struct HubSettings {
   HistoryLimits history;
   BacklogLimits backlog;
   // Memory of all logs together, counted in whole chunks. Past it the hub's oldest chunk goes.
-  std::size_t total_bytes = 256 * 1024 * 1024;
+  std::size_t total_bytes = 256 * limits::kMiB;
   // A topic without subscribers and without history is forgotten after this.
   TimeMs topic_idle_ms = 60'000;
   // Topics in memory; past it no new one is made until some are forgotten.

@@ -55,7 +55,7 @@ Chunk& TopicLog::add_chunk(std::size_t frame_size, Sequence sequence, TimeMs now
 const ChunkRef* TopicLog::find_chunk(Sequence after) const {
   // Most readers are at the end.
   if (empty() || last_sequence_ <= after) return end();
-  return std::partition_point(
+  return std::ranges::partition_point(
       begin(), end(), [after](const ChunkRef& chunk) { return chunk->last_sequence() <= after; });
 }
 
@@ -97,7 +97,7 @@ Sequence TopicLog::history_floor(const HistoryLimits& limits, TimeMs now) const 
   };
   // The last chunk of which anything is expired. A search: the backlog window and unswept events
   // can leave many chunks below history, and every subscriber asks.
-  const ChunkRef* const kept = std::partition_point(
+  const ChunkRef* const kept = std::ranges::partition_point(
       begin(), end(), [&](const ChunkRef& chunk) { return expired(*chunk, 0); });
   if (kept == begin()) return dropped_;
   const Chunk& chunk = **(kept - 1);

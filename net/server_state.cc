@@ -21,14 +21,14 @@ core::HubSettings hub_settings(const ServerOptions& options) {
 ServerState::ServerState(proto::Epoch epoch, std::size_t shards, const ServerOptions& initial,
                          const core::HashKey& key)
     : hub(epoch, shards, hub_settings(initial), key),
-      current_options(std::make_shared<const ServerOptions>(initial)) {
+      current_options_(std::make_shared<const ServerOptions>(initial)) {
   for (std::size_t i = 0; i < shards; ++i) metrics.push_back(std::make_unique<ShardMetrics>());
 }
 
 void ServerState::set_options(const ServerOptions& options) {
   {
-    const std::scoped_lock lock(options_mutex);
-    current_options = std::make_shared<const ServerOptions>(options);
+    const std::scoped_lock lock(options_mutex_);
+    current_options_ = std::make_shared<const ServerOptions>(options);
   }
   hub.with([&](core::Hub& shared) { shared.reconfigure(hub_settings(options)); });
   options_version.fetch_add(1);

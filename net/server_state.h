@@ -32,8 +32,8 @@ struct ServerState {
               const core::HashKey& key = {});
 
   [[nodiscard]] std::shared_ptr<const ServerOptions> options() const {
-    const std::scoped_lock lock(options_mutex);
-    return current_options;
+    const std::scoped_lock lock(options_mutex_);
+    return current_options_;
   }
   // Shards take the new options over at their next turn; the hub at once.
   void set_options(const ServerOptions& options);
@@ -46,8 +46,8 @@ struct ServerState {
   std::atomic<const char*> io_name{""};                // the backend in use; a literal
 
  private:
-  mutable std::mutex options_mutex;
-  std::shared_ptr<const ServerOptions> current_options;
+  mutable std::mutex options_mutex_;
+  std::shared_ptr<const ServerOptions> current_options_;
 };
 
 // The page of /metrics in Prometheus' text format. From any thread.

@@ -75,7 +75,7 @@ void Shard::end_all() {
   });
   const auto listening = [](const Listener& listener) { return listener.fd >= 0; };
   for (int i = 0; i < kMostWaits; ++i) {
-    if (table_.used() == 0 && std::none_of(listeners_.begin(), listeners_.end(), listening)) return;
+    if (table_.used() == 0 && std::ranges::none_of(listeners_, listening)) return;
     completions_.clear();
     io_.wait(10, completions_);
     for (const Completion& completion : completions_) handle(completion);
@@ -198,7 +198,10 @@ void Shard::deliver_ready() {
 
 void Shard::on_delivery(std::uint32_t slot, Delivery outcome) {
   Connection& connection = table_[slot];
-  if (connection.leftover && outcome != Delivery::more) {
+  // At the cut it is up to date, whatever came since: a fast reader of a busy topic has `more` for
+  // ever, and the next sweep must not wait for it.
+  const bool behind = outcome == Delivery::more && connection.cursor < sweep_.cut;
+  if (connection.leftover && !behind) {
     connection.leftover = false;
     --sweep_.leftovers;
   }

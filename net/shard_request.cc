@@ -105,7 +105,7 @@ void Shard::consume(std::uint32_t slot, Connection& connection, std::string_view
     if (connection.extra().close_when_sent) break;
   }
   owe_reply(slot, connection);
-  if (exchange.complete) return;
+  if (exchange.complete || connection.blocked) return;  // blocked: block() set its deadline
   const bool between = !exchange.parser.mid_message();
   if (between) {
     set_deadline(slot, connection, now_ms_ + std::uint64_t{options_->keep_alive_s} * 1000);

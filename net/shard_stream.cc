@@ -57,8 +57,13 @@ void Shard::open_stream(std::uint32_t slot, Connection& connection, Outcome& wan
     return;
   }
   connection.extra().exchange.reset();
-  connection.extra().deadline_ms = 0;
   change_state(connection, State::stream);
+  if (!connection.blocked) {
+    connection.extra().deadline_ms = 0;
+  } else {  // by answers to what was pipelined in front: watched as a stream from now on
+    metrics_.streams_blocked.add();
+    if (!connection.extra().starved) set_deadline(slot, connection, now_ms_ + kSlowCheckMs);
+  }
   if (options_->receive_buffer != 0) {
     io_.limit_receive_buffer(connection.fd, options_->receive_buffer);
   }
@@ -203,10 +208,17 @@ void Shard::owe_gap(Connection& connection, core::GapReason reason) {
 // Policy `latest`: forgets what it missed but the newest event; told when there is room.
 void Shard::skip_to_latest(Connection& connection) {
   const auto topics = topic_cursors(connection);
-  const core::Sequence before = connection.cursor;
-  connection.cursor = state_.hub.with(
-      [&](core::Hub& hub) { return hub.skip_to_latest(topics, connection.cursor); });
-  if (connection.cursor == before) return;
+  const bool skipped = state_.hub.with([&](core::Hub& hub) {
+    const core::Sequence before = connection.cursor;
+    const bool gone = std::ranges::any_of(topics, [&](const core::TopicCursor& at) {
+      return at.topic->log.dropped() > std::max(before, at.from);
+    });
+    const std::uint64_t bytes = hub.behind(topics, before).bytes;
+    connection.cursor = hub.skip_to_latest(topics, before);
+    // The cursor alone does not tell: with a quiet topic among many it stays where it was.
+    return gone || hub.behind(topics, connection.cursor).bytes != bytes;
+  });
+  if (!skipped) return;
   connection.extra().gap = core::GapReason::slow;
   metrics_.slow_skips.add();
 }
@@ -307,7 +319,7 @@ void Shard::leave_topic(std::uint32_t slot, std::uint32_t topic, std::uint32_t p
     Connection& other = table_[moved];
     if (other.many_topics()) {
       auto& places = other.extra().places;
-      std::find_if(places.begin(), places.end(), [topic](const TopicPlace& at) {
+      std::ranges::find_if(places, [topic](const TopicPlace& at) {
         return at.topic == topic;
       })->place = place;
     } else {

@@ -62,7 +62,7 @@ int restrict_ring(io_uring* ring) {
 }
 
 std::size_t drain(int fd) {
-  std::vector<char> buffer(64 * 1024);
+  std::vector<char> buffer(std::size_t{64} * 1024);
   std::size_t total = 0;
   for (;;) {
     const ssize_t n = ::recv(fd, buffer.data(), buffer.size(), MSG_DONTWAIT);
@@ -136,7 +136,7 @@ void Ring::submit() {
 bool send_contract_holds(Ring& ring, unsigned flags) {
   std::array<int, 2> pair{};
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.data()) != 0) return false;
-  const std::vector<char> bytes(1024 * 1024, 'x');
+  const std::vector<char> bytes(std::size_t{1024} * 1024, 'x');
   const int small = send_and_look(ring, pair[0], bytes.data(), 100, flags);
   const int partial = send_and_look(ring, pair[0], bytes.data(), bytes.size(), flags);
   const int full = send_and_look(ring, pair[0], bytes.data(), bytes.size(), flags);

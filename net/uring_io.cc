@@ -227,8 +227,8 @@ void UringIo::reap(std::span<SendRequest> sends) {
 }
 
 void UringIo::on_accept(const io_uring_cqe& completion, Token token) {
-  const auto listener = std::find_if(listeners_.begin(), listeners_.end(),
-                                     [token](const auto& entry) { return entry.first == token; });
+  const auto listener =
+      std::ranges::find_if(listeners_, [token](const auto& entry) { return entry.first == token; });
   if ((completion.flags & IORING_CQE_F_MORE) == 0 && listener != listeners_.end()) {
     // The kernel ended the multishot. A connection that died while it waited, or a full completion
     // queue, is no reason to stop.
