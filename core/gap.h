@@ -10,7 +10,7 @@
 
 namespace tocsin::core {
 
-inline constexpr std::string_view kGapEvent = "gap";
+using proto::kGapEvent;
 
 [[nodiscard]] std::string_view to_string(GapReason reason);
 

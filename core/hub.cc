@@ -11,6 +11,9 @@ namespace {
 
 // Topics that one call of maintain() visits: each may be a cache miss or three, under the lock.
 constexpr std::size_t kMaintainTopics = 1024;
+// With very many topics more of them, so that none waits for minutes; about a millisecond.
+constexpr std::size_t kMaintainMost = 8192;
+constexpr std::size_t kMaintainPart = 64;
 
 // Unswept chunks that one call of enforce_total() passes over.
 constexpr std::size_t kMaxPassedChunks = 16;
@@ -98,7 +101,7 @@ std::expected<Published, PublishError> Hub::publish(std::span<const NewEvent> ev
 
 std::optional<PublishError> Hub::refuse(std::span<const NewEvent> events, std::size_t& failed) {
   if (overloaded()) return PublishError::busy;
-  const bool roomy = can_make(events.size());
+  const bool roomy = events.size() <= limits::kMaxNewTopics && can_make(events.size());
   std::size_t missing = 0;
   for (failed = 0; failed < events.size(); ++failed) {
     const NewEvent& event = events[failed];
@@ -108,7 +111,11 @@ std::optional<PublishError> Hub::refuse(std::span<const NewEvent> events, std::s
     }
     if (roomy || find(event.topic) != nullptr) continue;
     if (!settings_.auto_topics) return PublishError::unknown_topic;
+    // Neighbours of one new topic count once; others twice, so a batch may be refused a little
+    // early.
+    if (failed > 0 && events[failed - 1].topic == event.topic) continue;
     if (!can_make(++missing)) return PublishError::topic_limit;
+    if (missing > limits::kMaxNewTopics) return PublishError::too_many_new;
   }
   return std::nullopt;
 }
@@ -195,7 +202,10 @@ void Hub::enforce_total() {
 
 void Hub::maintain(TimeMs now) {
   const Sequence swept = swept_by_all();
-  for (std::size_t n = std::min(kMaintainTopics, order_.size()); n > 0 && !order_.empty(); --n) {
+  for (std::size_t n =
+           std::min(std::clamp(order_.size() / kMaintainPart, kMaintainTopics, kMaintainMost),
+                    order_.size());
+       n > 0 && !order_.empty(); --n) {
     if (maintain_next_ >= order_.size()) maintain_next_ = 0;
     Topic& topic = *order_[maintain_next_];
     topic.log.trim(settings_.history, settings_.backlog, swept, now, chunks_);

@@ -65,6 +65,7 @@ struct Published {
 enum class PublishError : std::uint8_t {
   unknown_topic,  // and topics are not made by use
   topic_limit,    // max_topics
+  too_many_new,   // one batch with more than kMaxNewTopics new topics
   reserved_id,    // a publisher's own id in the form of this hub's ids
   busy,           // overloaded(): ask again when the shards have caught up; nothing was published
 };
@@ -86,6 +87,7 @@ struct TopicCursor {
 };
 
 struct Subscription {
+  Sequence newest = 0;              // of the hub at this moment
   Sequence cursor = 0;              // everything up to here is delivered (or lost, see gap)
   std::vector<TopicCursor> topics;  // without repetitions
   std::optional<GapReason> gap;

@@ -1,5 +1,6 @@
 // The reader's side of the hub: subscribing, resuming, reading over many topics.
 #include <algorithm>
+#include <array>
 #include <limits>
 
 #include "core/hub.h"
@@ -48,6 +49,7 @@ std::optional<Subscription> Hub::subscribe(std::span<const std::string_view> top
   TOCSIN_ASSERT(!result.topics.empty());
   for (const TopicCursor& at : result.topics) at.topic->subscribers |= bit(shard);
 
+  result.newest = sequence_;
   result.cursor = sequence_;
   if (resume.kind == Resume::Kind::live) return result;
   Sequence least = sequence_;
@@ -107,7 +109,9 @@ ReadStatus Hub::read_merged(std::span<const TopicCursor> topics, Sequence after,
     Piece piece;  // all that is left in its chunk
     Sequence sequence = kNone;
   };
-  std::vector<Next> nexts(topics.size());
+  std::array<Next, limits::kMaxTopicsPerSubscriber> memory;  // no allocation per delivery (I7)
+  TOCSIN_ASSERT(topics.size() <= memory.size());
+  const std::span<Next> nexts{memory.data(), topics.size()};
   const auto advance = [&](std::size_t i, Sequence cursor) {
     Next& next = nexts[i];
     const TopicLog& log = topics[i].topic->log;

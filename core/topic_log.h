@@ -15,10 +15,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "core/chunk.h"
@@ -92,7 +92,8 @@ class TopicLog {
   std::uint64_t bytes_ = 0;
 
   // Publisher-set ids of the frames in memory; the keys point into the chunks. Made at first use.
-  using IdIndex = std::unordered_map<std::string_view, Sequence>;
+  // Ordered: clients choose the ids, and a tree has no bucket to aim at.
+  using IdIndex = std::map<std::string_view, Sequence>;
   std::unique_ptr<IdIndex> ids_;
 };
 

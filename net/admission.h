@@ -4,6 +4,7 @@
 // needs it.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <mutex>
@@ -26,7 +27,7 @@ class TokenBucket {
     } else if (now_us > last_us_) {
       tokens_ += static_cast<double>(now_us - last_us_) * rate / 1e6;
     }
-    last_us_ = now_us;
+    last_us_ = std::max(last_us_, now_us);  // shards' clocks differ by their turns
     if (tokens_ > rate) tokens_ = rate;
     if (tokens_ < 1) return false;
     tokens_ -= 1;

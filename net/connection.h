@@ -45,10 +45,26 @@ struct TopicPlace {
 
 // Reading requests: a parser and what is between requests.
 struct Exchange {
-  Exchange(std::size_t max_head, std::size_t max_body) : parser(max_head, max_body) {}
+  // `bodies`: the shard's count of body bytes; outlives this.
+  Exchange(std::size_t max_head, std::size_t max_body, std::uint64_t& bodies)
+      : parser(max_head, max_body), shard_bodies(bodies) {}
+  ~Exchange() { shard_bodies -= counted; }
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+
+  // Brings the shard's count up to date.
+  void count_body() {
+    const std::uint64_t now = parser.request().body.size();
+    shard_bodies += now - counted;
+    counted = now;
+  }
+
   proto::RequestParser parser;
-  std::string unread;          // received while the answer to an earlier request is owed
+  std::uint64_t& shard_bodies;
+  std::uint64_t counted = 0;  // this request's part of it
+  std::string unread;  // received behind a request that waits, or that is answered but not yet read
   bool complete = false;       // the request in the parser is whole and waits (see SharedHub: busy)
+  bool waited = false;         // it was counted as waiting
   bool receiving = false;      // a receive is armed
   bool peer_finished = false;  // end of stream: answer what is there, then close
 };
@@ -77,7 +93,9 @@ struct alignas(64) Connection {
   int fd = -1;
   std::uint32_t generation = 0;  // 24 bits; bumped when the slot is freed
   std::uint32_t topic = kNoTopic;
-  std::uint32_t place = 0;         // in that topic's subscribers
+  std::uint32_t place = 0;  // in that topic's subscribers
+  // The newest event when the stream opened. Replay behind it is no slowness, however old or large.
+  core::Sequence opened_at = 0;
   std::uint32_t last_sent_ds = 0;  // deciseconds of the shard's clock
   std::uint32_t opened_s = 0;
   std::uint64_t peer_key = 0;  // counted by the per-address limit; 0: not counted

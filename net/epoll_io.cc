@@ -46,7 +46,7 @@ struct Interest {
     std::uint32_t mask = EPOLLONESHOT;
     if (has(Op::receive) || has(Op::accept)) mask |= EPOLLIN;
     if (has(Op::hangup)) mask |= EPOLLRDHUP;
-    if (has(Op::writable)) mask |= EPOLLOUT | EPOLLRDHUP;
+    if (has(Op::writable)) mask |= EPOLLOUT;
     return mask;
   }
 };
@@ -111,6 +111,7 @@ class EpollIo final : public Io {
   std::vector<Interest> interests_;  // by descriptor: a shard's own table is dense
   std::vector<char> buffers_;        // received bytes of this turn
   std::size_t buffered_ = 0;
+  std::vector<Completion> failed_;  // could not be armed; returned by the next wait()
 };
 
 // One-shot: a fired descriptor is silent until the next arm(), so a request that completed costs no
@@ -120,8 +121,17 @@ void EpollIo::arm(int fd) {
   epoll_event event{.events = interest.events(), .data = {.fd = fd}};
   const bool registered = (interest.armed & Interest::kRegistered) != 0;
   const int op = registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
-  interest.armed |= Interest::kRegistered;
-  [[maybe_unused]] const int failed = ::epoll_ctl(epoll_, op, fd, &event);
+  if (::epoll_ctl(epoll_, op, fd, &event) == 0) {
+    interest.armed |= Interest::kRegistered;
+    return;
+  }
+  // ENOSPC (fs.epoll.max_user_watches), ENOMEM: everything that was asked for completes with it.
+  const int error = -errno;
+  for (const Op each : {Op::accept, Op::receive, Op::hangup, Op::writable}) {
+    if (!interest.has(each)) continue;
+    interest.disarm(each);
+    failed_.push_back({.token = interest.token(each), .result = error, .data = {}});
+  }
 }
 
 void EpollIo::send(std::span<SendRequest> requests) {
@@ -143,7 +153,10 @@ void EpollIo::send(std::span<SendRequest> requests) {
 void EpollIo::wait(std::uint32_t timeout_ms, std::vector<Completion>& completions) {
   std::array<epoll_event, kMaxEvents> events;
   buffered_ = 0;
-  const int n = ::epoll_wait(epoll_, events.data(), kMaxEvents, static_cast<int>(timeout_ms));
+  completions.insert(completions.end(), failed_.begin(), failed_.end());
+  const int timeout = failed_.empty() ? static_cast<int>(timeout_ms) : 0;
+  failed_.clear();
+  const int n = ::epoll_wait(epoll_, events.data(), kMaxEvents, timeout);
   for (int i = 0; i < n; ++i) on_event(events[static_cast<std::size_t>(i)], completions);
 }
 
@@ -165,7 +178,8 @@ void EpollIo::on_event(const epoll_event& event, std::vector<Completion>& comple
     at(fd).disarm(Op::receive);
   }
   for (const Op op : {Op::hangup, Op::writable}) {
-    const bool ready = hangup || (op == Op::writable && (event.events & EPOLLOUT) != 0);
+    // A half-closed peer that does not read is not writable.
+    const bool ready = op == Op::hangup ? hangup : gone || (event.events & EPOLLOUT) != 0;
     if (!at(fd).has(op) || !ready) continue;
     at(fd).disarm(op);
     completions.push_back({.token = at(fd).token(op), .result = gone ? -EPIPE : 0, .data = {}});

@@ -65,6 +65,8 @@ enum class Rejection : std::uint8_t {
 inline constexpr std::size_t kRejections = static_cast<std::size_t>(Rejection::kCount);
 
 struct alignas(64) ShardMetrics {
+  std::atomic<const char*> io_name{""};  // the backend in use; a literal
+
   // Gauges of the connection table, by state.
   Counter requests_open;  // being read or answered, publishers between requests
   Counter streams_open;
@@ -78,7 +80,7 @@ struct alignas(64) ShardMetrics {
   Counter events_published;
   Counter batches_published;
   Counter deliveries;     // events handed to the kernel for one subscriber
-  Counter bytes_sent;     // stream bytes that the kernel took
+  Counter bytes_sent;     // bytes of streams that the kernel took
   Counter sends;          // send requests for streams
   Counter short_sends;    // took a part
   Counter blocked_sends;  // took nothing

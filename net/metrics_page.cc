@@ -149,7 +149,7 @@ void traffic(Page& page, const Shards& shards) {
        &ShardMetrics::publish_waits},
       {"tocsin_deliveries_total", "Events handed to the kernel, once per subscriber.",
        &ShardMetrics::deliveries},
-      {"tocsin_sent_bytes_total", "Bytes of events that the kernel took.",
+      {"tocsin_sent_bytes_total", "Bytes of streams that the kernel took.",
        &ShardMetrics::bytes_sent},
       {"tocsin_sends_total", "Sends to streams.", &ShardMetrics::sends},
       {"tocsin_short_sends_total", "Sends that filled the socket.", &ShardMetrics::short_sends},
@@ -180,10 +180,12 @@ std::string render_metrics(ServerState& state) {
   Page page;
   MetricFamily& info =
       page.add("tocsin_info", "Constant 1; the I/O backend in use.", MetricType::Gauge);
-  ClientMetric one;
-  one.label = {label("io", state.io_name.load())};
-  one.gauge.value = 1;
-  info.metric.push_back(one);
+  for (std::size_t i = 0; i < state.metrics.size(); ++i) {
+    ClientMetric one;
+    one.label = {label("shard", std::to_string(i)), label("io", state.metrics[i]->io_name.load())};
+    one.gauge.value = 1;
+    info.metric.push_back(one);
+  }
   connections(page, state.metrics);
   traffic(page, state.metrics);
   rejections(page, state.metrics);

@@ -29,7 +29,7 @@ Outbox::Outbox(ConnectionTable& table, LocalTopics& topics, SharedHub& hub, Io& 
 void Outbox::begin_turn(std::uint32_t now_ds) {
   TOCSIN_ASSERT(batch_ == 0);
   now_ds_ = now_ds;
-  reads_.clear();
+  forget_reads();
 }
 
 void Outbox::push(std::uint32_t slot) {
@@ -55,7 +55,7 @@ std::size_t Outbox::read_for(const Connection& connection, core::ReadStatus& sta
     return read_log(connection.extra().topics, connection.cursor, status);
   }
   core::Topic* topic = topics_[connection.topic].topic;
-  const std::size_t newest = reads_.size();
+  const std::size_t newest = used_;
   for (std::size_t i = newest; i > 0 && i + kSharedReads > newest; --i) {
     const Read& read = reads_[i - 1];
     if (read.topic == topic && read.above <= connection.cursor && connection.cursor < read.first) {
@@ -73,7 +73,12 @@ std::size_t Outbox::read_log(std::span<const core::TopicCursor> topics, core::Se
     return hub.read(topics, cursor, limits::kMaxSendBytes, kLogVectors, pieces_);
   });
   if (pieces_.empty()) return kNoRead;
-  Read& read = reads_.emplace_back();
+  if (used_ == reads_.size()) reads_.emplace_back();
+  Read& read = reads_[used_++];
+  read.topic = nullptr;
+  read.bytes = 0;
+  read.events = 0;
+  read.vectors.clear();
   if (topics.size() == 1) {
     read.topic = topics.front().topic;
     read.above = pieces_.front().above;
@@ -87,7 +92,13 @@ std::size_t Outbox::read_log(std::span<const core::TopicCursor> topics, core::Se
     read.events += piece.last - piece.first;
   }
   read.pieces.swap(pieces_);
-  return reads_.size() - 1;
+  return used_ - 1;
+}
+
+// Lets go of the chunks and keeps the vectors: in the steady state nothing is allocated (I7).
+void Outbox::forget_reads() {
+  for (std::size_t i = 0; i < used_; ++i) reads_[i].pieces.clear();
+  used_ = 0;
 }
 
 void Outbox::add(std::uint32_t slot, Connection& connection, std::size_t read) {
@@ -126,11 +137,14 @@ void Outbox::flush() {
   }
   batch_ = 0;
   vectors_.clear();
-  if (reads_.size() > kMaxReads) reads_.clear();
+  if (used_ > kMaxReads) forget_reads();
 }
 
 Delivery Outbox::settle(Connection& connection, const Item& item, const SendRequest& request) {
-  if (connection.state == State::stream) metrics_.sends.add();
+  if (connection.state == State::stream) {
+    metrics_.sends.add();
+    if (request.result > 0) metrics_.bytes_sent.add(static_cast<std::uint64_t>(request.result));
+  }
   if (request.result == static_cast<std::int64_t>(request.bytes)) {
     take_all(connection, item);
     const bool more = connection.owes() || (item.read != kNoRead && reads_[item.read].more);
@@ -167,7 +181,6 @@ void Outbox::take_all(Connection& connection, const Item& item) {
   TOCSIN_DEBUG_ASSERT(read.last > connection.cursor);
   connection.cursor = read.last;
   metrics_.deliveries.add(read.events);
-  metrics_.bytes_sent.add(read.bytes);
   metrics_.events_per_send.record(read.events);
 }
 
@@ -175,7 +188,6 @@ void Outbox::take_part(Connection& connection, const Item& item, std::size_t byt
   if (bytes > 0) connection.last_sent_ds = now_ds_;
   bytes = take_owed(connection, bytes);
   if (item.read == kNoRead || bytes == 0) return;
-  metrics_.bytes_sent.add(bytes);
   const std::uint32_t events = take_pieces(connection, reads_[item.read], bytes);
   metrics_.deliveries.add(events);
   metrics_.events_per_send.record(events);

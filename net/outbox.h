@@ -81,6 +81,7 @@ class Outbox {
   std::size_t read_for(const Connection& connection, core::ReadStatus& status);
   std::size_t read_log(std::span<const core::TopicCursor> topics, core::Sequence cursor,
                        core::ReadStatus& status);
+  void forget_reads();
   void add(std::uint32_t slot, Connection& connection, std::size_t read);
   Delivery settle(Connection& connection, const Item& item, const SendRequest& request);
   void take_all(Connection& connection, const Item& item);
@@ -98,8 +99,9 @@ class Outbox {
 
   std::array<Item, limits::kSendBatch> items_;
   std::array<SendRequest, limits::kSendBatch> requests_;
-  std::size_t batch_ = 0;            // of both
-  std::vector<iovec> vectors_;       // of items that owe bytes; never reallocated in a batch
+  std::size_t batch_ = 0;       // of both
+  std::vector<iovec> vectors_;  // of items that owe bytes; never reallocated in a batch
+  std::size_t used_ = 0;
   std::deque<Read> reads_;           // of this turn; kept until the batch that uses them is out
   std::vector<core::Piece> pieces_;  // scratch
 };

@@ -1,4 +1,5 @@
 // POST /publish and GET /publish?msg=: read, encode once, append, answer.
+#include <algorithm>
 #include <charconv>
 
 #include <fmt/format.h>
@@ -33,7 +34,9 @@ Defaults defaults_of(const proto::Query& query) {
     const char* end = retry->data() + retry->size();
     const auto [rest, error] = std::from_chars(retry->data(), end, value);
     if (error != std::errc{} || rest != end || value > limits::kMaxRetryMs) {
-      result.error = InputError{.field = "retry", .message = "must be milliseconds, digits only"};
+      result.error =
+          InputError{.field = "retry",
+                     .message = fmt::format("must be digits, at most {} ms", limits::kMaxRetryMs)};
     }
     result.event.retry_ms = value;
   }
@@ -53,8 +56,12 @@ Outcome RequestHandler::publish(const proto::Request& request, const ServerOptio
   if (catching_up) return {.kind = Outcome::Kind::busy, .topics = {}, .last_event_id = {}};
   const auto query = proto::Query::parse(request.query());
   if (!query) {
-    return problem(request, {.field = "query", .message = "is not valid percent-encoded UTF-8"},
-                   out);
+    return problem(
+        request,
+        {.field = "query",
+         .message = fmt::format("is not percent-encoded UTF-8, or has more than {} parameters",
+                                limits::kMaxQueryPairs)},
+        out);
   }
   Defaults defaults = defaults_of(*query);
   if (defaults.error) return problem(request, *defaults.error, out);
@@ -95,6 +102,14 @@ Outcome RequestHandler::publish_events(const proto::Request& request,
         {.topic = event.topic, .id = event.id, .body = std::string_view{encoded_}.substr(begin)});
   }
   TOCSIN_ASSERT(encoded_.size() <= most);
+  if (encoded_.size() > limits::kMaxEncodedBatch) {
+    return problem(request,
+                   {.field = "body",
+                    .message = fmt::format("is more than {} bytes on the wire, where every line of "
+                                           "data is a field",
+                                           limits::kMaxEncodedBatch)},
+                   out);
+  }
   std::size_t failed = 0;
   const auto published =
       state_.hub.with([&](core::Hub& hub) { return hub.publish(new_events_, now_ms, &failed); });
@@ -118,6 +133,13 @@ Outcome RequestHandler::publish_events(const proto::Request& request,
     case core::PublishError::topic_limit:
       return problem(request, 503, Rejection::topic_limit,
                      "the hub has as many topics as it may have", out, "Retry-After: 30\r\n");
+    case core::PublishError::too_many_new:
+      return problem(
+          request,
+          {.field = "topic",
+           .message = fmt::format("a batch may name {} new topics at most", limits::kMaxNewTopics),
+           .line = line},
+          out);
     case core::PublishError::unknown_topic:
       break;
   }
@@ -135,8 +157,12 @@ void RequestHandler::reply_published(const proto::Request& request,
   };
   const std::string first = id_of(events.front(), published.first);
   if (form == proto::BodyForm::text) {
+    // A field's value is ASCII to be safe with every client; another id is what was asked for
+    // anyway.
+    const bool ascii = std::ranges::all_of(first, [](char c) { return c >= ' ' && c <= '~'; });
     reply(request, 204, {}, {}, out,
-          fmt::format("Event-ID: {}\r\nAccess-Control-Expose-Headers: Event-ID\r\n", first));
+          ascii ? fmt::format("Event-ID: {}\r\nAccess-Control-Expose-Headers: Event-ID\r\n", first)
+                : std::string{});
     return;
   }
   std::string body = fmt::format("{{\"published\":{},\"first_id\":", events.size());

@@ -32,7 +32,8 @@ constexpr std::array kRoutes{
 };
 
 const Route* find_route(std::string_view path) {
-  const auto it = std::ranges::find_if(kRoutes, [path](const Route& route) { return route.path == path; });
+  const auto it =
+      std::ranges::find_if(kRoutes, [path](const Route& route) { return route.path == path; });
   return it == kRoutes.end() ? nullptr : &*it;
 }
 

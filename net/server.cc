@@ -27,6 +27,12 @@ std::uint64_t random_number() {
   return std::uint64_t{device()} << 32 | device();
 }
 
+// The slow-consumer policy acts first, and counts; the kernel ends who acknowledges nothing.
+std::uint32_t user_timeout_ms(const ServerOptions& options) {
+  constexpr std::uint32_t kLeastMs = 30'000;
+  return std::max(kLeastMs, (options.slow_seconds + 10) * 1000);
+}
+
 core::HashKey random_key() {
   core::HashKey key;
   for (std::size_t i = 0; i < key.size(); i += sizeof(std::uint64_t)) {
@@ -88,7 +94,7 @@ struct Server::ShardThread {
 
   core::ShardId id = 0;
   int core = -1;      // to be pinned to; -1: not
-  const int wake_fd;  // made before the descriptor tables part: valid in all of them
+  const int wake_fd;  // made before the descriptor tables part: the same in all of them
   std::unique_ptr<Io> io;
   std::vector<int> listeners;
   std::atomic<bool> ended{false};
@@ -114,7 +120,7 @@ Server::ShardThread::Ready Server::ShardThread::prepare(
   io = std::move(*made);
   std::vector<ListenAddress> bound;
   for (const ListenAddress& address : addresses) {
-    auto listening = listen_on(address, options.send_buffer);
+    auto listening = listen_on(address, options.send_buffer, user_timeout_ms(options));
     if (!listening) return std::unexpected(listening.error());
     listeners.push_back(listening->fd);
     bound.push_back(listening->address);
@@ -128,7 +134,7 @@ void Server::ShardThread::main(ServerState& state, const Clock& clock, const Ser
   auto prepared = prepare(options, addresses);
   const bool good = prepared.has_value();
   if (good) {
-    state.io_name = io->name().data();
+    state.metrics[id]->io_name = io->name().data();
     Shard shard(id, state, *io, clock, listeners, random_number());
     ready.set_value(std::move(prepared));
     state.phase.wait(Phase::starting);  // until every shard listens
@@ -150,19 +156,24 @@ std::expected<std::unique_ptr<Server>, std::string> Server::start(const ServerOp
   for (const std::string& text : options.listen) {
     auto address = parse_listen_address(text);
     if (!address) return std::unexpected(fmt::format("listen {}: {}", text, address.error()));
+    if (auto unused = check_not_in_use(*address); !unused) return std::unexpected(unused.error());
     addresses.push_back(*address);
   }
   const std::size_t count = shard_count(options);
   std::unique_ptr<Server> server{new Server(options, count)};
   const std::vector<int> cores = allowed_cores();
+  // All eventfds before the first thread parts its descriptor table from the others: a shard that
+  // wakes another writes to the number, and in its own table that must be the same eventfd.
   for (std::size_t i = 0; i < count; ++i) {
     auto shard = std::make_unique<ShardThread>();
     shard->id = static_cast<core::ShardId>(i);
     if (options.pin_shards && count <= cores.size()) shard->core = cores[i];
     if (shard->wake_fd < 0) {
-      server->stop();
       return std::unexpected(fmt::format("no eventfd: {}", std::strerror(errno)));
     }
+    server->shards_.push_back(std::move(shard));
+  }
+  for (const auto& shard : server->shards_) {
     // One after the other: the first fixes a port that the kernel chooses.
     std::promise<ShardThread::Ready> promise;
     auto ready = promise.get_future();
@@ -171,7 +182,6 @@ std::expected<std::unique_ptr<Server>, std::string> Server::start(const ServerOp
                      options, addresses, promise = std::move(promise)]() mutable {
           thread->main(*state, *clock, options, addresses, std::move(promise));
         });
-    server->shards_.push_back(std::move(shard));
     ShardThread::Ready result = ready.get();
     if (!result) {
       server->stop();
@@ -233,6 +243,7 @@ bool Server::all_turned() {
     if (turns == turns_seen_[i] && !shards_[i]->ended) all = false;
     turns_seen_[i] = turns;
   }
+  wake_all();  // one that only waits has turned by the next time
   return all;
 }
 

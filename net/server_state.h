@@ -43,7 +43,6 @@ struct ServerState {
   std::atomic<Phase> phase{Phase::starting};
   std::atomic<std::uint32_t> options_version{0};
   std::vector<std::unique_ptr<ShardMetrics>> metrics;  // one per shard; never resized
-  std::atomic<const char*> io_name{""};                // the backend in use; a literal
 
  private:
   mutable std::mutex options_mutex_;

@@ -14,7 +14,7 @@ constexpr std::uint64_t kSliceUs = 1500;
 constexpr std::size_t kPrefetch = 8;
 constexpr std::uint32_t kParkedRetryMs = 1;
 constexpr std::uint32_t kDrainTickMs = 20;
-constexpr std::uint32_t kMaxWaitMs = 1000;  // also the watchdog's resolution
+constexpr std::uint32_t kMaxWaitMs = 1000;
 
 std::uint32_t until(std::uint64_t at_ms, std::uint64_t now_ms, std::uint32_t most) {
   return at_ms <= now_ms
@@ -100,11 +100,11 @@ bool Shard::turn() {
 
   metrics_.loops.add();
   metrics_.turn_us.record(clock_.now_us() - now_us_);
-  return !ready_.empty() || sweep_.running;
+  return has_ready() || sweep_.running || resume_requests_;
 }
 
 std::uint32_t Shard::wait_ms() {
-  if (!ready_.empty() || sweep_.running) return 0;
+  if (has_ready() || sweep_.running || resume_requests_) return 0;
   std::uint32_t most = kMaxWaitMs;
   if (!parked_.empty()) most = kParkedRetryMs;
   most = std::min(most, wheel_.next_ms(now_ms_, most));
@@ -174,26 +174,31 @@ void Shard::adopt_options() {
 // --- sending ---
 
 void Shard::make_ready(std::uint32_t slot, Connection& connection) {
-  if (connection.ready || connection.blocked) return;
+  // Batched: its outcome says what comes next, and may be that it is blocked.
+  if (connection.ready || connection.blocked || connection.batched) return;
   connection.ready = true;
   ready_.push_back(handle_of(slot));
 }
 
+// Works off the list as it was, over several turns if need be; what becomes ready meanwhile comes
+// after.
 void Shard::deliver_ready() {
-  const std::uint64_t until_us = now_us_ + kSliceUs;
-  pushing_.swap(ready_);
-  std::size_t i = 0;
-  for (; i < pushing_.size(); ++i) {
-    if (i % limits::kSendBatch == 0 && i > 0 && clock_.now_us() > until_us) break;
-    Connection* connection = find(pushing_[i]);
-    if (connection == nullptr || !connection->ready) continue;
-    connection->ready = false;
-    if (!connection->blocked) outbox_.push(pushing_[i].slot);
+  const std::uint64_t until_us = clock_.now_us() + kSliceUs;
+  if (pushed_ == pushing_.size()) {
+    pushing_.clear();
+    pushing_.swap(ready_);
+    pushed_ = 0;
+  }
+  while (pushed_ < pushing_.size()) {
+    const Handle handle = pushing_[pushed_++];
+    Connection* connection = find(handle);
+    if (connection != nullptr && connection->ready) {
+      connection->ready = false;
+      if (!connection->blocked) outbox_.push(handle.slot);
+    }
+    if (pushed_ % limits::kSendBatch == 0 && clock_.now_us() > until_us) break;
   }
   outbox_.flush();
-  // Those that had no turn come before those that want another.
-  ready_.insert(ready_.begin(), pushing_.begin() + static_cast<std::ptrdiff_t>(i), pushing_.end());
-  pushing_.clear();
 }
 
 void Shard::on_delivery(std::uint32_t slot, Delivery outcome) {

@@ -92,6 +92,7 @@ class Shard final : private Outbox::Owner {
   bool sweep_topic(std::uint64_t until_us);
   void visit(std::uint32_t slot);
   void finish_sweep();
+  [[nodiscard]] bool has_ready() const { return !ready_.empty() || pushed_ < pushing_.size(); }
   void make_ready(std::uint32_t slot, Connection& connection);
   [[nodiscard]] Handle handle_of(std::uint32_t slot) const {
     return {slot, table_[slot].generation};
@@ -108,12 +109,20 @@ class Shard final : private Outbox::Owner {
   void on_accepted(const Completion& completion);
   void on_accept_failed(Listener& listener, int error);
   void stop_accepting();
+  void close_idle_requests();
 
   // --- shard_request.cc
   void receive(std::uint32_t slot, Connection& connection);
   void on_received(std::uint32_t slot, Connection& connection, const Completion& completion);
   void read_on(std::uint32_t slot, Connection& connection, bool more_to_read);
   void consume(std::uint32_t slot, Connection& connection, std::string_view bytes);
+  enum class Fed : std::uint8_t {
+    all,       // the bytes are used up
+    some,      // go on
+    answered,  // a request was handled (or waits); go on
+    ended,     // nothing of this connection is read any more
+  };
+  [[nodiscard]] Fed feed(std::uint32_t slot, Connection& connection, std::string_view& bytes);
   void on_request(std::uint32_t slot, Connection& connection);
   void obey(std::uint32_t slot, Connection& connection, Outcome& outcome);
   void park(std::uint32_t slot, Connection& connection);
@@ -169,6 +178,7 @@ class Shard final : private Outbox::Owner {
   std::uint64_t now_us_ = 0;  // of this turn
   std::uint64_t now_ms_ = 0;
 
+  std::uint64_t body_bytes_ = 0;  // of requests being read; outlives their Exchange
   ConnectionTable table_;
   LocalTopics topics_;
   RequestHandler handler_;
@@ -179,12 +189,15 @@ class Shard final : private Outbox::Owner {
   std::vector<Completion> completions_;
   std::vector<Handle> ready_;    // connections to push into the outbox
   std::vector<Handle> pushing_;  // the ready list being worked off
-  std::vector<Handle> parked_;   // publishers whose request waits for the shards
+  std::size_t pushed_ = 0;       // of it
+  std::vector<Handle> parked_;   // requests that wait: for the shards, or for answers to be read
   core::Collected collected_;
   Sweep sweep_;
   std::string reply_;          // answers of the request being handled
   std::vector<char> scratch_;  // reads beyond the first buffer of a turn
   std::uint32_t request_connections_ = 0;
+  bool resume_requests_ = false;  // some of parked_ need no waiting
+  std::uint32_t idle_slot_ = 0;   // see close_idle_requests
 
   std::uint32_t heartbeat_slot_ = 0;
   std::uint64_t heartbeat_ms_ = 0;  // when the next part of the table is looked at

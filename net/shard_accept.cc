@@ -19,11 +19,12 @@ constexpr int kRefusals = 64;
 constexpr std::string_view kRefusal =
     "HTTP/1.1 503 Service Unavailable\r\n"
     "Content-Type: application/problem+json\r\n"
-    "Content-Length: 77\r\n"
+    "Content-Length: 119\r\n"
     "Retry-After: 5\r\n"
     "Connection: close\r\n"
     "\r\n"
-    "{\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,\"detail\":\"\"}";
+    "{\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,"
+    "\"detail\":\"the hub has no room for another connection\"}";
 
 }  // namespace
 
@@ -50,6 +51,7 @@ void Shard::on_accepted(const Completion& completion) {
     return;
   }
   metrics_.accepted.add();
+  if (request_connections_ >= limits::kMaxRequestConnections) close_idle_requests();
   const bool full = request_connections_ >= limits::kMaxRequestConnections;
   const std::uint32_t slot = full ? ConnectionTable::kNoSlot : table_.allocate();
   if (slot == ConnectionTable::kNoSlot) {
@@ -68,7 +70,7 @@ void Shard::on_accepted(const Completion& completion) {
   connection.last_sent_ds = now_ds();
   change_state(connection, State::request);
   connection.attach().exchange =
-      std::make_unique<Exchange>(limits::kMaxRequestHead, limits::kMaxRequestBody);
+      std::make_unique<Exchange>(limits::kMaxRequestHead, limits::kMaxRequestBody, body_bytes_);
   set_deadline(slot, connection, now_ms_ + std::uint64_t{options_->request_timeout_s} * 1000);
   receive(slot, connection);
 }
@@ -94,10 +96,33 @@ void Shard::on_accept_failed(Listener& listener, int error) {
   listener.resume_ms = now_ms_ + kAcceptPauseMs;
 }
 
+// Room for a newcomer: ends connections that are between requests, a bounded part of the table at a
+// time. Idle keep-alive connections must not lock out new streams.
+void Shard::close_idle_requests() {
+  constexpr std::uint32_t kLookedAt = 4096;
+  constexpr std::uint32_t kClosed = 64;
+  std::uint32_t closed = 0;
+  for (std::uint32_t i = 0; i < std::min(kLookedAt, table_.size()) && closed < kClosed; ++i) {
+    if (idle_slot_ >= table_.size()) idle_slot_ = 0;
+    const std::uint32_t slot = idle_slot_++;
+    Connection& connection = table_[slot];
+    if (connection.state != State::request) continue;
+    const Attachment& extra = connection.extra();
+    const bool served = connection.last_sent_ds > connection.opened_s * 10;
+    if (!served || extra.exchange->parser.mid_message() || extra.exchange->complete ||
+        !extra.exchange->unread.empty() || !extra.owed.empty()) {
+      continue;
+    }
+    terminate(slot, connection, false);
+    ++closed;
+  }
+}
+
 // A listener that is shut down fails its accept, and is closed then: with io_uring the armed accept
 // holds the socket open.
 void Shard::stop_accepting() {
   for (Listener& listener : listeners_) {
+    listener.resume_ms = 0;
     if (listener.fd < 0) continue;
     if (listener.accepting) {
       io_.shut_down(listener.fd, false);

@@ -11,6 +11,7 @@ namespace {
 
 // How long a closing connection's peer may take to read the last answer and close its side.
 constexpr std::uint64_t kLingerMs = 2000;
+constexpr std::uint32_t kRetryAfterS = 5;
 
 }  // namespace
 
@@ -55,8 +56,9 @@ void Shard::on_received(std::uint32_t slot, Connection& connection, const Comple
 // makes larger batches for the sweep. Then waits for the next.
 void Shard::read_on(std::uint32_t slot, Connection& connection, bool more_to_read) {
   const auto wants_more = [&] {
-    return connection.state == State::request && !connection.extra().exchange->complete &&
-           !connection.extra().close_when_sent && !connection.blocked;
+    if (connection.state != State::request || connection.blocked) return false;
+    const Exchange& exchange = *connection.extra().exchange;
+    return !exchange.complete && exchange.unread.empty() && !connection.extra().close_when_sent;
   };
   std::size_t total = 0;
   while (more_to_read && wants_more() && total < limits::kMaxReadPerTurn) {
@@ -69,49 +71,66 @@ void Shard::read_on(std::uint32_t slot, Connection& connection, bool more_to_rea
   if (wants_more() && !connection.extra().exchange->receiving) receive(slot, connection);
 }
 
-// Answers every request in the bytes; what is behind one that waits is kept.
+// Answers the requests in the bytes, in their order. What is behind one that waits, or behind more
+// answers than a client should be owed, is kept in `unread`.
 void Shard::consume(std::uint32_t slot, Connection& connection, std::string_view bytes) {
-  using ParserState = proto::RequestParser::State;
   Exchange& exchange = *connection.extra().exchange;
-  if (exchange.complete) {
+  if (exchange.complete || !exchange.unread.empty()) {
     exchange.unread += bytes;
     return;
   }
   reply_.clear();
   const bool was_between = !exchange.parser.mid_message();
-  while (!bytes.empty()) {
-    const proto::RequestParser::Step step = exchange.parser.feed(bytes);
-    bytes.remove_prefix(step.consumed);
-    if (step.state == ParserState::need_more) break;
-    if (step.state == ParserState::failed) {
-      handler_.on_bad_request(exchange.parser.request(), exchange.parser.error(), reply_);
-      refuse_and_linger(slot, connection);
-      return;
-    }
-    if (step.state == ParserState::head_complete) {
-      Outcome outcome = handler_.on_head(exchange.parser.request(), *options_, reply_);
-      if (outcome.kind == Outcome::Kind::refused) {
-        refuse_and_linger(slot, connection);
-        return;
-      }
-      continue;
-    }
-    on_request(slot, connection);
-    if (connection.state != State::request) return;
-    if (exchange.complete) {
+  bool answered = false;
+  while (!bytes.empty() && !connection.extra().close_when_sent) {
+    const Fed fed = feed(slot, connection, bytes);
+    if (fed == Fed::ended) return;
+    if (fed == Fed::all) break;
+    answered = answered || fed == Fed::answered;
+    if (exchange.complete || reply_.size() > limits::kMaxPendingReply) {
       exchange.unread.assign(bytes);
       break;
     }
-    if (connection.extra().close_when_sent) break;
   }
   owe_reply(slot, connection);
   if (exchange.complete || connection.blocked) return;  // blocked: block() set its deadline
   const bool between = !exchange.parser.mid_message();
-  if (between) {
+  if (between && answered) {
     set_deadline(slot, connection, now_ms_ + std::uint64_t{options_->keep_alive_s} * 1000);
-  } else if (was_between) {
+  } else if (!between && (was_between || answered)) {
     set_deadline(slot, connection, now_ms_ + std::uint64_t{options_->request_timeout_s} * 1000);
   }
+}
+
+// One step of the parser, and what follows from it.
+Shard::Fed Shard::feed(std::uint32_t slot, Connection& connection, std::string_view& bytes) {
+  using ParserState = proto::RequestParser::State;
+  Exchange& exchange = *connection.extra().exchange;
+  const proto::RequestParser::Step step = exchange.parser.feed(bytes);
+  bytes.remove_prefix(step.consumed);
+  exchange.count_body();
+  switch (step.state) {
+    case ParserState::need_more:
+      if (body_bytes_ <= limits::kMaxBodies) return Fed::all;
+      handler_.refuse(exchange.parser.request(), 503, Rejection::exhausted,
+                      "too many request bodies at once", jittered(kRetryAfterS) + 1, reply_);
+      refuse_and_linger(slot, connection);
+      return Fed::ended;
+    case ParserState::failed:
+      handler_.on_bad_request(exchange.parser.request(), exchange.parser.error(), reply_);
+      refuse_and_linger(slot, connection);
+      return Fed::ended;
+    case ParserState::head_complete: {
+      const Outcome outcome = handler_.on_head(exchange.parser.request(), *options_, reply_);
+      if (outcome.kind != Outcome::Kind::refused) return Fed::some;
+      refuse_and_linger(slot, connection);
+      return Fed::ended;
+    }
+    case ParserState::message_complete:
+      on_request(slot, connection);
+      return connection.state == State::request ? Fed::answered : Fed::ended;
+  }
+  return Fed::ended;
 }
 
 void Shard::on_request(std::uint32_t slot, Connection& connection) {
@@ -128,6 +147,8 @@ void Shard::obey(std::uint32_t slot, Connection& connection, Outcome& outcome) {
     case Outcome::Kind::replied:
       if (!exchange.parser.request().keep_alive) connection.extra().close_when_sent = true;
       exchange.parser.begin();
+      exchange.count_body();
+      exchange.waited = false;
       return;
     case Outcome::Kind::refused:
       refuse_and_linger(slot, connection);
@@ -144,26 +165,30 @@ void Shard::obey(std::uint32_t slot, Connection& connection, Outcome& outcome) {
 // --- publishers that wait for the shards (never for a subscriber) ---
 
 void Shard::park(std::uint32_t slot, Connection& connection) {
-  connection.extra().exchange->complete = true;
+  Exchange& exchange = *connection.extra().exchange;
+  if (!exchange.complete && !exchange.waited) metrics_.publish_waits.add();
+  exchange.complete = exchange.waited = true;
   connection.extra().deadline_ms = 0;
   parked_.push_back(handle_of(slot));
-  metrics_.publish_waits.add();
 }
 
 void Shard::retry_parked() {
   if (parked_.empty()) return;
+  resume_requests_ = false;
   std::vector<Handle> parked;
   parked.swap(parked_);
   for (const Handle& handle : parked) {
     Connection* connection = find(handle);
     if (connection == nullptr || connection->state != State::request) continue;
     Exchange& exchange = *connection->extra().exchange;
-    TOCSIN_ASSERT(exchange.complete);
-    reply_.clear();
-    on_request(handle.slot, *connection);
-    if (connection->state != State::request || exchange.complete) continue;
-    owe_reply(handle.slot, *connection);
-    set_deadline(handle.slot, *connection, now_ms_ + std::uint64_t{options_->keep_alive_s} * 1000);
+    if (exchange.complete) {
+      reply_.clear();
+      on_request(handle.slot, *connection);
+      if (connection->state != State::request || exchange.complete) continue;
+      owe_reply(handle.slot, *connection);
+      set_deadline(handle.slot, *connection,
+                   now_ms_ + std::uint64_t{options_->keep_alive_s} * 1000);
+    }
     const std::string unread = std::exchange(exchange.unread, {});
     if (!connection->extra().close_when_sent && !unread.empty()) {
       consume(handle.slot, *connection, unread);
@@ -187,8 +212,12 @@ void Shard::reply_done(std::uint32_t slot, Connection& connection) {
   Attachment& extra = connection.extra();
   if (extra.exchange->complete) return;
   if (!extra.close_when_sent) {
-    if (!extra.exchange->receiving)
+    if (!extra.exchange->unread.empty()) {
+      parked_.push_back(handle_of(slot));
+      resume_requests_ = true;
+    } else if (!extra.exchange->receiving) {
       receive(slot, connection);  // it was not read while it was blocked
+    }
     return;
   }
   if (extra.exchange->peer_finished) {

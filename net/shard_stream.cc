@@ -69,12 +69,15 @@ void Shard::open_stream(std::uint32_t slot, Connection& connection, Outcome& wan
   }
   connection.opened_s = static_cast<std::uint32_t>(now_ms_ / 1000);
   connection.cursor = subscription->cursor;
+  connection.opened_at = subscription->newest;
   const proto::EventId here{state_.hub.epoch(), subscription->cursor};
   proto::append_stream_head(reply_);
   const bool fresh = wanted.resume == core::Resume::Kind::live;
   proto::append_greeting(reply_, jittered(options_->retry_ms),
                          fresh ? proto::to_string(here) : std::string{});
   if (subscription->gap) {
+    // An id longer than any that there can be is not repeated to its sender.
+    if (wanted.last_event_id.size() > limits::kMaxEventId) wanted.last_event_id.clear();
     core::append_gap_frame(reply_, *subscription->gap, wanted.last_event_id, subscription->topics,
                            here);
     metrics_.gaps.add();
@@ -223,11 +226,13 @@ void Shard::skip_to_latest(Connection& connection) {
   metrics_.slow_skips.add();
 }
 
-// Called for a blocked stream from time to time.
+// Called for a blocked stream from time to time. Counted is what was published since it opened and
+// has not been taken: how far a replay reaches back says nothing about its reader.
 void Shard::check_slow(std::uint32_t slot, Connection& connection) {
   const auto topics = topic_cursors(connection);
+  const core::Sequence from = std::max(connection.cursor, connection.opened_at);
   const auto behind =
-      state_.hub.with([&](const core::Hub& hub) { return hub.behind(topics, connection.cursor); });
+      state_.hub.with([&](const core::Hub& hub) { return hub.behind(topics, from); });
   const std::uint64_t slow_ms = std::uint64_t{options_->slow_seconds} * 1000;
   const bool old = behind.since && *behind.since + slow_ms < now_ms_;
   const bool stuck = connection.extra().blocked_since_ms + slow_ms < now_ms_;
@@ -325,7 +330,13 @@ void Shard::leave_topic(std::uint32_t slot, std::uint32_t topic, std::uint32_t p
     } else {
       other.place = place;
     }
-    if (topics_[topic].sweeping) make_ready(moved, other);
+    if (topics_[topic].sweeping && !other.blocked) {
+      if (!other.leftover && other.cursor < sweep_.cut) {
+        other.leftover = true;
+        ++sweep_.leftovers;
+      }
+      make_ready(moved, other);
+    }
   }
   drop_topic(topic);
 }

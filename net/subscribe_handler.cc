@@ -21,7 +21,8 @@ std::string last_event_id_of(const proto::Request& request, const proto::Query& 
   const std::string_view header = request.header(proto::Header::last_event_id);
   if (!header.empty()) return std::string{header};
   for (const std::string_view name : {"last_event_id", "lastEventID", "lastEventId"}) {
-    if (const auto value = query.first(name)) return std::string{*value};
+    const auto value = query.first(name).value_or(std::string_view{});
+    if (!value.empty()) return std::string{value};
   }
   return {};
 }
@@ -31,8 +32,12 @@ std::string last_event_id_of(const proto::Request& request, const proto::Query& 
 Outcome RequestHandler::subscribe(const proto::Request& request, std::string& out) {
   const auto query = proto::Query::parse(request.query());
   if (!query) {
-    return problem(request, {.field = "query", .message = "is not valid percent-encoded UTF-8"},
-                   out);
+    return problem(
+        request,
+        {.field = "query",
+         .message = fmt::format("is not percent-encoded UTF-8, or has more than {} parameters",
+                                limits::kMaxQueryPairs)},
+        out);
   }
   Outcome outcome{.kind = Outcome::Kind::stream, .topics = topics_of(*query), .last_event_id = {}};
   if (outcome.topics.size() > limits::kMaxTopicsPerSubscriber) {

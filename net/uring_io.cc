@@ -119,7 +119,9 @@ class UringIo final : public Io {
   void watch(int fd, Token token) override {
     io_uring_sqe* entry = ring_->entry();
     // One-shot: 256 bytes of kernel memory for the life of an idle stream.
-    const unsigned events = token.op == Op::hangup ? POLLRDHUP : POLLOUT | POLLRDHUP;
+    // Writable is POLLOUT alone (errors always come): a half-closed peer that does not read would
+    // complete it at once, again and again.
+    const unsigned events = token.op == Op::hangup ? POLLRDHUP : POLLOUT;
     io_uring_prep_poll_add(entry, fd, events);
     entry->user_data = token.pack();
   }
@@ -152,6 +154,7 @@ class UringIo final : public Io {
   void prepare_send(const SendRequest& request, msghdr& message, std::size_t index);
   // Moves everything from the completion queue: results of `sends` into place, the rest to reaped_.
   void reap(std::span<SendRequest> sends);
+  void reap_queue(std::span<SendRequest> sends);
   void on_accept(const io_uring_cqe& completion, Token token);
 
   const int wake_;
@@ -193,6 +196,14 @@ void UringIo::send(std::span<SendRequest> requests) {
 }
 
 void UringIo::reap(std::span<SendRequest> sends) {
+  // Completions that did not fit the queue wait in the kernel, and those of a batch behind them:
+  // all must come out, or a short send would look whole.
+  for (reap_queue(sends); io_uring_cq_has_overflow(ring_->get()); reap_queue(sends)) {
+    io_uring_get_events(ring_->get());
+  }
+}
+
+void UringIo::reap_queue(std::span<SendRequest> sends) {
   unsigned head = 0;
   unsigned count = 0;
   io_uring_cqe* completion = nullptr;

@@ -37,9 +37,10 @@ std::optional<InputError> check_name(std::string_view field, std::string_view na
 
 std::optional<InputError> check_id(std::string_view id) {
   if (id.size() > limits::kMaxEventId) return refuse("id", too_long(limits::kMaxEventId));
-  if (id.find_first_of(std::string_view("\0\r\n", 3)) != std::string_view::npos) {
-    return refuse("id", "has a NUL, CR or LF");
-  }
+  // It comes back in a Last-Event-ID field, which carries neither controls nor blanks at its ends
+  // (RFC 9110, 5.5): such an id could never resume.
+  if (has_control(id)) return refuse("id", "has a control character");
+  if (id.starts_with(' ') || id.ends_with(' ')) return refuse("id", "begins or ends with a blank");
   if (!is_utf8(id)) return refuse("id", "is not valid UTF-8");
   return std::nullopt;
 }
@@ -49,6 +50,7 @@ std::optional<InputError> check_id(std::string_view id) {
 std::optional<InputError> check(const EventView& event) {
   if (auto error = check_name("topic", event.topic, limits::kMaxTopicName)) return error;
   if (auto error = check_name("type", event.type, limits::kMaxEventType)) return error;
+  if (event.type == kGapEvent) return refuse("type", "is the hub's own");
   if (auto error = check_id(event.id)) return error;
   if (event.retry_ms && *event.retry_ms > limits::kMaxRetryMs) {
     return refuse("retry", "is more than " + std::to_string(limits::kMaxRetryMs) + " ms");

@@ -25,6 +25,9 @@ struct EventView {
 
 inline constexpr std::string_view kDefaultTopic = "events";
 
+// The type of the event that tells a subscriber of a gap; publishers cannot use it.
+inline constexpr std::string_view kGapEvent = "gap";
+
 // Why an input was refused, in words for the person who sent it.
 struct InputError {
   std::string field{};    // "data", "id", "type", "topic", "retry", "body"
@@ -35,8 +38,9 @@ struct InputError {
 };
 
 // Checks everything that the wire and the limits ask of an event: a topic and type without control
-// characters, an id without NUL, CR, LF (HTML Living Standard 9.2.6), non-empty data in valid
-// UTF-8, sizes as in proto/limits.h. Returns nothing if the event may be published.
+// characters, an id that a Last-Event-ID field can carry back (no control characters, no blank at
+// an end), non-empty data in valid UTF-8, sizes as in proto/limits.h. Returns nothing if the event
+// may be published.
 [[nodiscard]] std::optional<InputError> check(const EventView& event);
 
 // A topic's name: 1 to kMaxTopicName bytes of valid UTF-8 without control characters.

@@ -18,12 +18,17 @@ inline constexpr std::size_t kMiB = 1024 * kKiB;
 // KiB.
 inline constexpr std::size_t kMaxRequestHead = 16 * kKiB;
 
-// One publish request's body. A batch is encoded under the hub's lock: 4 MiB is copied in well
-// under a millisecond, and no shard waits longer than that for the log.
+// One publish request's body.
 inline constexpr std::size_t kMaxRequestBody = 4 * kMiB;
 
 // Events in one batch (JSON array or NDJSON).
-inline constexpr std::size_t kMaxBatchEvents = 65'536;
+inline constexpr std::size_t kMaxBatchEvents = 16'384;
+
+// Topics that one batch may bring into being, and its encoded bytes (line ends grow): both are
+// worked off under the hub's lock, where a few milliseconds are the most that others should wait.
+inline constexpr std::size_t kMaxNewTopics = 1024;
+inline constexpr std::size_t kMaxEncodedBatch = 8 * kMiB;
+static_assert(kMaxNewTopics <= kMaxBatchEvents);
 
 // Arrays and objects inside one another in an event's JSON data; each costs a stack frame to check.
 inline constexpr std::size_t kMaxJsonDepth = 128;
@@ -69,10 +74,16 @@ inline constexpr std::size_t kReceiveBuffer = 4 * kKiB;
 inline constexpr std::size_t kReceiveBuffers = 1024;
 static_assert((kReceiveBuffers & (kReceiveBuffers - 1)) == 0, "the kernel wants a power of two");
 
-// What one publisher's connection may bring in per turn of the loop; it also bounds the answers
-// that a client can be owed that pipelines requests and does not read (nothing is read while it is
-// blocked).
+// What one publisher's connection may bring in per turn of the loop.
 inline constexpr std::size_t kMaxReadPerTurn = 256 * kKiB;
+
+// Answers owed to a client that pipelines requests. Past it, its next requests wait until it has
+// read.
+inline constexpr std::size_t kMaxPendingReply = 64 * kKiB;
+
+// Unfinished request bodies of a shard together; more are answered 503.
+inline constexpr std::size_t kMaxBodies = 256 * kMiB;
+static_assert(kMaxBodies >= 16 * kMaxRequestBody);
 
 // Connections of a shard that are not streams (publishers, probes, requests being read).
 inline constexpr std::uint32_t kMaxRequestConnections = 8192;

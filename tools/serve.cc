@@ -156,7 +156,7 @@ int run_serve(const OptionFlags& flags, const std::function<void(Server&)>& star
   warn_of_limits(*options, (*server)->shards());
   log::info("listening", {{"address", fmt::format("{}", fmt::join((*server)->addresses(), ","))},
                           {"shards", (*server)->shards()},
-                          {"io", (*server)->state().io_name.load()}});
+                          {"io", (*server)->state().metrics.front()->io_name.load()}});
   notify.ready(fmt::format("listening on {}", fmt::join((*server)->addresses(), ", ")));
   if (started) started(**server);
   Service(flags, **server, notify, signals).run();
