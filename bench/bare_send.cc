@@ -1,7 +1,9 @@
 #include "bench/bare_send.h"
 
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdint>
@@ -41,6 +43,7 @@ RingSender::RingSender(unsigned batch) : batch_(batch) {
 
 RingSender::~RingSender() {
   if (usable_) io_uring_queue_exit(&ring_);
+  if (signal_ >= 0) close(signal_);
 }
 
 io_uring_sqe* RingSender::entry() {
@@ -91,6 +94,12 @@ void RingSender::send(std::span<const int> fds, std::string_view data,
     submit();
     reap(&failed);
   }
+}
+
+int RingSender::open_hangup_signal() {
+  signal_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (signal_ < 0 || io_uring_register_eventfd(&ring_, signal_) != 0) return -1;
+  return signal_;
 }
 
 void RingSender::watch_hangup(int fd) {

@@ -26,12 +26,13 @@ class RingSender {
 
   // False: the kernel gives us no ring, and a line on standard error has said why.
   [[nodiscard]] bool usable() const { return usable_; }
-  // Readable when there are hang-ups to take.
-  [[nodiscard]] int fd() const { return ring_.ring_fd; }
-
   // Like send_by_loop().
   void send(std::span<const int> fds, std::string_view data, std::vector<std::size_t>& failed);
 
+  // An eventfd that is signalled when there are hang-ups to take; -1: the kernel gives none. epoll
+  // on the ring's own descriptor sleeps on: with DEFER_TASKRUN a poll that fires does not wake it
+  // (seen on 6.18). Only for who watches: it is no part of the bare send. Call it once.
+  [[nodiscard]] int open_hangup_signal();
   // A POLL_ADD(POLLRDHUP), as the hub has one for every stream. Submitted with whatever is next.
   void watch_hangup(int fd);
   // Submits, and moves the descriptors whose peer has gone, once each, to `gone`.
@@ -45,6 +46,7 @@ class RingSender {
   io_uring ring_{};
   unsigned batch_;
   bool usable_ = false;
+  int signal_ = -1;
   std::vector<int> gone_;
 };
 

@@ -1,7 +1,7 @@
 // The client's own test: its checker must see every planted fault, at any split of the bytes.
 #include <cstdint>
 #include <cstdlib>
-#include <iostream>
+#include <cstdio>
 #include <random>
 #include <string>
 #include <vector>

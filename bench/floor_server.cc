@@ -79,6 +79,7 @@ class FloorServer {
   std::optional<RingSender> ring_;
   const int epoll_ = epoll_create1(EPOLL_CLOEXEC);
   int listener_ = -1;
+  int signal_ = -1;  // the ring's, where hang-ups are watched by it
   std::vector<int> streams_;
   std::unordered_map<int, std::string> unread_;  // of connections that are no streams
   std::vector<std::size_t> failed_;
@@ -103,15 +104,19 @@ int FloorServer::run() {
   set_option(listener_, IPPROTO_TCP, TCP_NODELAY, 1);
   set_option(listener_, IPPROTO_TCP, TCP_USER_TIMEOUT, kUserTimeoutMs);
   set_option(listener_, SOL_SOCKET, SO_SNDBUF, kSendBuffer);
+  arm(EPOLL_CTL_ADD, listener_, EPOLLIN);
+  if (ring_ && options_.watch_hangups) {
+    signal_ = ring_->open_hangup_signal();
+    if (signal_ < 0) return 1;
+    arm(EPOLL_CTL_ADD, signal_, EPOLLIN | EPOLLET);  // edges: nobody reads the counter
+  }
   fmt::print("listening {}\n", ntohs(address.sin_port));
   std::fflush(stdout);
-  arm(EPOLL_CTL_ADD, listener_, EPOLLIN);
-  if (ring_) arm(EPOLL_CTL_ADD, ring_->fd(), EPOLLIN);
   std::array<epoll_event, 512> events{};
   for (;;) {
     const int ready = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), -1);
     for (int i = 0; i < ready; ++i) on_ready(events[static_cast<std::size_t>(i)]);
-    if (ring_) ring_->take_hangups(gone_);
+    if (signal_ >= 0) ring_->take_hangups(gone_);
     for (const int fd : gone_) end_stream(fd);
     gone_.clear();
   }
@@ -120,7 +125,7 @@ int FloorServer::run() {
 void FloorServer::on_ready(const epoll_event& event) {
   const int fd = event.data.fd;
   if (fd == listener_) return accept_some();
-  if (ring_ && fd == ring_->fd()) return;  // taken after each batch of events
+  if (fd == signal_) return;  // hang-ups are taken after each batch of events
   if (const auto found = unread_.find(fd); found != unread_.end()) {
     read_requests(fd, found->second);
   } else {

@@ -2,12 +2,13 @@
 """Smoke test of the measuring programs: smoke.py CLIENT FLOOR
 
 The client must accept a hub that delivers everything, and must see each fault that a small hub in
-this file commits on purpose. The bare server of the floor program must hold its sockets.
+this file commits on purpose. The servers of the floor program must hold their sockets and deliver.
 """
 
 import asyncio
 import itertools
 import json
+import os
 import subprocess
 import sys
 
@@ -119,15 +120,27 @@ async def check_bare(client, floor):
         process.stdout.close()
 
 
-async def check_floor_server(client, floor, *way):
-    process = subprocess.Popen([floor, "--serve", *way], stdout=subprocess.PIPE, text=True)
+async def until_closed(pid, count):
+    """Waits until a process has no more than `count` descriptors."""
+    for _ in range(2000):
+        if len(os.listdir(f"/proc/{pid}/fd")) <= count:
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"streams stay open: {os.listdir(f'/proc/{pid}/fd')}")
+
+
+async def check_floor_server(client, floor, way, watch):
+    process = subprocess.Popen([floor, "--serve", way, *watch], stdout=subprocess.PIPE, text=True)
     try:
         port = process.stdout.readline().split()[1]
+        before = len(os.listdir(f"/proc/{process.pid}/fd"))
         # The second client comes when the first one's streams are gone, told or not.
         for _ in range(2):
             status, result = await run_client(
                 client, port, "--publish", "each", "--events", "5", "--threads", "2")
             assert status == 0 and result["check"]["delivered"] == 100, (way, result)
+            if watch:
+                await until_closed(process.pid, before)
         status, result = await run_client(client, port, "--publish", "full", "--events", "300")
         assert status == 0 and result["check"]["delivered"] == 6000, (way, result)
         assert process.poll() is None, way
@@ -143,7 +156,7 @@ def main():
     asyncio.run(check_bare(client, floor))
     for way in ("send", "uring"):
         for watch in ((), ("--watch-hangups",)):
-            asyncio.run(check_floor_server(client, floor, way, *watch))
+            asyncio.run(check_floor_server(client, floor, way, watch))
     print("client and floor: as expected")
 
 
