@@ -54,15 +54,23 @@ TEST(EventTest, RefusesControlCharactersInNames) {
   EXPECT_EQ(refused_field(event), "type");
 }
 
-TEST(EventTest, RefusesLineEndsAndNulInIds) {
-  for (const auto id : {"a\nb"sv, "a\rb"sv, "a\0b"sv, "\n"sv, "\0"sv}) {
+// What a Last-Event-ID field could not carry back.
+TEST(EventTest, RefusesIdsThatCannotResume) {
+  for (const auto id : {"a\nb"sv, "a\rb"sv, "a\0b"sv, "\n"sv, "\0"sv, "a\tb"sv, "a\x01"sv,
+                        "a\x7f"sv, " a"sv, "a "sv, " "sv}) {
     EventView event = valid();
     event.id = id;
-    EXPECT_EQ(refused_field(event), "id");
+    EXPECT_EQ(refused_field(event), "id") << id;
   }
   EventView event = valid();
-  event.id = "a\tb";
+  event.id = "a b";
   EXPECT_EQ(refused_field(event), "");
+}
+
+TEST(EventTest, RefusesTheHubsOwnType) {
+  EventView event = valid();
+  event.type = kGapEvent;
+  EXPECT_EQ(refused_field(event), "type");
 }
 
 TEST(EventTest, RefusesInvalidUtf8Everywhere) {

@@ -1,0 +1,108 @@
+#include "tests/sim/model.h"
+
+#include <algorithm>
+#include <limits>
+
+#include <fmt/format.h>
+
+namespace tocsin::sim {
+
+std::string Model::take_in(net::ServerState& state, core::ShardId shard,
+                           const std::vector<std::string>& topics, std::uint64_t now_ms) {
+  const Sequence known = last();
+  struct Found {
+    Sequence sequence;
+    std::string topic;
+    std::string frame;
+  };
+  std::vector<Found> found;
+  std::string error;
+  const Sequence newest = state.hub.with([&](core::Hub& hub) {
+    if (hub.last_sequence() == known) return known;
+    for (const std::string& topic : topics) {
+      const std::string_view name = topic;
+      const auto subscription = hub.subscribe({&name, 1}, {}, shard, now_ms);
+      if (!subscription) continue;
+      std::vector<core::Piece> pieces;
+      const auto status = hub.read(subscription->topics, known, SIZE_MAX / 2, SIZE_MAX, pieces);
+      hub.leave(*subscription->topics.front().topic, shard, now_ms);
+      if (status == core::ReadStatus::gap) error = kLostTrack;
+      for (const core::Piece& piece : pieces) {
+        for (std::uint32_t i = piece.first; i < piece.last; ++i) {
+          const std::uint32_t begin = piece.chunk->begin_of(i);
+          found.push_back({piece.chunk->sequence_of(i), topic,
+                           std::string{piece.chunk->data() + begin,
+                                       std::size_t{piece.chunk->end_of(i)} - begin}});
+        }
+      }
+    }
+    return hub.last_sequence();
+  });
+  std::ranges::sort(found, {}, &Found::sequence);
+  for (const Found& event : found) {
+    if (event.sequence == last()) continue;  // a topic that was named twice
+    if (event.sequence != last() + 1) break;
+    add(event.sequence, event.topic, event.frame, now_ms);
+  }
+  if (error.empty() && last() != newest) error = fmt::format("no trace of event {}", last() + 1);
+  return error;
+}
+
+void Model::add(Sequence s, std::string topic, std::string_view frame, std::uint64_t now_ms) {
+  TopicEvents& of = topics_[topic];
+  ModelEvent event;
+  event.id = frame.substr(4, frame.find('\n') - 4);
+  event.topic = std::move(topic);
+  event.frame = frame;
+  event.time_ms = now_ms;
+  event.place = of.sequences.size();
+  event.topic_bytes = of.bytes;
+  of.sequences.push_back(s);
+  of.bytes += frame.size();
+  bytes_ += frame.size();
+  by_id_.try_emplace(event.id, s);
+  events_.push_back(std::move(event));
+}
+
+Sequence Model::find(std::string_view id) const {
+  const auto it = by_id_.find(id);
+  return it == by_id_.end() ? 0 : it->second;
+}
+
+Sequence Model::next(const std::string& topic, Sequence after) const {
+  const auto it = topics_.find(topic);
+  if (it == topics_.end()) return 0;
+  const auto& all = it->second.sequences;
+  const auto at = std::upper_bound(all.begin(), all.end(), after);
+  return at == all.end() ? 0 : *at;
+}
+
+Sequence Model::next(const std::vector<std::string>& topics, Sequence after) const {
+  Sequence first = 0;
+  for (const std::string& topic : topics) {
+    const Sequence s = next(topic, after);
+    if (s != 0 && (first == 0 || s < first)) first = s;
+  }
+  return first;
+}
+
+void Model::limit_history(const net::ServerOptions& options) {
+  count_ = std::min<std::size_t>(count_, options.history_count);
+  history_bytes_ = std::min(history_bytes_, options.history_bytes);
+  total_bytes_ = std::min(total_bytes_, options.history_total_bytes);
+  if (options.history_age_s != 0) {
+    age_ms_ = std::min(age_ms_, std::uint64_t{options.history_age_s} * 1000);
+  }
+}
+
+bool Model::may_be_gone(Sequence s, std::uint64_t now_ms) const {
+  const ModelEvent& event = at(s);
+  const TopicEvents& of = topics_.at(event.topic);
+  // A chunk has at most this much more than its frames: room that is free, and the slots.
+  constexpr std::uint64_t kChunkShare = 8;
+  return of.sequences.size() - event.place > count_ ||
+         of.bytes - event.topic_bytes > history_bytes_ || now_ms - event.time_ms > age_ms_ ||
+         bytes_ * kChunkShare > total_bytes_;
+}
+
+}  // namespace tocsin::sim

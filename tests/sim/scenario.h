@@ -1,0 +1,106 @@
+// A quiet world for one scenario: nothing goes wrong but what the test asks for, time stands still,
+// and clients act when told to.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "net/log.h"
+#include "proto/sse_encode.h"
+#include "tests/sim/sim_world.h"
+
+namespace tocsin::sim {
+
+inline WorldOptions plain(std::size_t shards = 1) {
+  WorldOptions options;
+  options.shards = shards;
+  options.server.heartbeat_s = 0;
+  return options;
+}
+
+class Scenario {
+ public:
+  explicit Scenario(const WorldOptions& options = plain(), std::uint64_t seed = 1)
+      : world(seed, options) {
+    net::log::set_level(net::LogLevel::error);
+    world.quiet = true;
+  }
+  ~Scenario() { EXPECT_EQ(world.failure(), ""); }
+
+  // Its connection is open, and no shard has seen it yet.
+  Subscriber& connect(Subscriber::Plan plan) {
+    Subscriber& subscriber = world.add<Subscriber>(std::move(plan));
+    subscribers.push_back(&subscriber);
+    subscriber.act(world);
+    return subscriber;
+  }
+  Subscriber& subscribe(std::vector<std::string> topics, Start start = {}) {
+    Subscriber::Plan plan;
+    plan.topics = std::move(topics);
+    plan.start = std::move(start);
+    Subscriber& subscriber = connect(std::move(plan));
+    run();
+    EXPECT_TRUE(subscriber.stream() != nullptr && subscriber.stream()->begun());
+    return subscriber;
+  }
+
+  // One batch, straight into the hub as from another thread: (topic, data behind the token).
+  void publish(const std::vector<std::pair<std::string, std::string>>& events) {
+    std::vector<core::NewEvent> batch;
+    std::vector<std::string> bodies;
+    for (const auto& [topic, data] : events) {
+      const std::string token = world.new_token();
+      Intent intent;
+      intent.topic = topic;
+      intent.data = token + " " + data;
+      proto::encode_frame_body({.topic = topic, .data = intent.data}, bodies.emplace_back());
+      world.note_topic(topic);
+      world.intents.emplace(token, std::move(intent));
+    }
+    for (std::size_t i = 0; i < events.size(); ++i) {
+      batch.push_back({.topic = events[i].first, .id = {}, .body = bodies[i]});
+    }
+    const auto published =
+        world.state.hub.with([&](core::Hub& hub) { return hub.publish(batch, world.now_ms()); });
+    ASSERT_TRUE(published.has_value());
+    world.state.metrics[0]->events_published.add(batch.size());
+    world.state.hub.wake(published->wake);
+  }
+  void publish(const std::string& topic, const std::string& data) { publish({{topic, data}}); }
+
+  void act() {
+    for (Subscriber* subscriber : subscribers) subscriber->act(world);
+  }
+  // Until everybody has everything.
+  void run(int rounds = 3) {
+    for (int i = 0; i < rounds; ++i) {
+      EXPECT_TRUE(world.settle());
+      act();
+    }
+  }
+  // What a connection of its own is answered.
+  std::string ask(std::size_t shard, std::string_view request) {
+    const SocketRef socket = world.kernel.connect_to(shard, 1);
+    if (!socket) return "nobody listens";
+    world.kernel.write(*socket, request);
+    EXPECT_TRUE(world.settle());
+    std::string answer = FakeKernel::read(*socket, SIZE_MAX);
+    FakeKernel::close(*socket);
+    return answer;
+  }
+  // Nobody misses anything, and nothing is left behind.
+  void finish() {
+    run();
+    world.finish();
+    world.end(false);
+  }
+
+  World world;
+  std::vector<Subscriber*> subscribers;
+};
+
+}  // namespace tocsin::sim

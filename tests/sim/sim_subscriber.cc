@@ -1,0 +1,158 @@
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "tests/sim/sim_clients.h"
+#include "tests/sim/sim_world.h"
+
+namespace tocsin::sim {
+
+void Subscriber::connect(World& world) {
+  socket_ = world.kernel.connect(plan_.address);
+  if (!socket_) return;
+  responses_ = Responses{};
+  stream_.reset();
+  lost_bytes_ = false;
+  topics_.clear();
+  std::string target = world.random.chance(80) ? "/events" : "/sse";
+  for (const std::string& topic : plan_.topics) {
+    target += fmt::format("{}{}={}", target.find('?') == std::string::npos ? '?' : '&',
+                          world.random.chance(50) ? "stream" : "topic", topic);
+    if (std::ranges::find(topics_, topic) == topics_.end()) topics_.push_back(topic);
+  }
+  std::string fields;
+  const std::string id = plan_.start.kind == Start::Kind::earliest ? "earliest" : plan_.start.id;
+  if (plan_.start.kind != Start::Kind::live) {
+    if (world.random.chance(70)) {
+      fields = fmt::format("Last-Event-ID: {}\r\n", id);
+    } else {
+      target += (target.find('?') == std::string::npos ? "?last_event_id=" : "&lastEventID=") + id;
+    }
+  }
+  std::string request;
+  for (unsigned i = 0; i < plan_.requests_before; ++i) {
+    request += "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n";
+  }
+  request += fmt::format("GET {} HTTP/{}\r\nHost: h\r\n{}\r\n", target,
+                         plan_.http_1_0 ? "1.0" : "1.1", fields);
+  answers_due_ = plan_.requests_before;
+  world.kernel.write(*socket_, request);
+  stream_.emplace(world.model, World::kEpoch, topics_, plan_.start, world.model.last());
+}
+
+void Subscriber::act(World& world) {
+  if (!socket_) {
+    if (world.ending || world.now_ms() < retry_ms_) return;
+    if (world.quiet || world.random.chance(20)) connect(world);
+    return;
+  }
+  read(world);
+  if (!socket_) return;
+  if (FakeKernel::at_end(*socket_)) {
+    on_end(world);
+  } else if (!world.quiet && world.random.below(1000) < plan_.leaves) {
+    leave(world);
+  }
+}
+
+void Subscriber::leave(World& world) {
+  if (!socket_) return;
+  switch (world.random.below(3)) {
+    case 0:
+      world.kernel.reset(*socket_);
+      break;
+    case 1:
+      FakeKernel::close(*socket_);
+      break;
+    default:
+      FakeKernel::finish(*socket_);  // says it will send no more; what is there is still read
+      return;
+  }
+  lost_bytes_ = true;
+  on_end(world);
+}
+
+void Subscriber::read(World& world) {
+  std::size_t most = SIZE_MAX;
+  const bool hurried = world.quiet && !(plan_.pace == Pace::never && plan_.never_reads_again);
+  if (!hurried && plan_.pace == Pace::never) return;
+  if (!hurried && plan_.pace == Pace::slow) {
+    if (!world.random.chance(30)) return;
+    most = world.random.between(1, 300);
+  }
+  const std::string bytes = FakeKernel::read(*socket_, most);
+  if (bytes.empty()) return;
+  if (stream_ && stream_->last_bytes_ms() != 0) {
+    stream_->feed(bytes, world.now_ms());
+  } else {
+    responses_.feed(bytes);
+    while (auto response = responses_.next()) {
+      on_response(world, *response);
+      if (!socket_ || (stream_ && stream_->last_bytes_ms() != 0)) break;
+    }
+  }
+  if (stream_ && !stream_->error().empty()) world.fail(stream_->error());
+}
+
+void Subscriber::on_response(World& world, const Response& response) {
+  if (answers_due_ > 0 && response.status == 200) {
+    --answers_due_;
+    return;
+  }
+  if (response.status == 200) {
+    if (response.header("Content-Type") != "text/event-stream") world.fail("no event stream");
+    stream_->begin(world.now_ms());
+    stream_->feed(responses_.take_rest(), world.now_ms());
+    return;
+  }
+  const bool may = (response.status == 503 && world.may_refuse()) ||
+                   (response.status == 404 && world.may_be_unknown());
+  if (!may) world.fail(fmt::format("a subscriber was answered {}", response.status));
+  ++refused_;
+  stream_.reset();
+}
+
+// No more bytes on this connection: reconnects as a browser does.
+void Subscriber::on_end(World& world) {
+  const bool streamed = stream_ && stream_->begun();
+  const bool told_to = lost_bytes_ || socket_->client_finished || world.may_end();
+  if (streamed && !told_to) {
+    ++ended_by_hub_;
+    if (plan_.pace == Pace::fast && world.generous())
+      world.fail("a stream that keeps up was ended");
+    if (world.options().slow_policy == net::SlowPolicy::latest) {
+      world.fail("a slow stream was ended, against the policy");
+    }
+  }
+  if (streamed && !stream_->last_event_id().empty()) {
+    plan_.start = {.kind = Start::Kind::after_id, .id = stream_->last_event_id()};
+    if (world.random.chance(10)) plan_.start = {};
+    if (world.random.chance(5)) plan_.start = {.kind = Start::Kind::earliest, .id = {}};
+    if (world.random.chance(5)) plan_.start = {.kind = Start::Kind::after_id, .id = "nonsense"};
+  }
+  plan_.requests_before = 0;
+  retry_ms_ = world.now_ms() + world.random.below(world.quiet ? 200 : 1000);
+  socket_.reset();
+  stream_.reset();
+}
+
+void Subscriber::finish(World& world) {
+  if (plan_.never_reads_again && plan_.pace == Pace::never) return;
+  if (!stream_ || !stream_->begun()) {
+    if (!world.may_refuse() && !world.may_be_unknown() && !world.may_end()) {
+      world.fail("a subscriber has no stream");
+    }
+    return;
+  }
+  stream_->finish(world.now_ms());
+  if (plan_.pace == Pace::fast && world.generous() && stream_->slow_gaps() > 0) {
+    stream_->fail("a reader that keeps up was told of a gap");
+  }
+  const std::uint64_t beat_ms = std::uint64_t{world.options().heartbeat_s} * 1000;
+  if (beat_ms != 0 && stream_->last_bytes_ms() + beat_ms + 500 < world.now_ms()) {
+    stream_->fail("a stream is silent for longer than the heartbeat's interval");
+  }
+  if (!stream_->error().empty()) world.fail(stream_->error());
+}
+
+}  // namespace tocsin::sim

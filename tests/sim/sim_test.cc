@@ -1,0 +1,176 @@
+// Random worlds. Each seed draws its own options, faults and clients.
+//
+//   TOCSIN_SIM_SEEDS=100000 sim_tests --gtest_filter='Sim.*'    more of them
+//   TOCSIN_SEED=42 sim_tests --gtest_filter='Sim.*'             one of them
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <string>
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "net/log.h"
+#include "tests/sim/sim_world.h"
+
+namespace tocsin::sim {
+namespace {
+
+constexpr std::uint64_t kSeeds = 1000;
+constexpr int kSteps = 250;
+
+// An assertion of the hub's own ends the process: say which world it was.
+char replay[128];
+volatile std::sig_atomic_t replay_size = 0;
+
+void on_abort(int number) {
+  [[maybe_unused]] const auto n =
+      ::write(STDERR_FILENO, replay, static_cast<std::size_t>(replay_size));
+  std::signal(number, SIG_DFL);
+  std::raise(number);
+}
+
+std::string replay_command(std::uint64_t seed) {
+  return fmt::format("replay: TOCSIN_SEED={} sim_tests --gtest_filter='Sim.*'\n", seed);
+}
+
+std::uint64_t number_of(const char* variable, std::uint64_t otherwise) {
+  const char* text = std::getenv(variable);
+  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 0);
+}
+
+template <typename Value>
+Value one_of(Random& random, std::initializer_list<Value> values) {
+  return values.begin()[random.below(values.size())];
+}
+
+net::ServerOptions draw_server(Random& random) {
+  net::ServerOptions options;
+  options.slow_policy = random.chance(50) ? net::SlowPolicy::disconnect : net::SlowPolicy::latest;
+  options.slow_bytes = one_of<std::uint64_t>(random, {4096, 16384, 1 << 20, 1 << 20});
+  options.slow_seconds = one_of(random, {1U, 2U, 4U});
+  options.history_count = one_of(random, {0U, 3U, 50U, 1000U, 1000U});
+  options.history_age_s = one_of(random, {0U, 2U, 300U});
+  options.history_bytes = one_of<std::uint64_t>(random, {1024, 1 << 20, 1 << 20});
+  options.history_total_bytes = one_of<std::uint64_t>(random, {64 << 10, 256 << 20, 256 << 20});
+  options.auto_topics = random.chance(90);
+  options.topics = {"t0", "t1"};
+  options.topic_idle_s = one_of(random, {1U, 60U});
+  options.heartbeat_s = one_of(random, {0U, 1U, 3U});
+  options.retry_ms = 100;
+  options.max_connections = one_of(random, {4U, 1000U, 1000U, 1000U});
+  options.max_per_address = one_of(random, {0U, 0U, 0U, 2U});
+  options.accept_rate = one_of(random, {0U, 0U, 0U, 5U});
+  options.max_stream_age_s = one_of(random, {0U, 0U, 0U, 3U});
+  options.request_timeout_s = one_of(random, {2U, 3U});
+  options.keep_alive_s = one_of(random, {4U, 6U});
+  options.drain_timeout_s = one_of(random, {0U, 1U, 3U});
+  return options;
+}
+
+KernelOptions draw_kernel(Random& random) {
+  KernelOptions options;
+  options.least_capacity = one_of<std::size_t>(random, {48, 300, 4000});
+  options.most_capacity = options.least_capacity * one_of<std::size_t>(random, {1, 4, 50});
+  options.late = one_of(random, {0U, 20U, 50U});
+  options.short_send = one_of(random, {0U, 10U, 60U});
+  options.full_send = one_of(random, {0U, 0U, 10U});
+  options.starved_send = one_of(random, {0U, 0U, 3U});
+  options.starved_receive = one_of(random, {0U, 0U, 10U});
+  options.small_receive = one_of(random, {0U, 50U, 90U});
+  options.stale = one_of(random, {0U, 20U});
+  options.failed_accept = one_of(random, {0U, 0U, 5U});
+  options.descriptors = one_of(random, {4096, 4096, 4096, 10});
+  return options;
+}
+
+std::vector<std::string> draw_topics(Random& random, std::size_t most) {
+  std::vector<std::string> topics;
+  for (std::uint64_t n = random.between(1, most); n > 0; --n) {
+    topics.push_back("t" + std::to_string(random.below(5)));
+  }
+  return topics;
+}
+
+void populate(World& world) {
+  Random& random = world.random;
+  const Pace paces[] = {Pace::fast, Pace::fast, Pace::slow, Pace::never};
+  for (std::uint64_t n = random.between(1, 12); n > 0; --n) {
+    Subscriber::Plan plan;
+    plan.topics = draw_topics(random, random.chance(50) ? 1 : 5);
+    plan.pace = random.pick(paces);
+    plan.never_reads_again = random.chance(30);
+    plan.http_1_0 = random.chance(20);
+    plan.requests_before = random.chance(15) ? static_cast<unsigned>(random.between(1, 20)) : 0;
+    plan.leaves = one_of(random, {0U, 5U, 50U});
+    plan.address = random.between(1, 4);
+    if (random.chance(15)) plan.start.kind = Start::Kind::earliest;
+    if (random.chance(10)) plan.start = {.kind = Start::Kind::after_id, .id = "5eed0001-999999"};
+    world.add<Subscriber>(std::move(plan));
+  }
+  for (std::uint64_t n = random.between(1, 4); n > 0; --n) {
+    Publisher::Plan plan;
+    plan.topics = draw_topics(random, 4);
+    plan.depth = one_of<std::size_t>(random, {1, 1, 4, 12});
+    plan.most_data = one_of<std::size_t>(random, {20, 60, 400});
+    plan.nonsense = one_of(random, {0U, 10U, 40U});
+    plan.in_pieces = random.chance(25);
+    plan.pace = random.chance(80) ? Pace::fast : Pace::slow;
+    plan.leaves = one_of(random, {0U, 10U});
+    plan.idle = one_of(random, {20U, 60U, 90U});
+    world.add<Publisher>(std::move(plan));
+  }
+  constexpr Nuisance::Kind kKinds[] = {Nuisance::Kind::silent, Nuisance::Kind::garbage,
+                                       Nuisance::Kind::slow_head, Nuisance::Kind::deaf};
+  for (std::uint64_t n = random.below(3); n > 0; --n) world.add<Nuisance>(random.pick(kKinds));
+}
+
+// Empty, or what went wrong. `lost`: counts worlds that the model lost track of.
+std::string run_world(std::uint64_t seed, std::uint64_t& lost) {
+  Random random(seed);
+  WorldOptions options;
+  options.shards = random.between(1, 3);
+  options.server = draw_server(random);
+  options.kernel = draw_kernel(random);
+  World world(random.below(UINT64_MAX), options);
+  populate(world);
+  const bool reconfigures = random.chance(20);
+  for (int i = 0; i < kSteps && !world.failed(); ++i) {
+    world.step();
+    if (!reconfigures || i % 80 != 79) continue;
+    net::ServerOptions next = draw_server(random);
+    next.slow_policy = options.server.slow_policy;  // clients judge by it
+    next.slow_bytes = options.server.slow_bytes;
+    world.set_options(next);
+  }
+  if (!world.failed()) world.go_quiet(12'000);
+  if (!world.failed()) world.finish();
+  if (!world.failed()) world.end(random.chance(50));
+  if (world.lost_track) {
+    ++lost;
+    return "";
+  }
+  return world.failure();
+}
+
+TEST(Sim, RandomWorldsKeepTheirPromises) {
+  net::log::set_level(net::LogLevel::error);
+  std::signal(SIGABRT, on_abort);
+  const char* only = std::getenv("TOCSIN_SEED");
+  const std::uint64_t first = number_of("TOCSIN_SEED", 1);
+  const std::uint64_t count = only != nullptr ? 1 : number_of("TOCSIN_SIM_SEEDS", kSeeds);
+  std::uint64_t lost = 0;
+  for (std::uint64_t seed = first; seed < first + count; ++seed) {
+    const std::string command = replay_command(seed);
+    command.copy(replay, sizeof(replay));
+    replay_size = static_cast<std::sig_atomic_t>(std::min(command.size(), sizeof(replay)));
+    const std::string failure = run_world(seed, lost);
+    ASSERT_EQ(failure, "") << "seed " << seed << ", " << command;
+  }
+  std::signal(SIGABRT, SIG_DFL);
+  EXPECT_LE(lost * 50, count + 50) << "worlds that said nothing";
+}
+
+}  // namespace
+}  // namespace tocsin::sim
