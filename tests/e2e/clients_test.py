@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+"""`tocsin publish` and `tocsin subscribe` as processes against `tocsin serve`."""
+
+import json
+import signal
+import unittest
+
+from hub import Hub, Process, eventually, run
+
+
+def data_of(lines):
+    return [json.loads(line)["data"] for line in lines]
+
+
+class Clients(unittest.TestCase):
+    def setUp(self):
+        self.hub = Hub("--drain-timeout", "0s")
+        self.addCleanup(self.hub.__exit__)
+
+    def subscriber(self, count, *arguments):
+        process = Process("subscribe", "--url", self.hub.url, "--json", "--count", str(count),
+                          "--stream", "a", *arguments)
+        self.addCleanup(process.__exit__)
+        self.wait_streams(1)
+        return process
+
+    def wait_streams(self, count):
+        def streams():
+            page = self.hub.ask("GET", "/metrics")[2]
+            return sum(float(line.rsplit(" ", 1)[1]) for line in page.splitlines()
+                       if line.startswith("tocsin_connections{") and 'state="stream"' in line)
+        eventually(lambda: streams() == count, f"{count} streams")
+
+    def publish(self, *arguments, **more):
+        return run("publish", "--url", self.hub.url, "--stream", "a", *arguments, **more)
+
+    def test_arguments(self):
+        reader = self.subscriber(2)
+        self.publish("--type", "note", "one", "two\nlines")
+        events = [json.loads(line) for line in reader.wait_out(2)]
+        self.assertEqual([(e["type"], e["data"]) for e in events],
+                         [("note", "one"), ("note", "two\nlines")])
+        self.assertNotEqual(events[0]["id"], events[1]["id"])
+        self.assertEqual(reader.wait_exit(), 0)
+
+    def test_lines(self):
+        count = 5000
+        reader = self.subscriber(count)
+        lines = [f"line {i}" for i in range(count)]
+        self.publish(stdin="\n".join(lines) + "\n")
+        self.assertEqual(data_of(reader.wait_out(count)), lines)
+        self.assertEqual(reader.wait_exit(), 0)
+
+    def test_ndjson_and_what_is_refused(self):
+        reader = self.subscriber(2)
+        _, error = self.publish("--ndjson", stdin='{"data":{"a":1},"type":"t","id":"mine"}\nnonsense\n'
+                                '{"data":"last"}\n', status=1)
+        self.assertIn("2", error)
+        events = [json.loads(line) for line in reader.wait_out(2)]
+        self.assertEqual(events[0], {"type": "t", "id": "mine", "data": '{"a":1}'})
+        self.assertEqual(events[1]["data"], "last")
+
+    def test_nobody_is_there(self):
+        self.assertEqual(self.hub.stop(), 0)
+        _, error = self.publish("--retries", "0", "x", status=1)
+        self.assertIn("refused", error.lower())
+        run("publish", "--url", "ftp://nowhere", "x", status=2)
+        run("subscribe", "--url", self.hub.url, "--no-reconnect", status=1)
+
+    def test_subscribe_resumes(self):
+        for i in range(4):
+            self.hub.publish("a", str(i))
+        out, _ = run("subscribe", "--url", self.hub.url, "--stream", "a", "--json", "--count", "2",
+                     "--last-event-id", "earliest")
+        events = [json.loads(line) for line in out.splitlines()]
+        self.assertEqual([e["data"] for e in events], ["0", "1"])
+        out, _ = run("subscribe", "--url", self.hub.url, "--stream", "a", "--count", "2",
+                     "--last-event-id", events[-1]["id"])
+        self.assertEqual(out, "2\n3\n")
+
+    def test_subscribe_survives_a_restart(self):
+        reader = self.subscriber(3)
+        self.hub.publish("a", "before")
+        self.assertEqual(data_of(reader.wait_out(1)), ["before"])
+        address = self.hub.address
+        self.assertEqual(self.hub.stop(), 0)
+        self.hub = Hub("--drain-timeout", "0s", listen=address)
+        self.addCleanup(self.hub.__exit__)
+        self.wait_streams(1)
+        self.hub.publish("a", "after")
+        events = [json.loads(line) for line in reader.wait_out(3)]
+        # The history was lost with the old process, and the reader is told so.
+        self.assertEqual(events[1]["type"], "gap")
+        self.assertEqual(json.loads(events[1]["data"])["reason"], "unknown_id")
+        self.assertEqual(events[2]["data"], "after")
+        self.assertEqual(reader.wait_exit(), 0)
+
+    def test_subscribe_ends_by_signal(self):
+        reader = self.subscriber(100)
+        self.hub.publish("a", "x")
+        reader.wait_out(1)
+        reader.signal(signal.SIGTERM)
+        self.assertIn(reader.wait_exit(), (0, 1))
+        self.wait_streams(0)
+
+
+if __name__ == "__main__":
+    unittest.main()

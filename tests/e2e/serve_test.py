@@ -1,0 +1,229 @@
+#!/usr/bin/env python3
+"""`tocsin serve`, `check` and `demo` as processes: configuration, signals, limits, notifications."""
+
+import os
+import resource
+import signal
+import socket
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+from hub import Connection, Hub, Process, eventually, run
+
+
+class Serve(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+
+    def config(self, *lines):
+        path = Path(self.folder.name) / "tocsin.toml"
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return str(path)
+
+    @staticmethod
+    def each_backend():
+        yield "epoll"
+        # Where a sandbox forbids io_uring the hub ends and says so.
+        with Process("serve", "--listen", "127.0.0.1:0", "--io", "uring") as probe:
+            eventually(lambda: probe.log)
+            if "cannot start" in "".join(probe.log):
+                return
+        yield "uring"
+
+    def test_serves_on_either_backend_and_says_which(self):
+        for io in self.each_backend():
+            with Hub("--io", io) as hub:
+                name = "io_uring" if io == "uring" else "epoll"
+                self.assertIn(f"io={name}", hub.wait_log("msg=listening"))
+                self.assertRegex(hub.ask("GET", "/metrics")[2], rf'tocsin_info{{.*io="{name}"}} 1')
+                with hub.stream("/events?stream=a") as stream:
+                    hub.publish("a", "hello")
+                    stream.read_until(b"data: hello\n\n")
+                self.assertEqual(hub.stop(), 0)
+
+    def test_reads_its_configuration(self):
+        config = self.config('listen = ["127.0.0.1:0"]', "auto_topics = false", 'topics = ["known"]',
+                             "get_publish = false")
+        with Hub("--config", config, "--get-publish", "true") as hub:
+            self.assertEqual(hub.ask("GET", "/publish?stream=known&msg=x")[0], 204, "flags win")
+            self.assertEqual(hub.ask("GET", "/events?stream=other")[0], 404)
+
+    def test_an_unknown_key_is_an_error_with_its_line(self):
+        config = self.config("shards = 1", "", "hartbeat = 15", 'io = "kqueue"')
+        for command in ("serve", "check", "demo"):
+            _, error = run(command, "--config", config, status=2)
+            self.assertIn(f"{config}:3: hartbeat is not a known key", error)
+            self.assertIn(f"{config}:4: io ", error)
+
+    def test_wrong_flags_are_errors(self):
+        self.assertIn("--shards", run("serve", "--shards", "1000", status=2)[1])
+        run("serve", "--no-such-flag", status=2)
+        run("no-such-command", status=2)
+        run(status=2)
+        run("--help")
+        self.assertRegex(run("--version")[0], r"^\d+\.\d+\.\d+\n$")
+        self.assertIn("nowhere.toml", run("serve", "--config", "/nowhere.toml", status=2)[1])
+
+    def test_check_prints_what_is_in_effect_and_can_be_read_back(self):
+        printed, _ = run("check", "--heartbeat", "7s", "--shards", "3")
+        self.assertIn('heartbeat = "7s"', printed)
+        self.assertIn("shards = 3", printed)
+        again, _ = run("check", "--config", self.config(printed))
+        self.assertEqual(again, printed)
+        self.assertEqual(run("check", "--quiet")[0], "")
+
+    def test_a_port_in_use_is_an_error(self):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            address = "127.0.0.1:%d" % taken.getsockname()[1]
+            _, error = run("serve", "--listen", address, status=1)
+            self.assertIn(address, error)
+            self.assertIn("in use", error)
+        with Hub() as hub:  # another hub shares with SO_REUSEPORT, and must not
+            _, error = run("serve", "--listen", hub.address, status=1)
+            self.assertIn("in use", error)
+            self.assertEqual(hub.ask("GET", "/healthz")[0], 200)
+
+    def test_can_be_started_again_at_once_on_its_port(self):
+        listen = "127.0.0.1:0"
+        for _ in range(3):
+            with Hub("--drain-timeout", "0s", listen=listen) as hub:
+                listen = hub.address
+                with hub.stream("/events"):
+                    self.assertEqual(hub.stop(), 0)
+
+    def test_sighup_applies_what_it_can_and_names_the_rest(self):
+        for io in self.each_backend():
+            config = self.config('history_count = 100', 'heartbeat = 0')
+            with Hub("--config", config, "--io", io) as hub:
+                for i in range(3):
+                    hub.publish("a", f"event {i}")
+                with hub.stream("/events?stream=a") as stream:
+                    self.config('history_count = 1', 'heartbeat = "1s"', "shards = 7",
+                                'slow_time = "9s"')
+                    hub.signal(signal.SIGHUP)
+                    applied = hub.wait_log("configuration reloaded")
+                    for key in ("history_count", "heartbeat", "slow_time"):
+                        self.assertIn(key, applied)
+                    self.assertIn("shards", hub.wait_log("restart is needed"))
+                    stream.read_until(b"\n: keepalive\n")  # the stream has stayed, and has noticed
+                with hub.stream("/events?stream=a&last_event_id=earliest") as stream:
+                    self.assertNotIn(b"event 1", stream.read_until(b"data: event 2\n\n"))
+                self.config("history_count = -5")
+                hub.signal(signal.SIGHUP)
+                self.assertIn("history_count", hub.wait_log("configuration not reloaded"))
+                self.assertEqual(hub.ask("GET", "/readyz")[0], 200)
+
+    def test_sigterm_drains_and_a_second_one_ends_at_once(self):
+        for io in self.each_backend():
+            with Hub("--drain-timeout", "1s", "--io", io) as hub:
+                with hub.stream("/events?stream=a") as stream:
+                    hub.publish("a", "last words")
+                    hub.signal(signal.SIGTERM)
+                    self.assertIn(b"data: last words\n\n", stream.read_to_end())
+                    self.assertEqual(hub.wait_exit(), 0)
+                    self.assertIn("msg=stopped", hub.log[-1])
+            with Hub("--drain-timeout", "3600s", "--io", io) as hub:
+                with hub.stream("/events") as one, hub.stream("/events") as two:
+                    hub.signal(signal.SIGINT)
+                    hub.wait_log("msg=draining")
+                    with self.assertRaises(OSError):
+                        while True:
+                            hub.connect().socket.close()
+                    hub.signal(signal.SIGTERM)
+                    self.assertEqual(hub.wait_exit(), 0)
+                    one.read_to_end()
+                    two.read_to_end()
+
+    def test_sigpipe_and_a_log_that_nobody_reads(self):
+        with Hub("--drain-timeout", "0s") as hub:
+            hub.signal(signal.SIGPIPE)
+            os.close(os.dup(hub.process.stderr.fileno()))
+            with hub.stream("/events?stream=a") as stream:
+                stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            for _ in range(20):
+                hub.publish("a", "to nobody")
+            self.assertEqual(hub.ask("GET", "/healthz")[0], 200)
+        reader, writer = os.pipe()
+        with Process("serve", "--listen", "127.0.0.1:0", before=lambda: os.dup2(writer, 2)) as hub:
+            os.close(writer)
+            line = b""
+            while b"listening" not in line:
+                line += os.read(reader, 4096)
+            os.close(reader)
+            for _ in range(5):
+                hub.signal(signal.SIGHUP)  # each writes to the log
+            address = line.split(b"address=")[1].split()[0].decode()
+            with Connection("127.0.0.1", int(address.rsplit(":", 1)[1])) as connection:
+                self.assertEqual(connection.ask("GET", "/healthz")[0], 200)
+            hub.signal(signal.SIGTERM)
+            self.assertEqual(hub.wait_exit(), 0)
+
+    def test_survives_without_descriptors(self):
+        def few():
+            resource.setrlimit(resource.RLIMIT_NOFILE, (50, 50))
+        for io in self.each_backend():
+            with Hub("--io", io, "--shards", "1", before=few) as hub:
+                clients = [hub.connect() for _ in range(100)]
+                for client in clients:
+                    try:
+                        client.send(b"GET /events HTTP/1.1\r\nHost: h\r\n\r\n")
+                    except OSError:
+                        pass  # refused already
+                served = 0
+                for client in clients[:30]:
+                    served += client.response()[0] == 200
+                self.assertEqual(served, 30)
+                self.assertIn("Too many open files", hub.wait_log("accepting paused"))
+                before, begin = hub.cpu_seconds(), time.monotonic()
+                eventually(lambda: time.monotonic() - begin > 1)  # how busy it is meanwhile
+                self.assertLess((hub.cpu_seconds() - before) / (time.monotonic() - begin), 0.5)
+                for client in clients:
+                    client.socket.close()
+                eventually(lambda: self.status_of(hub) == 200, "serving again")
+                self.assertLess(len([line for line in hub.log if "accepting paused" in line]), 20)
+
+    @staticmethod
+    def status_of(hub):
+        try:
+            return hub.ask("GET", "/healthz")[0]
+        except (OSError, AssertionError):
+            return 0
+
+    def test_tells_systemd(self):
+        path = os.path.join(self.folder.name, "notify")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.bind(path)
+            notify.settimeout(60)
+            environment = {**os.environ, "NOTIFY_SOCKET": path, "WATCHDOG_USEC": "400000"}
+            config = self.config("heartbeat = 5")
+            with Hub("--config", config, "--drain-timeout", "0s", environment=environment) as hub:
+                self.expect(notify, "READY=1")
+                for _ in range(3):
+                    self.expect(notify, "WATCHDOG=1")
+                hub.signal(signal.SIGHUP)
+                self.expect(notify, "RELOADING=1")
+                self.expect(notify, "READY=1")
+                hub.signal(signal.SIGTERM)
+                self.expect(notify, "STOPPING=1")
+                self.assertEqual(hub.wait_exit(), 0)
+
+    @staticmethod
+    def expect(notify, text):
+        while text not in notify.recv(4096).decode().split("\n"):
+            pass
+
+    def test_the_demo_has_feeds(self):
+        with Hub("--drain-timeout", "0s", command="demo") as hub:
+            with hub.stream("/events?last_event_id=earliest") as stream:
+                missing = {"tick", "progress"}
+                while missing:  # all begin at once
+                    event = stream.read_until(b"\n\n").decode()
+                    missing -= {name for name in missing if f"event: {name}\n" in event}
+            self.assertEqual(hub.stop(), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()

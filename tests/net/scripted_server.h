@@ -1,0 +1,167 @@
+// A server that plays prepared answers, one script per connection, in a thread of its own.
+#pragma once
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace tocsin::net {
+
+class ScriptedServer {
+ public:
+  // One accepted connection, used by its script only. Closed when the script returns.
+  class Connection {
+   public:
+    explicit Connection(int fd) : fd_(fd) {}
+
+    // The next request's head and body (by Content-Length); empty if the client has left.
+    std::string read_request() {
+      std::size_t head_end = 0;
+      while ((head_end = in_.find("\r\n\r\n")) == std::string::npos) {
+        if (!receive()) return "";
+      }
+      const auto field = in_.find("Content-Length: ");
+      std::size_t size = head_end + 4;
+      if (field < head_end) size += std::strtoul(in_.c_str() + field + 16, nullptr, 10);
+      while (in_.size() < size) {
+        if (!receive()) return "";
+      }
+      std::string request = in_.substr(0, size);
+      in_.erase(0, size);
+      return request;
+    }
+
+    void send(std::string_view bytes) {
+      while (!bytes.empty()) {
+        const auto sent = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+        if (sent <= 0) return;  // the client has left; its test says whether it may
+        bytes.remove_prefix(static_cast<std::size_t>(sent));
+      }
+    }
+
+    // One segment a byte: the client sees (nearly) every cut.
+    void send_by_bytes(std::string_view bytes) {
+      for (const char& byte : bytes) send({&byte, 1});
+    }
+
+    // Until the client closes.
+    void wait_for_close() {
+      while (receive()) {
+      }
+    }
+
+    // RST instead of FIN when the script returns.
+    void reset() {
+      const linger hard{1, 0};
+      setsockopt(fd_, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+    }
+
+   private:
+    bool receive() {
+      char buffer[4096];
+      const auto got = ::recv(fd_, buffer, sizeof buffer, 0);
+      if (got > 0) in_.append(buffer, static_cast<std::size_t>(got));
+      return got > 0;
+    }
+
+    int fd_;
+    std::string in_;
+  };
+  using Script = std::function<void(Connection&)>;
+
+  // Plays scripts[i] on the i-th connection; afterwards nobody accepts.
+  explicit ScriptedServer(std::vector<Script> scripts, int family = AF_INET)
+      : family_(family), listener_(socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    if (family == AF_INET) {
+      sockaddr_in address{};
+      address.sin_family = AF_INET;
+      address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+      open(address);
+      port_ = ntohs(address.sin_port);
+    } else {
+      sockaddr_in6 address{};
+      address.sin6_family = AF_INET6;
+      address.sin6_addr = in6addr_loopback;
+      open(address);
+      port_ = ntohs(address.sin6_port);
+    }
+    thread_ = std::thread([this, s = std::move(scripts)] { play(s); });
+  }
+
+  ~ScriptedServer() {
+    {
+      const std::lock_guard lock(mutex_);
+      shutdown(listener_, SHUT_RDWR);  // wakes accept(2)
+      if (current_ >= 0) shutdown(current_, SHUT_RDWR);
+      over_ = true;
+    }
+    thread_.join();
+    if (listener_ >= 0) ::close(listener_);
+  }
+  ScriptedServer(const ScriptedServer&) = delete;
+  ScriptedServer& operator=(const ScriptedServer&) = delete;
+
+  [[nodiscard]] int port() const { return port_; }
+  [[nodiscard]] std::string url(std::string_view target = "/events") const {
+    const char* host = family_ == AF_INET ? "127.0.0.1" : "[::1]";
+    return "http://" + std::string(host) + ":" + std::to_string(port_) + std::string(target);
+  }
+  [[nodiscard]] int connections() const { return connections_; }
+
+ private:
+  template <typename Address>
+  void open(Address& address) {
+    socklen_t size = sizeof address;
+    auto* raw = reinterpret_cast<sockaddr*>(&address);
+    if (bind(listener_, raw, size) != 0 || listen(listener_, 64) != 0 ||
+        getsockname(listener_, raw, &size) != 0) {
+      std::perror("scripted server");
+      std::abort();
+    }
+  }
+
+  void play(const std::vector<Script>& scripts) {
+    for (const Script& script : scripts) {
+      const int fd = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+      if (fd < 0) return;
+      const int on = 1;
+      setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+      {
+        const std::lock_guard lock(mutex_);
+        current_ = fd;
+        if (over_) shutdown(fd, SHUT_RDWR);
+      }
+      ++connections_;
+      Connection connection(fd);
+      script(connection);
+      const std::lock_guard lock(mutex_);
+      current_ = -1;
+      ::close(fd);
+    }
+    const std::lock_guard lock(mutex_);
+    if (!over_) ::close(std::exchange(listener_, -1));
+  }
+
+  int family_;
+  int listener_;
+  int port_ = 0;
+  std::atomic<int> connections_ = 0;
+  std::mutex mutex_;
+  int current_ = -1;   // guarded by mutex_; the connection whose script runs
+  bool over_ = false;  // guarded by mutex_
+  std::thread thread_;
+};
+
+}  // namespace tocsin::net

@@ -1,0 +1,184 @@
+// Ending: the drain, the stop, and what probes see of it.
+#include <chrono>
+#include <deque>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/net/server_fixture.h"
+#include "tests/net/socket_pair.h"
+
+namespace tocsin::net {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+using testing::HasSubstr;
+
+class ServerDrain : public ServerTest {
+ protected:
+  [[nodiscard]] bool refuses_connections() const {
+    try {
+      const TestClient client(address());
+      return false;
+    } catch (const std::runtime_error&) {
+      return true;
+    }
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Server, ServerDrain, testing::ValuesIn(ServerTest::kBackends),
+                         ServerTest::backend_name);
+
+TEST_P(ServerDrain, ProbesTellHowItStands) {
+  start();
+  EXPECT_EQ(get("/healthz").body, "ok\n");
+  EXPECT_EQ(get("/readyz").status, 200);
+  options.drain_timeout_s = 60;
+  server().reload(options);
+  TestClient probe = connect();
+  EXPECT_EQ(probe.request("GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n").status, 200);
+  // A request that is under way keeps its connection; its answer is the last.
+  probe.send("GET /readyz HTTP/1.1\r\nHost: h\r\nX");
+  EXPECT_TRUE(eventually([&] { return sum(&ShardMetrics::requests_open) == 1; }));
+  server().drain();
+  EXPECT_TRUE(eventually([&] { return refuses_connections(); }));
+  probe.send(": y\r\n\r\n");
+  const TestResponse response = probe.response();
+  EXPECT_EQ(response.status, 503);
+  EXPECT_EQ(response.header("Connection"), "close");
+}
+
+TEST_P(ServerDrain, StreamsEndSpreadOverItsTime) {
+  options.drain_timeout_s = 2;
+  start();
+  std::deque<TestSubscriber> streams;
+  for (int i = 0; i < 40; ++i) streams.emplace_back(address());
+  const auto begin = steady_clock::now();
+  server().drain();
+  EXPECT_TRUE(eventually([&] { return refuses_connections(); }));
+  std::size_t open_in_the_middle = 0;
+  EXPECT_TRUE(eventually([&] {
+    if (steady_clock::now() - begin > milliseconds(700) && open_in_the_middle == 0) {
+      open_in_the_middle = sum(&ShardMetrics::streams_open);
+    }
+    return server().ended();
+  }));
+  EXPECT_GE(steady_clock::now() - begin, milliseconds(1500)) << "all at once";
+  EXPECT_GT(open_in_the_middle, 0U);
+  EXPECT_LT(open_in_the_middle, 40U);
+  for (TestSubscriber& stream : streams) stream.wait_end();
+  server().wait();
+}
+
+TEST_P(ServerDrain, AnIdleServerEndsAtOnce) {
+  options.drain_timeout_s = 60;
+  start();
+  server().drain();
+  EXPECT_TRUE(eventually([&] { return server().ended(); }));
+}
+
+TEST_P(ServerDrain, NoTimeIsAnEndAtOnce) {
+  options.drain_timeout_s = 0;
+  start();
+  TestSubscriber stream = subscribe();
+  TestClient idle = connect();
+  server().drain();
+  stream.wait_end();
+  idle.wait_closed();
+  EXPECT_TRUE(eventually([&] { return server().ended(); }));
+}
+
+// Events that were published before a stream ends are on the wire before its end.
+TEST_P(ServerDrain, NothingPublishedIsLostByIt) {
+  options.drain_timeout_s = 1;
+  start();
+  TestSubscriber stream = subscribe("/events?stream=a");
+  TestClient publisher = connect();
+  EXPECT_EQ(publisher.request(post("stream=a", "last")).status, 204);
+  server().drain();
+  stream.wait_end();
+  ASSERT_EQ(stream.events().size(), 1U);
+  EXPECT_EQ(stream.events()[0].data, "last");
+}
+
+TEST_P(ServerDrain, NewStreamsAreRefusedDuringIt) {
+  options.drain_timeout_s = 60;
+  start();
+  TestClient client = connect();
+  client.send("GET /events HTTP/1.1\r\nHost: ");
+  EXPECT_TRUE(eventually([&] { return sum(&ShardMetrics::requests_open) == 1; }));
+  server().drain();
+  EXPECT_TRUE(eventually([&] { return refuses_connections(); }));
+  client.send("h\r\n\r\n");
+  const TestResponse response = client.response();
+  EXPECT_EQ(response.status, 503);
+  EXPECT_THAT(response.body, HasSubstr("shutting down"));
+}
+
+TEST_P(ServerDrain, AStopEndsItAtOnce) {
+  options.drain_timeout_s = 3600;
+  start();
+  std::deque<TestSubscriber> streams;
+  for (int i = 0; i < 10; ++i) streams.emplace_back(address());
+  server().drain();
+  EXPECT_TRUE(eventually([&] { return refuses_connections(); }));
+  server().stop();
+  for (TestSubscriber& stream : streams) stream.wait_end();
+  EXPECT_TRUE(eventually([&] { return server().ended(); }));
+}
+
+TEST_P(ServerDrain, EveryShardTurnsItsLoop) {
+  start();
+  (void)server().all_turned();
+  EXPECT_TRUE(eventually([&] { return server().all_turned(); })) << "an idle one too";
+}
+
+// Two hubs on one port would each get half of the clients and none of the other's events.
+TEST_P(ServerDrain, APortThatIsTakenIsAnError) {
+  start();
+  for (const std::uint32_t shards : {1U, 2U}) {
+    ServerOptions second = options;
+    second.listen = {address()};
+    second.shards = shards;
+    const auto started = Server::start(second);
+    ASSERT_FALSE(started.has_value());
+    EXPECT_THAT(started.error(), HasSubstr(address()));
+    EXPECT_THAT(started.error(), HasSubstr("in use"));
+  }
+  EXPECT_EQ(get("/healthz").status, 200);
+}
+
+TEST_P(ServerDrain, AnAddressThatIsNotOursIsAnError) {
+  options.listen = {"127.0.0.1:0", "192.0.2.1:1"};
+  const auto started = Server::start(options);
+  ASSERT_FALSE(started.has_value());
+  EXPECT_THAT(started.error(), HasSubstr("192.0.2.1:1"));
+}
+
+TEST_P(ServerDrain, ListensOnSeveralAddresses) {
+  options.listen = {"127.0.0.1:0", "[::1]:0"};
+  start();
+  ASSERT_EQ(server().addresses().size(), 2U);
+  EXPECT_THAT(server().addresses()[1], testing::StartsWith("[::1]:"));
+  EXPECT_EQ(get("/healthz").status, 200);
+}
+
+// Options that streams notice while they are open.
+TEST_P(ServerDrain, AReloadReachesOpenStreams) {
+  options.heartbeat_s = 0;
+  start();
+  TestSubscriber stream = subscribe("/events?stream=a");
+  const auto comments = stream.parser().comments();
+  options.heartbeat_s = 1;
+  options.history_count = 1;
+  server().reload(options);
+  stream.wait_until([&] { return stream.parser().comments() > comments; });
+  publish("stream=a", "1");
+  publish("stream=a", "2");
+  EXPECT_EQ(stream.wait_data(2)[1], "2");
+  TestSubscriber late = subscribe("/events?stream=a&last_event_id=earliest");
+  EXPECT_EQ(late.wait_data(1)[0], "2") << "the new bound";
+}
+
+}  // namespace
+}  // namespace tocsin::net

@@ -1,0 +1,145 @@
+// No descriptor is left: nobody is hurt, who waits is told or waits, the loop does not spin, and it
+// goes on by itself.
+#include <sys/resource.h>
+
+#include <optional>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/net/server_fixture.h"
+#include "tests/net/socket_pair.h"
+
+namespace tocsin::net {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr int kClients = 100;
+const std::string kSubscribe = "GET /events HTTP/1.1\r\nHost: h\r\n\r\n";
+
+class DescriptorLimit {
+ public:
+  explicit DescriptorLimit(rlim_t most) {
+    ::getrlimit(RLIMIT_NOFILE, &before_);
+    const rlimit lower{.rlim_cur = most, .rlim_max = before_.rlim_max};
+    ::setrlimit(RLIMIT_NOFILE, &lower);
+  }
+  ~DescriptorLimit() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+  DescriptorLimit(const DescriptorLimit&) = delete;
+  DescriptorLimit& operator=(const DescriptorLimit&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+class ServerExhaustion : public ServerTest {
+ protected:
+  // A server whose shard runs out of descriptors soon, while we have what we need. io_uring notes
+  // the limit where an accept is asked for, hence twice.
+  void start_limited() {
+    const Fd lowest{::dup(0)};
+    const auto most = static_cast<rlim_t>(lowest.get()) + 20;
+    {
+      const DescriptorLimit limit(most);
+      start();
+      EXPECT_TRUE(eventually([&] { return sum(&ShardMetrics::loops) > 0; }));
+    }
+    open_sockets();
+    limit_.emplace(most);
+  }
+  // Opened now, connected later: connecting needs no descriptor.
+  void open_sockets() {
+    for (int i = 0; i < kClients; ++i) {
+      sockets_.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    }
+  }
+  TestClient connect_one() {
+    if (sockets_.empty()) throw std::runtime_error("the test has used all its sockets");
+    Fd fd = std::move(sockets_.back());
+    sockets_.pop_back();
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    to.sin_port = htons(static_cast<std::uint16_t>(std::stoi(address().substr(10))));
+    if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&to), sizeof(to)) != 0) {
+      throw std::runtime_error("connect");
+    }
+    return TestClient::adopt(fd.release());
+  }
+  // 200, 503, or 0 for a reset: who writes after the refusal was sent may lose it.
+  static int try_subscribe(TestClient& client) {
+    if (!client.try_send(kSubscribe)) return 0;
+    try {
+      const TestResponse response = client.response();
+      if (response.status == 503) {
+        EXPECT_EQ(response.header("Content-Type"), "application/problem+json");
+        EXPECT_FALSE(response.header("Retry-After").empty());
+        EXPECT_TRUE(response.body.ends_with("another connection\"}")) << response.body;
+        EXPECT_EQ(client.read_to_end(), "") << "more than its Content-Length";
+      }
+      return response.status;
+    } catch (const std::runtime_error&) {
+      return 0;
+    }
+  }
+
+  std::vector<Fd> sockets_;
+  std::optional<DescriptorLimit> limit_;
+};
+INSTANTIATE_TEST_SUITE_P(Server, ServerExhaustion, testing::ValuesIn(ServerTest::kBackends),
+                         ServerTest::backend_name);
+
+TEST_P(ServerExhaustion, NoDescriptorsLeft) {
+  options.shards = 1;
+  start_limited();
+  TestClient publisher = connect_one();
+  EXPECT_EQ(publisher.request(post("", "before")).status, 204);
+  std::vector<TestClient> streams;
+  int status = 200;
+  while (status == 200) {
+    streams.push_back(connect_one());
+    status = try_subscribe(streams.back());
+    ASSERT_LT(streams.size(), 30U) << "the limit is not met";
+  }
+  streams.pop_back();
+  ASSERT_GT(streams.size(), 1U);
+  // In a pause who connects and asks is told, not reset.
+  EXPECT_TRUE(eventually([&] {
+    TestClient client = connect_one();
+    return try_subscribe(client) == 503;
+  }));
+  EXPECT_GE(rejections(Rejection::exhausted), 1U);
+
+  const std::uint64_t turns = sum(&ShardMetrics::loops);
+  for (int i = 0; i < 3; ++i) {
+    const std::uint64_t pauses = sum(&ShardMetrics::accept_pauses);
+    EXPECT_TRUE(eventually([&] {
+      TestClient client = connect_one();
+      EXPECT_NE(try_subscribe(client), 200);
+      return sum(&ShardMetrics::accept_pauses) > pauses;
+    }));
+  }
+  EXPECT_LT(sum(&ShardMetrics::loops) - turns, 200U) << "a busy loop";
+
+  // Those who are there are served.
+  EXPECT_EQ(publisher.request(post("", "still here")).status, 204);
+  for (TestClient& stream : streams) {
+    EXPECT_THAT(stream.read_until("data: still here"), HasSubstr("id: "));
+  }
+  // Room again, below the limit: accepting goes on by itself.
+  streams.pop_back();
+  EXPECT_TRUE(eventually([&] {
+    TestClient client = connect_one();
+    return try_subscribe(client) == 200;
+  }));
+  limit_.reset();
+  EXPECT_TRUE(eventually([&] {
+    TestClient client = connect();
+    return try_subscribe(client) == 200;
+  }));
+}
+
+}  // namespace
+}  // namespace tocsin::net
