@@ -53,8 +53,8 @@ struct ServerOptions {
 
   // --- streams
 
-  // Seconds of silence after which a comment is sent. 0: never; then a vanished client is found
-  // only by the next event.
+  // Seconds of silence after which a comment is sent, give or take a quarter. 0: never; then a
+  // vanished client is found only by the next event.
   std::uint32_t heartbeat_s = 15;
   // Reconnection time sent as `retry:`, milliseconds; jittered per stream by the server.
   std::uint32_t retry_ms = 3000;

@@ -82,8 +82,8 @@ void Shard::on_deadline(std::uint32_t slot, Connection& connection) {
 // --- heartbeats ---
 
 // Every slot is looked at four times per interval, a part of the table at a time, and one that has
-// been silent for long enough is sent a comment: no stream is silent for longer than the interval,
-// and no burst. Shards begin at different times.
+// been silent for about the interval is sent a comment: once per interval on average, after five
+// quarters of it at the latest, and no burst. Shards begin at different times.
 void Shard::send_heartbeats() {
   const std::uint64_t interval_ms = std::uint64_t{options_->heartbeat_s} * 1000;
   const bool watch =
@@ -118,9 +118,9 @@ void Shard::heartbeat(std::uint32_t slot) {
     return;
   }
   const std::uint32_t silent_ds = now_ds() - connection.last_sent_ds;
-  // From a half to three quarters of the interval, by slot: a broadcast made all silent at once.
+  // From three quarters of the interval to all of it, by slot: a broadcast made all silent at once.
   const std::uint32_t due_ds =
-      options_->heartbeat_s * (500 + (slot * 2654435761U >> 16) % 250) / 100;
+      options_->heartbeat_s * (750 + (slot * 2654435761U >> 16) % 250) / 100;
   if (options_->heartbeat_s == 0 || silent_ds < due_ds) return;
   if (connection.blocked || connection.ready || connection.owes()) return;
   connection.attach().owed.push_back({nullptr, proto::kHeartbeat});

@@ -172,9 +172,7 @@ class Serve(unittest.TestCase):
                         client.send(b"GET /events HTTP/1.1\r\nHost: h\r\n\r\n")
                     except OSError:
                         pass  # refused already
-                served = 0
-                for client in clients[:30]:
-                    served += client.response()[0] == 200
+                served = sum(client.response()[0] == 200 for client in clients[:30])
                 self.assertEqual(served, 30)
                 self.assertIn("Too many open files", hub.wait_log("accepting paused"))
                 before, begin = hub.cpu_seconds(), time.monotonic()

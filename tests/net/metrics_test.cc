@@ -16,7 +16,7 @@ namespace {
 
 TEST(Histogram, CountsByPowersOfTwo) {
   Histogram<5> histogram;
-  for (const std::uint64_t value : {0, 1, 2, 3, 4, 5, 8, 9, 1000}) histogram.record(value);
+  for (const std::uint64_t value : {0U, 1U, 2U, 3U, 4U, 5U, 8U, 9U, 1000U}) histogram.record(value);
   EXPECT_EQ(histogram.bucket(0), 2U);  // 0, 1
   EXPECT_EQ(histogram.bucket(1), 1U);  // 2
   EXPECT_EQ(histogram.bucket(2), 2U);  // 3, 4

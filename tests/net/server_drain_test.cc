@@ -88,6 +88,23 @@ TEST_P(ServerDrain, NoTimeIsAnEndAtOnce) {
   EXPECT_TRUE(eventually([&] { return server().ended(); }));
 }
 
+// Who is asking is not cut off in the middle; the drain comes back to it at its end.
+TEST_P(ServerDrain, ARequestUnderWayIsFinished) {
+  options.drain_timeout_s = 20;
+  options.shards = 1;
+  start();
+  TestClient asking = connect();  // the first slot: the drain begins there
+  asking.send("GET /healthz HTTP/1.1\r\nHost: ");
+  EXPECT_TRUE(eventually([&] { return sum(&ShardMetrics::requests_open) == 1; }));
+  std::deque<TestSubscriber> streams;
+  for (int i = 0; i < 200; ++i) streams.emplace_back(address());
+  server().drain();
+  EXPECT_TRUE(eventually([&] { return sum(&ShardMetrics::streams_open) < 200; }));
+  asking.send("h\r\n\r\n");
+  EXPECT_EQ(asking.response().body, "ok\n");
+  EXPECT_EQ(asking.read_to_end(), "");
+}
+
 // Events that were published before a stream ends are on the wire before its end.
 TEST_P(ServerDrain, NothingPublishedIsLostByIt) {
   options.drain_timeout_s = 1;

@@ -2,10 +2,10 @@
 // goes on by itself.
 #include <sys/resource.h>
 
+#include <chrono>
 #include <optional>
 #include <vector>
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "tests/net/server_fixture.h"
@@ -13,8 +13,6 @@
 
 namespace tocsin::net {
 namespace {
-
-using testing::HasSubstr;
 
 constexpr int kClients = 100;
 const std::string kSubscribe = "GET /events HTTP/1.1\r\nHost: h\r\n\r\n";
@@ -92,6 +90,9 @@ INSTANTIATE_TEST_SUITE_P(Server, ServerExhaustion, testing::ValuesIn(ServerTest:
                          ServerTest::backend_name);
 
 TEST_P(ServerExhaustion, NoDescriptorsLeft) {
+#ifdef __SANITIZE_THREAD__
+  GTEST_SKIP() << "one descriptor table for all threads: see net/server.cc";
+#endif
   options.shards = 1;
   start_limited();
   TestClient publisher = connect_one();
@@ -113,6 +114,7 @@ TEST_P(ServerExhaustion, NoDescriptorsLeft) {
   EXPECT_GE(rejections(Rejection::exhausted), 1U);
 
   const std::uint64_t turns = sum(&ShardMetrics::loops);
+  const auto begin = std::chrono::steady_clock::now();
   for (int i = 0; i < 3; ++i) {
     const std::uint64_t pauses = sum(&ShardMetrics::accept_pauses);
     EXPECT_TRUE(eventually([&] {
@@ -122,11 +124,12 @@ TEST_P(ServerExhaustion, NoDescriptorsLeft) {
     }));
   }
   EXPECT_LT(sum(&ShardMetrics::loops) - turns, 200U) << "a busy loop";
+  EXPECT_GE(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(150));
 
   // Those who are there are served.
   EXPECT_EQ(publisher.request(post("", "still here")).status, 204);
   for (TestClient& stream : streams) {
-    EXPECT_THAT(stream.read_until("data: still here"), HasSubstr("id: "));
+    EXPECT_NE(stream.read_until("data: still here").find("id: "), std::string::npos);
   }
   // Room again, below the limit: accepting goes on by itself.
   streams.pop_back();

@@ -149,8 +149,8 @@ void Subscriber::finish(World& world) {
     stream_->fail("a reader that keeps up was told of a gap");
   }
   const std::uint64_t beat_ms = std::uint64_t{world.options().heartbeat_s} * 1000;
-  if (beat_ms != 0 && stream_->last_bytes_ms() + beat_ms + 500 < world.now_ms()) {
-    stream_->fail("a stream is silent for longer than the heartbeat's interval");
+  if (beat_ms != 0 && stream_->last_bytes_ms() + beat_ms * 5 / 4 + 500 < world.now_ms()) {
+    stream_->fail("a stream is silent for longer than five quarters of the heartbeat's interval");
   }
   if (!stream_->error().empty()) world.fail(stream_->error());
 }
