@@ -18,6 +18,7 @@
 #include "net/listener.h"
 #include "net/log.h"
 #include "net/shard.h"
+#include "net/system_check.h"
 
 namespace tocsin::net {
 namespace {
@@ -62,11 +63,6 @@ std::vector<int> allowed_cores() {
   }
   if (cores.empty()) cores.push_back(0);
   return cores;
-}
-
-std::size_t shard_count(const ServerOptions& options) {
-  const std::size_t wanted = options.shards != 0 ? options.shards : allowed_cores().size();
-  return std::min(wanted, limits::kMaxShards);
 }
 
 std::expected<std::unique_ptr<Io>, std::string> make_io(IoChoice choice, int wake_fd) {
@@ -167,7 +163,7 @@ std::expected<std::unique_ptr<Server>, std::string> Server::start(const ServerOp
     if (auto unused = check_not_in_use(*address); !unused) return std::unexpected(unused.error());
     addresses.push_back(*address);
   }
-  const std::size_t count = shard_count(options);
+  const std::size_t count = shard_count(options.shards);
   std::unique_ptr<Server> server{new Server(options, count)};
   const std::vector<int> cores = allowed_cores();
   // All eventfds before the first thread parts its descriptor table from the others: a shard that

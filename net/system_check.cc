@@ -1,5 +1,6 @@
 #include "net/system_check.h"
 
+#include <sched.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -249,6 +250,19 @@ std::expected<std::uint64_t, std::string> raise_descriptor_limit() {
     }
   }
   return limit.rlim_cur;
+}
+
+std::uint32_t shard_count(std::uint32_t wanted) {
+  if (wanted != 0) {
+    return wanted;
+  }
+  cpu_set_t cores;
+  CPU_ZERO(&cores);
+  // Fails on machines with more cores than the set holds (1,024): then every shard is worth it.
+  const bool known = ::sched_getaffinity(0, sizeof cores, &cores) == 0;
+  const auto count = known ? static_cast<std::uint32_t>(CPU_COUNT(&cores))
+                           : static_cast<std::uint32_t>(limits::kMaxShards);
+  return std::clamp<std::uint32_t>(count, 1, limits::kMaxShards);
 }
 
 }  // namespace tocsin::net

@@ -40,4 +40,8 @@ struct Finding {
 // once, before the shards start.
 [[nodiscard]] std::expected<std::uint64_t, std::string> raise_descriptor_limit();
 
+// The shards that `wanted` (0: automatic) comes to on this machine: one per core of the process'
+// affinity mask, at most limits::kMaxShards.
+[[nodiscard]] std::uint32_t shard_count(std::uint32_t wanted);
+
 }  // namespace tocsin::net

@@ -1,8 +1,6 @@
 // `tocsin check`: is the configuration right, and is the machine up to it?
 #pragma once
 
-#include <cstdint>
-
 namespace tocsin::tools {
 
 class OptionFlags;
@@ -11,9 +9,5 @@ class OptionFlags;
 // it, or what the machine is short of ("warning: ..."); `quiet`: only what is wrong with it.
 // Returns the exit status: 0 the configuration is good (warnings included), 2 it is not.
 [[nodiscard]] int run_check(const OptionFlags& flags, bool quiet);
-
-// The shards that `wanted` (0: automatic) comes to on this machine: one per core of the process'
-// affinity mask, at most limits::kMaxShards.
-[[nodiscard]] std::uint32_t shard_count(std::uint32_t wanted);
 
 }  // namespace tocsin::tools

@@ -51,9 +51,6 @@ void print_lines(const std::string& lines) {
 }
 
 void warn_of_limits(const ServerOptions& options, std::size_t shards) {
-  if (const auto raised = net::raise_descriptor_limit(); !raised) {
-    log::warning(raised.error());
-  }
   for (const net::Finding& finding :
        net::check_system(options, static_cast<std::uint32_t>(shards))) {
     log::warning("limit too low", {{"name", finding.name},
@@ -147,7 +144,7 @@ int run_serve(const OptionFlags& flags, const std::function<void(Server&)>& star
   log::configure(options->log_level, options->log_format);
   ServiceNotify notify = ServiceNotify::from_environment();
   const Signals signals;
-  (void)net::raise_descriptor_limit();
+  if (const auto raised = net::raise_descriptor_limit(); !raised) log::warning(raised.error());
   auto server = Server::start(*options);
   if (!server) {
     log::error("cannot start", {{"error", server.error()}});
