@@ -18,10 +18,6 @@ constexpr std::size_t kMaintainPart = 64;
 // Unswept chunks that one call of enforce_total() passes over.
 constexpr std::size_t kMaxPassedChunks = 16;
 
-constexpr ShardMask bit(ShardId shard) {
-  return ShardMask{1} << shard;
-}
-
 }  // namespace
 
 Hub::Hub(proto::Epoch epoch, std::size_t shards, HubSettings settings, const HashKey& key)
@@ -65,7 +61,7 @@ Topic& Hub::make(std::string_view name, TimeMs now) {
 }
 
 void Hub::forget(Topic& topic) {
-  TOCSIN_ASSERT(topic.subscribers == 0 && topic.dirty == 0 && topic.log.empty());
+  TOCSIN_ASSERT(topic.subscribers.is_empty() && topic.dirty.is_empty() && topic.log.empty());
   Sequence& bucket = forgotten(topic.name);
   bucket = std::max(bucket, topic.log.last_sequence());
   order_[topic.index] = order_.back();
@@ -85,14 +81,14 @@ std::expected<Published, PublishError> Hub::publish(std::span<const NewEvent> ev
     return std::unexpected(*error);
   }
   now = now_ = std::max(now_, now);
-  Published result{.first = sequence_ + 1, .last = 0, .wake = 0};
+  Published result{.first = sequence_ + 1, .last = 0, .wake = {}};
   const Sequence swept = swept_by_all();  // of this batch nothing is, so once is enough
   Topic* topic = nullptr;
   for (const NewEvent& event : events) {
     if (topic == nullptr || topic->name != event.topic) topic = find_or_make(event.topic, now);
     const Mark before{sequence_, appended_bytes_};
     append(*topic, event, swept, now);
-    if (topic->subscribers != 0) result.wake |= announce(*topic, before);
+    if (!topic->subscribers.is_empty()) result.wake |= announce(*topic, before);
   }
   result.last = sequence_;
   if (chunks_.bytes() > settings_.total_bytes) enforce_total();
@@ -142,17 +138,16 @@ void Hub::append(Topic& topic, const NewEvent& event, Sequence swept, TimeMs now
 }
 
 // Puts the topic on the list of every shard that reads it; says who had an empty list before.
-ShardMask Hub::announce(Topic& topic, Mark before) {
-  ShardMask wake = 0;
-  for (ShardMask rest = topic.subscribers & ~topic.dirty; rest != 0; rest &= rest - 1) {
-    const auto shard = static_cast<ShardId>(std::countr_zero(rest));
+ShardSet Hub::announce(Topic& topic, Mark before) {
+  ShardSet wake;
+  (topic.subscribers - topic.dirty).for_each([&](ShardId shard) {
     ShardState& state = shards_[shard];
     if (state.news.empty()) {
-      wake |= bit(shard);
+      wake.add(shard);
       state.news_since = before;
     }
     state.news.push_back(&topic);
-  }
+  });
   topic.dirty |= topic.subscribers;
   return wake;
 }
@@ -209,8 +204,8 @@ void Hub::maintain(TimeMs now) {
     if (maintain_next_ >= order_.size()) maintain_next_ = 0;
     Topic& topic = *order_[maintain_next_];
     topic.log.trim(settings_.history, settings_.backlog, swept, now, chunks_);
-    const bool unused = topic.subscribers == 0 && topic.dirty == 0 && topic.log.empty() &&
-                        !topic.declared && now >= topic.last_used &&
+    const bool unused = topic.subscribers.is_empty() && topic.dirty.is_empty() &&
+                        topic.log.empty() && !topic.declared && now >= topic.last_used &&
                         now - topic.last_used >= settings_.topic_idle_ms;
     if (unused) {
       forget(topic);  // another topic takes its place in order_
@@ -235,8 +230,8 @@ void Hub::collect(ShardId shard, Collected& out) {
   out.topics.swap(state.news);
   out.cut = sequence_;
   std::erase_if(out.topics, [shard](Topic* topic) {
-    topic->dirty &= ~bit(shard);
-    return (topic->subscribers & bit(shard)) == 0;  // left since
+    topic->dirty.remove(shard);
+    return !topic->subscribers.has(shard);  // left since
   });
   state.sweep_since = std::exchange(state.news_since, std::nullopt);
 }

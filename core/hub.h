@@ -13,7 +13,6 @@
 #pragma once
 
 #include <array>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <expected>
@@ -27,6 +26,7 @@
 
 #include "core/keyed_hash.h"
 #include "core/settings.h"
+#include "core/shard_set.h"
 #include "core/topic_log.h"
 #include "proto/event.h"
 #include "proto/event_id.h"
@@ -34,19 +34,16 @@
 
 namespace tocsin::core {
 
-using ShardId = std::uint32_t;    // < limits::kMaxShards
-using ShardMask = std::uint64_t;  // bit i: shard i
-
 struct Topic {
   Topic(std::string topic_name, Sequence forgotten) : name(std::move(topic_name)), log(forgotten) {}
 
   const std::string name;
   TopicLog log;
-  ShardMask subscribers = 0;  // shards that have subscribers here
-  ShardMask dirty = 0;        // shards with news here that they have not collected
-  TimeMs last_used = 0;       // the last publish or leave
-  std::uint32_t index = 0;    // in Hub::order_
-  bool declared = false;      // named in the settings: never forgotten
+  ShardSet subscribers;     // shards that have subscribers here
+  ShardSet dirty;           // shards with news here that they have not collected
+  TimeMs last_used = 0;     // the last publish or leave
+  std::uint32_t index = 0;  // in Hub::order_
+  bool declared = false;    // named in the settings: never forgotten
 };
 
 // An event ready for the log: encoded but for its id line.
@@ -59,7 +56,7 @@ struct NewEvent {
 struct Published {
   Sequence first = 0;
   Sequence last = 0;
-  ShardMask wake = 0;  // shards that had nothing to do before
+  ShardSet wake;  // shards that had nothing to do before
 };
 
 enum class PublishError : std::uint8_t {
@@ -201,7 +198,7 @@ class Hub {
   }
   std::optional<PublishError> refuse(std::span<const NewEvent> events, std::size_t& failed);
   void append(Topic& topic, const NewEvent& event, Sequence swept, TimeMs now);
-  ShardMask announce(Topic& topic, Mark before);
+  ShardSet announce(Topic& topic, Mark before);
   [[nodiscard]] Sequence swept_by_all() const;
   void enforce_total();
   [[nodiscard]] ReadStatus read_merged(std::span<const TopicCursor> topics, Sequence after,

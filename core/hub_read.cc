@@ -9,10 +9,6 @@
 namespace tocsin::core {
 namespace {
 
-constexpr ShardMask bit(ShardId shard) {
-  return ShardMask{1} << shard;
-}
-
 // The position that a Last-Event-ID names, in the hub's own form or as a publisher's id in one of
 // the topics; nothing if it means nothing here (another epoch, from the future, not kept).
 std::optional<Sequence> resolve(std::string_view id, proto::Epoch epoch, Sequence newest,
@@ -47,7 +43,7 @@ std::optional<Subscription> Hub::subscribe(std::span<const std::string_view> top
     if (!repeated) result.topics.push_back({topic, 0});
   }
   TOCSIN_ASSERT(!result.topics.empty());
-  for (const TopicCursor& at : result.topics) at.topic->subscribers |= bit(shard);
+  for (const TopicCursor& at : result.topics) at.topic->subscribers.add(shard);
 
   result.newest = sequence_;
   result.cursor = sequence_;
@@ -72,8 +68,8 @@ std::optional<Subscription> Hub::subscribe(std::span<const std::string_view> top
 }
 
 void Hub::leave(Topic& topic, ShardId shard, TimeMs now) {
-  TOCSIN_ASSERT((topic.subscribers & bit(shard)) != 0);
-  topic.subscribers &= ~bit(shard);
+  TOCSIN_ASSERT(topic.subscribers.has(shard));
+  topic.subscribers.remove(shard);
   topic.last_used = now;
   // If it is on the shard's list of news, collect() takes it off (and until then its dirty bit
   // keeps the topic): to search the list here would be quadratic when many leave at once.

@@ -7,6 +7,7 @@
 #include <llhttp.h>
 
 #include "proto/assert.h"
+#include "proto/head_bytes.h"
 #include "proto/header_name.h"
 #include "proto/limits.h"
 
@@ -23,10 +24,6 @@ constexpr std::uint64_t kFramingPerByte = 16;
 // What to do with a header field: kept ones by their Header; two are compared and not kept.
 enum class Field : std::uint8_t { kept, expect, transfer_encoding, dropped };
 
-void trim_end(std::string& text) {
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.pop_back();
-}
-
 Method method_of(const llhttp_t& parser) {
   switch (parser.method) {
     case HTTP_GET:
@@ -42,18 +39,11 @@ Method method_of(const llhttp_t& parser) {
   }
 }
 
-void clear_keeping(std::string& text, std::size_t max_capacity) {
-  if (text.capacity() > max_capacity) {
-    std::string().swap(text);  // assigning an empty one would keep the memory
-  } else {
-    text.clear();
-  }
-}
-
 }  // namespace
 
 struct RequestParser::Machine {
-  enum class Phase : std::uint8_t { between, head, head_done, body, complete, failed };
+  // bad_method: in a request line of which llhttp does not know the method; request.target has it.
+  enum class Phase : std::uint8_t { between, head, bad_method, head_done, body, complete, failed };
 
   Machine(Request& r, std::size_t head, std::size_t body)
       : request(r), max_head(head), max_body(body) {}
@@ -63,6 +53,7 @@ struct RequestParser::Machine {
 
   void begin();
   llhttp_errno_t execute(std::string_view bytes, std::size_t& consumed);
+  std::size_t read_bad_method(std::string_view bytes);
   int fail(Error e);
   [[nodiscard]] Error error_of(llhttp_errno_t result) const;
 
@@ -90,6 +81,7 @@ struct RequestParser::Machine {
   Phase phase = Phase::between;
   Error error = Error::none;
   bool chunked = false;
+  HeadScan scan;
 
   Field field = Field::dropped;
   Header header = Header::kCount;
@@ -134,6 +126,7 @@ void RequestParser::Machine::begin() {
   phase = Phase::between;
   error = Error::none;
   chunked = false;
+  scan.start();
   field = Field::dropped;
   name_size = 0;
   seen = 0;
@@ -303,6 +296,7 @@ llhttp_errno_t RequestParser::Machine::execute(std::string_view bytes, std::size
   if (counted && bytes.size() > budget) bytes = bytes.substr(0, budget);
   const std::size_t body_before = request.body.size();
   const bool was_in_body = phase == Phase::body;
+  const bool was_in_head = phase == Phase::between || phase == Phase::head;
   const llhttp_errno_t result = llhttp_execute(&parser, bytes.data(), bytes.size());
   consumed = bytes.size();
   if (result != HPE_OK) {
@@ -315,7 +309,22 @@ llhttp_errno_t RequestParser::Machine::execute(std::string_view bytes, std::size
     budget += kFramingPerByte * data;
     budget -= consumed - data;
   }
+  // llhttp joins such lines where others stop at them, or begin another field.
+  if (was_in_head && scan.finds_fold(bytes.substr(0, consumed))) error = Error::malformed;
   return result;
+}
+
+// Reads on to the end of the request line, to tell a method that nobody knows from what is no HTTP.
+std::size_t RequestParser::Machine::read_bad_method(std::string_view bytes) {
+  const std::size_t size = take_line(bytes, budget, request.target);
+  if (request.target.ends_with('\n')) {
+    const auto target = target_of_line(request.target);
+    error = target ? Error::method : Error::malformed;
+    request.target = std::string(target.value_or(""));
+  } else if (budget == 0) {
+    error = Error::head_too_large;
+  }
+  return size;
 }
 
 RequestParser::RequestParser(std::size_t max_head, std::size_t max_body)
@@ -333,7 +342,13 @@ void RequestParser::begin() {
 bool RequestParser::mid_message() const {
   using Phase = Machine::Phase;
   return machine_->phase == Phase::head || machine_->phase == Phase::head_done ||
-         machine_->phase == Phase::body;
+         machine_->phase == Phase::bad_method || machine_->phase == Phase::body;
+}
+
+RequestParser::Step RequestParser::fail(std::size_t consumed) {
+  machine_->phase = Machine::Phase::failed;
+  error_ = machine_->error;
+  return {State::failed, consumed};
 }
 
 RequestParser::Step RequestParser::feed(std::string_view bytes) {
@@ -351,27 +366,29 @@ RequestParser::Step RequestParser::feed(std::string_view bytes) {
     llhttp_resume(&machine.parser);
   }
   do {
+    if (machine.phase == Phase::bad_method) {
+      total += machine.read_bad_method(bytes.substr(total));
+      if (machine.error != Error::none) return fail(total);
+      continue;
+    }
     std::size_t consumed = 0;
     const llhttp_errno_t result = machine.execute(bytes.substr(total), consumed);
     total += consumed;
+    if (machine.error != Error::none) return fail(total);
     if (result == HPE_PAUSED) {
       const bool at_head = machine.phase == Phase::head_done;
       TOCSIN_ASSERT(!at_head || total > 0);
       return {at_head ? State::head_complete : State::message_complete,
               at_head ? total - 1 : total};
     }
-    if (result != HPE_OK) {
-      if (machine.error == Error::none) {
-        machine.error = machine.error_of(result);
-      }
+    if (result == HPE_INVALID_METHOD && machine.scan.at_method_name(bytes.substr(total))) {
+      machine.phase = Phase::bad_method;
+    } else if (result != HPE_OK) {
+      machine.error = machine.error_of(result);
     } else if (machine.budget == 0) {
       machine.error = Error::head_too_large;
     }
-    if (machine.error != Error::none) {
-      machine.phase = Phase::failed;
-      error_ = machine.error;
-      return {State::failed, total};
-    }
+    if (machine.error != Error::none) return fail(total);
   } while (total < bytes.size());
   return {State::need_more, total};
 }

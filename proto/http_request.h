@@ -59,10 +59,11 @@ struct Request {
 //
 // Limits: a head, and what a chunked body has around its data, up to `max_head` bytes each (the
 // latter plus 16 per byte of data, which one-byte chunks need); a body up to `max_body` bytes.
-// Strict where leniency would let two readers disagree on where a request ends: any
+// Strict where leniency would let two readers disagree on where a request ends or what it says: any
 // Transfer-Encoding but `chunked`, one with Content-Length or in HTTP/1.0, a lone CR or LF, a
-// missing or repeated Host are malformed. No protocol is ever switched: an Upgrade field is
-// ignored, and CONNECT is a method like any other unknown one.
+// missing or repeated Host, a header line that goes on on the next (obs-fold) are malformed. No
+// protocol is ever switched: an Upgrade field is ignored, and CONNECT is a method like any other
+// that the hub does not serve.
 //
 // Not thread-safe. Not movable (llhttp points back at it); about 700 bytes while a request is read.
 class RequestParser {
@@ -80,6 +81,7 @@ class RequestParser {
     head_too_large,  // 431
     body_too_large,  // 413
     version,         // 505: not HTTP/1.0 or 1.1
+    method,          // 501: a name that no document defines; of the request only the target is kept
   };
   struct Step {
     State state;
@@ -103,6 +105,8 @@ class RequestParser {
   [[nodiscard]] bool mid_message() const;
 
  private:
+  Step fail(std::size_t consumed);
+
   struct Machine;  // llhttp's state and callbacks
   std::unique_ptr<Machine> machine_;
   Request request_;

@@ -53,8 +53,10 @@ inline constexpr std::uint32_t kMaxRetryMs = 86'400'000;
 
 // --- shards and connections ---
 
-// Shards of one hub: their set is one 64-bit mask in every topic.
-inline constexpr std::size_t kMaxShards = 64;
+// Shards of one hub: a multiple of 64, because every topic holds two sets of them, a bit for each
+// (32 bytes of a topic). One shard a core; more than cores where a hard RLIMIT_NOFILE bounds what
+// one shard can hold.
+inline constexpr std::size_t kMaxShards = 128;
 
 // Slots of one shard: a slot is 32 bits of a completion's token, and a table of 16 M records (1
 // GiB) is beyond what a shard's core can serve.
@@ -73,6 +75,12 @@ inline constexpr std::size_t kMaxSendBytes = 256 * kKiB;
 inline constexpr std::size_t kReceiveBuffer = 4 * kKiB;
 inline constexpr std::size_t kReceiveBuffers = 1024;
 static_assert((kReceiveBuffers & (kReceiveBuffers - 1)) == 0, "the kernel wants a power of two");
+
+// Completions that a shard's ring holds: a burst of every receive buffer, a backlog of accepts,
+// hang-ups of a dying network. Overflow is not loss (the kernel keeps it) but slow, and it ends
+// multishot requests.
+inline constexpr std::uint32_t kCompletions = 16'384;
+static_assert(kCompletions >= 4 * kReceiveBuffers);
 
 // What one publisher's connection may bring in per turn of the loop.
 inline constexpr std::size_t kMaxReadPerTurn = 256 * kKiB;

@@ -23,7 +23,7 @@ using core::Piece;
 using core::PublishError;
 using core::ReadStatus;
 using core::Resume;
-using core::ShardMask;
+using core::ShardSet;
 using core::Topic;
 
 constexpr std::size_t kMaxEvents = 300;  // the model is quadratic
@@ -122,13 +122,15 @@ class Machine {
         error = PublishError::unknown_topic;
     }
     if (hub_.overloaded()) error = PublishError::busy;
-    ShardMask had_news = 0;
-    for (ShardId s = 0; s < kShards; ++s) had_news |= ShardMask{hub_.has_news(s)} << s;
+    ShardSet had_news;
+    for (ShardId s = 0; s < kShards; ++s) {
+      if (hub_.has_news(s)) had_news.add(s);
+    }
     const auto result = hub_.publish(batch, model_.now);
     require(result.has_value() == !error, "publish refuses what it must");
     if (!result) return require(result.error() == *error, "publish says why it refuses");
     require(result->first == model_.newest() + 1, "the first sequence of a batch");
-    ShardMask expected_wake = 0;
+    ShardSet expected_wake;
     for (std::size_t i = 0; i < count; ++i) {
       const Sequence sequence = model_.newest() + 1;
       if (ids[i].empty()) ids[i] = proto::to_string({kEpoch, sequence});
@@ -139,12 +141,12 @@ class Machine {
       model_.bytes += model_.events.back().frame.size();
       for (ShardId s = 0; s < kShards; ++s) {
         if (model_.pointer(s, topics[i]) == nullptr) continue;
-        expected_wake |= ShardMask{1} << s;
+        expected_wake.add(s);
         model_.news[s].push_back(sequence);
       }
     }
     require(result->last == model_.newest(), "the last sequence of a batch");
-    require(result->wake == (expected_wake & ~had_news), "who has to be woken");
+    require(result->wake == expected_wake - had_news, "who has to be woken");
   }
 
   // --- a shard's work
@@ -165,7 +167,7 @@ class Machine {
             "topics with news");
     require(got.topics.size() == named.size(), "each topic with news once");
     for (const Topic* topic : named) {
-      require((topic->subscribers >> shard & 1) != 0, "a shard is given only what it reads");
+      require(topic->subscribers.has(shard), "a shard is given only what it reads");
     }
     require(got.cut == model_.newest(), "the cut of a collection");
     require(!hub_.has_news(shard), "a collection takes all news");
