@@ -1,6 +1,5 @@
 #include "net/client_socket.h"
 
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -9,14 +8,15 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdint>
 #include <limits>
-#include <memory>
 #include <system_error>
 
 namespace tocsin::net {
 namespace {
 
 using Kind = SocketError::Kind;
+using State = Transfer::State;
 
 class SystemWaiter final : public Waiter {
  public:
@@ -40,144 +40,155 @@ std::string describe(int code) {
   return std::system_category().message(code);
 }
 
-std::unexpected<SocketError> fail(Kind kind, std::string message) {
-  return std::unexpected(SocketError{kind, std::move(message)});
-}
-
-// Waits for `events` (or an error, which the next call on the socket reports).
-std::expected<void, SocketError> await(int fd, short events, TimePoint deadline,
-                                       WaitContext context) {
-  while (true) {
-    std::array<pollfd, 2> fds{{{fd, events, 0}, {context.wake_fd, POLLIN, 0}}};
-    const int ready = context.waiter.wait(fds, deadline);
-    if (fds[1].revents != 0) return fail(Kind::woken, "interrupted");
-    if (fds[0].revents != 0) return {};
-    if (ready == 0 && context.waiter.now() >= deadline) return fail(Kind::timeout, "timed out");
-  }
-}
-
-struct FreeAddresses {
-  void operator()(addrinfo* list) const { freeaddrinfo(list); }
-};
-using Addresses = std::unique_ptr<addrinfo, FreeAddresses>;
-
-std::expected<Addresses, SocketError> look_up(const std::string& host, std::uint16_t port) {
-  const std::string service = std::to_string(port);
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* list = nullptr;
-  // A literal first and alone: it must work without a resolver, and AI_ADDRCONFIG (no AAAA answers
-  // on a host without IPv6) would refuse "::1" where only loopback has IPv6.
-  hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
-  int code = getaddrinfo(host.c_str(), service.c_str(), &hints, &list);
-  if (code == EAI_NONAME) {
-    hints.ai_flags = AI_NUMERICSERV;
-    code = getaddrinfo(host.c_str(), service.c_str(), &hints, &list);
-  }
-  if (code != 0) {
-    const std::string why = code == EAI_SYSTEM ? describe(errno) : gai_strerror(code);
-    return fail(Kind::resolve, "cannot resolve " + host + ": " + why);
-  }
-  return Addresses(list);
-}
-
 }  // namespace
-
-// Connects to one address. A friend, so that only here a ClientSocket is made of a descriptor.
-class Connector {
- public:
-  static std::expected<ClientSocket, SocketError> connect(const addrinfo& address,
-                                                          TimePoint deadline, WaitContext context) {
-    ClientSocket socket(::socket(address.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-    if (!socket.is_open()) return fail(Kind::connect, describe(errno));
-    // Requests are written whole; Nagle would only hold back the last segment of a pipeline.
-    const int on = 1;
-    setsockopt(socket.fd(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (::connect(socket.fd(), address.ai_addr, address.ai_addrlen) != 0) {
-      // EINTR: like EINPROGRESS, the connection goes on being made (POSIX).
-      if (errno != EINPROGRESS && errno != EINTR) return fail(Kind::connect, describe(errno));
-      if (auto ready = await(socket.fd(), POLLOUT, deadline, context); !ready) {
-        return std::unexpected(std::move(ready.error()));
-      }
-      int code = 0;
-      socklen_t size = sizeof code;
-      getsockopt(socket.fd(), SOL_SOCKET, SO_ERROR, &code, &size);
-      if (code != 0) return fail(Kind::connect, describe(code));
-    }
-    return socket;
-  }
-};
 
 Waiter& system_waiter() {
   static SystemWaiter waiter;
   return waiter;
 }
 
-ClientSocket::~ClientSocket() {
-  close();
-}
-
-void ClientSocket::close() {
-  if (fd_ >= 0) ::close(std::exchange(fd_, -1));
-}
-
-std::expected<ClientSocket, SocketError> ClientSocket::connect(const std::string& host,
-                                                               std::uint16_t port,
-                                                               TimePoint deadline,
-                                                               WaitContext context) {
-  auto addresses = look_up(host, port);
-  if (!addresses) return std::unexpected(std::move(addresses.error()));
-  int left = 0;
-  for (const addrinfo* a = addresses->get(); a != nullptr; a = a->ai_next) ++left;
-
-  SocketError last{Kind::connect, "no address"};
-  for (const addrinfo* a = addresses->get(); a != nullptr; a = a->ai_next, --left) {
-    const auto now = context.waiter.now();
-    const auto share = deadline == kNever ? kNever : now + (deadline - now) / left;
-    auto socket = Connector::connect(*a, share, context);
-    if (socket || socket.error().kind == Kind::woken) return socket;
-    last = std::move(socket.error());
-  }
-  last.message =
-      "cannot connect to " + host + " port " + std::to_string(port) + ": " + last.message;
-  return std::unexpected(std::move(last));
-}
-
-std::expected<void, SocketError> ClientSocket::send_all(std::string_view bytes, TimePoint deadline,
-                                                        WaitContext context) {
-  while (!bytes.empty()) {
-    const auto sent = try_send(bytes);
-    if (sent >= 0) {
-      bytes.remove_prefix(static_cast<std::size_t>(sent));
-    } else if (errno == EAGAIN) {
-      if (auto ready = await(fd_, POLLOUT, deadline, context); !ready) return ready;
-    } else if (errno != EINTR) {
-      return fail(Kind::io, describe(errno));
-    }
-  }
+std::expected<void, std::string> ClientSocket::start_tls(std::shared_ptr<const TlsContext> context,
+                                                         const std::string& host) {
+  auto session = TlsSession::create(std::move(context), fd_, host);
+  if (!session) return std::unexpected(std::move(session.error()));
+  tls_ = std::move(*session);
   return {};
 }
 
-std::expected<std::size_t, SocketError> ClientSocket::receive(std::span<char> buffer,
-                                                              TimePoint deadline,
-                                                              WaitContext context) {
-  while (true) {
-    // Waiting comes first, so that a stream that never pauses can still be woken.
-    if (auto ready = await(fd_, POLLIN, deadline, context); !ready) {
-      return std::unexpected(std::move(ready.error()));
+Transfer ClientSocket::handshake() {
+  return tls_->handshake();
+}
+
+Transfer ClientSocket::send(std::string_view bytes) {
+  if (tls_ != nullptr) return tls_->send(bytes);
+  return outcome(::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL));
+}
+
+Transfer ClientSocket::receive(std::span<char> buffer) {
+  if (tls_ != nullptr) return tls_->receive(buffer);
+  const auto got = ::recv(fd_, buffer.data(), buffer.size(), 0);
+  return got == 0 ? Transfer{State::ended, 0} : outcome(got);
+}
+
+// What a send(2) or recv(2) came to.
+Transfer ClientSocket::outcome(std::ptrdiff_t moved) {
+  if (moved >= 0) return {State::moved, static_cast<std::size_t>(moved)};
+  if (errno == EAGAIN || errno == EINTR) return {State::would_block, 0};
+  error_ = describe(errno);
+  return {State::failed, 0};
+}
+
+short ClientSocket::events(bool sending) const {
+  if (tls_ != nullptr) return tls_->events(sending);
+  return static_cast<short>(sending ? POLLIN | POLLOUT : POLLIN);
+}
+
+const std::string& ClientSocket::error() const {
+  return tls_ != nullptr ? tls_->error() : error_;
+}
+
+void ClientSocket::close() {
+  tls_.reset();  // says goodbye through the descriptor
+  if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+}
+
+std::optional<Connector::Result> Connector::advance(short revents, TimePoint now) {
+  while (phase_ != Phase::handshake) {
+    if (phase_ == Phase::next_address) {
+      if (next_ == addresses_.size()) return fail(last_.kind, last_.message);
+      if (!start_next(now)) continue;
+    } else if (revents == 0 && now < step_deadline_) {
+      return std::nullopt;
+    } else if (!finish_connecting(std::exchange(revents, short{0}))) {
+      continue;
     }
-    const auto got = try_receive(buffer);
-    if (got >= 0) return static_cast<std::size_t>(got);
-    if (errno != EAGAIN && errno != EINTR) return fail(Kind::io, describe(errno));
+    if (phase_ == Phase::connecting) return std::nullopt;
+    if (endpoint_.tls == nullptr) return std::move(socket_);
+    if (auto started = socket_.start_tls(endpoint_.tls, endpoint_.host); !started) {
+      return fail(Kind::tls, started.error());
+    }
+    step_deadline_ = deadline_;
   }
+  const Transfer shaken = socket_.handshake();
+  if (shaken.state == State::moved) return std::move(socket_);
+  if (shaken.state != State::would_block) return fail(Kind::tls, socket_.error());
+  if (now >= deadline_) return fail(Kind::timeout, "the TLS handshake timed out");
+  return std::nullopt;
 }
 
-std::ptrdiff_t ClientSocket::try_send(std::string_view bytes) {
-  return ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+// True: the phase is `connecting`, or `handshake` where there is nothing to wait for.
+bool Connector::start_next(TimePoint now) {
+  const SocketAddress& address = addresses_[next_];
+  const auto left = static_cast<std::int64_t>(addresses_.size() - next_++);
+  step_deadline_ = deadline_ == kNever ? kNever : now + (deadline_ - now) / left;
+  const int type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+  socket_ = ClientSocket(::socket(address.storage.ss_family, type, 0));
+  if (!socket_.is_open()) {
+    fail_address(describe(errno));
+    return false;
+  }
+  // Requests are written whole; Nagle would only hold back the last segment of a pipeline.
+  const int on = 1;
+  setsockopt(socket_.fd(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  const auto* raw = reinterpret_cast<const sockaddr*>(&address.storage);
+  if (::connect(socket_.fd(), raw, address.size) == 0) {
+    phase_ = Phase::handshake;
+    return true;
+  }
+  // EINTR: like EINPROGRESS, the connection goes on being made (POSIX).
+  if (errno != EINPROGRESS && errno != EINTR) {
+    fail_address(describe(errno));
+    return false;
+  }
+  phase_ = Phase::connecting;
+  return true;
 }
 
-std::ptrdiff_t ClientSocket::try_receive(std::span<char> buffer) {
-  return ::recv(fd_, buffer.data(), buffer.size(), 0);
+// False: this address is not to be had; `revents` 0: because its time is over.
+bool Connector::finish_connecting(short revents) {
+  if (revents == 0) {
+    fail_address("timed out", Kind::timeout);
+    return false;
+  }
+  int code = 0;
+  socklen_t size = sizeof code;
+  getsockopt(socket_.fd(), SOL_SOCKET, SO_ERROR, &code, &size);
+  if (code != 0) {
+    fail_address(describe(code));
+    return false;
+  }
+  phase_ = Phase::handshake;
+  return true;
+}
+
+void Connector::fail_address(std::string why, Kind kind) {
+  last_ = {kind, std::move(why)};
+  socket_.close();
+  phase_ = Phase::next_address;
+}
+
+Connector::Result Connector::fail(Kind kind, const std::string& why) const {
+  return std::unexpected(SocketError{kind, "cannot connect to " + endpoint_.host + " port " +
+                                               std::to_string(endpoint_.port) + ": " + why});
+}
+
+pollfd Connector::poll_request() const {
+  const short events = phase_ == Phase::connecting ? short{POLLOUT} : socket_.events(false);
+  return {socket_.fd(), events, 0};
+}
+
+Connector::Result connect_blocking(Endpoint endpoint, TimePoint deadline, Waiter& waiter) {
+  auto addresses = look_up(endpoint.host, endpoint.port);
+  if (!addresses) return std::unexpected(std::move(addresses.error()));
+  Connector connector(std::move(*addresses), std::move(endpoint), deadline);
+  short revents = 0;
+  while (true) {
+    if (auto result = connector.advance(revents, waiter.now())) return std::move(*result);
+    // The second entry is empty, for fake clocks that take a wait for one descriptor for a pause.
+    std::array<pollfd, 2> fds{connector.poll_request(), {-1, 0, 0}};
+    waiter.wait(fds, connector.deadline());
+    revents = fds[0].revents;
+  }
 }
 
 }  // namespace tocsin::net

@@ -96,7 +96,7 @@ struct alignas(64) Connection {
   std::uint32_t place = 0;  // in that topic's subscribers
   // The newest event when the stream opened. Replay behind it is no slowness, however old or large.
   core::Sequence opened_at = 0;
-  std::uint32_t last_sent_ds = 0;  // deciseconds of the shard's clock
+  std::uint32_t last_sent_ds = 0;  // deciseconds of the shard's clock; 0: nothing was sent yet
   std::uint32_t opened_s = 0;
   std::uint64_t peer_key = 0;  // counted by the per-address limit; 0: not counted
   State state = State::free;

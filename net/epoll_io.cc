@@ -53,11 +53,11 @@ struct Interest {
 static_assert(sizeof(Interest) == 8);
 static_assert(Interest::bit(Op::writable) < Interest::kRegistered);
 
-class EpollIo final : public Io {
+class EpollIo final : public SocketIo {
  public:
-  EpollIo(int epoll_fd, int wake_fd) : epoll_(epoll_fd), wake_(wake_fd) {
-    epoll_event event{.events = EPOLLIN | EPOLLET, .data = {.fd = wake_}};
-    ::epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &event);
+  EpollIo(int epoll_fd, int wake_fd) : SocketIo(wake_fd), epoll_(epoll_fd) {
+    epoll_event event{.events = EPOLLIN | EPOLLET, .data = {.fd = wake_fd}};
+    ::epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_fd, &event);
     buffers_.resize(limits::kReceiveBuffers * limits::kReceiveBuffer / 4);
   }
   ~EpollIo() override { ::close(epoll_); }
@@ -65,9 +65,6 @@ class EpollIo final : public Io {
   void accept(int listener, Token token) override {
     at(listener).arm(token);
     arm(listener);
-  }
-  bool refuse(int listener, std::string_view bytes) override {
-    return reserve_.refuse(listener, bytes);
   }
   void receive(int fd, Token token) override {
     at(fd).arm(token);
@@ -78,20 +75,12 @@ class EpollIo final : public Io {
     arm(fd);
   }
   void send(std::span<SendRequest> requests) override;
-  std::int64_t receive_now(int fd, std::span<char> buffer) override {
-    return receive_some(fd, buffer);
-  }
-  void limit_receive_buffer(int fd, std::uint32_t bytes) override { set_receive_buffer(fd, bytes); }
-  std::uint64_t peer_key(int fd) override { return peer_address_key(fd); }
-  void shut_down_sending(int fd) override { ::shutdown(fd, SHUT_WR); }
-  void shut_down(int fd, bool reset) override { shut_down_socket(fd, reset); }
   void close(int fd) override {
     TOCSIN_ASSERT(!at(fd).any());
     at(fd) = Interest{};
     ::close(fd);  // the last reference: epoll forgets it
   }
   void wait(std::uint32_t timeout_ms, std::vector<Completion>& completions) override;
-  void wake() override { signal_eventfd(wake_); }
   std::string_view name() const override { return "epoll"; }
 
  private:
@@ -106,8 +95,6 @@ class EpollIo final : public Io {
   bool receive_into_buffer(int fd, Token token, std::vector<Completion>& completions);
 
   const int epoll_;
-  const int wake_;
-  ReserveDescriptor reserve_;
   std::vector<Interest> interests_;  // by descriptor: a shard's own table is dense
   std::vector<char> buffers_;        // received bytes of this turn
   std::size_t buffered_ = 0;
@@ -162,9 +149,8 @@ void EpollIo::wait(std::uint32_t timeout_ms, std::vector<Completion>& completion
 
 void EpollIo::on_event(const epoll_event& event, std::vector<Completion>& completions) {
   const int fd = event.data.fd;
-  if (fd == wake_) {
-    std::uint64_t count = 0;
-    [[maybe_unused]] const ssize_t n = ::read(wake_, &count, sizeof(count));
+  if (fd == wake_fd()) {
+    clear_wake();
     return;
   }
   const bool gone = (event.events & (EPOLLERR | EPOLLHUP)) != 0;

@@ -7,9 +7,14 @@
 //     a content type other than text/event-stream.
 //   - Failing attempts back off exponentially with jitter (net/backoff.h).
 //   - A connection without any byte for idle_timeout_ms is given up and made anew.
+//   - Any method and a body, which is sent again with every attempt.
 // As in a browser: 204 ends it for good; the end of a stream, an error on the connection, a
-// malformed response and a name that does not resolve are retried without end; redirects (301, 302,
-// 303, 307, 308) are followed within http, and every attempt starts from the original URL.
+// malformed response and a name that does not resolve are retried without end, and so is a TLS
+// handshake that failed (an expired certificate is renewed one day). Redirects (301, 302, 303, 307,
+// 308) are followed, but not from https to http; every attempt starts from the original URL.
+//
+// EventSource: one stream in the calling thread. EventClient (net/event_client.h): any number of
+// streams in one thread of its own.
 #pragma once
 
 #include <chrono>
@@ -21,23 +26,30 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "net/backoff.h"
 #include "net/response_reader.h"
+#include "net/tls.h"
 #include "net/waiter.h"
 #include "proto/sse_parser.h"
 
 namespace tocsin::net {
 
 struct EventSourceOptions {
-  std::string url;            // http://
-  std::string last_event_id;  // where to resume; empty: nothing is sent. No NUL, CR, LF
+  std::string url{};                   // http:// or https://
+  std::vector<std::string> streams{};  // of a hub: `stream=` for each is added to the URL's query
+  std::string last_event_id{};         // where to resume; empty: nothing is sent. No NUL, CR, LF
   // Sent with every request, to the origin of `url` only (a redirect elsewhere must not carry
-  // credentials along). Host, Connection, Content-Length, Transfer-Encoding and Last-Event-ID are
-  // the client's own.
-  HeaderList headers;
-  ReconnectPolicy reconnect_policy;
-  bool reconnect = true;  // false: run() returns when the first attempt has ended
+  // credentials along; Content-Type goes where the body goes). Host, Connection, Content-Length,
+  // Transfer-Encoding and Last-Event-ID are the client's own.
+  HeaderList headers{};
+  // A redirect keeps both, except that 303, and 301 and 302 of a POST, are followed by a GET
+  // without body (Fetch standard, HTTP-redirect fetch). A body needs a method other than GET.
+  std::string method = "GET";
+  std::string body{};
+  ReconnectPolicy reconnect_policy{};
+  bool reconnect = true;  // false: it is over when the first attempt has ended
   // From the start of an attempt to the end of the response's head, anew for each redirect.
   std::uint32_t connect_timeout_ms = 10'000;
   // Servers send heartbeats every 15 to 25 s: two may be lost. 0: never.
@@ -45,8 +57,10 @@ struct EventSourceOptions {
   std::size_t max_event_bytes = 16U * 1024 * 1024;  // see proto::SseParser
   std::size_t max_head_bytes = 64U * 1024;
   unsigned max_redirects = 5;
-  std::optional<std::uint64_t> seed;  // of the jitter; nothing: random
-  Waiter* waiter = nullptr;           // not owned, must outlive the EventSource; null: the system's
+  std::shared_ptr<const TlsContext> tls{};  // for https; null: the system's certificates, verified
+  std::optional<std::uint64_t> seed{};      // of the jitter; nothing: random
+  // Of EventSource, not of EventClient. Not owned, must outlive it; null: the system's.
+  Waiter* waiter = nullptr;
 };
 
 struct StreamOpened {
@@ -57,7 +71,8 @@ struct StreamOpened {
 struct StreamClosed {
   enum class Reason : std::uint8_t {
     end_of_stream,  // the server closed it
-    connection,     // reset, refused, unreachable, name not found
+    connection,     // reset, cut, refused, unreachable, name not found
+    tls,            // no agreement on TLS, or a certificate that is not accepted
     timeout,        // no connection or no head within connect_timeout_ms
     idle,           // nothing for idle_timeout_ms
     bad_response,   // not HTTP
@@ -66,16 +81,8 @@ struct StreamClosed {
   };
   Reason reason;
   std::string_view message;         // a short sentence for a person; valid during the callback
-  bool will_retry;                  // false: run() is about to return
+  bool will_retry;                  // false: it is over
   std::chrono::milliseconds delay;  // until the next attempt
-};
-
-// All are called in run()'s thread and may call stop(), but not destroy the EventSource nor throw.
-// An empty function is skipped.
-struct EventSourceCallbacks {
-  std::function<void(const StreamOpened&)> on_open;
-  std::function<void(const proto::ReceivedEvent&)> on_event;
-  std::function<void(const StreamClosed&)> on_disconnect;  // an attempt ended; not after stop()
 };
 
 struct EventSourceResult {
@@ -89,6 +96,15 @@ struct EventSourceResult {
   End end = End::stopped;
   int status = 0;       // of the last response; 0: there was none
   std::string message;  // a short sentence for a person; empty if stopped
+};
+
+// All are called in the thread that runs the stream. They may call stop() or unsubscribe(), but not
+// destroy what runs them nor throw. An empty function is skipped.
+struct EventSourceCallbacks {
+  std::function<void(const StreamOpened&)> on_open{};
+  std::function<void(const proto::ReceivedEvent&)> on_event{};
+  std::function<void(const StreamClosed&)> on_disconnect{};  // an attempt ended; not after stop()
+  std::function<void(const EventSourceResult&)> on_end{};    // the last call; not after stop()
 };
 
 // Thread-safety: run() in one thread; stop() from any thread and from signal handlers; the rest
@@ -107,7 +123,7 @@ class EventSource {
   [[nodiscard]] EventSourceResult run();
 
   // Makes run() return soon, also one that has not begun; no event is delivered afterwards. A name
-  // look-up that is under way is finished first (net/client_socket.h). Async-signal-safe.
+  // look-up that is under way is finished first (net/resolver.h). Async-signal-safe.
   void stop() noexcept;
 
   // Where another EventSource would resume: behind the last event that was delivered.

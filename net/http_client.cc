@@ -1,8 +1,6 @@
 #include "net/http_client.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <system_error>
 #include <utility>
 
 #include "proto/assert.h"
@@ -12,6 +10,7 @@ namespace {
 
 using std::chrono::milliseconds;
 using Kind = HttpError::Kind;
+using State = Transfer::State;
 
 constexpr std::size_t kReadBuffer = 64U * 1024;
 
@@ -36,8 +35,8 @@ void append_request(std::string& out, const HttpRequest& request, const Url& ori
 
 HttpClient::HttpClient(Url origin, HttpClientOptions options)
     : origin_(std::move(origin)),
-      options_(options),
-      waiter_(options.waiter != nullptr ? *options.waiter : system_waiter()),
+      options_(std::move(options)),
+      waiter_(options_.waiter != nullptr ? *options_.waiter : system_waiter()),
       reader_({[this](const ResponseHead& head) {
                  response_.head = head;
                  return true;
@@ -47,7 +46,7 @@ HttpClient::HttpClient(Url origin, HttpClientOptions options)
                  if (!too_large_) response_.body.append(bytes);
                  return !too_large_;
                }},
-              options.max_head_bytes),
+              options_.max_head_bytes),
       buffer_(kReadBuffer) {
   TOCSIN_ASSERT(options_.max_in_flight > 0);
 }
@@ -78,7 +77,13 @@ HttpResult HttpClient::request(const HttpRequest& request) {
 std::expected<void, HttpError> HttpClient::connect() {
   TOCSIN_ASSERT(in_flight_.empty());
   const auto deadline = now() + milliseconds(options_.connect_timeout_ms);
-  auto socket = ClientSocket::connect(origin_.host, origin_.port, deadline, {waiter_});
+  Endpoint endpoint{origin_.host, origin_.port, nullptr};
+  if (origin_.https) {
+    auto tls = tls_for(options_.tls);
+    if (!tls) return std::unexpected(HttpError{Kind::connect, false, std::move(tls.error())});
+    endpoint.tls = std::move(*tls);
+  }
+  auto socket = connect_blocking(std::move(endpoint), deadline, waiter_);
   if (!socket) {
     return std::unexpected(HttpError{Kind::connect, false, std::move(socket.error().message)});
   }
@@ -108,7 +113,7 @@ void HttpClient::submit(const HttpRequest& request, std::uint64_t tag) {
 
 pollfd HttpClient::poll_request() const {
   const bool sending = !send_failed_ && out_offset_ < out_.size();
-  return {socket_.fd(), static_cast<short>(sending ? POLLIN | POLLOUT : POLLIN), 0};
+  return {socket_.fd(), socket_.events(sending), 0};
 }
 
 TimePoint HttpClient::deadline() const {
@@ -119,8 +124,10 @@ TimePoint HttpClient::deadline() const {
 std::vector<HttpClient::Outcome> HttpClient::handle(short revents) {
   std::vector<Outcome> outcomes;
   if (!is_connected()) return outcomes;
-  if ((revents & (POLLOUT | POLLERR)) != 0) flush();
-  if ((revents & (POLLIN | POLLHUP | POLLERR)) != 0) receive(outcomes);
+  if (revents != 0) {  // both: with TLS either may have waited for the other's direction
+    flush();
+    receive(outcomes);
+  }
   if (now() >= deadline()) {
     fail_all(Kind::timeout, "the server did not answer in time", outcomes);
   }
@@ -130,17 +137,13 @@ std::vector<HttpClient::Outcome> HttpClient::handle(short revents) {
 
 void HttpClient::flush() {
   while (!send_failed_ && out_offset_ < out_.size()) {
-    const auto sent = socket_.try_send(std::string_view(out_).substr(out_offset_));
-    if (sent >= 0) {
-      out_offset_ += static_cast<std::size_t>(sent);
-      sent_ += static_cast<std::uint64_t>(sent);
-    } else if (errno == EAGAIN) {
-      break;
-    } else if (errno != EINTR) {
-      // Not the end yet: a server that refuses a body answers, then closes. What it said is read
-      // first; the end of the stream or its error follows.
-      send_failed_ = true;
-    }
+    const Transfer sent = socket_.send(std::string_view(out_).substr(out_offset_));
+    if (sent.state == State::would_block) break;
+    // Not the end yet: a server that refuses a body answers, then closes. What it said is read
+    // first; the end of the stream or its error follows.
+    send_failed_ = sent.state != State::moved;
+    out_offset_ += sent.bytes;
+    sent_ += sent.bytes;
   }
   // Half sent: drop what is, or a pipeline that never drains would grow for ever.
   if (out_offset_ > options_.max_pending_bytes) {
@@ -151,25 +154,33 @@ void HttpClient::flush() {
 
 void HttpClient::receive(std::vector<Outcome>& outcomes) {
   while (is_connected()) {
-    const auto got = socket_.try_receive(buffer_);
-    if (got > 0) {
-      feed({buffer_.data(), static_cast<std::size_t>(got)}, outcomes);
-      // A short read emptied the socket; the next poll says when there is more.
-      if (static_cast<std::size_t>(got) < buffer_.size()) return;
-    } else if (got == 0) {
-      // Where the answer's end is the connection's end, this completes it.
-      if (reader_.mid_message() && reader_.finish() == ResponseReader::State::message_complete) {
-        on_response(outcomes);
-      } else {
-        fail_all(Kind::closed, "the server closed the connection without an answer", outcomes);
-      }
-      return;
-    } else if (errno == EAGAIN) {
-      return;
-    } else if (errno != EINTR) {
-      fail_all(Kind::closed, std::system_category().message(errno), outcomes);
-      return;
+    const Transfer got = socket_.receive(buffer_);
+    switch (got.state) {
+      case State::moved:
+        feed({buffer_.data(), got.bytes}, outcomes);
+        // A short read emptied the socket; the next poll says when there is more.
+        if (got.bytes < buffer_.size() && !socket_.has_buffered()) return;
+        break;
+      case State::would_block:
+        return;
+      case State::ended:
+        on_end(outcomes);
+        return;
+      case State::failed:
+        fail_all(Kind::closed, std::string(socket_.error()), outcomes);
+        return;
     }
+  }
+}
+
+void HttpClient::on_end(std::vector<Outcome>& outcomes) {
+  // Where the answer's end is the connection's end, this completes it.
+  if (!reader_.mid_message() || reader_.finish() != ResponseReader::State::message_complete) {
+    fail_all(Kind::closed, "the server closed the connection without an answer", outcomes);
+  } else if (!socket_.ended_properly()) {
+    fail_all(Kind::closed, "the answer may be cut: TLS ended without a close_notify", outcomes);
+  } else {
+    on_response(outcomes);
   }
 }
 

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <deque>
 #include <expected>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -33,7 +34,7 @@ struct HttpResponse {
 
 struct HttpError {
   enum class Kind : std::uint8_t {
-    connect,    // no connection: not resolved, refused, unreachable, timed out
+    connect,    // no connection: not resolved, refused, unreachable, timed out, no TLS
     closed,     // the server closed or reset the connection before it answered
     timeout,    // no whole answer within response_timeout_ms
     malformed,  // not an HTTP response
@@ -59,7 +60,8 @@ struct HttpClientOptions {
   std::uint32_t connect_timeout_ms = 10'000;
   // From the moment that a request is the oldest unanswered one to the end of its answer.
   std::uint32_t response_timeout_ms = 30'000;
-  Waiter* waiter = nullptr;  // not owned, must outlive the client; null: the system's
+  std::shared_ptr<const TlsContext> tls;  // for https; null: the system's certificates, verified
+  Waiter* waiter = nullptr;               // not owned, must outlive the client; null: the system's
 };
 
 // Not thread-safe; no thread of its own. Interim responses are skipped. Redirects are answers like
@@ -78,7 +80,7 @@ class HttpClient {
     HttpResult result;
   };
 
-  // `origin`'s host and port are used, its target is not.
+  // `origin`'s scheme, host and port are used, its target is not.
   explicit HttpClient(Url origin, HttpClientOptions options = {});
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;
@@ -87,7 +89,7 @@ class HttpClient {
   // (again) where there is none. REQUIRES: in_flight() == 0.
   [[nodiscard]] HttpResult request(const HttpRequest& request);
 
-  // Blocks until there is a connection (at most connect_timeout_ms, see ClientSocket::connect).
+  // Blocks until there is a connection (at most connect_timeout_ms, see connect_blocking).
   [[nodiscard]] std::expected<void, HttpError> connect();
   [[nodiscard]] bool is_connected() const { return socket_.is_open(); }
 
@@ -114,6 +116,7 @@ class HttpClient {
   };
 
   void flush();
+  void on_end(std::vector<Outcome>& outcomes);
   void receive(std::vector<Outcome>& outcomes);
   void feed(std::string_view bytes, std::vector<Outcome>& outcomes);
   void on_response(std::vector<Outcome>& outcomes);

@@ -19,6 +19,8 @@
 #include <string_view>
 #include <vector>
 
+#include "proto/limits.h"
+
 namespace tocsin::net {
 
 enum class Op : std::uint8_t {
@@ -103,8 +105,9 @@ class Io {
 };
 
 // Made by the thread that uses it. `wake_fd`: an eventfd that outlives the object. Null with errno
-// set where the kernel refuses (io_uring forbidden or too old).
-[[nodiscard]] std::unique_ptr<Io> make_uring_io(int wake_fd);
+// set where the kernel refuses (io_uring forbidden or too old). `completions`: see Ring::make.
+[[nodiscard]] std::unique_ptr<Io> make_uring_io(int wake_fd,
+                                                std::uint32_t completions = limits::kCompletions);
 [[nodiscard]] std::unique_ptr<Io> make_epoll_io(int wake_fd);
 
 }  // namespace tocsin::net

@@ -51,7 +51,7 @@ enum class Rejection : std::uint8_t {
   timeout,           // 408
   version,           // 505
   not_found,         // 404
-  method,            // 405
+  method,            // 405, 501
   invalid,           // 400: a field, an event, a body
   forbidden,         // 403: GET publish is off
   connection_limit,  // 503

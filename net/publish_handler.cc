@@ -54,15 +54,8 @@ Outcome RequestHandler::publish(const proto::Request& request, const ServerOptio
   }
   const bool catching_up = state_.hub.with([](const core::Hub& hub) { return hub.overloaded(); });
   if (catching_up) return {.kind = Outcome::Kind::busy, .topics = {}, .last_event_id = {}};
-  const auto query = proto::Query::parse(request.query());
-  if (!query) {
-    return problem(
-        request,
-        {.field = "query",
-         .message = fmt::format("is not percent-encoded UTF-8, or has more than {} parameters",
-                                limits::kMaxQueryPairs)},
-        out);
-  }
+  const auto query = parse_query(request, out);
+  if (!query) return {};
   Defaults defaults = defaults_of(*query);
   if (defaults.error) return problem(request, *defaults.error, out);
 
@@ -117,7 +110,7 @@ Outcome RequestHandler::publish_events(const proto::Request& request,
   if (published) {
     metrics_.events_published.add(events.size());
     metrics_.batches_published.add();
-    state_.hub.wake(published->wake & ~(core::ShardMask{1} << shard_));
+    state_.hub.wake(published->wake - core::ShardSet{shard_});
     reply_published(request, events, form, *published, out);
     return {};
   }

@@ -130,6 +130,9 @@ void RequestHandler::on_bad_request(const Request& request, proto::RequestParser
     case Error::version:
       refuse(request, 505, Rejection::version, "HTTP/1.0 and HTTP/1.1 are spoken here", 0, out);
       return;
+    case Error::method:
+      refuse(request, 501, Rejection::method, "this method is not known here", 0, out);
+      return;
     case Error::malformed:
     case Error::none:
       refuse(request, 400, Rejection::malformed, "the request is not valid HTTP", 0, out);
@@ -150,6 +153,18 @@ void RequestHandler::refuse(const Request& request, int status, Rejection why,
                             .http_1_1 = request.http_1_1,
                             .keep_alive = false,
                             .head_only = request.method == Method::head});
+}
+
+std::optional<proto::Query> RequestHandler::parse_query(const Request& request, std::string& out) {
+  auto query = proto::Query::parse(request.query());
+  if (query) return query;
+  (void)problem(request,
+                {.field = "query",
+                 .message = fmt::format("is not percent-encoded UTF-8, or has more than {} "
+                                        "parameters",
+                                        limits::kMaxQueryPairs)},
+                out);
+  return std::nullopt;
 }
 
 void RequestHandler::preflight(const Request& request, std::string_view allowed, std::string& out) {

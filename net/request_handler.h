@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,7 +52,7 @@ class RequestHandler {
   [[nodiscard]] Outcome on_request(const proto::Request& request, const ServerOptions& options,
                                    std::uint64_t now_ms, std::string& out);
 
-  // The parser gave up.
+  // The parser gave up; the answer ends the connection.
   void on_bad_request(const proto::Request& request, proto::RequestParser::Error error,
                       std::string& out);
   // 408, 503: the answer ends the connection. `detail` is for people.
@@ -66,6 +67,9 @@ class RequestHandler {
                          proto::BodyForm form, std::uint64_t now_ms, std::string& out);
   void reply_published(const proto::Request& request, const std::vector<proto::EventView>& events,
                        proto::BodyForm form, const core::Published& published, std::string& out);
+  // Nothing: it cannot be read, and the answer that says so was appended.
+  [[nodiscard]] std::optional<proto::Query> parse_query(const proto::Request& request,
+                                                        std::string& out);
   void preflight(const proto::Request& request, std::string_view allowed, std::string& out);
 
   void reply(const proto::Request& request, int status, std::string_view content_type,

@@ -18,6 +18,7 @@
 #include "net/listener.h"
 #include "net/log.h"
 #include "net/shard.h"
+#include "net/socket_ops.h"
 #include "net/system_check.h"
 
 namespace tocsin::net {
@@ -210,10 +211,7 @@ Server::~Server() {
 void Server::wake_all() {
   state_.phase.notify_all();
   // The descriptor is the same in every table; writing needs no Io.
-  for (const auto& shard : shards_) {
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const ssize_t n = ::write(shard->wake_fd, &one, sizeof(one));
-  }
+  for (const auto& shard : shards_) signal_eventfd(shard->wake_fd);
 }
 
 void Server::drain() {

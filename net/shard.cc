@@ -25,7 +25,7 @@ std::uint32_t until(std::uint64_t at_ms, std::uint64_t now_ms, std::uint32_t mos
 }  // namespace
 
 Shard::Shard(core::ShardId id, ServerState& state, Io& io, const Clock& clock,
-             std::vector<int> listeners, std::uint64_t seed)
+             const std::vector<int>& listeners, std::uint64_t seed)
     : id_(id),
       state_(state),
       io_(io),
@@ -62,6 +62,7 @@ void Shard::run() {
 // Closes what is open without further ado, and joins what is in flight for as long as a kernel that
 // is well takes.
 void Shard::end_all() {
+  // In vain; a wait may bring a few completions of many thousands.
   constexpr int kMostWaits = 100;
   stop_accepting();
   for (std::uint32_t slot = 0; slot < table_.size(); ++slot) {
@@ -74,10 +75,11 @@ void Shard::end_all() {
     hub.swept(id_);
   });
   const auto listening = [](const Listener& listener) { return listener.fd >= 0; };
-  for (int i = 0; i < kMostWaits; ++i) {
+  for (int in_vain = 0; in_vain < kMostWaits;) {
     if (table_.used() == 0 && std::ranges::none_of(listeners_, listening)) return;
     completions_.clear();
     io_.wait(10, completions_);
+    in_vain += completions_.empty() ? 1 : 0;
     for (const Completion& completion : completions_) handle(completion);
   }
 }

@@ -41,7 +41,7 @@ class Shard final : private Outbox::Owner {
   // `listeners`: descriptors of this thread's table; the shard owns them from now on. `state`, `io`
   // and `clock` outlive it.
   Shard(core::ShardId id, ServerState& state, Io& io, const Clock& clock,
-        std::vector<int> listeners, std::uint64_t seed);
+        const std::vector<int>& listeners, std::uint64_t seed);
   ~Shard();
   Shard(const Shard&) = delete;
   Shard& operator=(const Shard&) = delete;

@@ -67,7 +67,7 @@ void Shard::on_accepted(const Completion& completion) {
   Connection& connection = table_[slot];
   connection.fd = fd;
   connection.opened_s = static_cast<std::uint32_t>(now_ms_ / 1000);
-  connection.last_sent_ds = now_ds();
+  connection.last_sent_ds = 0;  // nothing yet: see close_idle_requests
   change_state(connection, State::request);
   connection.attach().exchange =
       std::make_unique<Exchange>(limits::kMaxRequestHead, limits::kMaxRequestBody, body_bytes_);
@@ -108,7 +108,8 @@ void Shard::close_idle_requests() {
     Connection& connection = table_[slot];
     if (connection.state != State::request) continue;
     const Attachment& extra = connection.extra();
-    const bool served = connection.last_sent_ds > connection.opened_s * 10;
+    // One that has yet to ask was promised its request_timeout.
+    const bool served = connection.last_sent_ds != 0;
     if (!served || extra.exchange->parser.mid_message() || extra.exchange->complete ||
         !extra.exchange->unread.empty() || !extra.owed.empty()) {
       continue;

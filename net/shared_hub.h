@@ -7,7 +7,6 @@
 
 #include <array>
 #include <atomic>
-#include <bit>
 #include <cstddef>
 #include <mutex>
 #include <utility>
@@ -50,13 +49,13 @@ class SharedHub {
     wakers_[shard].sleeping.store(false, std::memory_order_relaxed);
   }
   // After a publish, without the hub's lock.
-  void wake(core::ShardMask mask) {
-    for (; mask != 0; mask &= mask - 1) {
-      Waker& waker = wakers_[static_cast<std::size_t>(std::countr_zero(mask))];
-      if (!waker.sleeping.load() || !waker.sleeping.exchange(false)) continue;
+  void wake(const core::ShardSet& shards) {
+    shards.for_each([this](core::ShardId shard) {
+      Waker& waker = wakers_[shard];
+      if (!waker.sleeping.load() || !waker.sleeping.exchange(false)) return;
       const std::scoped_lock lock(wakers_mutex_);
       if (waker.io != nullptr) waker.io->wake();
-    }
+    });
   }
 
  private:

@@ -16,43 +16,6 @@ std::int64_t receive_some(int fd, std::span<char> buffer) {
   return n >= 0 ? n : -errno;
 }
 
-void set_receive_buffer(int fd, std::uint32_t bytes) {
-  const int value = static_cast<int>(bytes);
-  ::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &value, sizeof(value));
-}
-
-std::uint64_t peer_address_key(int fd) {
-  sockaddr_storage storage{};
-  socklen_t size = sizeof(storage);
-  if (::getpeername(fd, reinterpret_cast<sockaddr*>(&storage), &size) != 0) return 0;
-  if (storage.ss_family == AF_INET) {
-    sockaddr_in v4{};
-    std::memcpy(&v4, &storage, sizeof(v4));
-    return v4.sin_addr.s_addr;
-  }
-  if (storage.ss_family != AF_INET6) return 0;
-  sockaddr_in6 v6{};
-  std::memcpy(&v6, &storage, sizeof(v6));
-  if (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr)) {
-    std::uint32_t v4 = 0;
-    std::memcpy(&v4, &v6.sin6_addr.s6_addr[12], sizeof(v4));
-    return v4;
-  }
-  // One subscriber line is usually given a /64; its addresses are one client.
-  std::uint64_t prefix = 0;
-  std::memcpy(&prefix, &v6.sin6_addr.s6_addr[0], sizeof(prefix));
-  return prefix | 1ULL << 63;
-}
-
-void shut_down_socket(int fd, bool reset) {
-  if (reset) {
-    // Unsent bytes of a peer that does not read would stay in the kernel for minutes.
-    const linger option{.l_onoff = 1, .l_linger = 0};
-    ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &option, sizeof(option));
-  }
-  ::shutdown(fd, SHUT_RDWR);
-}
-
 void signal_eventfd(int fd) {
   const std::uint64_t one = 1;
   // Fails only when the counter is full, and then the reader is awake anyway.
@@ -79,6 +42,60 @@ bool ReserveDescriptor::refuse(int listener, std::string_view bytes) {
   }
   fd_ = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
   return fd >= 0;
+}
+
+bool SocketIo::refuse(int listener, std::string_view bytes) {
+  return reserve_.refuse(listener, bytes);
+}
+
+std::int64_t SocketIo::receive_now(int fd, std::span<char> buffer) {
+  return receive_some(fd, buffer);
+}
+
+void SocketIo::limit_receive_buffer(int fd, std::uint32_t bytes) {
+  const int value = static_cast<int>(bytes);
+  ::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &value, sizeof(value));
+}
+
+std::uint64_t SocketIo::peer_key(int fd) {
+  sockaddr_storage storage{};
+  socklen_t size = sizeof(storage);
+  if (::getpeername(fd, reinterpret_cast<sockaddr*>(&storage), &size) != 0) return 0;
+  if (storage.ss_family == AF_INET) {
+    sockaddr_in v4{};
+    std::memcpy(&v4, &storage, sizeof(v4));
+    return v4.sin_addr.s_addr;
+  }
+  if (storage.ss_family != AF_INET6) return 0;
+  sockaddr_in6 v6{};
+  std::memcpy(&v6, &storage, sizeof(v6));
+  if (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr)) {
+    std::uint32_t v4 = 0;
+    std::memcpy(&v4, &v6.sin6_addr.s6_addr[12], sizeof(v4));
+    return v4;
+  }
+  // One subscriber line is usually given a /64; its addresses are one client.
+  std::uint64_t prefix = 0;
+  std::memcpy(&prefix, &v6.sin6_addr.s6_addr[0], sizeof(prefix));
+  return prefix | 1ULL << 63;
+}
+
+void SocketIo::shut_down_sending(int fd) {
+  ::shutdown(fd, SHUT_WR);
+}
+
+void SocketIo::shut_down(int fd, bool reset) {
+  if (reset) {
+    // Unsent bytes of a peer that does not read would stay in the kernel for minutes.
+    const linger option{.l_onoff = 1, .l_linger = 0};
+    ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &option, sizeof(option));
+  }
+  ::shutdown(fd, SHUT_RDWR);
+}
+
+void SocketIo::clear_wake() const {
+  std::uint64_t count = 0;
+  [[maybe_unused]] const ssize_t n = ::read(wake_, &count, sizeof(count));
 }
 
 }  // namespace tocsin::net

@@ -5,14 +5,13 @@
 #include <span>
 #include <string_view>
 
+#include "net/io.h"
+
 namespace tocsin::net {
 
 // Reads what is there: bytes, 0 at the end, or a negative errno.
 std::int64_t receive_some(int fd, std::span<char> buffer);
-void set_receive_buffer(int fd, std::uint32_t bytes);
-std::uint64_t peer_address_key(int fd);
-void shut_down_socket(int fd, bool reset);
-// See Io::wake.
+// See Io::wake. From any thread.
 void signal_eventfd(int fd);
 
 // A descriptor kept in reserve, given up to take one connection that is to be refused.
@@ -26,6 +25,30 @@ class ReserveDescriptor {
 
  private:
   int fd_;
+};
+
+// What a backend does by plain system calls, whatever it waits with.
+class SocketIo : public Io {
+ public:
+  // `wake_fd`: an eventfd that outlives the object.
+  explicit SocketIo(int wake_fd) : wake_(wake_fd) {}
+
+  bool refuse(int listener, std::string_view bytes) final;
+  std::int64_t receive_now(int fd, std::span<char> buffer) final;
+  void limit_receive_buffer(int fd, std::uint32_t bytes) final;
+  std::uint64_t peer_key(int fd) final;
+  void shut_down_sending(int fd) final;
+  void shut_down(int fd, bool reset) final;
+  void wake() final { signal_eventfd(wake_); }
+
+ protected:
+  [[nodiscard]] int wake_fd() const { return wake_; }
+  // Takes what wake() has written.
+  void clear_wake() const;
+
+ private:
+  const int wake_;
+  ReserveDescriptor reserve_;
 };
 
 }  // namespace tocsin::net

@@ -30,15 +30,8 @@ std::string last_event_id_of(const proto::Request& request, const proto::Query& 
 }  // namespace
 
 Outcome RequestHandler::subscribe(const proto::Request& request, std::string& out) {
-  const auto query = proto::Query::parse(request.query());
-  if (!query) {
-    return problem(
-        request,
-        {.field = "query",
-         .message = fmt::format("is not percent-encoded UTF-8, or has more than {} parameters",
-                                limits::kMaxQueryPairs)},
-        out);
-  }
+  const auto query = parse_query(request, out);
+  if (!query) return {};
   Outcome outcome{.kind = Outcome::Kind::stream, .topics = topics_of(*query), .last_event_id = {}};
   if (outcome.topics.size() > limits::kMaxTopicsPerSubscriber) {
     return problem(request,

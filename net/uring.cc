@@ -4,6 +4,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <vector>
@@ -14,9 +15,6 @@ namespace tocsin::net {
 namespace {
 
 constexpr unsigned kSubmissions = 1024;
-// Room for a burst: every entry of the receive ring, a backlog of accepts, hang-ups of a dying
-// network. Overflow is not loss (the kernel keeps it) but slow, and it ends multishot requests.
-constexpr unsigned kCompletions = 16'384;
 
 // What a send of `size` bytes reported: its completion's result, or -ENODATA if there was none.
 int send_and_look(Ring& ring, int fd, const char* bytes, std::size_t size, int pieces,
@@ -84,7 +82,7 @@ std::size_t drain(int fd) {
 
 }  // namespace
 
-std::unique_ptr<Ring> Ring::make() {
+std::unique_ptr<Ring> Ring::make(std::uint32_t completions) {
   std::unique_ptr<Ring> ring{new Ring};
   io_uring_params params{};
   // SINGLE_ISSUER + DEFER_TASKRUN (6.1): completions are run when this thread asks, in batches, and
@@ -93,8 +91,9 @@ std::unique_ptr<Ring> Ring::make() {
   params.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
                  IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE |
                  IORING_SETUP_CLAMP | IORING_SETUP_R_DISABLED;
-  params.cq_entries = kCompletions;
-  const int failed = io_uring_queue_init_params(kSubmissions, &ring->ring_, &params);
+  params.cq_entries = completions;
+  const int failed =
+      io_uring_queue_init_params(std::min(kSubmissions, completions), &ring->ring_, &params);
   if (failed != 0) {
     errno = -failed;
     return nullptr;

@@ -6,6 +6,8 @@
 
 #include <liburing.h>
 
+#include "proto/limits.h"
+
 namespace tocsin::net {
 
 // Set up by, and used from, one thread.
@@ -13,7 +15,8 @@ class Ring {
  public:
   // Null with errno set where the kernel refuses: EPERM (kernel.io_uring_disabled, seccomp), EINVAL
   // (older than 6.1), ENOMEM.
-  [[nodiscard]] static std::unique_ptr<Ring> make();
+  // `completions`: room in its completion queue, for tests fewer than the default.
+  [[nodiscard]] static std::unique_ptr<Ring> make(std::uint32_t completions = limits::kCompletions);
   ~Ring();
   Ring(const Ring&) = delete;
   Ring& operator=(const Ring&) = delete;

@@ -88,9 +88,9 @@ class ReceiveBuffers {
   std::vector<std::uint16_t> handed_;  // named by one that it has returned
 };
 
-class UringIo final : public Io {
+class UringIo final : public SocketIo {
  public:
-  UringIo(std::unique_ptr<Ring> ring, int wake_fd) : wake_(wake_fd), ring_(std::move(ring)) {}
+  UringIo(std::unique_ptr<Ring> ring, int wake_fd) : SocketIo(wake_fd), ring_(std::move(ring)) {}
 
   [[nodiscard]] bool open() {
     skip_success_ = send_contract_holds(*ring_);
@@ -105,9 +105,6 @@ class UringIo final : public Io {
   void accept(int listener, Token token) override {
     listeners_.emplace_back(token, listener);
     prepare_accept(listener, token);
-  }
-  bool refuse(int listener, std::string_view bytes) override {
-    return reserve_.refuse(listener, bytes);
   }
   void receive(int fd, Token token) override {
     io_uring_sqe* entry = ring_->entry();
@@ -126,16 +123,8 @@ class UringIo final : public Io {
     entry->user_data = token.pack();
   }
   void send(std::span<SendRequest> requests) override;
-  std::int64_t receive_now(int fd, std::span<char> buffer) override {
-    return receive_some(fd, buffer);
-  }
-  void limit_receive_buffer(int fd, std::uint32_t bytes) override { set_receive_buffer(fd, bytes); }
-  std::uint64_t peer_key(int fd) override { return peer_address_key(fd); }
-  void shut_down_sending(int fd) override { ::shutdown(fd, SHUT_WR); }
-  void shut_down(int fd, bool reset) override { shut_down_socket(fd, reset); }
   void close(int fd) override { ::close(fd); }
   void wait(std::uint32_t timeout_ms, std::vector<Completion>& completions) override;
-  void wake() override { signal_eventfd(wake_); }
   std::string_view name() const override { return "io_uring"; }
 
  private:
@@ -148,7 +137,7 @@ class UringIo final : public Io {
   }
   void watch_wake() {
     io_uring_sqe* entry = ring_->entry();
-    io_uring_prep_poll_add(entry, wake_, POLLIN);
+    io_uring_prep_poll_add(entry, wake_fd(), POLLIN);
     entry->user_data = kWake;
   }
   void prepare_send(const SendRequest& request, msghdr& message, std::size_t index);
@@ -157,10 +146,8 @@ class UringIo final : public Io {
   void reap_queue(std::span<SendRequest> sends);
   void on_accept(const io_uring_cqe& completion, Token token);
 
-  const int wake_;
   const std::unique_ptr<Ring> ring_;
   ReceiveBuffers buffers_;
-  ReserveDescriptor reserve_;
   std::vector<std::pair<Token, int>> listeners_;  // accepting
   std::vector<Completion> reaped_;                // to be returned by the next wait()
   std::array<msghdr, limits::kSendBatch> messages_{};
@@ -211,8 +198,7 @@ void UringIo::reap_queue(std::span<SendRequest> sends) {
     ++count;
     const std::uint64_t data = completion->user_data;
     if ((data & kWake) == kWake) {
-      std::uint64_t value = 0;
-      [[maybe_unused]] const ssize_t n = ::read(wake_, &value, sizeof(value));
+      clear_wake();
       watch_wake();
       continue;
     }
@@ -273,8 +259,8 @@ void UringIo::wait(std::uint32_t timeout_ms, std::vector<Completion>& completion
 
 }  // namespace
 
-std::unique_ptr<Io> make_uring_io(int wake_fd) {
-  auto ring = Ring::make();
+std::unique_ptr<Io> make_uring_io(int wake_fd, std::uint32_t completions) {
+  auto ring = Ring::make(completions);
   if (!ring) return nullptr;
   auto io = std::make_unique<UringIo>(std::move(ring), wake_fd);
   if (!io->open()) return nullptr;

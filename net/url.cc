@@ -11,6 +11,10 @@
 namespace tocsin::net {
 namespace {
 
+constexpr std::uint16_t default_port(bool https) {
+  return https ? 443 : 80;
+}
+
 // Locale-free, unlike <cctype>.
 char to_lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
@@ -135,12 +139,12 @@ std::string remove_dot_segments(std::string_view path) {
 
 std::string Url::authority() const {
   std::string out = host.find(':') == std::string::npos ? host : '[' + host + ']';
-  if (port != 80) out += ':' + std::to_string(port);
+  if (port != default_port(https)) out += ':' + std::to_string(port);
   return out;
 }
 
 std::string Url::to_string() const {
-  return "http://" + authority() + target;
+  return (https ? "https://" : "http://") + authority() + target;
 }
 
 void Url::add_query(std::string_view name, std::string_view value) {
@@ -161,15 +165,18 @@ std::expected<Url, std::string> parse_url(std::string_view text) {
   }
   const auto scheme = scheme_length(text);
   if (!scheme || !text.substr(*scheme).starts_with("://")) {
-    return std::unexpected("a URL begins with http://");
+    return std::unexpected("a URL begins with http:// or https://");
   }
-  if (lower(text.substr(0, *scheme)) != "http") {
-    return std::unexpected("the scheme " + lower(text.substr(0, *scheme)) +
-                           " is not supported, only http is");
+  const std::string scheme_name = lower(text.substr(0, *scheme));
+  if (scheme_name != "http" && scheme_name != "https") {
+    return std::unexpected("the scheme " + scheme_name +
+                           " is not supported, only http and https are");
   }
   text.remove_prefix(*scheme + 3);
   const auto end = std::min(text.find_first_of("/?#"), text.size());
   Url url;
+  url.https = scheme_name == "https";
+  url.port = default_port(url.https);
   if (auto parsed = parse_authority(text.substr(0, end), url); !parsed) {
     return std::unexpected(std::move(parsed.error()));
   }
@@ -178,7 +185,9 @@ std::expected<Url, std::string> parse_url(std::string_view text) {
 }
 
 std::expected<Url, std::string> resolve_url(const Url& base, std::string_view reference) {
-  if (reference.starts_with("//")) return parse_url("http:" + std::string(reference));
+  if (reference.starts_with("//")) {
+    return parse_url((base.https ? "https:" : "http:") + std::string(reference));
+  }
   if (scheme_length(reference)) return parse_url(reference);
   if (has_forbidden_byte(reference)) {
     return std::unexpected("a URL may not contain spaces or control characters");

@@ -1,4 +1,4 @@
-// http:// URLs, as far as a client needs them (RFC 3986, RFC 9110 4.2).
+// http:// and https:// URLs, as far as a client needs them (RFC 3986, RFC 9110 4.2).
 //
 // Pure values; safe to use from any thread.
 #pragma once
@@ -14,17 +14,18 @@ namespace tocsin::net {
 // in it may be written into a request's head as it is: no control characters, no spaces.
 struct Url {
   std::string host;          // a name, an IPv4 or an IPv6 literal without its brackets; lower case
-  std::uint16_t port = 80;   // 80 where the URL names none
+  std::uint16_t port = 80;   // 80 where the URL names none, 443 with https
   std::string target = "/";  // path and query in origin form, begins with '/'; no fragment
   bool path_was_given = false;  // the URL had a path other than "" and "/", or a query
+  bool https = false;
 
-  // The value of the Host field: brackets around IPv6, the port only if it is not 80.
+  // The value of the Host field: brackets around IPv6, the port only if it is not the scheme's.
   [[nodiscard]] std::string authority() const;
   [[nodiscard]] std::string to_string() const;
 
   // The same scheme, host and port: credentials meant for one may be sent to the other.
   [[nodiscard]] bool same_origin(const Url& other) const {
-    return host == other.host && port == other.port;
+    return https == other.https && host == other.host && port == other.port;
   }
 
   // Appends `name=value` to the query, both percent-encoded.
@@ -34,7 +35,8 @@ struct Url {
 };
 
 // An absolute URL, or in words why it is none. Bytes above 0x7f in the path are percent-encoded;
-// user information (`user:password@`), an IPv6 zone and schemes other than http are refused.
+// user information (`user:password@`), an IPv6 zone and schemes other than http and https are
+// refused.
 [[nodiscard]] std::expected<Url, std::string> parse_url(std::string_view text);
 
 // The URL that `reference` (a Location field) means seen from `base` (RFC 3986, 5.2): absolute,

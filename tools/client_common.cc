@@ -1,5 +1,7 @@
 #include "tools/client_common.h"
 
+#include <CLI/CLI.hpp>
+
 namespace tocsin::tools {
 
 std::expected<net::Url, std::string> endpoint_url(std::string_view url, std::string_view path) {
@@ -7,6 +9,21 @@ std::expected<net::Url, std::string> endpoint_url(std::string_view url, std::str
   if (!parsed) return std::unexpected("--url " + std::string(url) + ": " + parsed.error());
   if (!parsed->path_was_given) parsed->target = path;
   return parsed;
+}
+
+void add_tls_flags(CLI::App& command, TlsFlags& flags) {
+  command.add_option("--ca-file", flags.ca_file,
+                     "https: trust the certificates in this file (PEM), not the system's");
+  command.add_flag("--insecure", flags.insecure,
+                   "https: take any certificate (encrypted, but nobody knows for whom)");
+}
+
+std::expected<std::shared_ptr<const net::TlsContext>, std::string> tls_context(
+    const TlsFlags& flags) {
+  if (flags.ca_file.empty() && !flags.insecure) return nullptr;
+  auto context = net::TlsContext::create({.ca_file = flags.ca_file, .verify = !flags.insecure});
+  if (!context) return std::unexpected("--ca-file: " + context.error());
+  return std::move(*context);
 }
 
 std::expected<net::HeaderField, std::string> parse_header(std::string_view text) {

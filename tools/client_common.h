@@ -2,11 +2,17 @@
 #pragma once
 
 #include <expected>
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include "net/response_reader.h"
+#include "net/tls.h"
 #include "net/url.h"
+
+namespace CLI {
+class App;
+}
 
 namespace tocsin::tools {
 
@@ -16,6 +22,17 @@ inline constexpr std::string_view kDefaultHubUrl = "http://127.0.0.1:8080";
 // asked of it; one with a path or a query is taken as it is (a hub behind a proxy, another server).
 [[nodiscard]] std::expected<net::Url, std::string> endpoint_url(std::string_view url,
                                                                 std::string_view path);
+
+// https: --ca-file and --insecure.
+struct TlsFlags {
+  std::string ca_file;
+  bool insecure = false;
+};
+void add_tls_flags(CLI::App& command, TlsFlags& flags);
+
+// The certificates to trust as `flags` say; null (the client's default) if they say nothing.
+[[nodiscard]] std::expected<std::shared_ptr<const net::TlsContext>, std::string> tls_context(
+    const TlsFlags& flags);
 
 // `Name: value` as on the command line.
 [[nodiscard]] std::expected<net::HeaderField, std::string> parse_header(std::string_view text);

@@ -115,9 +115,8 @@ CLI::App* add_check_command(CLI::App& app, int& exit_code) {
 CLI::App* add_demo_command(CLI::App& app, int& exit_code) {
   return add_hub_command(
       app, "demo", "Run the hub with feeds to look at", exit_code, [](const OptionFlags& flags) {
-        std::jthread feeds;
-        return run_serve(flags, [&feeds](net::Server& server) {
-          feeds = std::jthread([address = server.addresses().front()](const std::stop_token& stop) {
+        return run_serve(flags, [](net::Server& server) {
+          return std::jthread([address = server.addresses().front()](const std::stop_token& stop) {
             run_feeds(stop, address);
           });
         });

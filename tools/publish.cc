@@ -31,7 +31,7 @@ proto::EventView defaults_of(const PublishOptions& options) {
 }
 
 std::string describe(const proto::InputError& error) {
-  return error.field + " " + error.message;
+  return error.field + ": " + error.message;
 }
 
 // {"data": ...}; stream, type, id and retry stand in the query.
@@ -166,8 +166,11 @@ std::expected<PublisherOptions, std::string> publisher_options(const PublishOpti
   if (!options.type.empty()) url->add_query("type", options.type);
   if (!options.id.empty()) url->add_query("id", options.id);
   if (options.retry_ms) url->add_query("retry", std::to_string(*options.retry_ms));
+  auto tls = tls_context(options.tls);
+  if (!tls) return std::unexpected(std::move(tls.error()));
   PublisherOptions result{.url = std::move(*url),
                           .headers = {},
+                          .tls = std::move(*tls),
                           .batch = options.batch,
                           .retries = options.retries,
                           .verbose = options.verbose,
@@ -238,6 +241,7 @@ CLI::App* add_publish_command(CLI::App& app, int& exit_code) {
   command->add_option("-H,--header", options->headers, "Send this header field too")
       ->type_name("'NAME: VALUE'")
       ->allow_extra_args(false);
+  add_tls_flags(*command, options->tls);
   auto* ndjson = command->add_flag("--ndjson", options->ndjson, "Lines are JSON objects");
   command->add_flag("--lines")
       ->description("Lines are events' data (the default)")

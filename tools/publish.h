@@ -24,7 +24,8 @@ struct PublishOptions {
   std::optional<std::uint32_t> retry_ms;
   std::vector<std::string> headers;  // "Name: value"
   std::vector<std::string> data;     // an event each; none: the input's lines
-  bool ndjson = false;               // the input's lines are JSON objects
+  TlsFlags tls;
+  bool ndjson = false;  // the input's lines are JSON objects
   bool verbose = false;
   std::size_t batch = 256;
   unsigned retries = 3;

@@ -51,7 +51,7 @@ Problem read_problem(const std::string& body) {
 
 Publisher::Publisher(PublisherOptions options)
     : options_(std::move(options)),
-      client_(options_.url, {.max_in_flight = kMaxInFlight}),
+      client_(options_.url, {.max_in_flight = kMaxInFlight, .tls = options_.tls}),
       backoff_(kRetryPolicy, std::random_device()()) {}
 
 bool Publisher::has_room() const {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,7 +21,8 @@ namespace tocsin::tools {
 struct PublisherOptions {
   net::Url url;             // of the publish request, defaults for its events in the query
   net::HeaderList headers;  // sent with every request
-  std::size_t batch = 256;  // most events in one request
+  std::shared_ptr<const net::TlsContext> tls;  // for https; null: the system's certificates
+  std::size_t batch = 256;                     // most events in one request
   unsigned retries = 3;     // connections lost or not made in a row before it gives up
   bool verbose = false;     // ids to `out`
   std::string source_word;  // what the numbers count in messages: "line" or "argument"

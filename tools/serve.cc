@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <ctime>
 #include <string>
+#include <thread>
+#include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -85,8 +87,13 @@ void reload(const OptionFlags& flags, Server& server, ServiceNotify& notify) {
 
 class Service {
  public:
-  Service(const OptionFlags& flags, Server& server, ServiceNotify& notify, const Signals& signals)
-      : flags_(flags), server_(server), notify_(notify), signals_(signals) {}
+  Service(const OptionFlags& flags, Server& server, std::jthread companion, ServiceNotify& notify,
+          const Signals& signals)
+      : flags_(flags),
+        server_(server),
+        companion_(std::move(companion)),
+        notify_(notify),
+        signals_(signals) {}
 
   // Until the hub has ended.
   void run() {
@@ -123,11 +130,13 @@ class Service {
               {{"streams", server_.state().admission.streams()}, {"timeout_s", time_s}});
     notify_.stopping("draining");
     notify_.extend_timeout(std::chrono::seconds(time_s + 10));
+    companion_ = {};  // asks it to stop, and joins it
     server_.drain();
   }
 
   const OptionFlags& flags_;
   Server& server_;
+  std::jthread companion_;
   ServiceNotify& notify_;
   const Signals& signals_;
   bool draining_ = false;
@@ -135,7 +144,7 @@ class Service {
 
 }  // namespace
 
-int run_serve(const OptionFlags& flags, const std::function<void(Server&)>& started) {
+int run_serve(const OptionFlags& flags, const std::function<std::jthread(Server&)>& companion) {
   const auto options = flags.load();
   if (!options) {
     print_lines(options.error());
@@ -155,8 +164,8 @@ int run_serve(const OptionFlags& flags, const std::function<void(Server&)>& star
                           {"shards", (*server)->shards()},
                           {"io", (*server)->state().metrics.front()->io_name.load()}});
   notify.ready(fmt::format("listening on {}", fmt::join((*server)->addresses(), ", ")));
-  if (started) started(**server);
-  Service(flags, **server, notify, signals).run();
+  std::jthread beside = companion ? companion(**server) : std::jthread();
+  Service(flags, **server, std::move(beside), notify, signals).run();
   (*server)->wait();
   log::info("stopped");
   return 0;

@@ -114,6 +114,9 @@ std::expected<net::EventSourceOptions, std::string> Subscriber::source_options()
     if (!field) return std::unexpected(std::move(field.error()));
     result.headers.push_back(std::move(*field));
   }
+  auto tls = tls_context(options_.tls);
+  if (!tls) return std::unexpected(std::move(tls.error()));
+  result.tls = std::move(*tls);
   return result;
 }
 
@@ -235,6 +238,7 @@ CLI::App* add_subscribe_command(CLI::App& app, int& exit_code) {
   command->add_option("-H,--header", options->headers, "Send this header field too")
       ->type_name("'NAME: VALUE'")
       ->allow_extra_args(false);
+  add_tls_flags(*command, options->tls);
   command->add_flag("--json", options->json, "One JSON object a line");
   command->add_option("-n,--count", options->count, "Stop after so many printed events");
   command->add_option("--timeout", options->timeout_s, "Stop after so long")->type_name("SECONDS");

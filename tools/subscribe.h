@@ -21,6 +21,7 @@ struct SubscribeOptions {
   std::string last_event_id;
   std::vector<std::string> types;    // print only these; none: all
   std::vector<std::string> headers;  // "Name: value"
+  TlsFlags tls;
   bool json = false;
   bool quiet = false;
   bool reconnect = true;

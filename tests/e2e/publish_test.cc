@@ -181,7 +181,7 @@ TEST(Publish, BadLinesAreReportedAndTheOthersPublished) {
   EXPECT_EQ(run(), 1);
   EXPECT_EQ(hub.bodies(), "{\"data\":\"good\"}\n{\"data\":\"good too\"}\n{\"data\":\"last\"}\n");
   EXPECT_EQ(run.err.text(),
-            "tocsin publish: line 3: not published: data is not valid UTF-8\n"
+            "tocsin publish: line 3: not published: data: is not valid UTF-8\n"
             "tocsin publish: line 5: not published: the line is too long\n");
 }
 
@@ -309,9 +309,9 @@ TEST(Publish, WrongOptionsSendNothing) {
   EXPECT_THAT(fault([](auto& o) { o.url = "localhost:8080"; }), HasSubstr("http://"));
   EXPECT_THAT(fault([](auto& o) { o.data = {"a", ""}; }), HasSubstr("argument 2: DATA is empty"));
   EXPECT_THAT(fault([](auto& o) { o.data = {"\xff"}; }),
-              HasSubstr("argument 1: data is not valid"));
+              HasSubstr("argument 1: data: is not valid"));
   EXPECT_THAT(fault([](auto& o) { o.id = "1"; }), HasSubstr("--id needs exactly one"));
-  EXPECT_THAT(fault([](auto& o) { o.type = "a\nb"; }), HasSubstr("--type has a control"));
+  EXPECT_THAT(fault([](auto& o) { o.type = "a\nb"; }), HasSubstr("--type: has a control"));
   EXPECT_THAT(fault([](auto& o) { o.batch = 0; }), HasSubstr("--batch"));
   EXPECT_THAT(fault([](auto& o) { o.headers = {"no colon"}; }), HasSubstr("--header"));
   EXPECT_THAT(fault([](auto& o) {

@@ -222,6 +222,15 @@ class Serve(unittest.TestCase):
                     missing -= {name for name in missing if f"event: {name}\n" in event}
             self.assertEqual(hub.stop(), 0)
 
+    def test_the_demos_feeds_end_before_the_hub(self):
+        with Hub("--drain-timeout", "4s", command="demo") as hub, hub.connect() as unfinished:
+            unfinished.send(b"GET /ev")  # keeps the drain going for longer than a feed pauses
+            with hub.stream("/events?last_event_id=earliest") as stream:
+                stream.read_until(b"event: progress\n")
+            hub.signal(signal.SIGTERM)
+            self.assertEqual(hub.wait_exit(), 0)
+            self.assertNotIn("feed not published", "".join(hub.log))
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -277,7 +277,7 @@ TEST(Subscribe, WrongOptionsConnectNowhere) {
     return run.err.text();
   };
   EXPECT_THAT(fault([](auto& o) { o.url = "h"; }), HasSubstr("http://"));
-  EXPECT_THAT(fault([](auto& o) { o.url = "https://h"; }), HasSubstr("https is not supported"));
+  EXPECT_THAT(fault([](auto& o) { o.url = "ftp://h"; }), HasSubstr("ftp is not supported"));
   EXPECT_THAT(fault([](auto& o) { o.last_event_id = "a\nb"; }), HasSubstr("last event id"));
   EXPECT_THAT(fault([](auto& o) { o.headers = {"a"}; }), HasSubstr("--header"));
   EXPECT_THAT(fault([](auto& o) { o.headers = {"Host: h"}; }), HasSubstr("cannot be set"));

@@ -55,7 +55,7 @@ TEST(EventSource, SendsAProperRequest) {
   client.run();
   EXPECT_EQ(request, "GET /events?stream=a%20b HTTP/1.1\r\nHost: 127.0.0.1:" +
                          std::to_string(server.port()) +
-                         "\r\nAccept: text/event-stream\r\nCache-Control: no-store\r\n"
+                         "\r\nAccept: text/event-stream\r\nCache-Control: no-cache\r\n"
                          "Last-Event-ID: 4\xc3\xa9\r\nAuthorization: Bearer x\r\n"
                          "user-agent: test\r\n\r\n");
 }
@@ -115,7 +115,7 @@ TEST(EventSource, FollowsRedirectsWithoutCarryingCredentialsAway) {
 TEST(EventSource, RedirectsThatCannotBeFollowedAreFinal) {
   const std::pair<const char*, const char*> cases[] = {
       {"", "no location"},
-      {"Location: https://example.org/\r\n", "https is not supported"},
+      {"Location: ftp://example.org/\r\n", "ftp is not supported"},
       {"Location: http://user@example.org/\r\n", "user name"}};
   for (const auto& [field, why] : cases) {
     ScriptedServer server({answer("HTTP/1.1 301 Moved\r\n" + std::string(field) + "\r\n")});
@@ -231,6 +231,10 @@ TEST(EventSource, SaysWhichOptionIsWrong) {
   EXPECT_THAT(fault([](auto& o) { o.headers = {{"a b", ""}}; }), HasSubstr("a b"));
   EXPECT_THAT(fault([](auto& o) { o.headers = {{"X", "a\r\nY: b"}}; }), HasSubstr("X"));
   EXPECT_THAT(fault([](auto& o) { o.headers = {{"HOST", "h"}}; }), HasSubstr("cannot be set"));
+  EXPECT_THAT(fault([](auto& o) { o.method = "PO ST"; }), HasSubstr("not a method"));
+  EXPECT_THAT(fault([](auto& o) { o.method = ""; }), HasSubstr("not a method"));
+  EXPECT_THAT(fault([](auto& o) { o.method = "HEAD"; }), HasSubstr("no stream"));
+  EXPECT_THAT(fault([](auto& o) { o.body = "x"; }), HasSubstr("POST"));
   EXPECT_THAT(fault([](auto& o) { o.reconnect_policy.initial_min_ms = 9999; }), HasSubstr("range"));
 }
 

@@ -71,6 +71,12 @@ class FakeWaiter final : public Waiter {
     entered_.wait(lock, [&] { return deadline_ == deadline; });
   }
 
+  // Blocks until the client waits with a later deadline than this.
+  void await_deadline_after(TimePoint deadline) {
+    std::unique_lock lock(mutex_);
+    entered_.wait(lock, [&] { return deadline_ > deadline; });
+  }
+
  private:
   void drain() {
     std::uint64_t count = 0;

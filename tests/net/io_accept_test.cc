@@ -1,7 +1,6 @@
 // Both backends against the promises of net/io.h: accepting, and having no descriptor left.
 #include <fcntl.h>
 #include <sched.h>
-#include <sys/resource.h>
 
 #include <set>
 #include <thread>
@@ -9,6 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/net/descriptor_limit.h"
 #include "tests/net/io_fixture.h"
 #include "tests/net/test_client.h"
 
@@ -101,21 +101,6 @@ void without_descriptors(Body body) {
   });
   thread.join();
 }
-
-class DescriptorLimit {
- public:
-  explicit DescriptorLimit(rlim_t most) {
-    ::getrlimit(RLIMIT_NOFILE, &before_);
-    const rlimit lower{.rlim_cur = most, .rlim_max = before_.rlim_max};
-    ::setrlimit(RLIMIT_NOFILE, &lower);
-  }
-  ~DescriptorLimit() { ::setrlimit(RLIMIT_NOFILE, &before_); }
-  DescriptorLimit(const DescriptorLimit&) = delete;
-  DescriptorLimit& operator=(const DescriptorLimit&) = delete;
-
- private:
-  rlimit before_{};
-};
 
 int lowest_free() {
   const Fd fd{::open("/dev/null", O_RDONLY | O_CLOEXEC)};

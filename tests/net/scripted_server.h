@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -21,10 +22,23 @@ namespace tocsin::net {
 
 class ScriptedServer {
  public:
+  // How bytes pass through an accepted descriptor, where not as they are (tests/net/tls_server.h).
+  class Wire {
+   public:
+    virtual ~Wire() = default;
+    // As send(2) and recv(2).
+    virtual std::ptrdiff_t send(const char* bytes, std::size_t size) = 0;
+    virtual std::ptrdiff_t receive(char* bytes, std::size_t size) = 0;
+    // The connection is going to end without a word.
+    virtual void cut() = 0;
+  };
+  using MakeWire = std::function<std::unique_ptr<Wire>(int fd)>;
+
   // One accepted connection, used by its script only. Closed when the script returns.
   class Connection {
    public:
-    explicit Connection(int fd) : fd_(fd) {}
+    explicit Connection(int fd, std::unique_ptr<Wire> wire = nullptr)
+        : fd_(fd), wire_(std::move(wire)) {}
 
     // The next request's head and body (by Content-Length); empty if the client has left.
     std::string read_request() {
@@ -43,12 +57,15 @@ class ScriptedServer {
       return request;
     }
 
-    void send(std::string_view bytes) {
+    // False: the client has left; its test says whether it may.
+    bool send(std::string_view bytes) {
       while (!bytes.empty()) {
-        const auto sent = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-        if (sent <= 0) return;  // the client has left; its test says whether it may
+        const auto sent = wire_ ? wire_->send(bytes.data(), bytes.size())
+                                : ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+        if (sent <= 0) return false;
         bytes.remove_prefix(static_cast<std::size_t>(sent));
       }
+      return true;
     }
 
     // One segment a byte: the client sees (nearly) every cut.
@@ -62,6 +79,15 @@ class ScriptedServer {
       }
     }
 
+    // Until the client has sent something, which stays unread.
+    void wait_for_bytes() {
+      char byte = 0;
+      [[maybe_unused]] const auto got = ::recv(fd_, &byte, 1, MSG_PEEK);
+    }
+
+    // TLS ends without a close_notify.
+    void cut() { wire_->cut(); }
+
     // RST instead of FIN when the script returns.
     void reset() {
       const linger hard{1, 0};
@@ -71,19 +97,24 @@ class ScriptedServer {
    private:
     bool receive() {
       char buffer[4096];
-      const auto got = ::recv(fd_, buffer, sizeof buffer, 0);
+      const auto got =
+          wire_ ? wire_->receive(buffer, sizeof buffer) : ::recv(fd_, buffer, sizeof buffer, 0);
       if (got > 0) in_.append(buffer, static_cast<std::size_t>(got));
       return got > 0;
     }
 
     int fd_;
+    std::unique_ptr<Wire> wire_;
     std::string in_;
   };
   using Script = std::function<void(Connection&)>;
 
   // Plays scripts[i] on the i-th connection; afterwards nobody accepts.
-  explicit ScriptedServer(std::vector<Script> scripts, int family = AF_INET)
-      : family_(family), listener_(socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  explicit ScriptedServer(std::vector<Script> scripts, int family = AF_INET,
+                          MakeWire make_wire = nullptr)
+      : family_(family),
+        make_wire_(std::move(make_wire)),
+        listener_(socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     if (family == AF_INET) {
       sockaddr_in address{};
       address.sin_family = AF_INET;
@@ -116,7 +147,8 @@ class ScriptedServer {
   [[nodiscard]] int port() const { return port_; }
   [[nodiscard]] std::string url(std::string_view target = "/events") const {
     const char* host = family_ == AF_INET ? "127.0.0.1" : "[::1]";
-    return "http://" + std::string(host) + ":" + std::to_string(port_) + std::string(target);
+    const char* scheme = make_wire_ ? "https://" : "http://";
+    return scheme + std::string(host) + ":" + std::to_string(port_) + std::string(target);
   }
   [[nodiscard]] int connections() const { return connections_; }
 
@@ -144,8 +176,10 @@ class ScriptedServer {
         if (over_) shutdown(fd, SHUT_RDWR);
       }
       ++connections_;
-      Connection connection(fd);
-      script(connection);
+      {
+        Connection connection(fd, make_wire_ ? make_wire_(fd) : nullptr);
+        script(connection);
+      }
       const std::lock_guard lock(mutex_);
       current_ = -1;
       ::close(fd);
@@ -155,6 +189,7 @@ class ScriptedServer {
   }
 
   int family_;
+  MakeWire make_wire_;
   int listener_;
   int port_ = 0;
   std::atomic<int> connections_ = 0;

@@ -39,6 +39,9 @@ std::vector<BadRequest> bad_requests() {
   const std::string ndjson = "Content-Type: application/x-ndjson\r\n";
   return {
       {"NotHttp", "hello there\r\n\r\n", 400, malformed, true},
+      {"UnknownMethod", head("FOO /events HTTP/1.1"), 501, method, true},
+      {"FoldedLine", head("GET /events HTTP/1.1", "Last-Event-ID: a\r\n b\r\n"), 400, malformed,
+       true},
       {"NoHost", "GET /events HTTP/1.1\r\n\r\n", 400, malformed, true},
       {"BareTls", std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11), 400, malformed,
        true},

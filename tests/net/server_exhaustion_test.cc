@@ -1,13 +1,12 @@
 // No descriptor is left: nobody is hurt, who waits is told or waits, the loop does not spin, and it
 // goes on by itself.
-#include <sys/resource.h>
-
 #include <chrono>
 #include <optional>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include "tests/net/descriptor_limit.h"
 #include "tests/net/server_fixture.h"
 #include "tests/net/socket_pair.h"
 
@@ -16,21 +15,6 @@ namespace {
 
 constexpr int kClients = 100;
 const std::string kSubscribe = "GET /events HTTP/1.1\r\nHost: h\r\n\r\n";
-
-class DescriptorLimit {
- public:
-  explicit DescriptorLimit(rlim_t most) {
-    ::getrlimit(RLIMIT_NOFILE, &before_);
-    const rlimit lower{.rlim_cur = most, .rlim_max = before_.rlim_max};
-    ::setrlimit(RLIMIT_NOFILE, &lower);
-  }
-  ~DescriptorLimit() { ::setrlimit(RLIMIT_NOFILE, &before_); }
-  DescriptorLimit(const DescriptorLimit&) = delete;
-  DescriptorLimit& operator=(const DescriptorLimit&) = delete;
-
- private:
-  rlimit before_{};
-};
 
 class ServerExhaustion : public ServerTest {
  protected:

@@ -50,7 +50,7 @@ TEST(Url, SaysWhyATextIsNone) {
       {"", "begins with http://"},
       {"localhost:8080", "begins with http://"},
       {"/events", "begins with http://"},
-      {"https://h/", "https is not supported"},
+      {"https//h/", "http:// or https://"},
       {"ftp://h/", "ftp is not supported"},
       {"http://", "host is missing"},
       {"http://:80/", "host is missing"},
@@ -110,8 +110,24 @@ TEST(Url, ResolvesToOtherOriginsAndRefusesOtherSchemes) {
   const auto base = parse_url("http://a/b").value();
   EXPECT_FALSE(resolve_url(base, "http://c/").value().same_origin(base));
   EXPECT_FALSE(resolve_url(base, "//a:81/").value().same_origin(base));
-  EXPECT_THAT(resolve_url(base, "https://a/").error(), HasSubstr("https is not supported"));
+  EXPECT_THAT(resolve_url(base, "ftp://a/").error(), HasSubstr("ftp is not supported"));
   EXPECT_FALSE(resolve_url(base, "/x\r\nSet: y"));
+}
+
+TEST(Url, Https) {
+  const auto url = parse_url("HTTPS://h/a").value();
+  EXPECT_TRUE(url.https);
+  EXPECT_EQ(url.port, 443);
+  EXPECT_EQ(url.authority(), "h");
+  EXPECT_EQ(url.to_string(), "https://h/a");
+  EXPECT_EQ(parse_url("https://h:443/a").value(), url);
+  EXPECT_EQ(parse_url("https://h:80/").value().to_string(), "https://h:80/");
+  EXPECT_EQ(parse_url("http://h:443/").value().to_string(), "http://h:443/");
+  EXPECT_FALSE(url.same_origin(parse_url("http://h:443/a").value()));
+  EXPECT_EQ(resolve_url(url, "/b").value().to_string(), "https://h/b");
+  EXPECT_EQ(resolve_url(url, "//i:8/b").value().to_string(), "https://i:8/b");
+  EXPECT_EQ(resolve_url(url, "http://h/").value().to_string(), "http://h/");
+  EXPECT_EQ(resolve_url(parse_url("http://h/").value(), "https://h/").value().port, 443);
 }
 
 }  // namespace

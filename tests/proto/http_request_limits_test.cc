@@ -70,6 +70,20 @@ TEST(HttpRequestLimitsTest, Malformed) {
            "GET / HTTP/1.1\r\nHost: h\nX: y\r\n\r\n"sv,
            "GET / HTTP/1.1\rHost: h\r\n\r\n"sv,
            "GET / HTTP/1.1\r\n Host: h\r\n\r\n"sv,
+           // A line that goes on on the next.
+           "GET / HTTP/1.1\r\nHost: h\r\nX: a\r\n b\r\n\r\n"sv,
+           "GET / HTTP/1.1\r\nHost: h\r\nX: a\r\n\tb\r\n\r\n"sv,
+           "GET / HTTP/1.1\r\nHost:\r\n h\r\n\r\n"sv,
+           "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 999\r\n \r\n\r\n"sv,
+           // No method's name, and what is no request line at all.
+           "G@T / HTTP/1.1\r\nHost: h\r\n\r\n"sv,
+           " / HTTP/1.1\r\nHost: h\r\n\r\n"sv,
+           "FOO/ HTTP/1.1\r\nHost: h\r\n\r\n"sv,
+           "FOO  HTTP/1.1\r\nHost: h\r\n\r\n"sv,
+           "FOO / x HTTP/1.1\r\nHost: h\r\n\r\n"sv,
+           "FOO / HTTP/1.1\nHost: h\n\n"sv,
+           "FOO /\r\n\r\n"sv,
+           "FOO / HTTP/1.1 x\r\nHost: h\r\n\r\n"sv,
            "POST / HTTP/1.0\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"sv,
            "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n"sv,
            "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nxy\r\n"sv,
@@ -78,6 +92,30 @@ TEST(HttpRequestLimitsTest, Malformed) {
        }) {
     EXPECT_EQ(error_of(stream), Error::malformed) << stream;
   }
+}
+
+TEST(HttpRequestLimitsTest, AMethodThatNobodyKnows) {
+  for (const char* name : {"FOO", "get", "GE", "GETX", "G", "x-y"}) {
+    const std::string rest = " /a?b HTTP/1.1\r\nHost: h\r\n\r\n";
+    EXPECT_EQ(error_of(name + rest), Error::method) << name;
+    EXPECT_EQ(error_of("\r\n" + (name + rest)), Error::method) << name;
+    EXPECT_EQ(error_of(name + std::string(" / HTTP/1.0\r\n\r\n")), Error::method) << name;
+  }
+  RequestParser parser(kMaxHead, kMaxBody);
+  EXPECT_EQ(parser.feed("FOO /a").state, State::need_more);
+  EXPECT_TRUE(parser.mid_message());
+  EXPECT_EQ(parser.feed("?b HTTP/1.1\r\nHost").state, State::failed);
+  EXPECT_EQ(parser.request().target, "/a?b");
+  EXPECT_EQ(error_of("FOO /" + std::string(kMaxHead, 'x')), Error::head_too_large);
+}
+
+// A blank behind a line end is a fold in a head only.
+TEST(HttpRequestLimitsTest, BodiesMayHaveLinesThatBeginWithABlank) {
+  EXPECT_EQ(read_one("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\n a\n ").body, " a\n ");
+  EXPECT_EQ(read_one("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+                     "4\r\n a\n \r\n0\r\n\r\n")
+                .body,
+            " a\n ");
 }
 
 TEST(HttpRequestLimitsTest, HeadTooLarge) {

@@ -1,0 +1,122 @@
+#include "net/event_request.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace tocsin::net {
+namespace {
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  std::ranges::transform(out, out.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
+  return out;
+}
+
+bool is_own_header(std::string_view name) {
+  static constexpr std::array<std::string_view, 5> kOwn{"host", "connection", "content-length",
+                                                        "transfer-encoding", "last-event-id"};
+  return std::ranges::find(kOwn, lower(name)) != kOwn.end();
+}
+
+bool has_header(const HeaderList& headers, std::string_view lower_name) {
+  return std::ranges::any_of(headers,
+                             [&](const HeaderField& f) { return lower(f.name) == lower_name; });
+}
+
+// What goes with the body when a redirect drops it (Fetch standard, "request-body-header name").
+bool describes_body(std::string_view name) {
+  return lower(name).starts_with("content-");
+}
+
+std::optional<std::string> find_fault(const EventSourceOptions& options) {
+  if (options.last_event_id.find_first_of(std::string_view("\0\r\n", 3)) != std::string::npos) {
+    return "the last event id contains NUL, CR or LF";
+  }
+  for (const HeaderField& field : options.headers) {
+    if (!is_header_field(field)) return "not a header field: " + field.name;
+    if (is_own_header(field.name)) return "the header field " + field.name + " cannot be set";
+  }
+  // A method is a token (RFC 9110, 9.1), as a field's name is.
+  if (!is_header_field({options.method, ""})) return "not a method: " + options.method;
+  if (options.method == "HEAD" || options.method == "CONNECT" || options.method == "TRACE") {
+    return "the answer to " + options.method + " is no stream";
+  }
+  if (options.method == "GET" && !options.body.empty()) {
+    return "a body needs a method such as POST";
+  }
+  if (options.reconnect_policy.initial_min_ms > options.reconnect_policy.initial_max_ms) {
+    return "the reconnection range is empty";
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+bool is_redirect(int status) {
+  return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+std::expected<Url, std::string> check_options(const EventSourceOptions& options) {
+  auto url = parse_url(options.url);
+  if (!url) return url;
+  if (auto fault = find_fault(options)) return std::unexpected(std::move(*fault));
+  for (const std::string& stream : options.streams) url->add_query("stream", stream);
+  return url;
+}
+
+EventRequest::EventRequest(const EventSourceOptions& options, Url url)
+    : options_(options), origin_(std::move(url)), url_(origin_) {}
+
+void EventRequest::restart() {
+  url_ = origin_;
+  hops_ = 0;
+  as_get_ = false;
+}
+
+std::expected<void, std::string> EventRequest::redirect(int status, std::string_view location) {
+  const std::string prefix = "a redirect that cannot be followed: ";
+  if (location.empty()) return std::unexpected(prefix + "it names no location");
+  auto target = resolve_url(url_, location);
+  if (!target) return std::unexpected(prefix + target.error());
+  if (url_.https && !target->https) {
+    return std::unexpected(prefix + "it leads from https to http");
+  }
+  if (hops_++ == options_.max_redirects) return std::unexpected("too many redirects");
+  as_get_ =
+      as_get_ || status == 303 || ((status == 301 || status == 302) && options_.method == "POST");
+  url_ = std::move(*target);
+  return {};
+}
+
+std::string EventRequest::bytes(std::string_view last_event_id) const {
+  const std::string& method = options_.method;
+  std::string out = (as_get_ ? "GET" : method) + " " + url_.target +
+                    " HTTP/1.1\r\nHost: " + url_.authority() + "\r\n";
+  const auto add = [&](std::string_view name, std::string_view value) {
+    out.append(name).append(": ").append(value).append("\r\n");
+  };
+  const bool ours = url_.same_origin(origin_);
+  const auto add_default = [&](std::string_view name, std::string_view value) {
+    if (!ours || !has_header(options_.headers, lower(name))) add(name, value);
+  };
+  add_default("Accept", "text/event-stream");
+  add_default("Cache-Control", "no-cache");
+  add_default("User-Agent", "tocsin");
+  if (!last_event_id.empty()) add("Last-Event-ID", last_event_id);
+  for (const HeaderField& field : options_.headers) {
+    const bool goes_along = describes_body(field.name)
+                                ? !as_get_ && (ours || lower(field.name) == "content-type")
+                                : ours;
+    if (goes_along) add(field.name, field.value);
+  }
+  const bool has_body = !as_get_ && (method != "GET" || !options_.body.empty());
+  if (has_body) add("Content-Length", std::to_string(options_.body.size()));
+  out += "\r\n";
+  if (has_body) out += options_.body;
+  return out;
+}
+
+}  // namespace tocsin::net
