@@ -1,0 +1,397 @@
+#include "tools/load/publisher.h"
+
+#include <algorithm>
+#include <atomic>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/tools/load/publisher_bench.h"
+#include "tools/load/clock.h"
+
+namespace tocsin::load {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(Publisher, PublishesSoManyEventsInOrder) {
+  Requests requests;
+  ScriptedServer server({requests.script()});
+  Bench bench(server);
+  bench.options.publish.events = 3000;
+  const PublishResult result = bench.run();
+  EXPECT_EQ(result.error, "");
+  EXPECT_EQ(result.events, 3000U);
+  EXPECT_EQ(result.requests, 3000U);
+  EXPECT_EQ(result.refused, 0U);
+  EXPECT_EQ(result.answered.count(), 3000U);
+  EXPECT_GT(result.duration_ns, 0U);
+  EXPECT_EQ(bench.progress->events, 3000U);
+  ASSERT_EQ(requests.count(), 3000U);
+  EXPECT_THAT(requests.all()[0], HasSubstr("POST /publish/load HTTP/1.1\r\n"));
+  bench.expect_all_in_order(requests);
+}
+
+TEST(Publisher, BatchesHaveOneTopicOrManyAsTheTemplateSays) {
+  for (const bool mixed : {false, true}) {
+    Requests requests;
+    ScriptedServer server({requests.script()});
+    Bench bench(server);
+    bench.options.workload.topics = 5;
+    bench.options.workload.zipf = 0.5;
+    bench.options.publish.events = 203;
+    bench.options.publish.batch = 10;
+    bench.options.publish.request.separator = "\n";
+    if (mixed) {
+      bench.options.publish.request.url.target = "/publish/";
+      bench.options.publish.request.item = "{topic}={data}";
+    }
+    const PublishResult result = bench.run();
+    EXPECT_EQ(result.events, 203U);
+    EXPECT_EQ(result.requests, 21U);
+    bench.expect_all_in_order(requests);
+    bool any_mixed = false;
+    for (const std::string& request : requests.all()) {
+      const auto events = bench.events_of(request);
+      any_mixed |= std::ranges::any_of(
+          events, [&](const Sent& sent) { return sent.topic != events[0].topic; });
+    }
+    EXPECT_EQ(any_mixed, mixed);
+  }
+}
+
+TEST(Publisher, GetCarriesTheEventInItsUrl) {
+  Requests requests;
+  ScriptedServer server({requests.script("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")});
+  Bench bench(server);
+  bench.options.publish.request.method = "GET";
+  bench.options.publish.request.url.target = "/p?t={topic}&d={data}";
+  const PublishResult result = bench.run();
+  EXPECT_EQ(result.refused, 0U);
+  ASSERT_EQ(requests.count(), 100U);
+  EXPECT_THAT(requests.all()[99], HasSubstr("GET /p?t=load&d=feedbeef.0000000000000063."));
+}
+
+TEST(Publisher, RefusalsAreCountedAndTheFirstIsTold) {
+  Requests requests;
+  ScriptedServer server({requests.script("HTTP/1.1 503 Busy\r\nContent-Length: 3\r\n\r\nno!")});
+  Bench bench(server);
+  const PublishResult result = bench.run();
+  EXPECT_EQ(result.requests, 100U);
+  EXPECT_EQ(result.refused, 100U);
+  EXPECT_EQ(result.error, "the server answered with status 503: no!");
+}
+
+TEST(Publisher, ChunkedAnswersInSmallPieces) {
+  Requests requests;
+  ScriptedServer server({[&](ScriptedServer::Connection& connection) {
+    for (std::string r = connection.read_request(); !r.empty(); r = connection.read_request()) {
+      connection.send_by_bytes(
+          "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n");
+    }
+  }});
+  Bench bench(server);
+  const PublishResult result = bench.run();
+  EXPECT_EQ(result.error, "");
+  EXPECT_EQ(result.answered.count(), 100U);
+}
+
+TEST(Publisher, ServerThatClosesAfterEachAnswerIsReconnectedTo) {
+  for (const std::string answer :
+       {"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok", "HTTP/1.0 200 OK\r\n\r\nno length",
+        "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"}) {
+    Requests requests;
+    ScriptedServer server(std::vector<ScriptedServer::Script>(20, requests.script(answer, 1)));
+    Bench bench(server);
+    bench.options.publish.events = 20;
+    bench.options.publish.in_flight = 1;
+    const PublishResult result = bench.run();
+    EXPECT_EQ(result.error, "") << answer;
+    EXPECT_EQ(result.refused, 0U);
+    bench.expect_all_in_order(requests);
+  }
+}
+
+TEST(Publisher, RequestsThatAClosedConnectionLeavesUnansweredAreRefused) {
+  Requests requests;
+  ScriptedServer server({requests.script(std::string(kDone), 30), requests.script()});
+  Bench bench(server);
+  bench.options.publish.in_flight = 8;
+  const PublishResult result = bench.run();
+  EXPECT_EQ(result.events, 100U);
+  EXPECT_EQ(server.connections(), 2);
+  EXPECT_EQ(result.answered.count() + result.refused, 100U);
+  EXPECT_GT(result.refused, 0U);
+  EXPECT_LE(result.refused, 8U);
+  EXPECT_THAT(result.error, HasSubstr("before the answer"));
+}
+
+TEST(Publisher, RefusedConnectionEndsTheRun) {
+  int port = 0;
+  {
+    const ScriptedServer gone({});
+    port = gone.port();
+  }
+  const PublishResult result = Bench(port).run();
+  EXPECT_THAT(result.error, HasSubstr("cannot connect to 127.0.0.1 port " + std::to_string(port) +
+                                      ": Connection refused"));
+  EXPECT_EQ(result.events, 0U);
+}
+
+TEST(Publisher, ServerThatGoesAwayEndsTheRun) {
+  Requests requests;
+  ScriptedServer server({requests.script(std::string(kDone), 10)});  // then nobody listens
+  Bench bench(server);
+  bench.options.publish.events = 0;
+  const PublishResult result = bench.run();
+  EXPECT_THAT(result.error, HasSubstr("cannot connect"));
+  EXPECT_GE(result.events, 10U);
+}
+
+TEST(Publisher, ResetWithoutAnyAnswerEndsTheRun) {
+  Requests requests;
+  const auto resetting = [&](ScriptedServer::Connection& connection) {
+    requests.add(connection.read_request());
+    connection.reset();
+  };
+  ScriptedServer server({resetting, resetting, resetting});
+  Bench bench(server);
+  bench.options.publish.events = 0;
+  bench.options.publish.in_flight = 1;
+  const PublishResult result = bench.run();
+  EXPECT_THAT(result.error, HasSubstr("Connection reset by peer"));
+  EXPECT_EQ(result.refused, 1U);
+  EXPECT_EQ(requests.count(), 1U);
+}
+
+TEST(Publisher, WhatIsNoHttpEndsTheRun) {
+  Requests requests;
+  ScriptedServer server({requests.script("220 mail ready\r\n")});
+  EXPECT_THAT(Bench(server).run().error, HasSubstr("is no HTTP"));
+}
+
+TEST(Publisher, SilentServerEndsTheRun) {
+  ScriptedServer server({[](ScriptedServer::Connection& c) { c.wait_for_close(); }});
+  Bench bench(server);
+  bench.setup.answer_timeout_s = 0.05;
+  const PublishResult result = bench.run();
+  EXPECT_THAT(result.error, HasSubstr("has not answered for 0.05 s"));
+  EXPECT_EQ(result.refused, 64U);  // in flight
+}
+
+TEST(Publisher, StopEndsARunWithoutLimits) {
+  std::atomic<bool> stop = false;
+  ScriptedServer server({[&](ScriptedServer::Connection& connection) {
+    for (int i = 0; i < 1000; ++i) {
+      if (connection.read_request().empty()) return;
+      connection.send(kDone);
+      stop = i > 50;
+    }
+    connection.wait_for_close();
+  }});
+  Bench bench(server);
+  bench.options.publish.events = 0;
+  bench.setup.stop = &stop;
+  const PublishResult result = bench.run();
+  EXPECT_GT(result.events, 50U);
+}
+
+TEST(Publisher, HistoryIsEvenOverTheLanes) {
+  for (const bool mixed : {false, true}) {
+    Requests requests;
+    ScriptedServer server({requests.script()});
+    Bench bench(server);
+    bench.options.publish.mode = PublishMode::none;
+    bench.options.publish.events = 5;  // of the run, not of the history
+    bench.options.publish.history = 1003;
+    bench.options.publish.batch = 64;
+    bench.options.workload.topics = 10;
+    bench.options.workload.zipf = 1;
+    bench.options.publish.request.separator = "\n";
+    if (mixed) {
+      bench.options.publish.request.url.target = "/publish/";
+      bench.options.publish.request.item = "{topic}={data}";
+    }
+    EXPECT_EQ(bench.run(true).events, 1003U);
+    bench.expect_all_in_order(requests);
+    for (std::size_t lane = 0; lane < 10; ++lane) {
+      EXPECT_EQ(bench.progress->submitted[lane], lane < 3 ? 101U : 100U);
+    }
+    EXPECT_EQ(requests.count(), mixed ? 16U : 20U);
+  }
+}
+
+TEST(Publisher, DueTimesDoNotDependOnASlowServer) {
+  Requests requests;
+  Bench* running = nullptr;
+  ScriptedServer server({[&](ScriptedServer::Connection& connection) {
+    requests.add(connection.read_request());
+    // The first answer is held back until the last event is due.
+    const auto first = running->events_of(requests.all()[0])[0].stamp.due_ns;
+    while (now_ns() < first + 39'000'000) sched_yield();
+    connection.send(kDone);
+    requests.script()(connection);
+  }});
+  Bench bench(server);
+  running = &bench;
+  bench.options.publish.mode = PublishMode::rate;
+  bench.options.publish.schedule.events_per_s = 1000;
+  bench.options.publish.events = 40;
+  bench.options.publish.in_flight = 1;
+  const PublishResult result = bench.run();
+  EXPECT_EQ(result.error, "");
+  ASSERT_EQ(requests.count(), 40U);
+  const std::uint64_t first = bench.events_of(requests.all()[0])[0].stamp.due_ns;
+  for (std::uint64_t i = 0; i < 40; ++i) {
+    const Stamp stamp = bench.events_of(requests.all()[i])[0].stamp;
+    EXPECT_EQ(stamp.number, i);
+    EXPECT_EQ(stamp.due_ns, first + (i * 1'000'000));
+  }
+  EXPECT_EQ(result.lateness.count(), 40U);
+  EXPECT_GE(result.lateness.max_ns(), 38'000'000U);  // event 1 was due 38 ms before the answer
+  EXPECT_GE(result.answered.max_ns(), 39'000'000U);
+}
+
+TEST(Publisher, RateIsSharedByTheConnectionsAndExactOverItsDuration) {
+  Requests requests;
+  ScriptedServer server({requests.script()});
+  Bench bench(server);
+  bench.options.publish.mode = PublishMode::rate;
+  bench.options.publish.schedule.events_per_s = 2000;
+  bench.options.publish.events = 0;
+  bench.options.publish.duration_s = 0.05;
+  const PublishResult result = bench.run();
+  EXPECT_EQ(result.error, "");
+  EXPECT_EQ(result.events, 100U);
+}
+
+TEST(Publisher, EachWaitsForAllSubscribersOrTheTimeout) {
+  Requests requests;
+  ScriptedServer server({requests.script()});
+  Bench bench(server);
+  bench.options.publish.mode = PublishMode::each;
+  bench.options.publish.events = 20;
+  bench.setup.subscribers_of = [](std::uint32_t) { return std::uint64_t{3}; };
+  bench.setup.delivered = [&] { return 3 * requests.count(); };
+  EXPECT_EQ(bench.run().timeouts, 0U);
+  EXPECT_EQ(requests.count(), 20U);
+
+  Requests lost;
+  ScriptedServer loser({lost.script()});
+  Bench without(loser);
+  without.options.publish.mode = PublishMode::each;
+  without.options.publish.events = 5;
+  without.options.publish.each_timeout_s = 0.01;
+  without.setup.subscribers_of = [](std::uint32_t) { return std::uint64_t{3}; };
+  EXPECT_EQ(without.run().timeouts, 4U);  // nobody waits for the last one
+}
+
+TEST(PublishPlan, ABatchGoesWhenItIsFullOrHasWaitedTenMilliseconds) {
+  Planned planned;
+  planned.options.publish.schedule.events_per_s = 1000;
+  planned.options.publish.batch = 20;
+  planned.start();
+  EXPECT_EQ(planned.next(0), 0U);
+  EXPECT_EQ(planned.wake_ns, Planned::kStart + Planned::kMs);
+  EXPECT_EQ(planned.next(9'900'000), 0U);
+  EXPECT_EQ(planned.wake_ns, Planned::kStart + 10 * Planned::kMs);
+  EXPECT_EQ(planned.next(10 * Planned::kMs), 11U);
+  EXPECT_EQ(planned.last[3].due_ns, Planned::kStart + 3 * Planned::kMs);
+  // After a delay all that is due goes at once, in full batches first.
+  EXPECT_EQ(planned.next(60 * Planned::kMs), 20U);
+  EXPECT_EQ(planned.next(60 * Planned::kMs), 20U);
+  EXPECT_EQ(planned.next(60 * Planned::kMs), 0U);
+  EXPECT_EQ(planned.last.size(), 0U);
+  EXPECT_EQ(planned.next(70 * Planned::kMs), 20U);
+}
+
+TEST(PublishPlan, BatchesOfAScheduleAreGroupedByTopic) {
+  Planned planned;
+  planned.options.publish.schedule.events_per_s = 1000;
+  planned.options.publish.batch = 4;
+  planned.options.publish.events = 10;
+  planned.options.workload.topics = 3;
+  planned.start();
+  std::vector<std::size_t> sizes;
+  while (planned.next(100 * Planned::kMs) > 0) {
+    sizes.push_back(planned.last.size());
+    for (const PlannedEvent& event : planned.last) EXPECT_EQ(event.lane, planned.last[0].lane);
+  }
+  EXPECT_THAT(sizes, ::testing::ElementsAre(4, 3, 3));  // 0 to 9 in turn; the end waits for nothing
+  EXPECT_TRUE(planned.plan->is_over(Planned::kStart + 100 * Planned::kMs));
+}
+
+TEST(PublishPlan, WhatCouldNotBeWrittenIsCounted) {
+  Planned planned;
+  planned.options.publish.schedule.events_per_s = 1000;
+  planned.options.publish.duration_s = 1;
+  planned.start();
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(planned.next(1900 * Planned::kMs), 1U);
+  EXPECT_FALSE(planned.plan->is_over(Planned::kStart + 1900 * Planned::kMs));
+  EXPECT_EQ(planned.next(2000 * Planned::kMs), 0U);
+  EXPECT_TRUE(planned.plan->is_over(Planned::kStart + 2000 * Planned::kMs));
+  EXPECT_EQ(planned.plan->unwritten(), 990U);
+}
+
+TEST(PublishPlan, TopicsKeepTheirPopularityOverSeveralConnections) {
+  Planned planned;
+  planned.options.publish.schedule.events_per_s = 60'000;
+  planned.options.publish.connections = 3;
+  planned.options.workload.topics = 3;
+  planned.options.workload.zipf = 1;  // weights 1, 1/2, 1/3
+  planned.start();
+  std::vector<int> events(3);
+  for (std::uint32_t c = 0; c < 3; ++c) {
+    while (planned.next(999'999'999, c) > 0) ++events[planned.last[0].lane];
+  }
+  EXPECT_NEAR(events[0], 32'727, 2);
+  EXPECT_NEAR(events[1], 16'364, 2);
+  EXPECT_NEAR(events[2], 10'909, 2);
+}
+
+TEST(PublishPlan, EachWaitsForTheAnswerAndTheDeliveriesUnlessItWasRefused) {
+  Planned planned;
+  planned.options.publish.mode = PublishMode::each;
+  planned.start();
+  EXPECT_EQ(planned.next(0), 1U);
+  planned.answers.outstanding = 1;
+  planned.delivered = 2;
+  EXPECT_EQ(planned.next(1), 0U);
+  planned.answers.outstanding = 0;
+  EXPECT_EQ(planned.next(2), 1U);
+  planned.delivered = 3;
+  EXPECT_EQ(planned.next(3), 0U);
+  EXPECT_EQ(planned.wake_ns, Planned::kStart + 3 + PublishPlan::kMinPauseNs);
+  planned.answers.refused = 1;
+  EXPECT_EQ(planned.next(4), 1U);
+  EXPECT_EQ(planned.next(9'999 * Planned::kMs), 0U);
+  EXPECT_EQ(planned.plan->timeouts(), 0U);
+  EXPECT_EQ(planned.next(10'001 * Planned::kMs), 1U);
+  EXPECT_EQ(planned.plan->timeouts(), 1U);
+}
+
+TEST(PublishPlan, FullSpeedKeepsAtMostSoFarAheadOfTheMeanDelivered) {
+  Planned planned;
+  planned.options.publish.mode = PublishMode::full;
+  planned.options.publish.ahead = 10;
+  planned.options.publish.batch = 4;
+  planned.delivered = 1000;  // before: of a history
+  planned.start();
+  EXPECT_EQ(planned.next(0), 4U);
+  EXPECT_EQ(planned.next(0), 4U);
+  EXPECT_EQ(planned.next(0), 2U);
+  EXPECT_EQ(planned.next(0), 0U);
+  EXPECT_EQ(planned.wake_ns, Planned::kStart + PublishPlan::kAheadPauseNs);
+  planned.delivered += 2 * 3 - 1;  // two subscribers have two and a half events each
+  EXPECT_EQ(planned.next(5), 2U);
+  EXPECT_EQ(planned.next(5), 0U);
+  // Without any delivery for each_timeout_s, what is missing is taken for lost.
+  EXPECT_EQ(planned.next(9'999 * Planned::kMs), 0U);
+  EXPECT_EQ(planned.next(10'001 * Planned::kMs), 0U);
+  EXPECT_EQ(planned.next(10'002 * Planned::kMs), 4U);
+}
+
+}  // namespace
+}  // namespace tocsin::load

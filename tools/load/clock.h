@@ -1,0 +1,33 @@
+// Time of the generator: CLOCK_MONOTONIC, the same for all processes of a machine.
+#pragma once
+
+#include <sys/prctl.h>
+
+#include <cstdint>
+#include <ctime>
+
+namespace tocsin::load {
+
+inline std::uint64_t now_ns() {
+  timespec t{};
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000ULL) +
+         static_cast<std::uint64_t>(t.tv_nsec);
+}
+
+// While it lives, a sleep of the thread that made it ends some 5 to 10 us late on an idle core; by
+// default the kernel may take 50 us more to join wake-ups (prctl(2), PR_SET_TIMERSLACK).
+class PreciseSleep {
+ public:
+  PreciseSleep() : before_(prctl(PR_GET_TIMERSLACK)) { prctl(PR_SET_TIMERSLACK, 1UL); }
+  ~PreciseSleep() {
+    if (before_ > 0) prctl(PR_SET_TIMERSLACK, static_cast<unsigned long>(before_));
+  }
+  PreciseSleep(const PreciseSleep&) = delete;
+  PreciseSleep& operator=(const PreciseSleep&) = delete;
+
+ private:
+  int before_;
+};
+
+}  // namespace tocsin::load

@@ -1,0 +1,114 @@
+#include "tools/load/fleet.h"
+
+namespace tocsin::load {
+namespace {
+
+// Of `count` subscribers, those of the receivers in front of number `receiver`.
+std::uint32_t share_before(std::uint32_t count, std::size_t receiver, std::size_t receivers) {
+  return static_cast<std::uint32_t>(std::uint64_t{count} * receiver / receivers);
+}
+
+}  // namespace
+
+Fleet::Fleet(const LoadOptions& options, const PayloadFormat& format,
+             const PublishProgress& published) {
+  const SubscriberOptions& s = options.subscribe;
+  for (std::uint32_t i = 0; i < s.threads; ++i) {
+    const std::uint32_t first = share_before(s.count, i, s.threads);
+    receivers_.push_back(std::make_unique<Receiver>(
+        ReceiverSetup{.options = &options,
+                      .format = &format,
+                      .published = &published,
+                      .first_index = first,
+                      .count = share_before(s.count, i + 1, s.threads) - first,
+                      .connects_per_s = s.connects_per_s / s.threads}));
+  }
+}
+
+void Fleet::connect_up_to(std::uint32_t count) {
+  const std::size_t receivers = receivers_.size();
+  for (std::size_t i = 0; i < receivers; ++i) {
+    receivers_[i]->connect_up_to(share_before(count, i + 1, receivers) -
+                                 share_before(count, i, receivers));
+  }
+}
+
+void Fleet::cut(double share) {
+  for (const auto& receiver : receivers_) receiver->cut(share);
+}
+
+void Fleet::set_churning(bool churning) {
+  for (const auto& receiver : receivers_) receiver->set_churning(churning);
+}
+
+void Fleet::stop() {
+  for (const auto& receiver : receivers_) receiver->stop();
+}
+
+template <typename Number>
+Number Fleet::sum(std::atomic<Number> ReceiverProgress::* counter) const {
+  Number total = 0;
+  for (const auto& receiver : receivers_) {
+    total += (receiver->progress().*counter).load(std::memory_order_relaxed);
+  }
+  return total;
+}
+
+std::uint64_t Fleet::delivered() const {
+  return sum(&ReceiverProgress::delivered);
+}
+std::uint64_t Fleet::lost() const {
+  return sum(&ReceiverProgress::lost);
+}
+std::uint64_t Fleet::left() const {
+  return sum(&ReceiverProgress::left);
+}
+std::uint64_t Fleet::reconnects() const {
+  return sum(&ReceiverProgress::reconnects);
+}
+std::uint32_t Fleet::connected() const {
+  return sum(&ReceiverProgress::connected);
+}
+std::uint32_t Fleet::heard() const {
+  return sum(&ReceiverProgress::heard);
+}
+std::uint32_t Fleet::refused() const {
+  return sum(&ReceiverProgress::refused);
+}
+std::uint32_t Fleet::dropped() const {
+  return sum(&ReceiverProgress::dropped);
+}
+std::uint32_t Fleet::cuts_done() const {
+  return sum(&ReceiverProgress::cuts_done);
+}
+
+Histogram Fleet::latency() const {
+  Histogram all;
+  for (const auto& receiver : receivers_) all.merge(receiver->progress().latency);
+  return all;
+}
+
+Histogram Fleet::connect_latency() const {
+  Histogram all;
+  for (const auto& receiver : receivers_) all.merge(receiver->progress().connect_latency);
+  return all;
+}
+
+std::string Fleet::io_name() const {
+  return receivers_.front()->io_name();
+}
+
+CheckTotals Fleet::finish() const {
+  CheckTotals totals;
+  for (const auto& receiver : receivers_) totals.merge(receiver->finish());
+  return totals;
+}
+
+std::string Fleet::first_refusal() const {
+  for (const auto& receiver : receivers_) {
+    if (std::string refusal = receiver->first_refusal(); !refusal.empty()) return refusal;
+  }
+  return {};
+}
+
+}  // namespace tocsin::load

@@ -1,0 +1,50 @@
+// All receivers as one.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tools/load/receiver.h"
+
+namespace tocsin::load {
+
+// Used by the thread that made it; the counters may be read by others until stop().
+class Fleet {
+ public:
+  // As many receivers as options.subscribe.threads. The arguments outlive the fleet.
+  Fleet(const LoadOptions& options, const PayloadFormat& format, const PublishProgress& published);
+
+  // Subscribers of all receivers that are to be connected from now on.
+  void connect_up_to(std::uint32_t count);
+  void cut(double share);
+  void set_churning(bool churning);
+  void stop();
+
+  [[nodiscard]] std::uint32_t size() const { return static_cast<std::uint32_t>(receivers_.size()); }
+  [[nodiscard]] std::uint64_t delivered() const;
+  [[nodiscard]] std::uint64_t lost() const;
+  [[nodiscard]] std::uint64_t left() const;
+  [[nodiscard]] std::uint64_t reconnects() const;
+  [[nodiscard]] std::uint32_t connected() const;
+  [[nodiscard]] std::uint32_t heard() const;
+  [[nodiscard]] std::uint32_t refused() const;
+  [[nodiscard]] std::uint32_t dropped() const;
+  [[nodiscard]] std::uint32_t cuts_done() const;
+  [[nodiscard]] Histogram latency() const;
+  [[nodiscard]] Histogram connect_latency() const;
+  [[nodiscard]] std::string io_name() const;
+
+  // After stop().
+  [[nodiscard]] CheckTotals finish() const;
+  [[nodiscard]] std::string first_refusal() const;
+
+ private:
+  template <typename Number>
+  [[nodiscard]] Number sum(std::atomic<Number> ReceiverProgress::* counter) const;
+
+  std::vector<std::unique_ptr<Receiver>> receivers_;
+};
+
+}  // namespace tocsin::load

@@ -1,0 +1,116 @@
+#include "tools/load/histogram.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+namespace tocsin::load {
+namespace {
+
+constexpr auto kRelaxed = std::memory_order_relaxed;
+
+// One writer: a load and a store, no locked instruction.
+void add(std::atomic<std::uint64_t>& counter, std::uint64_t amount) {
+  counter.store(counter.load(kRelaxed) + amount, kRelaxed);
+}
+
+void raise(std::atomic<std::uint64_t>& highest, std::uint64_t value) {
+  if (value > highest.load(kRelaxed)) highest.store(value, kRelaxed);
+}
+
+}  // namespace
+
+Histogram::Histogram(const Histogram& other) {
+  *this = other;
+}
+
+Histogram& Histogram::operator=(const Histogram& other) {
+  for (std::size_t i = 0; i < kBuckets; ++i) {
+    counts_[i].store(other.counts_[i].load(kRelaxed), kRelaxed);
+  }
+  max_ns_.store(other.max_ns(), kRelaxed);
+  return *this;
+}
+
+std::size_t Histogram::bucket_of(std::uint64_t value_ns) {
+  const std::uint64_t value = std::min(value_ns, std::uint64_t{1} << kMaxBits);
+  if (value < kSub) return static_cast<std::size_t>(value);
+  const auto exponent = static_cast<unsigned>(std::bit_width(value)) - 1;
+  const unsigned shift = exponent - kSubBits;
+  // (value >> shift) is in [128, 256): it already carries one kSub for the linear part.
+  return (shift * kSub) + static_cast<std::size_t>(value >> shift);
+}
+
+std::uint64_t Histogram::upper_bound_ns(std::size_t bucket) {
+  if (bucket < kSub) return bucket;
+  const std::size_t shift = (bucket / kSub) - 1;
+  const std::uint64_t top = bucket - (shift * kSub);
+  return ((top + 1) << shift) - 1;
+}
+
+void Histogram::record(std::uint64_t value_ns) {
+  record(value_ns, 1);
+}
+
+void Histogram::record(std::uint64_t value_ns, std::uint64_t times) {
+  if (times == 0) return;
+  add(counts_[bucket_of(value_ns)], times);
+  raise(max_ns_, value_ns);
+}
+
+void Histogram::merge(const Histogram& other) {
+  for (std::size_t i = 0; i < kBuckets; ++i) {
+    const std::uint64_t count = other.counts_[i].load(kRelaxed);
+    if (count > 0) add(counts_[i], count);
+  }
+  raise(max_ns_, other.max_ns());
+}
+
+Histogram Histogram::since(const Histogram& earlier) const {
+  Histogram result;
+  std::uint64_t highest = 0;
+  for (std::size_t i = 0; i < kBuckets; ++i) {
+    const std::uint64_t now = counts_[i].load(kRelaxed);
+    const std::uint64_t before = earlier.counts_[i].load(kRelaxed);
+    if (now <= before) continue;
+    result.counts_[i].store(now - before, kRelaxed);
+    highest = upper_bound_ns(i);
+  }
+  result.max_ns_.store(std::min(highest, max_ns()), kRelaxed);
+  return result;
+}
+
+std::uint64_t Histogram::count() const {
+  std::uint64_t sum = 0;
+  for (const auto& count : counts_) sum += count.load(kRelaxed);
+  return sum;
+}
+
+std::uint64_t Histogram::max_ns() const {
+  return max_ns_.load(kRelaxed);
+}
+
+double Histogram::mean_ns() const {
+  double sum = 0;
+  std::uint64_t count = 0;
+  for_each([&](std::uint64_t bound_ns, std::uint64_t times) {
+    sum += static_cast<double>(bound_ns) * static_cast<double>(times);
+    count += times;
+  });
+  return count > 0 ? sum / static_cast<double>(count) : 0;
+}
+
+std::uint64_t Histogram::value_at(double quantile) const {
+  const std::uint64_t total = count();
+  if (total == 0) return 0;
+  const double wanted = std::ceil(quantile * static_cast<double>(total));
+  const auto rank = std::clamp<std::uint64_t>(static_cast<std::uint64_t>(wanted), 1, total);
+  std::uint64_t seen = 0;
+  for (std::size_t i = 0; i < kBuckets; ++i) {
+    seen += counts_[i].load(kRelaxed);
+    if (seen >= rank) return std::min(upper_bound_ns(i), max_ns());
+  }
+  return max_ns();
+}
+
+}  // namespace tocsin::load

@@ -1,0 +1,62 @@
+// Latencies in log-linear buckets: constant memory, constant time, a known error.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace tocsin::load {
+
+// Counts values in nanoseconds. Below 128 ns a bucket is one nanosecond; above it, every power of
+// two is cut into 128 equal buckets, so a reported value is at most 1/128 (0.8 %) too high and
+// never too low. Values beyond 2^40 ns (18 minutes) count as 2^40. 35 KB.
+//
+// One thread records; others may copy or merge from it meanwhile (each count is then the one of
+// some moment of the copy). Debian has no C or C++ library of this kind.
+class Histogram {
+ public:
+  Histogram() = default;
+  Histogram(const Histogram& other);
+  Histogram& operator=(const Histogram& other);
+
+  void record(std::uint64_t value_ns);
+  void record(std::uint64_t value_ns, std::uint64_t times);
+  void merge(const Histogram& other);
+  // What was counted since `earlier`, a copy of this one. The maximum is then a bucket's bound.
+  [[nodiscard]] Histogram since(const Histogram& earlier) const;
+
+  [[nodiscard]] std::uint64_t count() const;
+  [[nodiscard]] std::uint64_t max_ns() const;  // exact
+  [[nodiscard]] double mean_ns() const;        // of the buckets' bounds
+  // The smallest bucket bound that at least `quantile` (0 to 1) of the values do not exceed; never
+  // above max_ns(). 0 if nothing was recorded.
+  [[nodiscard]] std::uint64_t value_at(double quantile) const;
+
+  // Every bucket that is not empty, smallest first: visitor(upper_bound_ns, count).
+  template <typename Visitor>
+  void for_each(Visitor&& visitor) const;
+
+ private:
+  static constexpr unsigned kSubBits = 7;
+  static constexpr unsigned kMaxBits = 40;
+  static constexpr std::size_t kSub = std::size_t{1} << kSubBits;
+  static constexpr std::size_t kBuckets = (kMaxBits - kSubBits + 2) * kSub;
+
+  static std::size_t bucket_of(std::uint64_t value_ns);
+  static std::uint64_t upper_bound_ns(std::size_t bucket);
+
+  // Relaxed loads and stores by one writer: no locked instruction for each delivery.
+  std::array<std::atomic<std::uint64_t>, kBuckets> counts_{};
+  std::atomic<std::uint64_t> max_ns_{0};
+};
+
+template <typename Visitor>
+void Histogram::for_each(Visitor&& visitor) const {
+  for (std::size_t i = 0; i < kBuckets; ++i) {
+    const std::uint64_t count = counts_[i].load(std::memory_order_relaxed);
+    if (count > 0) visitor(upper_bound_ns(i), count);
+  }
+}
+
+}  // namespace tocsin::load

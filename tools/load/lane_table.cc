@@ -1,0 +1,101 @@
+#include "tools/load/lane_table.h"
+
+#include <algorithm>
+
+#include "proto/assert.h"
+
+namespace tocsin::load {
+
+LaneTable::LaneTable(std::uint32_t streams, std::uint32_t first_index, std::uint32_t topics,
+                     std::uint32_t lanes)
+    : first_index_(first_index),
+      topics_(topics),
+      lanes_(lanes),
+      lanes_each_((lanes + topics - 1) / topics),
+      positions_(std::size_t{streams} * lanes_each_, kNothing) {
+  TOCSIN_ASSERT(topics > 0 && lanes >= topics);
+}
+
+void LaneTable::expect_nothing(std::uint32_t stream) {
+  for (std::uint32_t i = 0; i < lanes_each_; ++i) {
+    const std::size_t at = (std::size_t{stream} * lanes_each_) + i;
+    positions_[at] = kNothing;
+    if (!missing_.empty()) missing_.erase(at);
+  }
+}
+
+void LaneTable::expect_from_now(std::uint32_t stream, const PublishProgress& published) {
+  for (std::uint32_t lane = topic_of(stream); lane < lanes_; lane += topics_) {
+    const std::uint64_t now = published.submitted[lane].load(std::memory_order_relaxed);
+    positions_[position_of(stream, lane)] = kFresh | now;
+  }
+}
+
+void LaneTable::expect_all(std::uint32_t stream) {
+  for (std::uint32_t lane = topic_of(stream); lane < lanes_; lane += topics_) {
+    positions_[position_of(stream, lane)] = 0;
+  }
+}
+
+void LaneTable::tell(std::uint32_t stream) {
+  for (std::uint32_t lane = topic_of(stream); lane < lanes_; lane += topics_) {
+    positions_[position_of(stream, lane)] |= kTold;
+  }
+}
+
+bool LaneTable::follows(std::uint32_t stream, std::uint32_t lane) const {
+  if (lane >= lanes_) return false;
+  return topics_ == 1 || lane % topics_ == topic_of(stream);
+}
+
+bool LaneTable::place_odd(std::uint64_t& position, std::uint64_t number, CheckTotals& totals) {
+  const std::uint64_t next = position & kNumber;
+  const bool is_start = (position & kFresh) != 0 && number <= next;
+  const auto at = static_cast<std::size_t>(&position - positions_.data());
+  if (!is_start && number < next) return take_missing(at, number, totals);
+  if (number > next) miss(at, {next, number, (position & kTold) != 0}, totals);
+  position = number + 1;
+  return true;
+}
+
+void LaneTable::miss(std::size_t position, Range range, CheckTotals& totals) {
+  (range.told ? totals.told : totals.lost) += range.last - range.first;
+  std::deque<Range>& ranges = missing_[position];
+  if (ranges.size() >= kMaxGaps) ranges.pop_front();
+  ranges.push_back(range);
+}
+
+bool LaneTable::take_missing(std::size_t position, std::uint64_t number, CheckTotals& totals) {
+  const auto found = missing_.find(position);
+  if (found != missing_.end()) {
+    std::deque<Range>& ranges = found->second;
+    const auto it = std::ranges::upper_bound(ranges, number, {}, &Range::last);
+    if (it != ranges.end() && it->first <= number) {
+      const Range range = *it;
+      const auto rest = ranges.erase(it);
+      const auto after = number + 1 < range.last
+                             ? ranges.insert(rest, {number + 1, range.last, range.told})
+                             : rest;
+      if (range.first < number) ranges.insert(after, {range.first, number, range.told});
+      if (ranges.empty()) missing_.erase(found);
+      --(range.told ? totals.told : totals.lost);
+      ++totals.reordered;
+      return true;
+    }
+  }
+  ++totals.duplicated;
+  return false;
+}
+
+void LaneTable::finish(std::uint32_t stream, const PublishProgress& published,
+                       CheckTotals& totals) const {
+  for (std::uint32_t lane = topic_of(stream); lane < lanes_; lane += topics_) {
+    const std::uint64_t position = positions_[position_of(stream, lane)];
+    const std::uint64_t submitted = published.submitted[lane].load(std::memory_order_relaxed);
+    const std::uint64_t next = position & kNumber;
+    if (submitted <= next) continue;
+    ((position & kTold) != 0 ? totals.told : totals.lost) += submitted - next;
+  }
+}
+
+}  // namespace tocsin::load

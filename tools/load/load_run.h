@@ -1,0 +1,32 @@
+// One run from its first connection to its last delivery.
+#pragma once
+
+#include <atomic>
+#include <string>
+#include <vector>
+
+#include "tools/load/load_options.h"
+#include "tools/load/load_result.h"
+#include "tools/load/progress.h"
+
+namespace tocsin::load {
+
+// The phases, in this order; those that the options do not ask for are left out:
+//   history   events are published that nobody hears yet (replay)
+//   connect   warm-up subscribers, then the measured rest; memory before and after
+//   idle      a window without events
+//   publish   events flow, while subscribers leave and come, are cut off, or read slowly
+//   drain     until everything has arrived, or nothing did for options.drain_s
+//
+// Blocks. `options` is complete (resolve()). Raising `stop` ends the run early with what was
+// measured. Nothing throws but for lack of memory. failures says all that was not as it should be;
+// connected == 0 means that nothing was measured.
+[[nodiscard]] LoadResult run_load(const LoadOptions& options, Progress& progress,
+                                  const std::atomic<bool>& stop);
+
+// What was not as it should be, a sentence each. Counters must be zero unless an expectation names
+// them; where subscribers read slowly, the server may cut them off and leave out events.
+[[nodiscard]] std::vector<std::string> find_failures(const LoadOptions& options,
+                                                     const LoadResult& result);
+
+}  // namespace tocsin::load

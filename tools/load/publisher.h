@@ -1,0 +1,36 @@
+// The publishing side: numbered, stamped events in requests of any shape, on one thread.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "tools/load/load_options.h"
+#include "tools/load/load_result.h"
+#include "tools/load/payload.h"
+#include "tools/load/receiver.h"
+
+namespace tocsin::load {
+
+struct PublisherSetup {
+  const LoadOptions* options = nullptr;   // outlives the publisher
+  const PayloadFormat* format = nullptr;  // outlives the publisher
+  PublishProgress* progress = nullptr;    // outlives the publisher
+  // Deliveries that all receivers together have had.
+  std::function<std::uint64_t()> delivered;
+  // Deliveries that one event of `topic` brings about (its subscribers now).
+  std::function<std::uint64_t(std::uint32_t topic)> subscribers_of;
+  const std::atomic<bool>* stop = nullptr;  // ends early when true
+  // Without a byte of an answer on a connection that owes one: publishing ends with an error.
+  double answer_timeout_s = 10;
+};
+
+// Publishes options.publish.history events at full speed, as many on each lane (replay). Blocks; on
+// the calling thread.
+[[nodiscard]] PublishResult publish_history(const PublisherSetup& setup);
+
+// Runs options.publish.mode to its end. Blocks; on the calling thread.
+[[nodiscard]] PublishResult publish(const PublisherSetup& setup);
+
+}  // namespace tocsin::load
