@@ -136,7 +136,7 @@ void add_options(CLI::App& app, Options& o) {
   app.add_option("--receiver-cpu", o.receiver_cpu, "pin the receiver");
   app.add_option("--json", o.json_path, "file for the result; default: standard output");
   app.add_flag("--bare", o.bare, "serve: accept, answer with a stream's head, hold the socket");
-  app.add_option("--serve", o.serve, "serve tocsin_bench_client: streams, and publishes to all")
+  app.add_option("--serve", o.serve, "serve `tocsin load`: streams, and publishes to all")
       ->check(CLI::IsMember({"send", "uring"}));
   app.add_flag("--watch-hangups", o.watch_hangups, "with --serve: watch each stream for leaving");
   app.add_option("--port", o.port, "of --bare and --serve; 0: any, printed");

@@ -16,7 +16,7 @@ struct FloorServerOptions {
   bool watch_hangups = false;
 };
 
-// Prints "listening PORT" and serves tocsin_bench_client until the process is ended, on one thread:
+// Prints "listening PORT" and serves `tocsin load` until the process is ended, on one thread:
 // a GET becomes a stream; a POST is answered with 204 and its body sent to all streams as one
 // event, in a plain loop of send(2) or by io_uring. It keeps no log and no state for a stream, and
 // parses no more than that client's requests need (a Content-Length as it spells it, one line of

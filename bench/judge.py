@@ -1,12 +1,26 @@
-"""The targets, as rules over the figures of run.py. A target without its opposite is not judged."""
+"""Medians, ratios, and the targets as rules over them. What was not measured judges nothing.
+
+`rounds` is a list of rounds; a round maps a contender's name to its figures.
+"""
 
 import statistics
 
 NOTHING_ASTRAY = "and nothing lost, repeated or out of order"
 
 
+def numbers(rounds, contender, figure):
+    """The figure's value of each round that has it."""
+    values = [r.get(contender, {}).get(figure) for r in rounds]
+    return [v for v in values if isinstance(v, (int, float)) and not isinstance(v, bool)]
+
+
+def median(rounds, contender, figure):
+    values = numbers(rounds, contender, figure)
+    return statistics.median(values) if values else None
+
+
 def ratios_within(rounds, ours, figure, theirs):
-    """ours / theirs of each round that has both."""
+    """ours / theirs of each round that has both: what disturbs a round disturbs both."""
     both = [(r.get(ours, {}).get(figure), r.get(theirs, {}).get(figure)) for r in rounds]
     return [mine / other for mine, other in both if mine is not None and other]
 
@@ -17,22 +31,20 @@ def paired(rounds, ours, figure, theirs):
     return statistics.median(ratios) if ratios else None
 
 
-def median(rounds, contender, figure):
-    values = [r[contender][figure] for r in rounds if figure in r.get(contender, {})]
-    return statistics.median(values) if values else None
-
-
 def has_faults(rounds, contender):
     return any(r.get(contender, {}).get("faults") for r in rounds)
 
 
 def verdict(target, contender, parts, astray=False):
-    """`parts`: (value, "<=" or ">=", limit, words with {} for the value)."""
+    """`parts`: (value, "<=" or ">=", limit, words with {} for the value); limit None: told only."""
     met, words = True, []
     for value, relation, limit, text in parts:
         if value is None:
-            met = None if met is not False else met
+            met = None if met is not False and limit is not None else met
             words.append(text.format("not measured"))
+            continue
+        if limit is None:
+            words.append(text.format(f"{value:,.2f}"))
             continue
         good = value <= limit if relation == "<=" else value >= limit
         met = False if not good else met
@@ -43,45 +55,67 @@ def verdict(target, contender, parts, astray=False):
     return {"target": target, "contender": contender, "met": met, "text": "; ".join(words)}
 
 
-def judge_one(target, results, name):
-    """The verdict for the contender `name` (a tocsin)."""
-    def rounds(measurement):
-        return results[measurement]
+def t1(results, name):
+    r = results["broadcast"]
+    figure = "cpu_us_per_delivery"
+    return [(paired(r, name, figure, "floor-send"), "<=", 1.15,
+             "CPU per delivery {} x the bare send loop's"),
+            (paired(r, name, figure, "floor-uring"), "<=", 1.15, "{} x bare io_uring's")], r
 
-    if target == "t1":
-        r = rounds("broadcast")
-        figure = "cpu_us_per_delivery"
-        return [(paired(r, name, figure, "floor-send"), "<=", 1.15,
-                 "CPU per delivery {} x the bare send loop's"),
-                (paired(r, name, figure, "floor-uring"), "<=", 1.15, "{} x bare io_uring's")], r
-    if target == "t2":
-        r = rounds("saturated")
-        return [(median(r, name, "deliveries_per_s"), ">=", 10_000_000, "{} deliveries/s"),
-                (paired(r, name, "deliveries_per_s", "nchan"), ">=", 30, "{} x nchan")], r
-    if target == "t3":
-        r = rounds("idle")
-        beyond = [x[name]["kernel_each"] - x["bare"]["kernel_each"] for x in r
-                  if "kernel_each" in x.get(name, {}) and "kernel_each" in x.get("bare", {})]
-        kernel = statistics.median(beyond) if beyond else None
-        return [(median(r, name, "pss_each"), "<=", 128, "{} B user memory each"),
-                (kernel, "<=", 300, "{} B kernel memory each beyond the bare socket")], r
-    if target == "t5":
-        r = rounds("broadcast")
-        return [(paired(r, name, "p99_ms", "nchan"), "<=", 0.6, "p99 {} x nchan's")], r
-    if target == "t6":
-        r = rounds("connect")
-        return [(paired(r, name, "connects_per_s", "nchan"), ">=", 1.5, "connects/s {} x nchan's"),
-                (median(r, name, "reconnects_per_s"), ">=", 1,
-                 "{} reconnects/s " + NOTHING_ASTRAY)], r
-    if target == "t7":
-        r = rounds("publish")
-        batches = rounds("publish_batches")
-        return [(median(r, name, "events_per_s"), ">=", 100_000, "{} events/s by single POSTs"),
-                (median(batches, name, "events_per_s"), ">=", 500_000, "{} by batches")], [
-                    *r, *batches]
-    r = rounds("idle")
+
+def t2(results, name):
+    r = results["saturated"]
+    return [(median(r, name, "deliveries_per_s"), ">=", 10_000_000, "{} deliveries/s"),
+            (paired(r, name, "deliveries_per_s", "nchan"), ">=", 30, "{} x nchan")], r
+
+
+def t3(results, name):
+    r = results["idle"]
+    beyond = [x[name]["kernel_each"] - x["bare"]["kernel_each"] for x in r
+              if "kernel_each" in x.get(name, {}) and "kernel_each" in x.get("bare", {})]
+    kernel = statistics.median(beyond) if beyond else None
+    return [(median(r, name, "pss_each"), "<=", 128, "{} B user memory each"),
+            (kernel, "<=", 300, "{} B kernel memory each beyond the bare socket")], r
+
+
+def t5(results, name):
+    r = results["broadcast"]
+    return [(paired(r, name, "p99_ms", "nchan"), "<=", 0.6, "p99 {} x nchan's")], r
+
+
+# On two cores the generator's half of a handshake, and the server's half that loopback runs in the
+# generator's context, cost more than what is left for the server: with a whole core the server is
+# not what is measured. Where a quota can be had it is judged held to a share of its core.
+def t6(results, name):
+    r, held = results["connect"], results.get("connect_held", [])
+    whole = paired(r, name, "connects_per_s", "nchan")
+    if held:
+        parts = [(paired(held, name, "connects_per_s", "nchan"), ">=", 1.5,
+                  "connects/s {} x nchan's, both held to a share of a core"),
+                 (whole, ">=", None, "{} x with a whole core")]
+    else:
+        parts = [(paired(r, name, "cpu_us_per_connect", "nchan"), "<=", 1 / 1.5,
+                  "CPU per connect {} x nchan's (no control groups here: judged by CPU alone)"),
+                 (whole, ">=", None, "connects/s {} x with a whole core")]
+    parts.append((median(r, name, "reconnects_per_s"), ">=", 1,
+                  "{} reconnects/s " + NOTHING_ASTRAY))
+    return parts, [*r, *held]
+
+
+def t7(results, name):
+    r, batches = results["publish"], results["publish_batches"]
+    return [(median(r, name, "events_per_s"), ">=", 100_000, "{} events/s by single POSTs"),
+            (median(batches, name, "events_per_s"), ">=", 500_000, "{} by batches")], [
+                *r, *batches]
+
+
+def t8(results, name):
+    r = results["idle"]
     return [(median(r, name, "cpu_percent_empty"), "<=", 0.05, "{} % CPU without subscribers"),
-            (median(r, name, "cpu_percent_idle"), "<=", 1, "{} % with all idle")], r
+            (median(r, name, "idle_cpu_percent"), "<=", 1, "{} % with all idle")], r
+
+
+RULES = {"t1": t1, "t2": t2, "t3": t3, "t5": t5, "t6": t6, "t7": t7, "t8": t8}
 
 
 def judge(results, wanted):
@@ -90,6 +124,6 @@ def judge(results, wanted):
     verdicts = []
     for target in sorted(wanted):
         for name in names:
-            parts, rounds = judge_one(target, results, name)
+            parts, rounds = RULES[target](results, name)
             verdicts.append(verdict(target, name, parts, has_faults(rounds, name)))
     return verdicts

@@ -57,7 +57,7 @@ BANNED_WORDS = [
     (r"/wo" r"rk/|/tmp/bu" r"ild", "a path of somebody's machine"),
 ]
 TEXT = {".cc", ".h", ".py", ".md", ".txt", ".cmake", ".json", ".toml", ".service", ".conf", ".sh",
-        ".js", ".html", ".in", ""}
+        ".js", ".mjs", ".go", ".html", ".in", ""}
 
 
 class Tree:

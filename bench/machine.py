@@ -1,0 +1,117 @@
+"""The machine that is measured: which cores do what, what it is, and what it cannot do."""
+
+import os
+import platform
+import resource
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(HERE)
+
+
+def say(text):
+    print(text, flush=True, file=sys.stderr)
+
+
+def split_cores(servers=1):
+    """(cores of the server, cores of the generator): the same for every contender. With one core
+    nothing is pinned."""
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) <= servers:
+        return set(cores), set(cores)
+    return set(cores[:servers]), set(cores[servers:servers + 4])
+
+
+def open_files():
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+
+
+def warn_of_load():
+    load = os.getloadavg()[0]
+    if load > 0.5:
+        say(f"other programs are running (load {load:.1f}): what is counted per second comes out "
+            "too low, CPU per delivery somewhat too high")
+
+
+def processor():
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            for line in file:
+                if line.startswith("model name"):
+                    return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.machine()
+
+
+def memory_bytes(field="MemTotal"):
+    with open("/proc/meminfo", encoding="ascii") as file:
+        for line in file:
+            if line.startswith(field + ":"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+def description():
+    return {"processor": processor(), "cores": os.cpu_count(), "kernel": platform.release(),
+            "memory_gib": round(memory_bytes() / 2**30, 1)}
+
+
+def commit():
+    """Of the working copy; "+" behind it where files differ from it. Empty outside of one."""
+    def git(*arguments):
+        done = subprocess.run(["git", "-C", ROOT, *arguments], capture_output=True, text=True,
+                              check=False)
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    revision = git("rev-parse", "--short=10", "HEAD")
+    # What it writes itself says nothing about the program that was measured.
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", ".",
+                  ":!bench/history.jsonl", ":!bench/figures")
+    return revision + ("+" if revision and changed else "")
+
+
+def read_number(path):
+    """The last number of a file in /proc/sys, or None."""
+    try:
+        with open(path, encoding="ascii") as file:
+            return int(file.read().split()[-1])
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def too_low(streams):
+    """What keeps this machine from `streams` loopback streams, as sentences."""
+    found = []
+
+    def need(name, value, why):
+        have = read_number("/proc/sys/" + name.replace(".", "/"))
+        if have is not None and have < value:
+            found.append(f"{name} is {have:,}, wanted {value:,}: {why}")
+
+    if streams <= 50_000:
+        return found
+    need("fs.file-max", int(2.2 * streams), "both ends of every stream are open files")
+    need("net.ipv4.tcp_mem", streams, "a broadcast holds a page of each socket")
+    need("net.core.somaxconn", 4096, "many connect at once")
+    need("net.ipv4.tcp_max_syn_backlog", 4096, "many connect at once")
+    # Measured: about 4 KiB of kernel memory for each end, and a page while an event is on its way.
+    wanted = streams * 14 * 1024
+    have = memory_bytes("MemAvailable")
+    if have < wanted:
+        found.append(f"{have / 2**30:.1f} GiB of memory are free, wanted {wanted / 2**30:.1f}")
+    return found
+
+
+def cpu_seconds(pids):
+    """User and system time of the processes, to the nanosecond."""
+    total = 0
+    for pid in pids:
+        try:
+            for task in os.listdir(f"/proc/{pid}/task"):
+                with open(f"/proc/{pid}/task/{task}/schedstat", encoding="ascii") as file:
+                    total += int(file.read().split()[0])
+        except (OSError, ValueError, IndexError):
+            continue
+    return total / 1e9

@@ -1,0 +1,38 @@
+// How fast the load generator reads: it must not be what a saturated run measures.
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <benchmark/benchmark.h>
+
+#include "tools/load/payload.h"
+#include "tools/load/stream_checker.h"
+
+namespace tocsin::load {
+namespace {
+
+void check_stream(benchmark::State& state) {
+  constexpr std::uint64_t kEvents = 1000;
+  constexpr std::size_t kBytes = 174;
+  const PayloadFormat format(7, kBytes);
+  std::string wire(StreamChecker::kFront, '\0');
+  for (std::uint64_t i = 0; i < kEvents; ++i) {
+    std::string data(kBytes, '\0');
+    format.write({.lane = 0, .number = i, .due_ns = 1000 + i}, kBytes, data.data());
+    wire += "id: 9f3c21ab-" + std::to_string(1000 + i) + "\ndata: " + data + "\n\n";
+  }
+  const std::size_t size = wire.size() - StreamChecker::kFront;
+  auto latency = std::make_unique<Histogram>();
+  for (auto _ : state) {
+    StreamChecker checker({.format = format, .latency = *latency, .streams = 1});
+    checker.feed(0, wire.data() + StreamChecker::kFront, size, 1'000'000);
+    if (checker.totals().delivered != kEvents) state.SkipWithError("not every event was seen");
+  }
+  const auto turns = static_cast<std::size_t>(state.iterations());
+  state.SetItemsProcessed(static_cast<std::int64_t>(turns * kEvents));
+  state.SetBytesProcessed(static_cast<std::int64_t>(turns * size));
+}
+BENCHMARK(check_stream);
+
+}  // namespace
+}  // namespace tocsin::load

@@ -1,0 +1,94 @@
+// A kernel that takes every byte at once and never says anything by itself: what is left of a
+// shard's turn is the hub's own work. Subscribers and publishers are descriptors that hand out
+// prepared requests.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "net/clock.h"
+#include "net/io.h"
+#include "net/server_state.h"
+#include "net/shard.h"
+
+namespace tocsin::bench {
+
+class NullIo final : public net::Io {
+ public:
+  // The next `count` accepts give connections, each of which sends `request` (which outlives this).
+  void connect(std::size_t count, std::string_view request);
+  // Another request on a connection whose last one was answered. `request` outlives the answer.
+  void ask(int fd, std::string_view request);
+
+  [[nodiscard]] int last_fd() const { return next_fd_ - 1; }
+  [[nodiscard]] std::uint64_t sends() const { return sends_; }
+  [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+
+  void accept(int listener, net::Token token) override;
+  bool refuse(int listener, std::string_view bytes) override;
+  void receive(int fd, net::Token token) override;
+  void watch(int fd, net::Token token) override;
+  void send(std::span<net::SendRequest> requests) override;
+  std::int64_t receive_now(int fd, std::span<char> buffer) override;
+  void limit_receive_buffer(int fd, std::uint32_t bytes) override;
+  std::uint64_t peer_key(int fd) override;
+  void shut_down_sending(int fd) override;
+  void shut_down(int fd, bool reset) override;
+  void close(int fd) override;
+  void wait(std::uint32_t timeout_ms, std::vector<net::Completion>& completions) override;
+  void wake() override {}
+  [[nodiscard]] std::string_view name() const override { return "null"; }
+
+ private:
+  static constexpr std::size_t kAcceptsATurn = 1000;  // well below a shard's bound for requests
+
+  net::Token accepting_;
+  std::size_t waiting_ = 0;
+  std::string_view request_;
+  std::vector<net::Token> receiving_;  // by descriptor; Op::none: not armed
+  std::deque<net::Completion> ready_;
+  int next_fd_ = 1;
+  std::uint64_t sends_ = 0;
+  std::uint64_t bytes_ = 0;
+};
+
+// A shard on a NullIo with `subscribers` streams of one topic, turned by hand in one thread.
+class NullShard {
+ public:
+  // Exits the process with a message if the streams cannot be opened.
+  explicit NullShard(std::size_t subscribers);
+  ~NullShard();
+  NullShard(const NullShard&) = delete;
+  NullShard& operator=(const NullShard&) = delete;
+
+  // One event through the hub alone; deliver() brings it to every stream.
+  void publish(std::string_view body);
+  // Turns until all streams have what was published. False: they do not get it.
+  [[nodiscard]] bool deliver();
+  // A POST of one event through a connection of its own: answered, and delivered to all streams.
+  [[nodiscard]] bool post(std::string_view request);
+
+  [[nodiscard]] NullIo& io() { return io_; }
+  [[nodiscard]] std::size_t subscribers() const { return subscribers_; }
+
+ private:
+  bool turn_until_sends(std::uint64_t sends);
+
+  static constexpr std::uint64_t kMostTurns = 1'000'000;
+
+  std::size_t subscribers_;
+  net::ServerState state_;
+  net::SteadyClock clock_;
+  NullIo io_;
+  net::Shard shard_;
+  int publisher_ = -1;
+  std::uint64_t expected_ = 0;  // sends
+};
+
+}  // namespace tocsin::bench

@@ -1,0 +1,301 @@
+#!/usr/bin/env python3
+"""Unit tests of the measuring scripts: figures, medians, verdicts, quotas, plots. No servers."""
+
+import copy
+import importlib.machinery
+import importlib.util
+import json
+import os
+import tempfile
+import unittest
+
+import cpu_quota
+import judge
+import load
+import machine
+import peers
+import plots
+import rounds
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def script(name):
+    """A program of this folder, as a module."""
+    loader = importlib.machinery.SourceFileLoader(f"bench_{name}", os.path.join(HERE, name))
+    spec = importlib.util.spec_from_loader(loader.name, loader)
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+PHASE = {"duration_s": 2.0, "server_cpu_ns": 1_000_000, "server_cpu_share": 0.25,
+         "own_cpu_share": 0.5}
+RESULT = {
+    "failures": [], "bottlenecks": [],
+    "streams": {"connected": 10, "refused": 0, "dropped": 0},
+    "connect": {**PHASE, "count": 10, "connects_per_s": 5000.0, "server_cpu_ns_per_connect": 8000},
+    "reconnect": {**PHASE, "count": 0, "reconnects_per_s": None, "events": 0},
+    "idle": PHASE, "publish": PHASE,
+    "publishing": {"events": 5, "refused": 0, "timeouts": 0, "error": "", "events_per_s": 2.5},
+    "deliveries": {"delivered": 50, "deliveries_per_s": 25.0, "server_cpu_ns_per_delivery": 20_000,
+                   "lost": 0, "told": 0, "duplicated": 0, "reordered": 0, "corrupted": 0,
+                   "comments": 10,
+                   "latency": {"p50_ns": 1_000_000, "p99_ns": 2_000_000, "max_ns": 3_000_000}},
+    "memory": {"rss_bytes_per_subscriber": 100.0, "pss_bytes_per_subscriber": 90.0,
+               "kernel_bytes_per_subscriber": 5000.0, "socket_bytes_per_subscriber": 0.0,
+               "cache_bytes_per_subscriber": {"dentry": 400.0, "TCP": 4000.0}},
+}
+
+
+class Figures(unittest.TestCase):
+    def test_units_and_names(self):
+        figures = load.figures(RESULT)
+        self.assertEqual(figures["cpu_us_per_delivery"], 20)
+        self.assertEqual(figures["cpu_us_per_connect"], 8)
+        self.assertEqual(figures["cpu_us_per_event"], 200)
+        self.assertEqual(figures["p99_ms"], 2)
+        self.assertEqual(figures["idle_cpu_percent"], 25)
+        self.assertEqual(figures["kernel_each"], 4600)  # without what walks /proc
+        self.assertEqual(figures["faults"], "")
+
+    def test_what_was_not_measured_is_left_out(self):
+        result = copy.deepcopy(RESULT)
+        result["deliveries"]["latency"] = None
+        result["memory"]["kernel_bytes_per_subscriber"] = None
+        figures = load.figures(result)
+        for name in ("p99_ms", "kernel_each", "reconnects_per_s", "cpu_us_per_reconnect"):
+            self.assertNotIn(name, figures)
+
+    def test_each_fault_is_told(self):
+        for group, name in (("deliveries", "lost"), ("deliveries", "duplicated"),
+                            ("deliveries", "reordered"), ("deliveries", "corrupted"),
+                            ("streams", "refused"), ("streams", "dropped"),
+                            ("publishing", "timeouts")):
+            result = copy.deepcopy(RESULT)
+            result[group][name] = 3
+            self.assertIn("3 ", load.figures(result)["faults"], name)
+        self.assertIn("status is 1", load.figures(RESULT, 1)["faults"])
+
+
+class Judging(unittest.TestCase):
+    ROUNDS = [{"a": {"x": 1.0}, "b": {"x": 2.0}}, {"a": {"x": 3.0}, "b": {"x": 3.0}},
+              {"a": {"x": 2.0}, "b": {"faults": "gone"}}]
+
+    def test_medians_and_ratios_within_rounds(self):
+        self.assertEqual(judge.median(self.ROUNDS, "a", "x"), 2)
+        self.assertEqual(judge.median(self.ROUNDS, "b", "x"), 2.5)
+        self.assertIsNone(judge.median(self.ROUNDS, "c", "x"))
+        self.assertEqual(judge.ratios_within(self.ROUNDS, "a", "x", "b"), [0.5, 1])
+        self.assertEqual(judge.paired(self.ROUNDS, "a", "x", "b"), 0.75)
+        self.assertIsNone(judge.paired(self.ROUNDS, "a", "y", "b"))
+
+    def test_faults_and_what_was_not_measured(self):
+        part = (1.0, "<=", 2, "{} of it")
+        self.assertTrue(judge.verdict("t", "a", [part])["met"])
+        self.assertFalse(judge.verdict("t", "a", [part], astray=True)["met"])
+        self.assertIsNone(judge.verdict("t", "a", [part, (None, "<=", 2, "{}")])["met"])
+        missed = (3, "<=", 2, "{}")
+        self.assertFalse(judge.verdict("t", "a", [missed, (None, "<=", 2, "{}")])["met"])
+        # Without a limit it is told, and decides nothing.
+        self.assertTrue(judge.verdict("t", "a", [part, (9, ">=", None, "{}")])["met"])
+        self.assertTrue(judge.verdict("t", "a", [part, (None, ">=", None, "{}")])["met"])
+
+    @staticmethod
+    def t6(results):
+        return judge.judge(results, {"t6"})[0]
+
+    def test_connects_are_judged_held_where_a_quota_can_be_had(self):
+        whole = [{"nchan": {"connects_per_s": 100, "cpu_us_per_connect": 20},
+                  "tocsin-x": {"connects_per_s": 100, "cpu_us_per_connect": 10,
+                               "reconnects_per_s": 5}}]
+        held = [{"nchan": {"connects_per_s": 10}, "tocsin-x": {"connects_per_s": 20}}]
+        self.assertTrue(self.t6({"connect": whole, "connect_held": held})["met"])
+        held[0]["tocsin-x"]["connects_per_s"] = 14
+        self.assertFalse(self.t6({"connect": whole, "connect_held": held})["met"])
+        by_cpu = self.t6({"connect": whole})
+        self.assertTrue(by_cpu["met"])
+        self.assertIn("judged by CPU alone", by_cpu["text"])
+        whole[0]["tocsin-x"]["cpu_us_per_connect"] = 15
+        self.assertFalse(self.t6({"connect": whole})["met"])
+
+    def test_every_target_judges_an_empty_round_as_not_measured(self):
+        targets = script("targets")
+        self.assertEqual(set(targets.TARGETS), set(judge.RULES))
+        results = {name: [{"tocsin-x": {}}] for name in targets.MEASUREMENTS}
+        for verdict in judge.judge(results, set(judge.RULES)):
+            self.assertIsNone(verdict["met"], verdict)
+
+
+class Rounds(unittest.TestCase):
+    def test_servers_alternate_and_a_failure_is_a_fault(self):
+        order = []
+
+        class Server:
+            def __init__(self, name):
+                self.name = name
+
+        def measure(_, server):
+            order.append(server.name)
+            if server.name == "bad":
+                raise RuntimeError("no")
+            return {"x": 1.0}
+
+        done = rounds.all_rounds(None, "m", measure, 2, [Server("good"), Server("bad")])
+        self.assertEqual(order, ["good", "bad", "bad", "good"])
+        self.assertEqual(done[0]["bad"], {"faults": "no"})
+        self.assertEqual(rounds.medians(done), {"good": {"x": 1.0}, "bad": {"faults": "no"}})
+
+    def test_tables_have_every_contender(self):
+        done = [{"us": {"x": 10.0}, "other": {"x": 25.0, "faults": "3 lost"}, "none": {}}]
+        text = "\n".join(rounds.ratio_table(done, [("x", "the x")], "us"))
+        self.assertIn("25 (2.5x)", text)
+        self.assertIn("! 3 lost", text)
+        self.assertRegex(text, r"none +-")
+        self.assertIn("FAULTS: 3 lost", "\n".join(rounds.spread_table("m", done)))
+
+    def test_reasons_are_short_and_once(self):
+        done = [{"us": {"bottlenecks": "Connects: they waited 12.5 % for a core: not the server"}},
+                {"us": {"bottlenecks": "Connects: they waited 13 % for a core: not the server"}}]
+        self.assertEqual(len(rounds.bottlenecks(done, "us")), 1)
+        self.assertRegex(rounds.bottlenecks(done, "us")[0], r"^Connects: .* core$")
+
+    def test_rounding_keeps_four_digits(self):
+        self.assertEqual(rounds.round_off(123456.0), 123500)
+        self.assertEqual(rounds.round_off(0.0123456), 0.01235)
+
+
+class Quota(unittest.TestCase):
+    """On trees of files that look like the kernel's."""
+
+    def tree(self, folder, own, files):
+        for name, text in files.items():
+            path = os.path.join(folder, "fs", name)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            cpu_quota.write(path, text)
+        cpu_quota.write(os.path.join(folder, "own"), own)
+        return os.path.join(folder, "fs"), os.path.join(folder, "own")
+
+    def test_version_1(self):
+        with tempfile.TemporaryDirectory() as folder:
+            root, own = self.tree(folder, "2:cpu,cpuacct:/a\n0::/\n",
+                                  {"cpu,cpuacct/a/cpu.cfs_quota_us": "-1"})
+            found = cpu_quota.find_parent(root, own)
+            self.assertEqual(found, (os.path.join(root, "cpu,cpuacct", "a"), 1))
+            with cpu_quota.CpuQuota(0.4, root, own) as group:
+                made = group.folder
+                with open(os.path.join(made, "cpu.cfs_quota_us"), encoding="ascii") as file:
+                    self.assertEqual(file.read(), "4000")
+                group.enter()
+                with open(os.path.join(made, "cgroup.procs"), encoding="ascii") as file:
+                    self.assertEqual(int(file.read()), os.getpid())
+                for name in os.listdir(made):  # the kernel's vanish with their folder
+                    os.remove(os.path.join(made, name))
+            self.assertFalse(os.path.exists(made))
+
+    def test_version_2_goes_up_to_who_gives_its_children_the_controller(self):
+        with tempfile.TemporaryDirectory() as folder:
+            root, own = self.tree(folder, "0::/a/b\n", {
+                "cgroup.subtree_control": "cpu memory\n", "a/cgroup.subtree_control": "memory\n",
+                "a/b/cgroup.subtree_control": ""})
+            parent, version = cpu_quota.find_parent(root, own)
+            self.assertEqual((os.path.realpath(parent), version), (os.path.realpath(root), 2))
+
+    def test_no_controller_is_an_error(self):
+        with tempfile.TemporaryDirectory() as folder:
+            root, own = self.tree(folder, "0::/\n", {"cgroup.subtree_control": "memory\n"})
+            with self.assertRaises(OSError):
+                cpu_quota.find_parent(root, own)
+
+    def test_removed_after_a_failure(self):
+        with tempfile.TemporaryDirectory() as folder:
+            root, own = self.tree(folder, "1:cpu:/\n", {"cpu/cpu.cfs_quota_us": "-1"})
+            with self.assertRaises(ValueError):
+                with cpu_quota.CpuQuota(0.4, root, own) as group:
+                    made = group.folder
+                    for name in os.listdir(made):
+                        os.remove(os.path.join(made, name))
+                    raise ValueError
+            self.assertFalse(os.path.exists(made))
+
+
+class Sizes(unittest.TestCase):
+    def test_shards_for_the_descriptors_that_there_are(self):
+        growth = script("growth")
+        self.assertEqual(growth.shards_for(1000, 20_000), 1)
+        self.assertEqual(growth.shards_for(17_800, 20_000), 1)
+        self.assertEqual(growth.shards_for(17_801, 20_000), 2)
+        self.assertEqual(growth.shards_for(1_000_000, 20_000), 57)
+
+    def test_small_sizes_fit_everywhere(self):
+        self.assertEqual(machine.too_low(1000), [])
+        self.assertEqual(script("growth").fits(1000), "")
+        self.assertNotEqual(script("growth").fits(10**10), "")
+
+
+class Drawing(unittest.TestCase):
+    def test_panels_of_results(self):
+        growth = script("growth")
+        result = {"subscribers": [{"subscribers": 1000, "io": "uring", "pss_each": 90.0},
+                                  {"subscribers": 10, "io": "epoll", "faults": "no"}],
+                  "shards": [{"shards": 1, "io": "uring", "generator_shares_cores": False,
+                              "deliveries_per_s": 5.0}]}
+        panels = growth.panels_of(result)
+        self.assertEqual(len(panels), 3)
+        self.assertEqual(panels[1].series["user, uring"], [(1000, 90.0)])
+        self.assertEqual(panels[1].series["user, epoll"], [])  # nothing was measured there
+
+    def test_history_lines_come_back(self):
+        history = script("history")
+        line = {"commit": "abc", "date": "2026-01-01", "medians": {
+            "broadcast": {"tocsin-uring": {"p99_ms": 7.0}}}}
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "h.jsonl")
+            self.assertEqual(history.read(path), [])
+            history.append(path, line)
+            history.append(path, line)
+            self.assertEqual(history.read(path), [line, line])
+        panels = history.panels_of([line, line])
+        self.assertEqual(panels[1].series["tocsin-uring"], [(0, 7.0), (1, 7.0)])
+
+    def test_stored_history_can_be_drawn(self):
+        history = script("history")
+        lines = history.read(history.HISTORY)
+        for line in lines:
+            self.assertIn("machine", line)
+        self.assertEqual(len(history.panels_of(lines)), len(history.PANELS))
+
+    @unittest.skipUnless(plots.available(), "no matplotlib")
+    def test_the_same_figures_give_the_same_file(self):
+        panel = plots.Panel("t", "x", "y", {"a": [(1, 2.0), (10, 3.0), (20, None)]}, log_x=True)
+        with tempfile.TemporaryDirectory() as folder:
+            texts = []
+            for name in ("one.svg", "two.svg"):
+                path = os.path.join(folder, name)
+                self.assertTrue(plots.draw(path, [panel]))
+                with open(path, encoding="utf-8") as file:
+                    texts.append(file.read())
+        self.assertEqual(*texts)
+        self.assertIn("<svg", texts[0])
+
+
+class Peers(unittest.TestCase):
+    def test_token_is_three_parts_and_its_claims_come_back(self):
+        token = peers.json_web_token({"mercure": {"publish": ["*"]}}, "key").split(".")
+        self.assertEqual(len(token), 3)
+        claims = peers.base64.urlsafe_b64decode(token[1] + "=" * (-len(token[1]) % 4))
+        self.assertEqual(json.loads(claims), {"mercure": {"publish": ["*"]}})
+
+    def test_complaints_are_short_and_name_no_host(self):
+        self.assertEqual(peers.first_line("# module\ngo: x@v1: reading ftp://a.b/c: no\nmore"),
+                         "go: x@v1: reading (address) no")
+        self.assertEqual(peers.first_line(""), "no reason given")
+
+    def test_versions_are_pinned(self):
+        for kind in (peers.R3labs, peers.Hertz, peers.Mercure, peers.Centrifuge):
+            self.assertRegex(kind("nowhere").version(), r" v\d+\.\d+\.\d+", kind.name)
+        self.assertRegex(peers.BetterSse("nowhere").version(), r"better-sse \d+\.\d+\.\d+")
+
+
+if __name__ == "__main__":
+    unittest.main()

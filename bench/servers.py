@@ -1,0 +1,222 @@
+"""A server while it is measured: started fresh, pinned to its cores, ended by its own pid."""
+
+import ctypes
+import os
+import re
+import resource
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.request
+
+
+def child_setup(cpus, group=None):
+    """What a child does before it becomes its program: our limits, our cores, our death, and the
+    control group `group` (cpu_quota.py) if there is one."""
+
+    def setup():
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        if cpus:
+            os.sched_setaffinity(0, cpus)
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+        if group:
+            group.enter()
+
+    return setup
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def family(pid):
+    """`pid` and all its descendants."""
+    found = [pid]
+    for parent in found:  # grows while it is walked
+        try:
+            for task in os.listdir(f"/proc/{parent}/task"):
+                with open(f"/proc/{parent}/task/{task}/children", encoding="ascii") as file:
+                    found += map(int, file.read().split())
+        except OSError:
+            continue
+    return found
+
+
+class Server:
+    """`with server.running(cpus): ...`. Subclasses say how it is started and spoken to."""
+
+    name = "?"
+    recipe = "tocsin"  # of `tocsin load`
+    can_resume = True  # by Last-Event-ID
+    can_pipeline = True  # publishing requests, on one connection
+
+    def __init__(self):
+        self.process = None
+        self.port = 0
+        self.complaint = ""
+        self.folder = None
+
+    def command(self):
+        raise NotImplementedError
+
+    def environment(self):
+        return {}
+
+    def ports(self):
+        """All that must answer before it counts as started."""
+        return [self.port]
+
+    def load_arguments(self):
+        """What `tocsin load` needs besides the URL."""
+        return ["--recipe", self.recipe]
+
+    def version(self):
+        return ""
+
+    def start(self, cpus, group=None):
+        self.port = free_port()
+        self.folder = tempfile.TemporaryDirectory(prefix="tocsin-bench-")
+        os.chmod(self.folder.name, 0o755)  # a worker may be another user
+        self.complaint = ""
+        command = self.command()
+        with open(os.path.join(self.folder.name, "stderr"), "wb") as errors:
+            self.process = subprocess.Popen(
+                command, preexec_fn=child_setup(cpus, group), stdout=subprocess.DEVNULL,
+                stderr=errors, cwd=self.folder.name, env={**os.environ, **self.environment()})
+        deadline = time.monotonic() + 15
+        waiting = self.ports()
+        while waiting:
+            try:
+                socket.create_connection(("127.0.0.1", waiting[0]), timeout=1).close()
+                waiting = waiting[1:]
+            except OSError:
+                if self.process.poll() is not None or time.monotonic() > deadline:
+                    self.stop()
+                    raise RuntimeError(
+                        f"{self.name} does not start: {self.complaint}") from None
+                time.sleep(0.02)
+
+    def stop(self):
+        if self.process is None:
+            return
+        helpers = family(self.process.pid)[1:]
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        for pid in helpers:  # those that did not go with their parent
+            end_if_running(pid)
+        with open(os.path.join(self.folder.name, "stderr"), encoding="utf-8",
+                  errors="replace") as file:
+            self.complaint = file.read()[-2000:]
+        self.folder.cleanup()
+        self.process = None
+
+    def counters(self):
+        """Its own counters by name, summed over labels; empty if it has none."""
+        return {}
+
+    def running(self, cpus, group=None):
+        return Running(self, cpus, group)
+
+
+def end_if_running(pid):
+    """Descendants are reaped by init (or by a parent that ends); a moment's wait is enough."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for attempt in range(100):
+            try:
+                with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+                    if file.read().rsplit(")", 1)[1].split()[0] == "Z":
+                        return
+                if attempt == 0:
+                    os.kill(pid, number)
+            except (OSError, IndexError):
+                return
+            time.sleep(0.02)
+
+
+class Running:
+    def __init__(self, server, cpus, group):
+        self.server, self.cpus, self.group = server, cpus, group
+
+    def __enter__(self):
+        self.server.start(self.cpus, self.group)
+        return self.server
+
+    def __exit__(self, *_):
+        self.server.stop()
+
+
+class Tocsin(Server):
+    def __init__(self, binary, io, shards=1, options=()):
+        super().__init__()
+        self.binary, self.io, self.shards, self.options = binary, io, shards, options
+        self.name = f"tocsin-{io}"
+
+    @staticmethod
+    def missing(binary):
+        return "" if os.access(binary, os.X_OK) else f"tocsin: {binary} is not built, left out"
+
+    def command(self):
+        return [self.binary, "serve", "--listen", f"127.0.0.1:{self.port}",
+                "--shards", str(self.shards), "--io", self.io, "--drain-timeout", "0",
+                "--log-level", "warning", *self.options]
+
+    def version(self):
+        return output_of(self.binary, "--version")
+
+    def counters(self):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as reply:
+            text = reply.read().decode()
+        totals = {}
+        for name, value in re.findall(r"^(\w+)(?:{[^}]*})? (\S+)$", text, re.MULTILINE):
+            totals[name] = totals.get(name, 0) + float(value)
+        return totals
+
+
+class Bare(Server):
+    """Accepts and holds sockets with nothing armed: what the kernel takes in any case."""
+
+    name = "bare"
+    def __init__(self, floor):
+        super().__init__()
+        self.floor = floor
+
+    def command(self):
+        return [self.floor, "--bare", "--port", str(self.port)]
+
+
+class Floor(Server):
+    """The bare send loop in a server's place: no hub can be cheaper behind the same client."""
+
+    can_resume = False
+
+    def __init__(self, floor, way):
+        super().__init__()
+        self.floor, self.way = floor, way
+        self.name = f"floor-{way}"
+
+    def command(self):
+        return [self.floor, "--serve", self.way, "--port", str(self.port)]
+
+
+def output_of(*command):
+    """First line of what a program says (of its version), or nothing."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    lines = (done.stdout + done.stderr).strip().splitlines()
+    return lines[0] if lines else ""
+
+
+def package_version(package):
+    return output_of("dpkg-query", "--show", "--showformat=${Version}", package)
