@@ -58,7 +58,7 @@ class EpollIo final : public SocketIo {
   EpollIo(int epoll_fd, int wake_fd) : SocketIo(wake_fd), epoll_(epoll_fd) {
     epoll_event event{.events = EPOLLIN | EPOLLET, .data = {.fd = wake_fd}};
     ::epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_fd, &event);
-    buffers_.resize(limits::kReceiveBuffers * limits::kReceiveBuffer / 4);
+    buffers_.resize(limits::kReceiveBuffers * limits::kReceiveBuffer);
   }
   ~EpollIo() override { ::close(epoll_); }
 

@@ -150,7 +150,10 @@ struct ResponseReader::Machine {
     if (m.interim()) return 0;
     for (HeaderField& field : m.head.headers) field.value = trim(field.value);
     if (!m.handlers.on_head(m.head)) return m.stop("");
-    return m.to_head ? 1 : 0;  // 1: no body follows
+    // 1: no body follows. llhttp would read one from a Content-Length that these must not have, or
+    // may have without a body (RFC 9112, 6.3).
+    const bool without_body = m.to_head || m.head.status == 204 || m.head.status == 304;
+    return without_body ? 1 : 0;
   }
 
   static int on_body(llhttp_t* p, const char* at, std::size_t size) {

@@ -71,9 +71,10 @@ inline constexpr std::size_t kSendBatch = 128;
 inline constexpr std::size_t kMaxPieces = 64;
 inline constexpr std::size_t kMaxSendBytes = 256 * kKiB;
 
-// Receive buffers of a shard (provided-buffer ring): only connections in the request phase use one.
+// Receive buffers of a shard: only connections in the request phase use one, for the length of a
+// turn. They are taken in rounds, so all of them are in memory: 1 MiB, with a hundred shards 100.
 inline constexpr std::size_t kReceiveBuffer = 4 * kKiB;
-inline constexpr std::size_t kReceiveBuffers = 1024;
+inline constexpr std::size_t kReceiveBuffers = 256;
 static_assert((kReceiveBuffers & (kReceiveBuffers - 1)) == 0, "the kernel wants a power of two");
 
 // Completions that a shard's ring holds: a burst of every receive buffer, a backlog of accepts,

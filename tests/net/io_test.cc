@@ -65,7 +65,7 @@ TEST_P(IoSockets, ReceivesAReset) {
 
 // More bytes than one buffer, from more sockets than there are buffers: nothing is lost.
 TEST_P(IoSockets, ReceivesFromManySocketsAtOnce) {
-  constexpr std::size_t kSockets = limits::kReceiveBuffers / 4 + 40;
+  constexpr std::size_t kSockets = limits::kReceiveBuffers + 40;
   const std::string text = pattern(limits::kReceiveBuffer + 100);
   const TestListener listener;
   std::vector<SocketPair> pairs;

@@ -86,7 +86,7 @@ std::string write_file(const std::string& path, const std::string& text) {
 // Empty, or why it could not be written.
 std::string write_results(const LoadOptions& options, const LoadResult& result) {
   if (options.json_path == "-") {
-    fmt::print("{}\n", to_json(options, result));
+    fmt::print("{}", to_json(options, result));
   } else {
     fmt::print("{}", to_text(options, result));
   }

@@ -82,7 +82,7 @@ struct PublisherOptions {
   double duration_s = 0;         // stop after so long; 0: no limit
   Schedule schedule;             // mode rate
   std::uint64_t ahead = 0;       // mode full: events beyond the mean delivered; 0: no limit
-  double each_timeout_s = 10;    // mode each
+  double each_timeout_s = 10;    // without any delivery; what is missing is then waited for no more
   std::uint64_t history = 0;     // events published before anybody connects (replay)
 };
 

@@ -47,6 +47,10 @@ class PayloadFormat {
   // Fills `stamp` if the verdict is good. `data` may have anything around the payload (a server
   // that wraps what was published in JSON of its own); right at the front it is found at once.
   [[nodiscard]] Verdict read(std::string_view data, Stamp& stamp) const;
+  // This run's text stands somewhere in `data`: it is, or was, a payload.
+  [[nodiscard]] bool is_marked(std::string_view data) const {
+    return data.find(run_text_) != std::string_view::npos;
+  }
 
  private:
   [[nodiscard]] Verdict read_at_front(std::string_view data, Stamp& stamp) const;

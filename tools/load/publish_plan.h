@@ -269,9 +269,12 @@ class PublishPlan {
                                std::uint64_t& wake_ns) {
     if (each_is_open_) {
       const std::uint64_t waited = now_ns - each_start_ns_;
-      const bool is_done = answers.outstanding == 0 &&
-                           (answers.refused > each_refused_ || setup_.delivered() >= each_goal_);
-      if (!is_done && waited < to_ns(publish_.each_timeout_s)) {
+      const std::uint64_t delivered = setup_.delivered();
+      if (delivered > seen_) progress_ns_ = now_ns;
+      seen_ = delivered;
+      const bool is_done =
+          answers.outstanding == 0 && (answers.refused > each_refused_ || delivered >= each_goal_);
+      if (!is_done && now_ns - progress_ns_ < to_ns(publish_.each_timeout_s)) {
         wake_ns = now_ns + std::clamp(waited / 8, kMinPauseNs, kMaxPauseNs);
         return 0;
       }
@@ -289,6 +292,7 @@ class PublishPlan {
   void begin_each(std::uint64_t now_ns, const Answers& answers) {
     each_is_open_ = true;
     each_start_ns_ = now_ns;
+    progress_ns_ = now_ns;
     each_refused_ = answers.refused;
     each_goal_ = setup_.delivered() + deliveries_of_drawn();
   }

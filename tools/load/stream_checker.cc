@@ -169,8 +169,11 @@ void StreamChecker::dispatch(std::uint32_t stream, const Block& block, std::stri
     ++totals_.foreign;
     return;
   }
-  // A good payload here is one of a topic that was not asked for.
-  const bool is_servers_own = !block.is_bad && !block.type.empty() && verdict != Verdict::good;
+  // Servers greet and ping with events of their own, some without a type. What was a payload and is
+  // none any more is missed besides, if not even its mark is left. A good payload here is one of a
+  // topic that was not asked for.
+  const bool is_servers_own = !block.is_bad && verdict != Verdict::good &&
+                              (!block.type.empty() || !format_.is_marked(block.data));
   if (is_servers_own && block.type == proto::kGapEvent) lanes_.tell(stream);
   ++(is_servers_own ? totals_.typed : totals_.corrupted);
   if (totals_.sample.empty()) totals_.sample = whole.substr(0, kMaxSample);

@@ -210,7 +210,9 @@ TEST(StreamChecker, SeesEveryFlippedByteOfTheData) {
       wire[at] = static_cast<char>(wire[at] ^ flip);
       const CheckTotals t = Stream().feed(wire).totals();
       EXPECT_EQ(t.delivered, 0U) << at << " " << flip;
-      EXPECT_EQ(t.corrupted + t.foreign, 1U) << at << " " << flip;
+      EXPECT_EQ(t.corrupted + t.foreign + t.typed, 1U) << at << " " << flip;
+      // Without its mark it is not known for a payload, but it is missed.
+      EXPECT_EQ(t.typed == 1, at < first + 9) << at << " " << flip;
     }
   }
 }
@@ -287,6 +289,14 @@ TEST(StreamChecker, SeveralDataLinesThatCutAPayloadAreCorrupted) {
       Stream().feed("data: " + data.substr(0, 80) + "\ndata: " + data.substr(80) + "\n\n").totals();
   EXPECT_EQ(t.corrupted, 1U);
   EXPECT_EQ(t.delivered, 0U);
+}
+
+TEST(StreamChecker, EventsWithoutAPayloadAreTheServersOwn) {
+  Stream stream;
+  stream.feed("data: {}\n\ndata: {\"connect\":{\"client\":\"x\"}}\n\n").feed(frame(0));
+  EXPECT_EQ(stream.totals().typed, 2U);
+  EXPECT_EQ(stream.totals().corrupted, 0U);
+  EXPECT_EQ(stream.totals().delivered, 1U);
 }
 
 TEST(StreamChecker, MalformedLinesAreCorrupted) {
