@@ -1,7 +1,6 @@
 #include "tools/load/histogram.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 
 namespace tocsin::load {
@@ -32,30 +31,11 @@ Histogram& Histogram::operator=(const Histogram& other) {
   return *this;
 }
 
-std::size_t Histogram::bucket_of(std::uint64_t value_ns) {
-  const std::uint64_t value = std::min(value_ns, std::uint64_t{1} << kMaxBits);
-  if (value < kSub) return static_cast<std::size_t>(value);
-  const auto exponent = static_cast<unsigned>(std::bit_width(value)) - 1;
-  const unsigned shift = exponent - kSubBits;
-  // (value >> shift) is in [128, 256): it already carries one kSub for the linear part.
-  return (shift * kSub) + static_cast<std::size_t>(value >> shift);
-}
-
 std::uint64_t Histogram::upper_bound_ns(std::size_t bucket) {
   if (bucket < kSub) return bucket;
   const std::size_t shift = (bucket / kSub) - 1;
   const std::uint64_t top = bucket - (shift * kSub);
   return ((top + 1) << shift) - 1;
-}
-
-void Histogram::record(std::uint64_t value_ns) {
-  record(value_ns, 1);
-}
-
-void Histogram::record(std::uint64_t value_ns, std::uint64_t times) {
-  if (times == 0) return;
-  add(counts_[bucket_of(value_ns)], times);
-  raise(max_ns_, value_ns);
 }
 
 void Histogram::merge(const Histogram& other) {

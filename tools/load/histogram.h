@@ -1,8 +1,10 @@
 // Latencies in log-linear buckets: constant memory, constant time, a known error.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -20,8 +22,7 @@ class Histogram {
   Histogram(const Histogram& other);
   Histogram& operator=(const Histogram& other);
 
-  void record(std::uint64_t value_ns);
-  void record(std::uint64_t value_ns, std::uint64_t times);
+  void record(std::uint64_t value_ns, std::uint64_t times = 1);
   void merge(const Histogram& other);
   // What was counted since `earlier`, a copy of this one. The maximum is then a bucket's bound.
   [[nodiscard]] Histogram since(const Histogram& earlier) const;
@@ -50,6 +51,24 @@ class Histogram {
   std::array<std::atomic<std::uint64_t>, kBuckets> counts_{};
   std::atomic<std::uint64_t> max_ns_{0};
 };
+
+inline std::size_t Histogram::bucket_of(std::uint64_t value_ns) {
+  const std::uint64_t value = std::min(value_ns, std::uint64_t{1} << kMaxBits);
+  if (value < kSub) return static_cast<std::size_t>(value);
+  const auto exponent = static_cast<unsigned>(std::bit_width(value)) - 1;
+  const unsigned shift = exponent - kSubBits;
+  // (value >> shift) is in [128, 256): it already carries one kSub for the linear part.
+  return (shift * kSub) + static_cast<std::size_t>(value >> shift);
+}
+
+// Inline: once for each delivery.
+inline void Histogram::record(std::uint64_t value_ns, std::uint64_t times) {
+  constexpr auto kRelaxed = std::memory_order_relaxed;
+  if (times == 0) return;
+  std::atomic<std::uint64_t>& count = counts_[bucket_of(value_ns)];
+  count.store(count.load(kRelaxed) + times, kRelaxed);
+  if (value_ns > max_ns_.load(kRelaxed)) max_ns_.store(value_ns, kRelaxed);
+}
 
 template <typename Visitor>
 void Histogram::for_each(Visitor&& visitor) const {

@@ -43,11 +43,6 @@ void LaneTable::tell(std::uint32_t stream) {
   }
 }
 
-bool LaneTable::follows(std::uint32_t stream, std::uint32_t lane) const {
-  if (lane >= lanes_) return false;
-  return topics_ == 1 || lane % topics_ == topic_of(stream);
-}
-
 bool LaneTable::place_odd(std::uint64_t& position, std::uint64_t number, CheckTotals& totals) {
   const std::uint64_t next = position & kNumber;
   const bool is_start = (position & kFresh) != 0 && number <= next;

@@ -33,7 +33,10 @@ class LaneTable {
   // told, not lost.
   void tell(std::uint32_t stream);
 
-  [[nodiscard]] bool follows(std::uint32_t stream, std::uint32_t lane) const;
+  [[nodiscard]] bool follows(std::uint32_t stream, std::uint32_t lane) const {
+    if (lane >= lanes_) return false;
+    return topics_ == 1 || lane % topics_ == topic_of(stream);
+  }
   // Event `number` of `lane` arrived: counts what it shows in lost, told, reordered or duplicated.
   // True: for the first time. REQUIRES: follows(stream, lane).
   bool place(std::uint32_t stream, std::uint32_t lane, std::uint64_t number, CheckTotals& totals) {

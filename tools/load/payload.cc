@@ -46,7 +46,7 @@ std::uint64_t hex_characters(std::uint64_t nibbles) {
   return true;
 }
 
-bool read_hex16(const char* text, std::uint64_t& value) {
+[[gnu::always_inline]] inline bool read_hex16(const char* text, std::uint64_t& value) {
   std::uint32_t high = 0;
   std::uint32_t low = 0;
   if (!read_hex8(text, high) || !read_hex8(text + 8, low)) return false;
@@ -88,12 +88,13 @@ struct Head {
   }
 };
 
-// REQUIRES: kPayloadHead characters at `p`. False: they are no head, of any run.
-bool read_head(const char* p, Head& head) {
+// REQUIRES: kPayloadHead characters at `p`, of which the first nine are `head.run` and its dot if
+// `is_ours`. False: they are no head, of any run.
+[[gnu::always_inline]] inline bool read_head(const char* p, bool is_ours, Head& head) {
   std::uint32_t word = 0;
   const bool dots = p[kOrderAt - 1] == '.' && p[kDueAt - 1] == '.' && p[kSizeAt - 1] == '.' &&
                     p[kCheckAt - 1] == '.' && p[kPayloadHead - 1] == '.';
-  return dots && read_hex8(p, head.run) && read_hex16(p + kOrderAt, head.order) &&
+  return dots && (is_ours || read_hex8(p, head.run)) && read_hex16(p + kOrderAt, head.order) &&
          read_hex16(p + kDueAt, head.due_ns) && read_hex8(p + kSizeAt, head.bytes) &&
          read_hex8(p + kCheckAt, word) && word == head.check_word() && head.bytes >= kPayloadHead;
 }
@@ -133,7 +134,11 @@ void PayloadFormat::write(const Stamp& stamp, std::size_t bytes, char* out) cons
 
 Verdict PayloadFormat::read_at_front(std::string_view data, Stamp& stamp) const {
   Head head;
-  if (data.size() < kPayloadHead || !read_head(data.data(), head)) return Verdict::corrupt;
+  if (data.size() < kPayloadHead) return Verdict::corrupt;
+  // Nearly always; it saves reading a sixth of the digits.
+  const bool is_ours = std::memcmp(data.data(), run_text_.data(), kOrderAt) == 0;
+  if (is_ours) head.run = run_;
+  if (!read_head(data.data(), is_ours, head)) return Verdict::corrupt;
   if (head.bytes > data.size()) return Verdict::corrupt;
   // Another run may have had larger payloads, whose padding cannot be compared.
   if (head.run != run_ && head.bytes > max_bytes_) return Verdict::foreign;

@@ -303,12 +303,19 @@ class PublishPlan {
     const std::uint64_t delivered = setup_.delivered() - base_;
     if (delivered > seen_) progress_ns_ = now_ns;
     seen_ = delivered;
-    if (expected_ <= delivered + written_off_) return publish_.ahead;
+    if (expected_ <= delivered + written_off_) {
+      is_full_ = false;
+      return publish_.ahead;
+    }
     const std::uint64_t missing = expected_ - delivered - written_off_;
     const double behind =
         static_cast<double>(missing) / static_cast<double>(expected_) * static_cast<double>(taken_);
     const double left = static_cast<double>(publish_.ahead) - behind;
-    if (left >= 1) return static_cast<std::uint64_t>(left);
+    // Full is full until a quarter is free: a publisher that wakes for every single event takes the
+    // core away from the receivers, and measures switches between threads.
+    if (left < 1) is_full_ = true;
+    if (left * 4 >= static_cast<double>(publish_.ahead)) is_full_ = false;
+    if (!is_full_ && left >= 1) return static_cast<std::uint64_t>(left);
     // What has not come for so long is lost (receivers count it); waiting on would never end.
     if (now_ns - progress_ns_ >= to_ns(publish_.each_timeout_s)) {
       written_off_ += missing;
@@ -331,6 +338,7 @@ class PublishPlan {
   std::uint64_t taken_ = 0;       // events, those in batches that are not full included
   std::uint64_t serial_ = 0;      // of batches
 
+  bool is_full_ = false;       // mode full: waits until a quarter of `ahead` is free
   bool each_is_open_ = false;  // mode each: an event is on its way
   std::uint64_t each_start_ns_ = 0;
   std::uint64_t each_goal_ = 0;     // deliveries that end the wait

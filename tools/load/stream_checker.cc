@@ -113,6 +113,12 @@ const char* StreamChecker::read_blocks(std::uint32_t stream, std::string_view by
       // pile up in front of the next event.
       ++totals_.comments;
       start = next;
+    } else if (text.starts_with("data: ") && block.data_lines == 0) {  // nearly always, and
+      block.data = text.substr(6);
+      block.data_lines = 1;
+    } else if (text.starts_with("id: ") && text.find('\0') == std::string_view::npos) {  // this
+      block.id = text.substr(4);
+      block.has_id = true;
     } else {
       add_line(block, text);
     }
@@ -123,10 +129,7 @@ const char* StreamChecker::read_blocks(std::uint32_t stream, std::string_view by
 }
 
 void StreamChecker::add_line(Block& block, std::string_view line) {
-  if (line.starts_with("data: ") && block.data_lines == 0) {  // nearly always
-    block.data = line.substr(6);
-    block.data_lines = 1;
-  } else if (line.front() == ':') {
+  if (line.front() == ':') {
     ++block.comments;
   } else if (const auto id = field(line, "id")) {
     // An id with a NUL is ignored by the standard.
