@@ -33,6 +33,7 @@ class SystemCheck : public testing::Test {
     set("proc/sys/net/core/somaxconn", "65535\n");
     set("proc/sys/net/ipv4/tcp_max_syn_backlog", "65536\n");
     set("proc/sys/net/ipv4/tcp_mem", "1000000\t2000000\t3000000\n");
+    set("proc/sys/net/ipv4/tcp_ehash_entries", "524288\n");
     set("proc/sys/kernel/io_uring_disabled", "0\n");
     options_.max_connections = 1'000'000;
   }
@@ -119,6 +120,19 @@ TEST_F(SystemCheck, TcpMemoryIsJudgedByItsPressureMark) {
   EXPECT_EQ(finding.needed, 1'000'000U);
   EXPECT_THAT(finding.fix, HasSubstr("tcp_mem=\"1000000 2000000 3000000\""));
   options_.max_connections = 100'000;
+  EXPECT_THAT(check(), IsEmpty());
+}
+
+TEST_F(SystemCheck, TheTableOfSocketsIsJudgedByTwoSocketsABucket) {
+  for (const char* entries : {"262144\n", "-262144\n"}) {
+    set("proc/sys/net/ipv4/tcp_ehash_entries", entries);
+    const Finding finding = only();
+    EXPECT_EQ(finding.name, "net.ipv4.tcp_ehash_entries");
+    EXPECT_EQ(finding.current, 262'144U);
+    EXPECT_EQ(finding.needed, 524'288U);
+    EXPECT_THAT(finding.fix, HasSubstr("thash_entries=524288"));
+  }
+  options_.max_connections = 500'000;
   EXPECT_THAT(check(), IsEmpty());
 }
 
