@@ -103,7 +103,9 @@ def draw_panel(library, axes, panel):
     if panel.log_y:
         axes.set_yscale("log")
     elif panel.zero:
-        axes.set_ylim(bottom=0)
+        # Room for the legend, and for the points themselves.
+        highest = max((y for points in panel.series.values() for _, y in points if y), default=0)
+        axes.set_ylim(0, highest * 1.15 or None)
     if panel.ticks:
         positions, labels = panel.ticks
         slanted = {"rotation": 45, "ha": "right"} if max(map(len, labels), default=0) > 3 else {}
