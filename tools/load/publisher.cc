@@ -77,7 +77,7 @@ class Run {
     if (fatal_.empty()) fatal_ = std::move(why);
   }
   void fail_to_connect(int code) {
-    fail(fmt::format("publishing: cannot connect to {}: {}", peer_name_, describe(code)));
+    fail(fmt::format("cannot connect to {}: {}", peer_name_, describe(code)));
   }
 
   const PublisherSetup& setup_;
@@ -136,7 +136,7 @@ bool Run::find_peer() {
   const net::Url& url = options_.publish.request.url;
   const auto addresses = net::look_up(url.host, url.port);
   if (!addresses) {
-    fail("publishing: " + addresses.error().message);
+    fail(addresses.error().message);
     return false;
   }
   PublishConnection& first = publishers_[0]->connection;
@@ -159,7 +159,7 @@ PublishResult Run::run() {
   const PreciseSleep precise_sleep;
   epoll_ = epoll_create1(EPOLL_CLOEXEC);
   if (epoll_ < 0) {
-    fail("publishing: epoll: " + describe(errno));
+    fail("epoll: " + describe(errno));
   } else if (find_peer()) {
     loop();
   }
@@ -229,7 +229,7 @@ void Run::watch(std::uint32_t index, bool is_new) {
   epoll_event event{.events = interest, .data = {.u32 = index}};
   const int operation = is_new ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
   if (epoll_ctl(epoll_, operation, publisher.connection.fd(), &event) != 0) {
-    fail("publishing: epoll: " + describe(errno));
+    fail("epoll: " + describe(errno));
   }
 }
 
@@ -332,7 +332,7 @@ void Run::read(std::uint32_t index) {
   const AnswerReader& answers = connection.answers();
   refuse(answers.bad() - bad_before, answers.first_bad());
   if (received == Received::no_http) {
-    fail("publishing: " + answers.error());
+    fail(answers.error());
   } else if (received == Received::broken) {
     lose(index, false, "the connection broke before the answer: " + describe(code));
   } else if (received == Received::closed) {
@@ -349,7 +349,7 @@ void Run::lose(std::uint32_t index, bool hard, const std::string& why) {
   const std::uint64_t lost = publisher.connection.close(hard);
   outstanding_ -= lost;
   refuse(lost, why);
-  if (lost > 0 && !publisher.has_answered) fail("publishing: " + why);
+  if (lost > 0 && !publisher.has_answered) fail(why);
   wake_[index] = 0;
 }
 
@@ -360,7 +360,7 @@ void Run::check_silence() {
   for (const auto& publisher : publishers_) {
     if (publisher->connection.outstanding() == 0) continue;
     if (static_cast<double>(now_ - std::min(now_, publisher->progress_ns)) < limit_ns) continue;
-    fail(fmt::format("publishing: the server at {} has not answered for {} s", peer_name_,
+    fail(fmt::format("the server at {} has not answered for {} s", peer_name_,
                      setup_.answer_timeout_s));
     return;
   }

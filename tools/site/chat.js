@@ -1,0 +1,167 @@
+// The chat: one stream per name, messages by POST. The server checks the names.
+import { appendBounded, byId, html, parseJson, send, timeOfDay, withQuery } from "./dom.js";
+import { EventStream } from "./stream.js";
+
+const LOG_MOST = 300;
+const EVERYONE = "";
+
+class Chat {
+  #log = byId("chat-log");
+  #name = byId("chat-name");
+  #message = byId("chat-message");
+  #to = byId("chat-to");
+  #stream = null;
+  #me = "";
+
+  constructor() {
+    byId("chat-join-form").addEventListener("submit", (submit) => {
+      submit.preventDefault();
+      if (this.#stream) this.#leave("You have left.");
+      else this.#join();
+    });
+    byId("chat-form").addEventListener("submit", (submit) => {
+      submit.preventDefault();
+      this.#send();
+    });
+    this.#showJoined(false);
+  }
+
+  // --- coming and going ---
+
+  #join() {
+    this.#me = this.#name.value.trim();
+    this.#complain("", "");
+    const url = withQuery("/chat/sse", { username: this.#me });
+    // Refused at the first try is final; a server that comes back later is waited for.
+    const stream = new EventStream(
+      () => url,
+      () => stream.opens === 0,
+    );
+    for (const type of ["broadcast", "direct", "joined", "left"]) {
+      stream.listen(type, (event) => this.#said(type, parseJson(event.data)));
+    }
+    stream.listen("presence", (event) => this.#present(parseJson(event.data)?.users));
+    this.#stream = stream;
+    this.#name.disabled = true;
+    byId("chat-join").textContent = "Cancel";
+    stream.open();
+    stream.watch(() => this.#stateChanged(stream, url));
+  }
+
+  #stateChanged(stream, url) {
+    if (stream !== this.#stream) return; // left meanwhile
+    const again = stream.opens > 1;
+    if (stream.state === "open") {
+      this.#showJoined(true);
+      this.#state(`You are ${this.#me}.`);
+      if (again) this.#line("event", "", "connected again; something may be missing here");
+      else this.#message.focus();
+    } else if (stream.state === "connecting") {
+      this.#state(stream.opens === 0 ? "Joining …" : "Connection lost; coming back …");
+    } else {
+      this.#explainRefusal(url);
+    }
+  }
+
+  // An EventSource does not say why it was refused; the same request by fetch does.
+  async #explainRefusal(url) {
+    this.#leave("");
+    const stop = new AbortController();
+    const answer = await send(url, { signal: stop.signal });
+    stop.abort(); // taken this time: nobody reads that stream
+    if (answer.ok) this.#state("That did not work; try again.");
+    else this.#complain(answer.problem.field || "username", answer.problem.detail);
+  }
+
+  #leave(words) {
+    const left = this.#stream;
+    this.#stream = null;
+    left?.close();
+    this.#showJoined(false);
+    this.#state(words);
+  }
+
+  #showJoined(joined) {
+    this.#name.disabled = joined;
+    byId("chat-join").textContent = joined ? "Leave" : "Join";
+    for (const field of [this.#message, this.#to, byId("chat-send")]) field.disabled = !joined;
+    if (!joined) this.#present([]);
+  }
+
+  // --- what the server tells ---
+
+  #said(type, said) {
+    if (typeof said !== "object" || said === null) return;
+    const { From: from = "", To: to = "", Message: text = "", Timestamp: at } = said;
+    if (type === "joined" || type === "left") {
+      this.#line("event", from, type, at);
+    } else if (type === "broadcast") {
+      this.#line(from === this.#me ? "mine" : "", from, text, at);
+    } else if (from !== this.#me || to === from) {
+      // One's own direct messages are written when the server has taken them (#send).
+      this.#line("direct", `${from} → ${to}`, text, at);
+    }
+  }
+
+  #present(users) {
+    if (!Array.isArray(users)) return;
+    const names = users.map(String).sort((a, b) => a.localeCompare(b));
+    const me = this.#me;
+    const items = names.map((name) =>
+      html("li", { class: "online" }, name === me ? `${name} (you)` : name),
+    );
+    byId("chat-users").replaceChildren(...items);
+    byId("chat-count").textContent = String(names.length);
+    const option = (value, text) => html("option", { value }, text);
+    const others = names.filter((name) => name !== me).map((name) => option(name, name));
+    const chosen = this.#to.value;
+    this.#to.replaceChildren(option(EVERYONE, "everyone"), ...others);
+    // A recipient who has left must not turn a private message into one for everyone.
+    if (chosen && !names.includes(chosen)) this.#to.append(option(chosen, `${chosen} (left)`));
+    this.#to.value = chosen;
+  }
+
+  // --- what the person does ---
+
+  async #send() {
+    const text = this.#message.value;
+    const to = this.#to.value;
+    const path = to === EVERYONE ? "/chat/broadcast" : "/chat/direct";
+    const query = { from: this.#me, message: text, to };
+    const answer = await send(withQuery(path, query), { method: "POST" });
+    if (!answer.ok) {
+      this.#complain(answer.problem.field || "message", answer.problem.message);
+      return;
+    }
+    this.#complain("", "");
+    // The server sends a direct message to its recipient only.
+    if (to !== EVERYONE) this.#line("direct mine", `${this.#me} → ${to}`, text);
+    if (this.#message.value === text) this.#message.value = "";
+    this.#message.focus();
+  }
+
+  #state(text) {
+    byId("chat-state").textContent = text;
+  }
+
+  #complain(field, text) {
+    const fields = { username: this.#name, from: this.#name, to: this.#to, message: this.#message };
+    for (const one of Object.values(fields)) one.removeAttribute("aria-invalid");
+    byId("chat-error").textContent = text;
+    fields[field]?.setAttribute("aria-invalid", "true");
+    fields[field]?.focus();
+  }
+
+  #line(kind, who, text, timestamp) {
+    const said = new Date(timestamp ?? NaN);
+    const at = Number.isNaN(said.getTime()) ? new Date() : said;
+    const cell = (name, content) => html("span", { class: name }, String(content));
+    const time = html("time", {}, timeOfDay(at));
+    const line = html("li", { class: kind }, time, cell("who", who), cell("text", text));
+    appendBounded(this.#log, line, LOG_MOST);
+  }
+}
+
+export function startChat() {
+  new Chat();
+}
