@@ -2,7 +2,6 @@
 
 #include <pthread.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <time.h>
 
 #include <atomic>
@@ -18,6 +17,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "net/system_check.h"
 #include "tools/load/load_run.h"
 #include "tools/load/progress.h"
 #include "tools/load/recipes.h"
@@ -35,13 +35,6 @@ constexpr int kBadArguments = 2;
 int complain(std::string_view what, int status) {
   fmt::print(stderr, "tocsin load: {}\n", what);
   return status;
-}
-
-void raise_descriptor_limit() {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);  // downwards of the hard limit nothing forbids it
 }
 
 // The first signal raises `stop`; from then on a thread lets signals through, so that the next one
@@ -183,7 +176,8 @@ int run_load_command(const LoadArguments& arguments) {
   LoadOptions& options = resolved->options;
   if (auto fault = check_files(options); !fault.empty()) return complain(fault, kBadArguments);
   options.command_line = own_command_line();
-  raise_descriptor_limit();
+  // Where it fails, connecting beyond the limit says so.
+  static_cast<void>(net::raise_descriptor_limit());
   signal(SIGPIPE, SIG_IGN);
   const Interruption interruption;
   if (auto fault = interruption.fault(); !fault.empty()) return complain(fault, kFailed);

@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include "tools/load/bottleneck.h"
+#include "tools/load/clock.h"
 #include "tools/load/fleet.h"
 #include "tools/load/payload.h"
 #include "tools/load/publisher.h"
@@ -28,7 +29,7 @@ constexpr double kDuplicateWindow_s = 0.05;
 constexpr double kInterrupted_s = 0.2;  // what is under way should not look lost
 
 double seconds_since(std::uint64_t then_ns) {
-  return static_cast<double>(monotonic_ns() - then_ns) * 1e-9;
+  return static_cast<double>(now_ns() - then_ns) * 1e-9;
 }
 
 // Short runs get a finer timeline.
@@ -87,21 +88,21 @@ class Run {
 bool Run::wait_while_moving(const std::function<bool()>& done, const Counter& counter,
                             double patience_after_stop_s) {
   std::uint64_t before = counter();
-  std::uint64_t moved_ns = monotonic_ns();
+  std::uint64_t moved_ns = now_ns();
   while (!done()) {
     const double patience_s = stop_ ? patience_after_stop_s : options_.drain_s;
     if (patience_s <= 0 || seconds_since(moved_ns) > patience_s) return false;
     std::this_thread::sleep_for(kLook);
     if (const std::uint64_t now = counter(); now != before) {
       before = now;
-      moved_ns = monotonic_ns();
+      moved_ns = now_ns();
     }
   }
   return true;
 }
 
 void Run::wait_seconds(double seconds) const {
-  const std::uint64_t start = monotonic_ns();
+  const std::uint64_t start = now_ns();
   while (!stop_ && seconds_since(start) < seconds) {
     std::this_thread::sleep_for(
         std::min(std::chrono::duration<double>(seconds), std::chrono::duration<double>(20ms)));
@@ -152,7 +153,7 @@ void Run::publish_history() {
 
 void Run::connect_up_to(std::uint32_t count) {
   fleet_->connect_up_to(count);
-  const std::uint64_t start = monotonic_ns();
+  const std::uint64_t start = now_ns();
   const auto done = [&] {
     const std::uint32_t refused = fleet_->refused();
     const bool hopeless =
@@ -195,7 +196,7 @@ void Run::measure_idle() {
 // from.
 void Run::wait_for_herd() {
   wait_while_moving([&] { return published_.events > 0 || !publishing_; }, [] { return 0; });
-  const std::uint64_t first = monotonic_ns();
+  const std::uint64_t first = now_ns();
   while (publishing_ && !stop_ && seconds_since(first) < options_.subscribe.herd_after_s) {
     std::this_thread::sleep_for(kLook);
   }
@@ -227,10 +228,10 @@ std::uint64_t Run::drain() {
   progress_.phase("drain");
   const auto expected = expected_deliveries();
   std::uint64_t last = fleet_->delivered();
-  std::uint64_t last_ns = monotonic_ns();
+  std::uint64_t last_ns = now_ns();
   const Counter delivered = [&] {
     const std::uint64_t now = fleet_->delivered();
-    if (now != last) last_ns = monotonic_ns();
+    if (now != last) last_ns = now_ns();
     last = now;
     return now;
   };
@@ -282,7 +283,7 @@ void Run::finish(Sampler& sampler) {
 }
 
 LoadResult Run::run() {
-  const std::uint64_t start_ns = monotonic_ns();
+  const std::uint64_t start_ns = now_ns();
   if (options_.publish.history > 0) {
     publish_history();
     if (!result_.published.error.empty()) {

@@ -3,7 +3,6 @@
 #include <poll.h>
 #include <sched.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -32,13 +31,6 @@ std::uint32_t share_of(std::uint32_t count, double share) {
 }
 
 }  // namespace
-
-std::uint64_t now_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U) +
-         static_cast<std::uint64_t>(now.tv_nsec);
-}
 
 Receiver::Impl::Impl(const ReceiverSetup& setup)
     : setup_(setup),

@@ -15,6 +15,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "tools/load/clock.h"
 #include "tools/load/connect_pace.h"
 #include "tools/load/poller.h"
 #include "tools/load/receiver.h"
@@ -24,8 +25,6 @@
 #include "tools/load/stream_response.h"
 
 namespace tocsin::load {
-
-[[nodiscard]] std::uint64_t now_ns();  // CLOCK_MONOTONIC
 
 // Commands come from other threads through atomics and the eventfd; everything else belongs to the
 // receiver's thread until it is joined.

@@ -55,10 +55,6 @@ double to_ms(std::uint64_t ns) {
 
 }  // namespace
 
-std::uint64_t monotonic_ns() {
-  return read_clock(CLOCK_MONOTONIC);
-}
-
 std::uint64_t thread_waited_ns() {
   return waited_ns("/proc/thread-self");
 }
@@ -68,7 +64,7 @@ Moment Moment::now(const ServerProbe& probe) {
   moment.server = probe.usage(false);
   moment.own_cpu_ns = read_clock(CLOCK_PROCESS_CPUTIME_ID);
   moment.own_waited_ns = process_waited_ns();
-  moment.at_ns = monotonic_ns();
+  moment.at_ns = now_ns();
   return moment;
 }
 
@@ -115,7 +111,7 @@ void Sampler::take() {
   before_ = now;
   const ServerUsage server = probe_.usage(false);
   Sample sample;
-  sample.at_s = static_cast<double>(monotonic_ns() - start_ns_) * 1e-9;
+  sample.at_s = static_cast<double>(now_ns() - start_ns_) * 1e-9;
   sample.connected = fleet_.connected();
   sample.published = published_.events.load(std::memory_order_relaxed);
   sample.delivered = fleet_.delivered();

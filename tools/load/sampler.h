@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "tools/load/clock.h"
 #include "tools/load/fleet.h"
 #include "tools/load/load_result.h"
 #include "tools/load/progress.h"
@@ -16,7 +17,6 @@
 
 namespace tocsin::load {
 
-[[nodiscard]] std::uint64_t monotonic_ns();
 // Time that the calling thread was ready to run and had no core.
 [[nodiscard]] std::uint64_t thread_waited_ns();
 
