@@ -1,17 +1,22 @@
-// The hub as a running service: shards in their threads, started together, drained, stopped.
+// The hub as a running service: shards in their threads, started together, drained, stopped; and
+// the way for a program to run one inside itself, as `tocsin serve` does.
 #pragma once
 
-#include <cstdint>
+#include <cstddef>
 #include <expected>
 #include <memory>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "net/clock.h"
+#include "net/application.h"
+#include "net/publishing.h"
 #include "net/server_options.h"
-#include "net/server_state.h"
 
 namespace tocsin::net {
+
+struct ServerState;
 
 // Threads: start, wait and the destructor from one thread; everything else from any.
 class Server {
@@ -20,7 +25,7 @@ class Server {
   // its own (unshare(CLONE_FILES)), so RLIMIT_NOFILE limits a shard, not the process. The error is
   // a sentence for the operator; nothing is left running then.
   [[nodiscard]] static std::expected<std::unique_ptr<Server>, std::string> start(
-      const ServerOptions& options);
+      const ServerOptions& options, Application application = {});
   // Stops at once if it still runs.
   ~Server();
   Server(const Server&) = delete;
@@ -29,7 +34,30 @@ class Server {
   // ADDR:PORT as bound, in the order of the options.
   [[nodiscard]] const std::vector<std::string>& addresses() const { return addresses_; }
   [[nodiscard]] std::size_t shards() const { return shards_.size(); }
-  [[nodiscard]] ServerState& state() { return state_; }
+  // For the programs and tests of this project: net/server_state.h.
+  [[nodiscard]] ServerState& state() { return *state_; }
+
+  // --- publishing, as POST /publish does. All events or none, in their order; when it returns they
+  // have their ids, and every subscriber will get them. publish() waits, about a millisecond at a
+  // time, while the shards have to catch up (never for a subscriber); in a handler or a hook it
+  // does not wait. try_publish() never waits: `busy`. Without a topic an event goes to `events`.
+  std::expected<PublishReceipt, PublishFailure> publish(const proto::EventView& event);
+  std::expected<PublishReceipt, PublishFailure> publish(std::span<const proto::EventView> events);
+  std::expected<PublishReceipt, PublishFailure> try_publish(const proto::EventView& event);
+  std::expected<PublishReceipt, PublishFailure> try_publish(
+      std::span<const proto::EventView> events);
+
+  // --- topics. With ServerOptions::auto_topics (the default) a topic also exists once somebody
+  // subscribes or publishes to it, and is forgotten when it is not used.
+
+  // Makes a topic that is not forgotten, or gives these options to the one that exists; what it
+  // keeps is trimmed at the next event. False: the name is not a topic's, or max_topics are there.
+  bool create_topic(std::string_view name, const TopicOptions& options = {});
+  // Forgets the topic and what it keeps. Streams that read it end when they have what was published
+  // before; one that comes back finds a new topic, or 404 without auto_topics. False: no such
+  // topic.
+  bool remove_topic(std::string_view name);
+  [[nodiscard]] bool topic_exists(std::string_view name);
 
   // Takes over what can change while streams stay open: everything but listen, shards, io,
   // pin_shards and send_buffer.
@@ -49,11 +77,10 @@ class Server {
 
  private:
   struct ShardThread;
-  Server(const ServerOptions& options, std::size_t shards);
+  Server(const ServerOptions& options, std::size_t shards, Application application);
   void wake_all();
 
-  SteadyClock clock_;
-  ServerState state_;
+  const std::shared_ptr<ServerState> state_;  // writers of streams may outlive the server
   std::vector<std::unique_ptr<ShardThread>> shards_;
   std::vector<std::string> addresses_;
   std::vector<std::uint64_t> turns_seen_;

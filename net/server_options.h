@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -100,6 +101,22 @@ struct ServerOptions {
   LogFormat log_format = LogFormat::automatic;
 
   [[nodiscard]] bool operator==(const ServerOptions&) const = default;
+};
+
+// What a program may decide for one topic (Server::create_topic); nothing: as in ServerOptions.
+struct TopicOptions {
+  std::optional<std::uint32_t> history_count{};
+  std::optional<std::uint32_t> history_age_s{};
+  std::optional<std::uint64_t> history_bytes{};
+  // A subscriber without a Last-Event-ID gets what is kept, too. One with it always resumes.
+  bool auto_replay = false;
+  // Data is sent as base64 (RFC 4648, 4), so that it may be any bytes: the rule that it must be
+  // UTF-8 does not hold for Server::publish then. Ids are of the encoded event.
+  bool base64 = false;
+  // A stream of several topics is disconnected if any of them says so, and may be behind as far as
+  // the most generous allows.
+  std::optional<SlowPolicy> slow_policy{};
+  std::optional<std::uint64_t> slow_bytes{};
 };
 
 }  // namespace tocsin::net

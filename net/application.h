@@ -1,0 +1,113 @@
+// What a program that embeds the hub adds to it: resources of its own beside /events and /publish,
+// and what it wants to be told.
+//
+// A route is a function from a request to an answer; an answer is a response, or a stream. A stream
+// reads topics of the hub, or what its handler writes to it alone, or both: the bytes go through
+// the same log either way, so a slow reader of one's own events is treated like any other.
+//
+// Threads: handlers and hooks run on the shard that has the connection, several at once on several
+// shards. They must not block: every stream of that shard waits for them. They may publish
+// (Server::try_publish; publish() does not wait there either).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "net/publishing.h"
+#include "proto/event.h"
+#include "proto/http_request.h"
+#include "proto/query.h"
+
+namespace tocsin::net {
+
+class Server;
+
+// A request to a route. Valid during the call.
+struct RouteRequest {
+  const proto::Request& http;      // method, target, body, and the header fields that the hub keeps
+  const proto::Query& query;       // decoded
+  std::string_view last_event_id;  // the header, or the query's last_event_id; empty: none
+};
+
+// `headers`: whole lines, each ended by CRLF. The hub adds Content-Length, Connection and
+// Access-Control-Allow-Origin.
+struct Response {
+  int status = 200;
+  std::string content_type{};  // empty: no body
+  std::string body{};
+  std::string headers{};
+};
+
+// Writes to one stream. A handle: copies write to the same stream, and may outlive it and the
+// server.
+//
+// Threads: any.
+class StreamWriter {
+ public:
+  // Appends to the stream's own log and returns; `topic` of the event is ignored. An event without
+  // an id gets the hub's. Never waits; the errors are those of Server::try_publish, and `closed`.
+  std::expected<void, PublishFailure> publish(const proto::EventView& event) const;
+  // Ends the stream when what was published before is sent. Its client will come back; a handler
+  // that answers 204 then stops it for good.
+  void close() const;
+  // True once the client has gone or close() was called.
+  [[nodiscard]] bool closed() const;
+
+ private:
+  friend class Shard;
+  struct Target;
+  explicit StreamWriter(std::shared_ptr<Target> target) : target_(std::move(target)) {}
+  std::shared_ptr<Target> target_;
+};
+
+struct StreamResponse {
+  // Topics of the hub, at most limits::kMaxTopicsPerSubscriber. Without any, only `on_open` can
+  // bring events.
+  std::vector<std::string> topics{};
+  // The topics go on behind the request's Last-Event-ID; false: with what is published from now on.
+  bool resume = true;
+  // Frames of proto::encode_frame, sent before anything else.
+  std::string first{};
+  std::string headers{};
+  // Once the stream is open. It then has a log of its own, which keeps nothing for later: what to
+  // send to a client that comes back is the handler's to decide, from its Last-Event-ID.
+  std::function<void(const StreamWriter&)> on_open{};
+  // Once it has ended, for whatever reason; nothing is written to it any more.
+  std::function<void()> on_close{};
+};
+
+// As if the route were not there: the hub's own resource of that path, or 404.
+struct Declined {};
+
+using Answer = std::variant<Response, StreamResponse, Declined>;
+
+// GET (which serves HEAD, too) or POST of exactly this path. A handler that throws is answered 500.
+struct Route {
+  proto::Method method = proto::Method::get;
+  std::string path;
+  std::function<Answer(Server&, const RouteRequest&)> handle;
+};
+
+// A stream as hooks see it. Valid during the call.
+struct StreamInfo {
+  std::uint64_t id = 0;                        // the same in both hooks; not used again for long
+  std::span<const std::string_view> topics{};  // of the hub
+};
+
+// Fixed from the server's start on.
+struct Application {
+  std::vector<Route> routes{};
+  // Whole lines, each ended by CRLF, for the head of every stream.
+  std::string stream_headers{};
+  // Every stream of the hub, once each; must not throw.
+  std::function<void(Server&, const StreamInfo&)> on_subscribe{};
+  std::function<void(Server&, const StreamInfo&)> on_unsubscribe{};
+};
+
+}  // namespace tocsin::net
