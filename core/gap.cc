@@ -25,6 +25,7 @@ void append_gap_frame(std::string& out, GapReason reason, std::string_view last_
   proto::append_json_string(data, last_event_id);
   data += ",\"topics\":[";
   for (const TopicCursor& at : topics) {
+    if (at.topic->is_direct()) continue;
     if (data.back() != '[') data += ',';
     proto::append_json_string(data, at.topic->name);
   }

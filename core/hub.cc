@@ -50,8 +50,11 @@ Topic* Hub::find_or_make(std::string_view name, TimeMs now) {
 
 Topic& Hub::make(std::string_view name, TimeMs now) {
   if (Topic* existing = find(name)) return *existing;
-  const auto [it, inserted] =
-      topics_.insert(std::make_unique<Topic>(std::string{name}, forgotten(name)));
+  return insert(std::string{name}, forgotten(name), now);
+}
+
+Topic& Hub::insert(std::string name, Sequence dropped, TimeMs now) {
+  const auto [it, inserted] = topics_.insert(std::make_unique<Topic>(std::move(name), dropped));
   TOCSIN_ASSERT(inserted);
   Topic& topic = **it;
   topic.index = static_cast<std::uint32_t>(order_.size());
@@ -60,14 +63,74 @@ Topic& Hub::make(std::string_view name, TimeMs now) {
   return topic;
 }
 
-void Hub::forget(Topic& topic) {
-  TOCSIN_ASSERT(topic.subscribers.is_empty() && topic.dirty.is_empty() && topic.log.empty());
-  Sequence& bucket = forgotten(topic.name);
-  bucket = std::max(bucket, topic.log.last_sequence());
+// Out of order_, and what it had is remembered (of a direct topic nobody will ask).
+void Hub::unlist(Topic& topic) {
   order_[topic.index] = order_.back();
   order_[topic.index]->index = topic.index;
   order_.pop_back();
+  if (topic.is_direct()) {
+    --direct_;
+    return;
+  }
+  Sequence& bucket = forgotten(topic.name);
+  bucket = std::max(bucket, topic.log.last_sequence());
+}
+
+void Hub::forget(Topic& topic) {
+  TOCSIN_ASSERT(topic.subscribers.is_empty() && topic.dirty.is_empty() && topic.log.empty());
+  unlist(topic);
   topics_.erase(topics_.find(std::string_view{topic.name}));
+}
+
+bool Hub::create(std::string_view name, TopicSettings settings, TimeMs now) {
+  if (!exists(name) && !has_room(1)) return false;
+  Topic& topic = make(name, now);
+  topic.declared = true;
+  topic.settings = std::make_unique<const TopicSettings>(settings);
+  return true;
+}
+
+std::optional<ShardSet> Hub::remove(std::string_view name) {
+  const auto it = topics_.find(name);
+  if (it == topics_.end()) return std::nullopt;
+  unlist(**it);
+  std::unique_ptr<Topic> owned = std::move(topics_.extract(it).value());
+  Topic& topic = *owned;
+  topic.removed = true;
+  removed_.emplace(&topic, std::move(owned));
+  const ShardSet wake = announce(topic, {sequence_, appended_bytes_});
+  end_if_unread(topic);
+  return wake;
+}
+
+// A topic that no name leads to lives as long as a shard reads it or has it on its list.
+void Hub::end_if_unread(Topic& topic) {
+  if (!topic.subscribers.is_empty() || !topic.dirty.is_empty()) return;
+  while (!topic.log.empty()) topic.log.drop_oldest(chunks_);
+  if (topic.removed) {
+    removed_.erase(&topic);
+  } else {
+    forget(topic);
+  }
+}
+
+bool Hub::is_base64(std::string_view name) const {
+  const auto it = topics_.find(name);
+  return it != topics_.end() && (*it)->settings && (*it)->settings->base64;
+}
+
+HistoryLimits Hub::history_of(const Topic& topic) const {
+  if (topic.is_direct()) return {.count = 0, .age_ms = 0, .bytes = 0};
+  if (!topic.settings) return settings_.history;
+  return {.count = topic.settings->history_count.value_or(settings_.history.count),
+          .age_ms = topic.settings->history_age_ms.value_or(settings_.history.age_ms),
+          .bytes = topic.settings->history_bytes.value_or(settings_.history.bytes)};
+}
+
+BacklogLimits Hub::backlog_of(const Topic& topic) const {
+  BacklogLimits limits = settings_.backlog;
+  if (topic.settings) limits.bytes = topic.settings->backlog_bytes.value_or(limits.bytes);
+  return limits;
 }
 
 // --- publishing ---
@@ -97,6 +160,10 @@ std::expected<Published, PublishError> Hub::publish(std::span<const NewEvent> ev
 
 std::optional<PublishError> Hub::refuse(std::span<const NewEvent> events, std::size_t& failed) {
   if (overloaded()) return PublishError::busy;
+  // Only the writer of a stream knows such a name, and publishes one event.
+  if (Topic::is_direct_name(events.front().topic) && !exists(events.front().topic)) {
+    return PublishError::unknown_topic;
+  }
   const bool roomy = events.size() <= limits::kMaxNewTopics && can_make(events.size());
   std::size_t missing = 0;
   for (failed = 0; failed < events.size(); ++failed) {
@@ -130,11 +197,12 @@ void Hub::append(Topic& topic, const NewEvent& event, Sequence swept, TimeMs now
   }
   *end++ = '\n';
   const std::string_view id_line{line.data(), static_cast<std::size_t>(end - line.data())};
-  topic.log.append(id_line, event.body, !event.id.empty(), sequence, now, chunks_);
+  const bool indexed = !event.id.empty() && !topic.is_direct();
+  topic.log.append(id_line, event.body, indexed, sequence, now, chunks_);
   topic.last_used = now;
   appended_bytes_ += id_line.size() + event.body.size();
   ++events_encoded_;
-  topic.log.trim(settings_.history, settings_.backlog, swept, now, chunks_);
+  topic.log.trim(history_of(topic), backlog_of(topic), swept, now, chunks_);
 }
 
 // Puts the topic on the list of every shard that reads it; says who had an empty list before.
@@ -203,7 +271,7 @@ void Hub::maintain(TimeMs now) {
        n > 0 && !order_.empty(); --n) {
     if (maintain_next_ >= order_.size()) maintain_next_ = 0;
     Topic& topic = *order_[maintain_next_];
-    topic.log.trim(settings_.history, settings_.backlog, swept, now, chunks_);
+    topic.log.trim(history_of(topic), backlog_of(topic), swept, now, chunks_);
     const bool unused = topic.subscribers.is_empty() && topic.dirty.is_empty() &&
                         topic.log.empty() && !topic.declared && now >= topic.last_used &&
                         now - topic.last_used >= settings_.topic_idle_ms;
@@ -227,11 +295,17 @@ void Hub::collect(ShardId shard, Collected& out) {
   ShardState& state = shards_[shard];
   TOCSIN_ASSERT(!state.sweep_since);
   out.topics.clear();
+  out.removed.clear();
   out.topics.swap(state.news);
   out.cut = sequence_;
-  std::erase_if(out.topics, [shard](Topic* topic) {
+  std::erase_if(out.topics, [&](Topic* topic) {
     topic->dirty.remove(shard);
-    return !topic->subscribers.has(shard);  // left since
+    if (topic->subscribers.has(shard)) {
+      if (topic->removed) out.removed.push_back(topic);
+      return false;
+    }
+    if (topic->removed || topic->is_direct()) end_if_unread(*topic);
+    return true;  // left since
   });
   state.sweep_since = std::exchange(state.news_since, std::nullopt);
 }

@@ -8,6 +8,8 @@
 // encoded once, into the log (I2). No chunk goes before every shard has swept it, so a subscriber
 // whose socket keeps up never meets a gap, however slow the hub's own cores are.
 //
+// A direct topic is the log of one stream alone: made with it, found by no subscriber, gone with it.
+//
 // Threads: every member needs the hub's lock (net/shared_hub.h). Topic pointers are stable while
 // the shard that got them from subscribe() has not called leave().
 #pragma once
@@ -21,6 +23,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -43,7 +46,16 @@ struct Topic {
   ShardSet dirty;           // shards with news here that they have not collected
   TimeMs last_used = 0;     // the last publish or leave
   std::uint32_t index = 0;  // in Hub::order_
-  bool declared = false;    // named in the settings: never forgotten
+  bool declared = false;    // named in the settings, or by create(): never forgotten
+  bool removed = false;     // true exactly when it is in Hub::removed_: no name leads here any more
+  std::unique_ptr<const TopicSettings> settings;  // null: as the hub
+
+  [[nodiscard]] bool is_direct() const { return is_direct_name(name); }
+  // Names that no client can ask for: proto::is_topic_name refuses control characters.
+  static constexpr char kDirectMark = '\x1f';
+  [[nodiscard]] static bool is_direct_name(std::string_view name) {
+    return !name.empty() && name.front() == kDirectMark;
+  }
 };
 
 // An event ready for the log: encoded but for its id line.
@@ -93,7 +105,14 @@ struct Subscription {
 // A shard's unfinished work as the hub sees it. Bytes and sequences before the first unswept event.
 struct Collected {
   std::vector<Topic*> topics;
-  Sequence cut = 0;  // the newest sequence at the time
+  std::vector<Topic*> removed;  // of these: their streams end when they have what is there
+  Sequence cut = 0;             // the newest sequence at the time
+};
+
+// How far behind the readers of some topics may be, and what happens then.
+struct SlowRule {
+  SlowPolicy policy;
+  std::uint64_t bytes;
 };
 
 class Hub {
@@ -110,13 +129,25 @@ class Hub {
                                                                TimeMs now,
                                                                std::size_t* failed = nullptr);
 
-  // Makes `shard` a reader of the topics, all or none. Nothing: a topic does not exist and is not
-  // made (auto_topics is off, or max_topics are there).
+  // Makes `shard` a reader of the topics (there may be none), all or none of them. Nothing: a topic
+  // does not exist and is not made (auto_topics is off, or max_topics are there).
   [[nodiscard]] std::optional<Subscription> subscribe(std::span<const std::string_view> topics,
                                                       const Resume& resume, ShardId shard,
                                                       TimeMs now);
+  // Makes a direct topic that `shard` reads from here on. Events are published to it by its name.
+  // It is no part of max_topics, keeps no history, and ends when `shard` leaves.
+  [[nodiscard]] TopicCursor subscribe_direct(ShardId shard, TimeMs now);
   // `shard` has no more readers of `topic`; the pointer ends.
   void leave(Topic& topic, ShardId shard, TimeMs now);
+
+  // Makes a topic that is not forgotten, or gives the one that exists these settings. False:
+  // max_topics are there.
+  [[nodiscard]] bool create(std::string_view name, TopicSettings settings, TimeMs now);
+  // No name leads to the topic any more; its readers are told by Collected::removed. The shards to
+  // wake; nothing: no such topic.
+  [[nodiscard]] std::optional<ShardSet> remove(std::string_view name);
+  [[nodiscard]] bool exists(std::string_view name) const { return topics_.contains(name); }
+  [[nodiscard]] bool is_base64(std::string_view name) const;
 
   // Takes the shard's list of topics with news. The shard then sweeps all its subscribers of them,
   // and calls swept() when every one was sent its part or found blocked. REQUIRES: no collection of
@@ -137,6 +168,8 @@ class Hub {
     std::optional<TimeMs> since;
   };
   [[nodiscard]] Behind behind(std::span<const TopicCursor> topics, Sequence cursor) const;
+  // Disconnected if any of the topics says so; the most generous bound of them.
+  [[nodiscard]] SlowRule slow_rule(std::span<const TopicCursor> topics) const;
 
   // Conflation: moves the topics' `from` and returns the cursor so that only each topic's newest
   // event (if it is above `cursor` and still there) is left to read.
@@ -192,10 +225,18 @@ class Hub {
   Topic* find(std::string_view name);
   Topic* find_or_make(std::string_view name, TimeMs now);
   Topic& make(std::string_view name, TimeMs now);
+  Topic& insert(std::string name, Sequence dropped, TimeMs now);
+  void unlist(Topic& topic);
   void forget(Topic& topic);
-  [[nodiscard]] bool can_make(std::size_t count) const {
-    return settings_.auto_topics && order_.size() + count <= settings_.max_topics;
+  void end_if_unread(Topic& topic);
+  [[nodiscard]] bool has_room(std::size_t count) const {
+    return order_.size() - direct_ + count <= settings_.max_topics;
   }
+  [[nodiscard]] bool can_make(std::size_t count) const {
+    return settings_.auto_topics && has_room(count);
+  }
+  [[nodiscard]] HistoryLimits history_of(const Topic& topic) const;
+  [[nodiscard]] BacklogLimits backlog_of(const Topic& topic) const;
   std::optional<PublishError> refuse(std::span<const NewEvent> events, std::size_t& failed);
   void append(Topic& topic, const NewEvent& event, Sequence swept, TimeMs now);
   ShardSet announce(Topic& topic, Mark before);
@@ -214,7 +255,11 @@ class Hub {
   std::uint64_t events_encoded_ = 0;
 
   std::unordered_set<std::unique_ptr<Topic>, TopicHash, TopicEqual> topics_;
-  std::vector<Topic*> order_;  // all topics; maintain() walks it in turns
+  std::vector<Topic*> order_;  // all of topics_; maintain() walks it in turns
+  std::size_t direct_ = 0;     // of order_
+  std::uint64_t directs_made_ = 0;
+  // Removed, but some shard has readers or news of them yet.
+  std::unordered_map<const Topic*, std::unique_ptr<Topic>> removed_;
   std::size_t maintain_next_ = 0;
   ChunkList chunks_;
   std::vector<ShardState> shards_;

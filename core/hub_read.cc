@@ -42,19 +42,19 @@ std::optional<Subscription> Hub::subscribe(std::span<const std::string_view> top
         result.topics, [topic](const TopicCursor& at) { return at.topic == topic; });
     if (!repeated) result.topics.push_back({topic, 0});
   }
-  TOCSIN_ASSERT(!result.topics.empty());
   for (const TopicCursor& at : result.topics) at.topic->subscribers.add(shard);
 
   result.newest = sequence_;
   result.cursor = sequence_;
-  if (resume.kind == Resume::Kind::live) return result;
   Sequence least = sequence_;
   for (TopicCursor& at : result.topics) {
-    at.from = at.topic->log.history_floor(settings_.history, now);
+    const bool replayed = resume.kind != Resume::Kind::live ||
+                          (at.topic->settings && at.topic->settings->auto_replay);
+    at.from = replayed ? at.topic->log.history_floor(history_of(*at.topic), now) : sequence_;
     least = std::min(least, at.from);
   }
   result.cursor = least;
-  if (resume.kind == Resume::Kind::earliest) return result;
+  if (resume.kind != Resume::Kind::after_id || result.topics.empty()) return result;
   const auto position = resolve(resume.id, epoch_, sequence_, result.topics);
   if (!position) {
     result.gap = GapReason::unknown_id;
@@ -67,12 +67,22 @@ std::optional<Subscription> Hub::subscribe(std::span<const std::string_view> top
   return result;
 }
 
+TopicCursor Hub::subscribe_direct(ShardId shard, TimeMs now) {
+  std::string name{Topic::kDirectMark};
+  name += std::to_string(++directs_made_);
+  Topic& topic = insert(std::move(name), sequence_, now);
+  ++direct_;
+  topic.subscribers.add(shard);
+  return {&topic, sequence_};
+}
+
 void Hub::leave(Topic& topic, ShardId shard, TimeMs now) {
   TOCSIN_ASSERT(topic.subscribers.has(shard));
   topic.subscribers.remove(shard);
   topic.last_used = now;
   // If it is on the shard's list of news, collect() takes it off (and until then its dirty bit
   // keeps the topic): to search the list here would be quadratic when many leave at once.
+  if (topic.removed || topic.is_direct()) end_if_unread(topic);
 }
 
 ReadStatus Hub::read(std::span<const TopicCursor> topics, Sequence after, std::size_t max_bytes,
@@ -105,7 +115,8 @@ ReadStatus Hub::read_merged(std::span<const TopicCursor> topics, Sequence after,
     Piece piece;  // all that is left in its chunk
     Sequence sequence = kNone;
   };
-  std::array<Next, limits::kMaxTopicsPerSubscriber> memory;  // no allocation per delivery (I7)
+  // No allocation per delivery (I7). One more: the stream's direct topic.
+  std::array<Next, limits::kMaxTopicsPerSubscriber + 1> memory;
   TOCSIN_ASSERT(topics.size() <= memory.size());
   const std::span<Next> nexts{memory.data(), topics.size()};
   const auto advance = [&](std::size_t i, Sequence cursor) {
@@ -159,6 +170,18 @@ Hub::Behind Hub::behind(std::span<const TopicCursor> topics, Sequence cursor) co
   return result;
 }
 
+SlowRule Hub::slow_rule(std::span<const TopicCursor> topics) const {
+  SlowRule rule{.policy = SlowPolicy::latest, .bytes = 0};
+  for (const TopicCursor& at : topics) {
+    const auto own = at.topic->settings ? at.topic->settings->slow_policy : std::nullopt;
+    if (own.value_or(settings_.slow_policy) == SlowPolicy::disconnect) {
+      rule.policy = SlowPolicy::disconnect;
+    }
+    rule.bytes = std::max<std::uint64_t>(rule.bytes, backlog_of(*at.topic).bytes);
+  }
+  return rule;
+}
+
 Sequence Hub::skip_to_latest(std::span<TopicCursor> topics, Sequence cursor) const {
   Sequence least = sequence_;
   for (TopicCursor& at : topics) {
@@ -175,7 +198,7 @@ Sequence Hub::skip_gap(std::span<TopicCursor> topics, Sequence cursor, TimeMs no
   Sequence least = sequence_;
   for (TopicCursor& at : topics) {
     if (at.topic->log.dropped() > std::max(cursor, at.from)) {
-      at.from = at.topic->log.history_floor(settings_.history, now);
+      at.from = at.topic->log.history_floor(history_of(*at.topic), now);
     }
     least = std::min(least, std::max(cursor, at.from));
   }

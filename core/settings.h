@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,9 +29,29 @@ struct BacklogLimits {
   TimeMs age_ms = 30'000;
 };
 
+// What happens to a stream that is further behind than its limits allow.
+enum class SlowPolicy : std::uint8_t {
+  disconnect,  // closed; it comes back with its Last-Event-ID and resumes
+  latest,      // told of the gap, then continued at the newest event
+};
+
+// What one topic does otherwise than the hub; nothing: as the hub.
+struct TopicSettings {
+  std::optional<std::size_t> history_count{};
+  std::optional<TimeMs> history_age_ms{};
+  std::optional<std::size_t> history_bytes{};
+  std::optional<std::size_t> backlog_bytes{};
+  std::optional<SlowPolicy> slow_policy{};
+  // A subscriber that names no position begins at `earliest`.
+  bool auto_replay = false;
+  // Its data is sent as base64; publishers ask (Hub::is_base64) before they encode.
+  bool base64 = false;
+};
+
 struct HubSettings {
-  HistoryLimits history;
-  BacklogLimits backlog;
+  HistoryLimits history{};
+  BacklogLimits backlog{};
+  SlowPolicy slow_policy = SlowPolicy::disconnect;
   // Memory of all logs together, counted in whole chunks. Past it the hub's oldest chunk goes.
   std::size_t total_bytes = 256 * limits::kMiB;
   // A topic without subscribers and without history is forgotten after this.
@@ -39,7 +60,7 @@ struct HubSettings {
   std::size_t max_topics = 2'000'000;
   // True: a topic exists once somebody subscribes or publishes. False: only those in `topics`.
   bool auto_topics = true;
-  std::vector<std::string> topics;
+  std::vector<std::string> topics{};
 };
 
 }  // namespace tocsin::core

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <expected>
 #include <functional>
 #include <memory>
 #include <span>
@@ -90,8 +91,8 @@ using Answer = std::variant<Response, StreamResponse, Declined>;
 // GET (which serves HEAD, too) or POST of exactly this path. A handler that throws is answered 500.
 struct Route {
   proto::Method method = proto::Method::get;
-  std::string path;
-  std::function<Answer(Server&, const RouteRequest&)> handle;
+  std::string path{};
+  std::function<Answer(Server&, const RouteRequest&)> handle{};
 };
 
 // A stream as hooks see it. Valid during the call.

@@ -107,6 +107,7 @@ struct alignas(64) Connection {
   bool hangup_armed : 1 = false;
   bool leftover : 1 = false;  // true exactly when the running sweep has yet to bring it up to date
   bool admitted : 1 = false;  // true exactly when Admission counts it
+  bool routed : 1 = false;    // true exactly when the shard has a RoutedStream of the slot
 
   // REQUIRES: there is an attachment.
   [[nodiscard]] Attachment& extra() const { return *attachment; }

@@ -17,6 +17,7 @@ struct LocalTopic {
   core::Topic* topic = nullptr;            // valid until Hub::leave
   std::vector<std::uint32_t> subscribers;  // slots
   bool sweeping = false;                   // in the running sweep: stays even without subscribers
+  bool ending = false;                     // removed: its streams are being ended, and it stays
 };
 
 class LocalTopics {
@@ -38,10 +39,10 @@ class LocalTopics {
   // REQUIRES: `topic` was added.
   [[nodiscard]] std::uint32_t find(core::Topic* topic) const { return index_.at(topic); }
 
-  // REQUIRES: no subscribers, not sweeping.
+  // REQUIRES: no subscribers, neither sweeping nor ending.
   void remove(std::uint32_t id) {
     LocalTopic& local = topics_[id];
-    TOCSIN_ASSERT(local.subscribers.empty() && !local.sweeping);
+    TOCSIN_ASSERT(local.subscribers.empty() && !local.sweeping && !local.ending);
     index_.erase(local.topic);
     local = LocalTopic{};
     free_.push_back(id);

@@ -60,6 +60,7 @@ enum class Rejection : std::uint8_t {
   topic_limit,       // 503
   draining,          // 503
   exhausted,         // 503: no descriptors, no memory, no request slot
+  failed,            // 500: a route of the application
   kCount,
 };
 inline constexpr std::size_t kRejections = static_cast<std::size_t>(Rejection::kCount);

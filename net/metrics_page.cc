@@ -23,6 +23,7 @@ constexpr std::array<std::string_view, kRejections> kReasons{
     "malformed",     "head_too_large", "body_too_large", "timeout",   "version",
     "not_found",     "method",         "invalid",        "forbidden", "connection_limit",
     "address_limit", "accept_rate",    "topic_limit",    "draining",  "exhausted",
+    "failed",
 };
 
 class Page {
@@ -62,8 +63,8 @@ ClientMetric::Label label(std::string name, std::string_view value) {
 
 using Shards = std::vector<std::unique_ptr<ShardMetrics>>;
 
-void per_shard(Page& page, const Shards& shards, const char* name, const char* help,
-               Counter ShardMetrics::* member) {
+MetricFamily& per_shard(Page& page, const Shards& shards, const char* name, const char* help,
+                        Counter ShardMetrics::* member) {
   MetricFamily& family = page.add(name, help, MetricType::Counter);
   for (std::size_t i = 0; i < shards.size(); ++i) {
     ClientMetric metric;
@@ -71,6 +72,7 @@ void per_shard(Page& page, const Shards& shards, const char* name, const char* h
     metric.counter.value = static_cast<double>((*shards[i].*member).get());
     family.metric.push_back(metric);
   }
+  return family;
 }
 
 void connections(Page& page, const Shards& shards) {
@@ -134,15 +136,13 @@ void traffic(Page& page, const Shards& shards) {
     const char* help;
     Counter ShardMetrics::* member;
   };
-  constexpr std::array<Row, 17> kRows{{
+  constexpr std::array<Row, 16> kRows{{
       {"tocsin_accepted_total", "Connections accepted.", &ShardMetrics::accepted},
       {"tocsin_accept_pauses_total",
        "Times that accepting paused for want of descriptors or memory.",
        &ShardMetrics::accept_pauses},
       {"tocsin_streams_opened_total", "Streams opened.", &ShardMetrics::streams_opened},
       {"tocsin_streams_resumed_total", "Of these, with a Last-Event-ID.", &ShardMetrics::resumed},
-      {"tocsin_events_published_total", "Events accepted from publishers.",
-       &ShardMetrics::events_published},
       {"tocsin_publishes_total", "Publish requests accepted, batches count once.",
        &ShardMetrics::batches_published},
       {"tocsin_publish_waits_total", "Publish requests that waited for the shards to catch up.",
@@ -164,6 +164,18 @@ void traffic(Page& page, const Shards& shards) {
        &ShardMetrics::stale_completions},
   }};
   for (const Row& row : kRows) per_shard(page, shards, row.name, row.help, row.member);
+}
+
+// Those of requests by shard, and those of the program that runs the hub, if it publishes.
+void published(Page& page, const ServerState& state) {
+  MetricFamily& family =
+      per_shard(page, state.metrics, "tocsin_events_published_total",
+                "Events accepted from publishers.", &ShardMetrics::events_published);
+  if (state.events_published == 0) return;
+  ClientMetric metric;
+  metric.label = {label("shard", "application")};
+  metric.counter.value = static_cast<double>(state.events_published);
+  family.metric.push_back(metric);
 }
 
 }  // namespace
@@ -188,6 +200,7 @@ std::string render_metrics(ServerState& state) {
   }
   connections(page, state.metrics);
   traffic(page, state.metrics);
+  published(page, state);
   rejections(page, state.metrics);
   page.counter("tocsin_events_encoded_total", "Events encoded; equals those published.",
                hub.encoded);

@@ -95,6 +95,12 @@ std::size_t Outbox::read_log(std::span<const core::TopicCursor> topics, core::Se
   return used_ - 1;
 }
 
+void Outbox::forget(const core::Topic& topic) {
+  for (std::size_t i = 0; i < used_; ++i) {
+    if (reads_[i].topic == &topic) reads_[i].topic = nullptr;
+  }
+}
+
 // Lets go of the chunks and keeps the vectors: in the steady state nothing is allocated (I7).
 void Outbox::forget_reads() {
   for (std::size_t i = 0; i < used_; ++i) reads_[i].pieces.clear();

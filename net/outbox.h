@@ -55,6 +55,9 @@ class Outbox {
   // Hands the batch to the kernel.
   void flush();
 
+  // The topic's pointer ends: what was read from it is found no more.
+  void forget(const core::Topic& topic);
+
   // Starts a turn of the loop: time for Connection::last_sent_ds; what was read may be outdated.
   void begin_turn(std::uint32_t now_ds);
 

@@ -5,8 +5,6 @@
 #include <fmt/format.h>
 
 #include "net/request_handler.h"
-#include "proto/assert.h"
-#include "proto/sse_encode.h"
 
 namespace tocsin::net {
 namespace {
@@ -81,21 +79,15 @@ Outcome RequestHandler::publish_events(const proto::Request& request,
                                        const std::vector<proto::EventView>& events,
                                        proto::BodyForm form, std::uint64_t now_ms,
                                        std::string& out) {
-  encoded_.clear();
-  new_events_.clear();
-  std::size_t most = 0;
-  for (const proto::EventView& event : events) {
-    most += proto::max_frame_body(event.data.size(), event.type.size());
+  const auto published = publisher_.publish(state_.hub, events, now_ms);
+  if (published) {
+    metrics_.events_published.add(events.size());
+    metrics_.batches_published.add();
+    reply_published(request, events, form, *published, out);
+    return {};
   }
-  if (encoded_.capacity() < most) encoded_.reserve(most);  // the views below must not move
-  for (const proto::EventView& event : events) {
-    const std::size_t begin = encoded_.size();
-    proto::encode_frame_body(event, encoded_);
-    new_events_.push_back(
-        {.topic = event.topic, .id = event.id, .body = std::string_view{encoded_}.substr(begin)});
-  }
-  TOCSIN_ASSERT(encoded_.size() <= most);
-  if (encoded_.size() > limits::kMaxEncodedBatch) {
+  const auto [refused, failed] = published.error();
+  if (!refused) {
     return problem(request,
                    {.field = "body",
                     .message = fmt::format("is more than {} bytes on the wire, where every line of "
@@ -103,19 +95,8 @@ Outcome RequestHandler::publish_events(const proto::Request& request,
                                            limits::kMaxEncodedBatch)},
                    out);
   }
-  std::size_t failed = 0;
-  const auto published =
-      state_.hub.with([&](core::Hub& hub) { return hub.publish(new_events_, now_ms, &failed); });
-  if (encoded_.capacity() > limits::kMaxRequestBody) std::string{}.swap(encoded_);
-  if (published) {
-    metrics_.events_published.add(events.size());
-    metrics_.batches_published.add();
-    state_.hub.wake(published->wake - core::ShardSet{shard_});
-    reply_published(request, events, form, *published, out);
-    return {};
-  }
   const std::size_t line = events.size() > 1 || form == proto::BodyForm::ndjson ? failed + 1 : 0;
-  switch (published.error()) {
+  switch (*refused) {
     case core::PublishError::busy:
       return {.kind = Outcome::Kind::busy, .topics = {}, .last_event_id = {}};
     case core::PublishError::reserved_id:

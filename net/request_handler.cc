@@ -16,36 +16,31 @@ constexpr std::string_view kProblem = "application/problem+json";
 
 enum class Resource : std::uint8_t { none, events, publish, healthz, readyz, metrics };
 
-struct Route {
+struct OwnPath {
   std::string_view path;
   Resource resource;
-  std::string_view allowed;  // for Allow and Access-Control-Allow-Methods
 };
 
-constexpr std::array kRoutes{
-    Route{"/events", Resource::events, "GET, HEAD, OPTIONS"},
-    Route{"/sse", Resource::events, "GET, HEAD, OPTIONS"},
-    Route{"/publish", Resource::publish, "GET, POST, OPTIONS"},
-    Route{"/healthz", Resource::healthz, "GET, HEAD, OPTIONS"},
-    Route{"/readyz", Resource::readyz, "GET, HEAD, OPTIONS"},
-    Route{"/metrics", Resource::metrics, "GET, HEAD, OPTIONS"},
+constexpr std::array kOwnPaths{
+    OwnPath{"/events", Resource::events},   OwnPath{"/sse", Resource::events},
+    OwnPath{"/publish", Resource::publish}, OwnPath{"/healthz", Resource::healthz},
+    OwnPath{"/readyz", Resource::readyz},   OwnPath{"/metrics", Resource::metrics},
 };
 
-const Route* find_route(std::string_view path) {
-  const auto it =
-      std::ranges::find_if(kRoutes, [path](const Route& route) { return route.path == path; });
-  return it == kRoutes.end() ? nullptr : &*it;
+Resource resource_at(std::string_view path) {
+  const auto it = std::ranges::find(kOwnPaths, path, &OwnPath::path);
+  return it == kOwnPaths.end() ? Resource::none : it->resource;
 }
 
-bool allows(const Route& route, Method method) {
+bool serves(Resource resource, Method method) {
   switch (method) {
     case Method::get:
-    case Method::options:
-      return true;
+      return resource != Resource::none;
     case Method::head:
-      return route.resource != Resource::publish;
+      return resource != Resource::none && resource != Resource::publish;
     case Method::post:
-      return route.resource == Resource::publish;
+      return resource == Resource::publish;
+    case Method::options:
     case Method::other:
       break;
   }
@@ -61,14 +56,16 @@ Outcome refused() {
 Outcome RequestHandler::on_head(const Request& request, const ServerOptions& options,
                                 std::string& out) {
   if (!request.has_body) return {};
-  const Route* route = find_route(request.path());
   // Without the body being read there is no next request to be found: the connection ends.
   Request last = Request{};
   last.method = request.method;
   last.http_1_1 = request.http_1_1;
   last.keep_alive = false;
   last.target = request.target;
-  if (route == nullptr || !allows(*route, request.method)) {
+  const bool served = find_route(request) != nullptr ||
+                      serves(resource_at(request.path()), request.method) ||
+                      (request.method == Method::options && !allowed_at(request.path()).empty());
+  if (!served) {
     (void)on_request(last, options, 0, out);
     return refused();
   }
@@ -78,19 +75,24 @@ Outcome RequestHandler::on_head(const Request& request, const ServerOptions& opt
 
 Outcome RequestHandler::on_request(const Request& request, const ServerOptions& options,
                                    std::uint64_t now_ms, std::string& out) {
-  const Route* route = find_route(request.path());
-  if (route == nullptr) {
-    return problem(request, 404, Rejection::not_found, "nothing here; streams are at /events", out);
+  if (const Route* route = find_route(request)) {
+    if (auto outcome = run_route(*route, request, out)) return std::move(*outcome);
   }
-  if (!allows(*route, request.method)) {
-    return problem(request, 405, Rejection::method, fmt::format("use {}", route->allowed), out,
-                   fmt::format("Allow: {}\r\n", route->allowed));
-  }
-  if (request.method == Method::options) {
-    preflight(request, route->allowed, out);
+  const Resource resource = resource_at(request.path());
+  if (!serves(resource, request.method)) {
+    const std::string allowed = allowed_at(request.path());
+    if (allowed.empty()) {
+      return problem(request, 404, Rejection::not_found, "nothing here; streams are at /events",
+                     out);
+    }
+    if (request.method != Method::options) {
+      return problem(request, 405, Rejection::method, fmt::format("use {}", allowed), out,
+                     fmt::format("Allow: {}\r\n", allowed));
+    }
+    preflight(request, allowed, out);
     return {};
   }
-  switch (route->resource) {
+  switch (resource) {
     case Resource::events:
       return subscribe(request, out);
     case Resource::publish:
@@ -112,6 +114,31 @@ Outcome RequestHandler::on_request(const Request& request, const ServerOptions& 
       break;
   }
   return {};
+}
+
+const Route* RequestHandler::find_route(const Request& request) const {
+  const std::vector<Route>& routes = state_.application.routes;
+  if (routes.empty()) return nullptr;
+  const Method method = request.method == Method::head ? Method::get : request.method;
+  const auto it = std::ranges::find_if(routes, [&](const Route& route) {
+    return route.method == method && route.path == request.path();
+  });
+  return it == routes.end() ? nullptr : &*it;
+}
+
+std::string RequestHandler::allowed_at(std::string_view path) const {
+  const auto any = [&](Method method, Method routed) {
+    return serves(resource_at(path), method) ||
+           std::ranges::any_of(state_.application.routes, [&](const Route& route) {
+             return route.method == routed && route.path == path;
+           });
+  };
+  std::string allowed;
+  if (any(Method::get, Method::get)) allowed += "GET, ";
+  if (any(Method::head, Method::get)) allowed += "HEAD, ";
+  if (any(Method::post, Method::post)) allowed += "POST, ";
+  if (!allowed.empty()) allowed += "OPTIONS";
+  return allowed;
 }
 
 void RequestHandler::on_bad_request(const Request& request, proto::RequestParser::Error error,

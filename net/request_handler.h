@@ -5,17 +5,23 @@
 //   POST|GET /publish             publish            net/publish_handler.cc
 //   GET|HEAD /healthz /readyz /metrics               net/request_handler.cc
 //   OPTIONS  any of them          CORS preflight
+//   GET|HEAD|POST  routes of the application         net/route_handler.cc
+//
+// A route of the application comes before the hub's own resource of the same path.
 //
 // Threads: one object per shard, used by its thread.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "core/hub.h"
+#include "net/application.h"
+#include "net/event_publisher.h"
 #include "net/server_state.h"
 #include "proto/http_request.h"
 #include "proto/http_response.h"
@@ -33,15 +39,15 @@ struct Outcome {
   };
   Kind kind = Kind::replied;
   // kind stream
-  std::vector<std::string> topics;  // at least one
+  std::vector<std::string> topics{};  // at least one, but for a route's stream
   core::Resume::Kind resume = core::Resume::Kind::live;
-  std::string last_event_id;  // resume after_id
+  std::string last_event_id{};  // resume after_id
+  std::unique_ptr<StreamResponse> route{};  // of a route: its topics and `resume` are those above
 };
 
 class RequestHandler {
  public:
-  RequestHandler(ServerState& state, ShardMetrics& metrics, core::ShardId shard)
-      : state_(state), metrics_(metrics), shard_(shard) {}
+  RequestHandler(ServerState& state, ShardMetrics& metrics) : state_(state), metrics_(metrics) {}
 
   // When the head is there and a body may follow: refuses what cannot succeed before the body is
   // sent (appends the answer to `out`), else appends `100 Continue` where it is waited for.
@@ -61,6 +67,16 @@ class RequestHandler {
 
  private:
   Outcome subscribe(const proto::Request& request, std::string& out);
+  Outcome open(const proto::Request& request, Outcome&& outcome, std::string& out);
+  // What the application answers; nothing: the route declined.
+  [[nodiscard]] std::optional<Outcome> run_route(const Route& route, const proto::Request& request,
+                                                 std::string& out);
+  [[nodiscard]] std::optional<Outcome> stream_of(StreamResponse&& wanted,
+                                                 const proto::Request& request,
+                                                 std::string&& last_event_id, std::string& out);
+  // The methods that a path has, as in Allow; empty: there is no such path.
+  [[nodiscard]] std::string allowed_at(std::string_view path) const;
+  [[nodiscard]] const Route* find_route(const proto::Request& request) const;
   Outcome publish(const proto::Request& request, const ServerOptions& options, std::uint64_t now_ms,
                   std::string& out);
   Outcome publish_events(const proto::Request& request, const std::vector<proto::EventView>& events,
@@ -81,10 +97,13 @@ class RequestHandler {
 
   ServerState& state_;
   ShardMetrics& metrics_;
-  const core::ShardId shard_;
   proto::PublishBodyReader reader_;
-  std::string encoded_;  // frame bodies of the request being published
-  std::vector<core::NewEvent> new_events_;
+  EventPublisher publisher_;
 };
+
+// The resume position that a request names: the header, which is what the browser knows last, else
+// the query, which is what the page was opened with; empty: none.
+[[nodiscard]] std::string last_event_id_of(const proto::Request& request,
+                                           const proto::Query& query);
 
 }  // namespace tocsin::net

@@ -15,8 +15,10 @@
 
 #include <fmt/format.h>
 
+#include "net/clock.h"
 #include "net/listener.h"
 #include "net/log.h"
+#include "net/server_state.h"
 #include "net/shard.h"
 #include "net/socket_ops.h"
 #include "net/system_check.h"
@@ -94,7 +96,7 @@ struct Server::ShardThread {
   }
 
   Ready prepare(const ServerOptions& options, const std::vector<ListenAddress>& addresses);
-  void main(ServerState& state, const Clock& clock, const ServerOptions& options,
+  void main(ServerState& state, const ServerOptions& options,
             const std::vector<ListenAddress>& addresses, std::promise<Ready> ready);
 
   core::ShardId id = 0;
@@ -133,13 +135,14 @@ Server::ShardThread::Ready Server::ShardThread::prepare(
   return bound;
 }
 
-void Server::ShardThread::main(ServerState& state, const Clock& clock, const ServerOptions& options,
+void Server::ShardThread::main(ServerState& state, const ServerOptions& options,
                                const std::vector<ListenAddress>& addresses,
                                std::promise<Ready> ready) {
   auto prepared = prepare(options, addresses);
   const bool good = prepared.has_value();
   if (good) {
     state.metrics[id]->io_name = io->name().data();
+    const SteadyClock clock;
     Shard shard(id, state, *io, clock, listeners, random_number());
     ready.set_value(std::move(prepared));
     state.phase.wait(Phase::starting);  // until every shard listens
@@ -152,11 +155,15 @@ void Server::ShardThread::main(ServerState& state, const Clock& clock, const Ser
   ended = true;
 }
 
-Server::Server(const ServerOptions& options, std::size_t shards)
-    : state_(static_cast<proto::Epoch>(random_number()), shards, options, random_key()),
-      turns_seen_(shards) {}
+Server::Server(const ServerOptions& options, std::size_t shards, Application application)
+    : state_(std::make_shared<ServerState>(static_cast<proto::Epoch>(random_number()), shards,
+                                           options, random_key(), std::move(application))),
+      turns_seen_(shards) {
+  state_->server = this;
+}
 
-std::expected<std::unique_ptr<Server>, std::string> Server::start(const ServerOptions& options) {
+std::expected<std::unique_ptr<Server>, std::string> Server::start(const ServerOptions& options,
+                                                                 Application application) {
   std::vector<ListenAddress> addresses;
   for (const std::string& text : options.listen) {
     auto address = parse_listen_address(text);
@@ -165,7 +172,7 @@ std::expected<std::unique_ptr<Server>, std::string> Server::start(const ServerOp
     addresses.push_back(*address);
   }
   const std::size_t count = shard_count(options.shards);
-  std::unique_ptr<Server> server{new Server(options, count)};
+  std::unique_ptr<Server> server{new Server(options, count, std::move(application))};
   const std::vector<int> cores = allowed_cores();
   // All eventfds before the first thread parts its descriptor table from the others: a shard that
   // wakes another writes to the number, and in its own table that must be the same eventfd.
@@ -183,9 +190,8 @@ std::expected<std::unique_ptr<Server>, std::string> Server::start(const ServerOp
     std::promise<ShardThread::Ready> promise;
     auto ready = promise.get_future();
     shard->thread =
-        std::thread([thread = shard.get(), state = &server->state_, clock = &server->clock_,
-                     options, addresses, promise = std::move(promise)]() mutable {
-          thread->main(*state, *clock, options, addresses, std::move(promise));
+        std::thread([thread = shard.get(), state = server->state_.get(), options, addresses, promise = std::move(promise)]() mutable {
+          thread->main(*state, options, addresses, std::move(promise));
         });
     ShardThread::Ready result = ready.get();
     if (!result) {
@@ -198,8 +204,8 @@ std::expected<std::unique_ptr<Server>, std::string> Server::start(const ServerOp
     server->addresses_.push_back(
         format_address(reinterpret_cast<const sockaddr*>(&address.storage)));
   }
-  server->state_.phase = Phase::running;
-  server->state_.phase.notify_all();
+  server->state_->phase = Phase::running;
+  server->state_->phase.notify_all();
   return server;
 }
 
@@ -209,19 +215,23 @@ Server::~Server() {
 }
 
 void Server::wake_all() {
-  state_.phase.notify_all();
+  state_->phase.notify_all();
   // The descriptor is the same in every table; writing needs no Io.
   for (const auto& shard : shards_) signal_eventfd(shard->wake_fd);
 }
 
+void Server::reload(const ServerOptions& options) {
+  state_->set_options(options);
+}
+
 void Server::drain() {
   Phase expected = Phase::running;
-  state_.phase.compare_exchange_strong(expected, Phase::draining);
+  state_->phase.compare_exchange_strong(expected, Phase::draining);
   wake_all();
 }
 
 void Server::stop() {
-  state_.phase = Phase::stopping;
+  state_->phase = Phase::stopping;
   wake_all();
 }
 
@@ -241,7 +251,7 @@ bool Server::ended() const {
 bool Server::all_turned() {
   bool all = true;
   for (std::size_t i = 0; i < shards_.size(); ++i) {
-    const std::uint64_t turns = state_.metrics[i]->loops.get();
+    const std::uint64_t turns = state_->metrics[i]->loops.get();
     if (turns == turns_seen_[i] && !shards_[i]->ended) all = false;
     turns_seen_[i] = turns;
   }

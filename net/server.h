@@ -61,7 +61,7 @@ class Server {
 
   // Takes over what can change while streams stay open: everything but listen, shards, io,
   // pin_shards and send_buffer.
-  void reload(const ServerOptions& options) { state_.set_options(options); }
+  void reload(const ServerOptions& options);
 
   // No new connections; streams end spread over drain_timeout_s.
   void drain();

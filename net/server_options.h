@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "core/settings.h"
 #include "net/log_format.h"
 
 namespace tocsin::net {
@@ -21,11 +22,7 @@ enum class IoChoice : std::uint8_t {
   epoll,
 };
 
-// What happens to a stream that is further behind than slow_bytes or slow_seconds.
-enum class SlowPolicy : std::uint8_t {
-  disconnect,  // closed; it comes back with its Last-Event-ID and resumes
-  latest,      // told of the gap, then continued at the newest event
-};
+using core::SlowPolicy;
 
 struct ServerOptions {
   // --- listening
@@ -78,7 +75,7 @@ struct ServerOptions {
   // A topic exists once somebody subscribes or publishes to it; false: only those in `topics`.
   bool auto_topics = true;
   // Topics that exist from the start and are never forgotten.
-  std::vector<std::string> topics;
+  std::vector<std::string> topics{};
   // Topics in memory; past it requests for new ones are answered 503.
   std::uint32_t max_topics = 2'000'000;
   // Seconds after which a topic without subscribers and history is forgotten.

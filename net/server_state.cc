@@ -2,14 +2,18 @@
 
 namespace tocsin::net {
 
+core::TimeMs age_limit_ms(std::uint32_t seconds) {
+  return seconds == 0 ? UINT64_MAX / 2 : std::uint64_t{seconds} * 1000;
+}
+
 core::HubSettings hub_settings(const ServerOptions& options) {
   core::HubSettings settings;
   settings.history.count = options.history_count;
-  settings.history.age_ms =
-      options.history_age_s == 0 ? UINT64_MAX / 2 : std::uint64_t{options.history_age_s} * 1000;
+  settings.history.age_ms = age_limit_ms(options.history_age_s);
   settings.history.bytes = options.history_bytes;
   settings.backlog.bytes = options.slow_bytes;
   settings.backlog.age_ms = std::uint64_t{options.slow_seconds} * 1000;
+  settings.slow_policy = options.slow_policy;
   settings.total_bytes = options.history_total_bytes;
   settings.topic_idle_ms = std::uint64_t{options.topic_idle_s} * 1000;
   settings.max_topics = options.max_topics;
@@ -19,8 +23,9 @@ core::HubSettings hub_settings(const ServerOptions& options) {
 }
 
 ServerState::ServerState(proto::Epoch epoch, std::size_t shards, const ServerOptions& initial,
-                         const core::HashKey& key)
-    : hub(epoch, shards, hub_settings(initial), key),
+                         const core::HashKey& key, Application app)
+    : application(std::move(app)),
+      hub(epoch, shards, hub_settings(initial), key),
       current_options_(std::make_shared<const ServerOptions>(initial)) {
   for (std::size_t i = 0; i < shards; ++i) metrics.push_back(std::make_unique<ShardMetrics>());
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "net/admission.h"
+#include "net/application.h"
 #include "net/metrics.h"
 #include "net/server_options.h"
 #include "net/shared_hub.h"
@@ -23,13 +24,15 @@ enum class Phase : std::uint8_t {
   stopping,  // everything is closed now
 };
 
+// Seconds of an option; 0 is no limit.
+[[nodiscard]] core::TimeMs age_limit_ms(std::uint32_t seconds);
 // The part of the options that the hub needs.
 [[nodiscard]] core::HubSettings hub_settings(const ServerOptions& options);
 
 // Threads: any, by atomics and the locks inside.
-struct ServerState {
+struct ServerState : std::enable_shared_from_this<ServerState> {
   ServerState(proto::Epoch epoch, std::size_t shards, const ServerOptions& initial,
-              const core::HashKey& key = {});
+              const core::HashKey& key = {}, Application app = {});
 
   [[nodiscard]] std::shared_ptr<const ServerOptions> options() const {
     const std::scoped_lock lock(options_mutex_);
@@ -38,11 +41,15 @@ struct ServerState {
   // Shards take the new options over at their next turn; the hub at once.
   void set_options(const ServerOptions& options);
 
+  const Application application;
+  Server* server = nullptr;  // for the application's functions, which run on its shards
   SharedHub hub;
   Admission admission;
   std::atomic<Phase> phase{Phase::starting};
   std::atomic<std::uint32_t> options_version{0};
   std::vector<std::unique_ptr<ShardMetrics>> metrics;  // one per shard; never resized
+  // Events that the program itself published; those of requests are counted by the shards.
+  std::atomic<std::uint64_t> events_published{0};
 
  private:
   mutable std::mutex options_mutex_;

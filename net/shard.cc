@@ -16,6 +16,8 @@ constexpr std::uint32_t kParkedRetryMs = 1;
 constexpr std::uint32_t kDrainTickMs = 20;
 constexpr std::uint32_t kMaxWaitMs = 1000;
 
+thread_local bool t_is_shard = false;
+
 std::uint32_t until(std::uint64_t at_ms, std::uint64_t now_ms, std::uint32_t most) {
   return at_ms <= now_ms
              ? 0
@@ -36,7 +38,7 @@ Shard::Shard(core::ShardId id, ServerState& state, Io& io, const Clock& clock,
       random_(static_cast<std::minstd_rand::result_type>(seed | 1)),
       now_us_(clock.now_us()),
       now_ms_(now_us_ / 1000),
-      handler_(state, metrics_, id),
+      handler_(state, metrics_),
       outbox_(table_, topics_, state.hub, io, metrics_, *this),
       wheel_(now_ms_),
       scratch_(64 * limits::kKiB) {
@@ -48,7 +50,12 @@ Shard::~Shard() {
   state_.hub.set_waker(id_, nullptr);
 }
 
+bool Shard::runs_here() {
+  return t_is_shard;
+}
+
 void Shard::run() {
+  t_is_shard = true;
   start_accepting();
   for (;;) {
     turn();
@@ -98,15 +105,16 @@ bool Shard::turn() {
   collect_news();
   deliver_ready();
   sweep_slice();
+  end_slice();
   run_timers();
 
   metrics_.loops.add();
   metrics_.turn_us.record(clock_.now_us() - now_us_);
-  return has_ready() || sweep_.running || resume_requests_;
+  return busy();
 }
 
 std::uint32_t Shard::wait_ms() {
-  if (has_ready() || sweep_.running || resume_requests_) return 0;
+  if (busy()) return 0;
   std::uint32_t most = kMaxWaitMs;
   if (!parked_.empty()) most = kParkedRetryMs;
   most = std::min(most, wheel_.next_ms(now_ms_, most));
@@ -254,6 +262,7 @@ void Shard::collect_news() {
     topics_[local].sweeping = true;
     sweep_.topics.push_back(local);
   }
+  for (core::Topic* topic : collected_.removed) topics_[topics_.find(topic)].ending = true;
 }
 
 void Shard::sweep_slice() {
@@ -312,6 +321,7 @@ void Shard::visit(std::uint32_t slot) {
 
 void Shard::finish_sweep() {
   sweep_.running = false;
+  end_removed();
   sweep_.topics.clear();
   sweep_.topic = 0;
   state_.hub.with([&](core::Hub& hub) { hub.swept(id_); });

@@ -11,18 +11,21 @@
 // Phases only note what is to be done for a connection (ready list); sending happens in two places.
 //
 // Files: shard.cc the loop; shard_accept.cc listeners; shard_request.cc from bytes to an answer;
-// shard_stream.cc streams from opening to closing; shard_timers.cc what time does.
+// shard_stream.cc streams from opening to closing; shard_application.cc what the application is
+// told, writes and ends; shard_timers.cc what time does.
 //
 // Threads: construct and run in the shard's own thread; other threads reach it through ServerState
 // and Io::wake().
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <random>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "net/clock.h"
@@ -48,6 +51,8 @@ class Shard final : private Outbox::Owner {
 
   // Turns until the state is stopping, or draining and everything is closed.
   void run();
+  // True in a thread that runs a shard: it must not wait for what only shards can do.
+  [[nodiscard]] static bool runs_here();
 
   // What run() is made of; the simulation calls them directly.
   void start_accepting();
@@ -92,6 +97,9 @@ class Shard final : private Outbox::Owner {
   bool sweep_topic(std::uint64_t until_us);
   void visit(std::uint32_t slot);
   void finish_sweep();
+  [[nodiscard]] bool busy() const {
+    return has_ready() || sweep_.running || resume_requests_ || !ending_.empty();
+  }
   [[nodiscard]] bool has_ready() const { return !ready_.empty() || pushed_ < pushing_.size(); }
   void make_ready(std::uint32_t slot, Connection& connection);
   [[nodiscard]] Handle handle_of(std::uint32_t slot) const {
@@ -136,7 +144,8 @@ class Shard final : private Outbox::Owner {
   // --- shard_stream.cc
   void open_stream(std::uint32_t slot, Connection& connection, Outcome& wanted);
   [[nodiscard]] std::optional<Rejection> admit(Connection& connection);
-  void join_topics(std::uint32_t slot, Connection& connection, core::Subscription&& subscription);
+  void join_topics(std::uint32_t slot, Connection& connection,
+                   const core::Subscription& subscription);
   void leave_topics(std::uint32_t slot, Connection& connection);
   void leave_topic(std::uint32_t slot, std::uint32_t topic, std::uint32_t place);
   void drop_topic(std::uint32_t topic);
@@ -151,6 +160,19 @@ class Shard final : private Outbox::Owner {
   void close_if_joined(std::uint32_t slot, Connection& connection);
   void change_state(Connection& connection, State next);
   [[nodiscard]] std::span<core::TopicCursor> topic_cursors(Connection& connection);
+
+  // --- shard_application.cc
+  struct RoutedStream {
+    std::shared_ptr<StreamWriter::Target> target;  // null: nobody writes to it
+    std::function<void()> on_close;
+  };
+  [[nodiscard]] std::optional<core::Subscription> subscribe(const Outcome& wanted);
+  void tell_opened(std::uint32_t slot, Connection& connection, const Outcome& wanted,
+                   const core::Subscription& subscription);
+  void tell_closed(std::uint32_t slot, Connection& connection);
+  [[nodiscard]] std::uint64_t stream_id(std::uint32_t slot) const;
+  void end_removed();
+  void end_slice();
 
   // --- shard_timers.cc
   void set_deadline(std::uint32_t slot, Connection& connection, std::uint64_t at_ms);
@@ -193,6 +215,8 @@ class Shard final : private Outbox::Owner {
   std::vector<Handle> parked_;   // requests that wait: for the shards, or for answers to be read
   core::Collected collected_;
   Sweep sweep_;
+  std::vector<std::uint32_t> ending_;  // local topics whose streams are being ended
+  std::unordered_map<std::uint32_t, RoutedStream> routed_;  // by slot
   std::string reply_;          // answers of the request being handled
   std::vector<char> scratch_;  // reads beyond the first buffer of a turn
   std::uint32_t request_connections_ = 0;

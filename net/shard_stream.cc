@@ -40,10 +40,7 @@ void Shard::open_stream(std::uint32_t slot, Connection& connection, Outcome& wan
     refuse_stream(slot, connection, *refused);
     return;
   }
-  const std::vector<std::string_view> names(wanted.topics.begin(), wanted.topics.end());
-  auto subscription = state_.hub.with([&](core::Hub& hub) {
-    return hub.subscribe(names, {.kind = wanted.resume, .id = wanted.last_event_id}, id_, now_ms_);
-  });
+  auto subscription = subscribe(wanted);
   if (!subscription) {
     state_.admission.leave(std::exchange(connection.peer_key, 0));
     connection.admitted = false;
@@ -71,10 +68,13 @@ void Shard::open_stream(std::uint32_t slot, Connection& connection, Outcome& wan
   connection.cursor = subscription->cursor;
   connection.opened_at = subscription->newest;
   const proto::EventId here{state_.hub.epoch(), subscription->cursor};
-  proto::append_stream_head(reply_);
+  proto::append_stream_head(reply_, state_.application.stream_headers,
+                            wanted.route ? wanted.route->headers : std::string{});
   const bool fresh = wanted.resume == core::Resume::Kind::live;
+  // Without a topic of the hub the position in it means nothing.
   proto::append_greeting(reply_, jittered(options_->retry_ms),
-                         fresh ? proto::to_string(here) : std::string{});
+                         fresh && !wanted.topics.empty() ? proto::to_string(here) : std::string{});
+  if (wanted.route) reply_ += wanted.route->first;
   if (subscription->gap) {
     // An id longer than any that there can be is not repeated to its sender.
     if (wanted.last_event_id.size() > limits::kMaxEventId) wanted.last_event_id.clear();
@@ -84,9 +84,10 @@ void Shard::open_stream(std::uint32_t slot, Connection& connection, Outcome& wan
   }
   metrics_.streams_opened.add();
   if (!fresh) metrics_.resumed.add();
-  join_topics(slot, connection, std::move(*subscription));
+  join_topics(slot, connection, *subscription);
   owe_reply(slot, connection);
   watch_hangup(slot, connection);
+  tell_opened(slot, connection, wanted, *subscription);
 }
 
 std::optional<Rejection> Shard::admit(Connection& connection) {
@@ -105,7 +106,7 @@ void Shard::refuse_stream(std::uint32_t slot, Connection& connection, Rejection 
 }
 
 void Shard::join_topics(std::uint32_t slot, Connection& connection,
-                        core::Subscription&& subscription) {
+                        const core::Subscription& subscription) {
   const auto join = [&](core::Topic* topic) {
     const std::uint32_t local = topics_.find_or_add(topic);
     auto& subscribers = topics_[local].subscribers;
@@ -121,7 +122,7 @@ void Shard::join_topics(std::uint32_t slot, Connection& connection,
   connection.topic = Connection::kManyTopics;
   Attachment& extra = connection.attach();
   for (const core::TopicCursor& at : subscription.topics) extra.places.push_back(join(at.topic));
-  extra.topics = std::move(subscription.topics);
+  extra.topics = subscription.topics;
 }
 
 void Shard::watch_hangup(std::uint32_t slot, Connection& connection) {
@@ -186,12 +187,14 @@ std::span<core::TopicCursor> Shard::topic_cursors(Connection& connection) {
 
 // It was blocked so long that the log went on without it.
 void Shard::on_gap(std::uint32_t slot, Connection& connection) {
-  if (options_->slow_policy == SlowPolicy::disconnect) {
+  const auto topics = topic_cursors(connection);
+  const core::SlowRule rule =
+      state_.hub.with([&](const core::Hub& hub) { return hub.slow_rule(topics); });
+  if (rule.policy == core::SlowPolicy::disconnect) {
     metrics_.slow_disconnects.add();
     terminate(slot, connection, true);
     return;
   }
-  const auto topics = topic_cursors(connection);
   connection.cursor = state_.hub.with(
       [&](core::Hub& hub) { return hub.skip_gap(topics, connection.cursor, now_ms_); });
   if (!connection.many_topics()) connection.cursor = std::max(connection.cursor, single_.from);
@@ -231,13 +234,14 @@ void Shard::skip_to_latest(Connection& connection) {
 void Shard::check_slow(std::uint32_t slot, Connection& connection) {
   const auto topics = topic_cursors(connection);
   const core::Sequence from = std::max(connection.cursor, connection.opened_at);
-  const auto behind =
-      state_.hub.with([&](const core::Hub& hub) { return hub.behind(topics, from); });
+  const auto [behind, rule] = state_.hub.with([&](const core::Hub& hub) {
+    return std::pair{hub.behind(topics, from), hub.slow_rule(topics)};
+  });
   const std::uint64_t slow_ms = std::uint64_t{options_->slow_seconds} * 1000;
   const bool old = behind.since && *behind.since + slow_ms < now_ms_;
   const bool stuck = connection.extra().blocked_since_ms + slow_ms < now_ms_;
-  if (behind.bytes > options_->slow_bytes || old || stuck) {
-    if (options_->slow_policy == SlowPolicy::disconnect) {
+  if (behind.bytes > rule.bytes || old || stuck) {
+    if (rule.policy == core::SlowPolicy::disconnect) {
       metrics_.slow_disconnects.add();
       terminate(slot, connection, true);
       return;
@@ -278,6 +282,7 @@ void Shard::terminate(std::uint32_t slot, Connection& connection, bool reset) {
   TOCSIN_ASSERT(connection.state != State::free && !connection.batched);
   if (connection.state == State::stream) {
     if (connection.blocked) metrics_.streams_blocked.sub();
+    tell_closed(slot, connection);
     leave_topics(slot, connection);
   }
   if (connection.admitted) {
@@ -343,7 +348,8 @@ void Shard::leave_topic(std::uint32_t slot, std::uint32_t topic, std::uint32_t p
 
 void Shard::drop_topic(std::uint32_t topic) {
   const LocalTopic& local = topics_[topic];
-  if (!local.subscribers.empty() || local.sweeping) return;
+  if (!local.subscribers.empty() || local.sweeping || local.ending) return;
+  outbox_.forget(*local.topic);
   state_.hub.with([&](core::Hub& hub) { hub.leave(*local.topic, id_, now_ms_); });
   topics_.remove(topic);
 }

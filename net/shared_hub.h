@@ -33,6 +33,10 @@ class SharedHub {
     return std::forward<Use>(use)(hub_);
   }
 
+  // Some topic may send its data as base64: publishers have to ask which.
+  [[nodiscard]] bool has_base64() const { return base64_.load(std::memory_order_relaxed); }
+  void set_base64() { base64_ = true; }
+
   [[nodiscard]] std::size_t shards() const { return shards_; }
   [[nodiscard]] proto::Epoch epoch() const { return epoch_; }
 
@@ -68,6 +72,7 @@ class SharedHub {
   const proto::Epoch epoch_;
   std::mutex mutex_;
   core::Hub hub_;            // under mutex_
+  std::atomic<bool> base64_{false};
   std::mutex wakers_mutex_;  // only where somebody does have to be woken
   std::array<Waker, limits::kMaxShards> wakers_;
 };

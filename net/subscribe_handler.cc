@@ -16,7 +16,8 @@ std::vector<std::string> topics_of(const proto::Query& query) {
   return topics;
 }
 
-// The header wins: it is what the browser knows last; the query is what the page was opened with.
+}  // namespace
+
 std::string last_event_id_of(const proto::Request& request, const proto::Query& query) {
   const std::string_view header = request.header(proto::Header::last_event_id);
   if (!header.empty()) return std::string{header};
@@ -26,8 +27,6 @@ std::string last_event_id_of(const proto::Request& request, const proto::Query& 
   }
   return {};
 }
-
-}  // namespace
 
 Outcome RequestHandler::subscribe(const proto::Request& request, std::string& out) {
   const auto query = parse_query(request, out);
@@ -49,16 +48,22 @@ Outcome RequestHandler::subscribe(const proto::Request& request, std::string& ou
     }
   }
   outcome.last_event_id = last_event_id_of(request, *query);
+  return open(request, std::move(outcome), out);
+}
+
+// Topics and position are known; HEAD ends here.
+Outcome RequestHandler::open(const proto::Request& request, Outcome&& outcome, std::string& out) {
   if (outcome.last_event_id == "earliest") {
     outcome.resume = core::Resume::Kind::earliest;
   } else if (!outcome.last_event_id.empty()) {
     outcome.resume = core::Resume::Kind::after_id;
   }
   if (request.method == proto::Method::head) {
-    proto::append_stream_head(out);
+    proto::append_stream_head(out, state_.application.stream_headers,
+                              outcome.route ? outcome.route->headers : std::string{});
     return {.kind = Outcome::Kind::refused, .topics = {}, .last_event_id = {}};
   }
-  return outcome;
+  return std::move(outcome);
 }
 
 }  // namespace tocsin::net

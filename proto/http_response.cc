@@ -122,7 +122,7 @@ void append_reply(std::string& out, const Reply& reply) {
   if (!bodiless && !reply.head_only && !reply.content_type.empty()) out += reply.body;
 }
 
-void append_stream_head(std::string& out) {
+void append_stream_head(std::string& out, std::string_view more, std::string_view most) {
   // No charset parameter: the type is UTF-8 by definition, and EventSource in old browsers compares
   // the whole field. `no-transform` and X-Accel-Buffering keep proxies from holding bytes back.
   out +=
@@ -131,8 +131,10 @@ void append_stream_head(std::string& out) {
       "Cache-Control: no-cache, no-transform\r\n"
       "X-Accel-Buffering: no\r\n"
       "Access-Control-Allow-Origin: *\r\n"
-      "Connection: close\r\n"
-      "\r\n";
+      "Connection: close\r\n";
+  out += more;
+  out += most;
+  out += "\r\n";
 }
 
 std::string problem_json(int status, std::string_view detail) {

@@ -27,8 +27,8 @@ struct Reply {
 void append_reply(std::string& out, const Reply& reply);
 
 // Appends the head of an event stream: 200, text/event-stream, close-delimited (RFC 9112, 6.3), so
-// the body's bytes are the same for HTTP/1.0 and 1.1.
-void append_stream_head(std::string& out);
+// the body's bytes are the same for HTTP/1.0 and 1.1. `more`, `most`: further whole lines.
+void append_stream_head(std::string& out, std::string_view more = {}, std::string_view most = {});
 
 inline constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 

@@ -47,6 +47,17 @@ void append_data(std::string& out, std::string_view data) {
 
 }  // namespace
 
+std::string encode_frame(const EventView& event) {
+  std::string frame;
+  if (!event.id.empty()) {
+    frame += "id: ";
+    frame += event.id;
+    frame += '\n';
+  }
+  encode_frame_body(event, frame);
+  return frame;
+}
+
 void encode_frame_body(const EventView& event, std::string& out) {
   if (!event.type.empty()) {
     out += kEventField;

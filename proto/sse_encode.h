@@ -16,6 +16,10 @@ namespace tocsin::proto {
 // fields). REQUIRES: check(event) returned nothing.
 void encode_frame_body(const EventView& event, std::string& out);
 
+// A whole frame, for one stream alone: with an `id:` line if the event has an id, else without.
+// REQUIRES: as above.
+[[nodiscard]] std::string encode_frame(const EventView& event);
+
 // The most bytes that encode_frame_body appends for data of `size` bytes and a type of `type_size`.
 [[nodiscard]] std::size_t max_frame_body(std::size_t size, std::size_t type_size);
 

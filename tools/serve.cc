@@ -14,6 +14,7 @@
 #include <fmt/ranges.h>
 
 #include "net/log.h"
+#include "net/server_state.h"
 #include "net/service_notify.h"
 #include "net/system_check.h"
 #include "tools/options.h"

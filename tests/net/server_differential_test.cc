@@ -9,6 +9,7 @@
 
 #include "net/log.h"
 #include "net/server.h"
+#include "net/server_state.h"
 #include "net/uring.h"
 #include "tests/net/test_client.h"
 

@@ -40,11 +40,11 @@ void ServerTest::TearDown() {
   EXPECT_EQ(server_->state().admission.streams(), 0U);
   const auto encoded =
       server_->state().hub.with([](const core::Hub& hub) { return hub.events_encoded(); });
-  EXPECT_EQ(sum(&ShardMetrics::events_published), encoded);
+  EXPECT_EQ(sum(&ShardMetrics::events_published) + server_->state().events_published, encoded);
 }
 
 void ServerTest::start() {
-  auto started = Server::start(options);
+  auto started = Server::start(options, std::move(application));
   if (!started) throw std::runtime_error(started.error());
   server_ = std::move(*started);
 }

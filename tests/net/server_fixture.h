@@ -13,6 +13,7 @@
 #include <gtest/gtest.h>
 
 #include "net/server.h"
+#include "net/server_state.h"
 #include "tests/net/metrics_page.h"
 #include "tests/net/test_client.h"
 
@@ -55,6 +56,7 @@ class ServerTest : public testing::TestWithParam<IoChoice> {
   [[nodiscard]] std::uint64_t rejections(Rejection why);
 
   ServerOptions options;
+  Application application;  // start() takes it
 
  private:
   std::unique_ptr<Server> server_;

@@ -1,0 +1,47 @@
+// From events to the log: encoded once, appended, and the shards that have news are woken. The one
+// way in, for POST /publish, for Server::publish and for the writers of streams.
+//
+// Keeps its buffers between calls. Threads: one at a time; different objects, any.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/hub.h"
+#include "net/shared_hub.h"
+#include "proto/event.h"
+
+namespace tocsin::net {
+
+class EventPublisher {
+ public:
+  // Nothing was published. `refused`: by the hub; without it the events are too large together.
+  struct Failure {
+    std::optional<core::PublishError> refused;
+    std::size_t index = 0;  // of the event that it is about
+  };
+
+  // All events or none. An event's data goes out as base64 where its topic says so. REQUIRES: at
+  // least one event, each with a topic, and proto::check() passed (for base64: of all but the
+  // data).
+  [[nodiscard]] std::expected<core::Published, Failure> publish(
+      SharedHub& hub, std::span<const proto::EventView> events, core::TimeMs now);
+
+ private:
+  [[nodiscard]] std::span<const proto::EventView> in_base64(
+      SharedHub& hub, std::span<const proto::EventView> events);
+  bool encode(std::span<const proto::EventView> events);
+
+  std::string encoded_;  // frame bodies; new_events_ points into it
+  std::vector<core::NewEvent> new_events_;
+  std::vector<proto::EventView> replaced_;  // the batch with data_ in place of some of its data
+  std::vector<std::string> data_;
+};
+
+// RFC 4648, 4, with padding.
+[[nodiscard]] std::string to_base64(std::string_view bytes);
+
+}  // namespace tocsin::net

@@ -1,0 +1,171 @@
+// Topics that are made, given settings of their own, removed; and those of one stream alone.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "core/gap.h"
+#include "tests/core/hub_fixture.h"
+
+namespace tocsin::core {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+class HubTopics : public HubTest {
+ protected:
+  std::expected<Published, PublishError> try_publish(std::string_view topic) {
+    const std::string body = body_of("x");
+    const NewEvent event{.topic = topic, .id = {}, .body = body};
+    return hub().publish({&event, 1}, now_);
+  }
+  const Collected& collected(ShardId shard = 0) {
+    collect(shard);
+    return collected_[shard];
+  }
+};
+
+TEST_F(HubTopics, ACreatedTopicExistsWithoutUseAndIsNotForgotten) {
+  make_hub({.topic_idle_ms = 10, .auto_topics = false});
+  EXPECT_EQ(try_publish("a").error(), PublishError::unknown_topic);
+  EXPECT_TRUE(hub().create("a", {}, now_));
+  EXPECT_TRUE(hub().exists("a"));
+  now_ += 1'000'000;
+  hub().maintain(now_);
+  EXPECT_TRUE(hub().exists("a"));
+  EXPECT_TRUE(try_publish("a").has_value());
+}
+
+TEST_F(HubTopics, ItsHistoryIsItsOwn) {
+  make_hub({.history = {.count = 100}});
+  EXPECT_TRUE(hub().create("short", {.history_count = 2}, now_));
+  EXPECT_TRUE(hub().create("brief", {.history_age_ms = 1000}, now_));
+  for (const char* data : {"1", "2", "3"}) {
+    publish("short", data);
+    publish("brief", data);
+    publish("other", data);
+  }
+  now_ += 2000;
+  Subscription few = earliest({"short"});
+  EXPECT_THAT(read_all(few).sequences(), ElementsAre(4, 7));
+  Subscription none = earliest({"brief"});
+  EXPECT_THAT(read_all(none).sequences(), IsEmpty());
+  Subscription all = earliest({"other"});
+  EXPECT_THAT(read_all(all).sequences(), ElementsAre(3, 6, 9));
+}
+
+TEST_F(HubTopics, AutoReplayIsForThoseWhoNameNoPosition) {
+  EXPECT_TRUE(hub().create("replayed", {.auto_replay = true}, now_));
+  const Sequence first = publish("replayed", "1");
+  publish("plain", "2");
+  const Sequence third = publish("replayed", "3");
+  Subscription fresh = live({"replayed", "plain"});
+  EXPECT_EQ(fresh.gap, std::nullopt);
+  EXPECT_THAT(read_all(fresh).sequences(), ElementsAre(first, third));
+  Subscription back = after({"replayed"}, own_id(first));
+  EXPECT_THAT(read_all(back).sequences(), ElementsAre(third)) << "not the last one again";
+}
+
+TEST_F(HubTopics, ARemovedTopicTellsItsReadersAndLeavesItsNameFree) {
+  Subscription reader = live({"a"}, 1);
+  const Sequence last = publish("a", "last words");
+  EXPECT_EQ(hub().remove("a"), (ShardSet{})) << "the shard was woken by the event already";
+  EXPECT_EQ(hub().remove("a"), std::nullopt);
+  EXPECT_FALSE(hub().exists("a"));
+  publish("a", "of another topic");
+
+  const Collected& news = collected(1);
+  EXPECT_THAT(news.topics, ElementsAre(reader.topics[0].topic));
+  EXPECT_THAT(news.removed, ElementsAre(reader.topics[0].topic));
+  EXPECT_THAT(read_all(reader).sequences(), ElementsAre(last));
+  hub().swept(1);
+  hub().leave(*reader.topics[0].topic, 1, now_);
+
+  Subscription old = after({"a"}, own_id(0));
+  EXPECT_EQ(old.gap, GapReason::expired) << "what the removed one had is missing";
+}
+
+TEST_F(HubTopics, WithoutNewsARemovalWakesItsShards) {
+  Subscription reader = live({"a"}, 2);
+  EXPECT_EQ(hub().remove("a"), (ShardSet{2}));
+  EXPECT_THAT(collected(2).removed, ElementsAre(reader.topics[0].topic));
+  hub().swept(2);
+  hub().leave(*reader.topics[0].topic, 2, now_);
+  EXPECT_EQ(hub().remove("never was"), std::nullopt);
+}
+
+// The shard left before it heard of the removal: its list holds the last pointer.
+TEST_F(HubTopics, ARemovedTopicLivesUntilNoListNamesIt) {
+  Subscription reader = live({"a"}, 0);
+  publish("a", "x");
+  (void)hub().remove("a");
+  hub().leave(*reader.topics[0].topic, 0, now_);
+  EXPECT_GT(hub().log_bytes(), 0U);
+  EXPECT_THAT(collected().topics, IsEmpty());
+  EXPECT_EQ(hub().log_bytes(), 0U);
+}
+
+TEST_F(HubTopics, ADirectTopicIsReadFromItsBeginningAndGoesWithItsReader) {
+  make_hub({.max_topics = 1, .auto_topics = true});
+  publish("a", "1");
+  Subscription stream = live({"a"});
+  stream.topics.push_back(hub().subscribe_direct(0, now_));
+  const std::string name = stream.topics[1].topic->name;
+  EXPECT_EQ(hub().topics(), 2U) << "beyond max_topics";
+  const Sequence second = publish(name, "2", "id-of-mine");
+  const Sequence third = publish("a", "3");
+  EXPECT_THAT(read_all(stream).sequences(), ElementsAre(second, third));
+  sweep(0);
+
+  hub().leave(*stream.topics[1].topic, 0, now_);
+  EXPECT_EQ(hub().topics(), 1U);
+  EXPECT_EQ(try_publish(name).error(), PublishError::unknown_topic);
+  EXPECT_EQ(hub().topics(), 1U) << "it is not made by use";
+}
+
+TEST_F(HubTopics, ADirectTopicLeavesNoTrace) {
+  // A bucket of forgotten topics that it touched would make up gaps for others.
+  for (int i = 0; i < 200'000; ++i) {
+    const TopicCursor at = hub().subscribe_direct(0, now_);
+    if (i % 1000 == 0) publish(at.topic->name, "x");
+    hub().leave(*at.topic, 0, now_);
+    if (i % 1000 == 0) sweep(0);
+  }
+  EXPECT_EQ(hub().topics(), 0U);
+  EXPECT_EQ(hub().log_bytes(), 0U);
+  Subscription back = after({"a"}, own_id(0));
+  EXPECT_EQ(back.gap, std::nullopt);
+}
+
+TEST_F(HubTopics, ADirectTopicIsNotNamedInAGap) {
+  Subscription stream = live({"a"});
+  stream.topics.push_back(hub().subscribe_direct(0, now_));
+  std::string frame;
+  append_gap_frame(frame, GapReason::slow, {}, stream.topics, {kEpoch, 1});
+  EXPECT_THAT(frame, HasSubstr(R"("topics":["a"])"));
+}
+
+TEST_F(HubTopics, TheStrictestPolicyAndTheWidestBound) {
+  make_hub({.backlog = {.bytes = 1000}, .slow_policy = SlowPolicy::disconnect});
+  EXPECT_TRUE(hub().create("latest", {.slow_policy = SlowPolicy::latest}, now_));
+  EXPECT_TRUE(hub().create("wide", {.backlog_bytes = 5000, .slow_policy = SlowPolicy::latest}, now_));
+  const auto rule = [&](Topics topics) { return hub().slow_rule(live(topics).topics); };
+  EXPECT_EQ(rule({"plain"}).policy, SlowPolicy::disconnect);
+  EXPECT_EQ(rule({"latest"}).policy, SlowPolicy::latest);
+  EXPECT_EQ(rule({"latest"}).bytes, 1000U);
+  EXPECT_EQ(rule({"latest", "wide"}).policy, SlowPolicy::latest);
+  EXPECT_EQ(rule({"latest", "wide"}).bytes, 5000U);
+  EXPECT_EQ(rule({"latest", "plain"}).policy, SlowPolicy::disconnect);
+}
+
+TEST_F(HubTopics, Base64IsTheTopics) {
+  EXPECT_TRUE(hub().create("binary", {.base64 = true}, now_));
+  EXPECT_TRUE(hub().is_base64("binary"));
+  EXPECT_FALSE(hub().is_base64("other"));
+  EXPECT_TRUE(hub().create("binary", {}, now_)) << "settings may change";
+  EXPECT_FALSE(hub().is_base64("binary"));
+}
+
+}  // namespace
+}  // namespace tocsin::core
