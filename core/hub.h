@@ -8,7 +8,8 @@
 // encoded once, into the log (I2). No chunk goes before every shard has swept it, so a subscriber
 // whose socket keeps up never meets a gap, however slow the hub's own cores are.
 //
-// A direct topic is the log of one stream alone: made with it, found by no subscriber, gone with it.
+// A direct topic is the log of one stream alone: made with it, found by no subscriber, gone with
+// it.
 //
 // Threads: every member needs the hub's lock (net/shared_hub.h). Topic pointers are stable while
 // the shard that got them from subscribe() has not called leave().

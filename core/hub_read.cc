@@ -46,10 +46,14 @@ std::optional<Subscription> Hub::subscribe(std::span<const std::string_view> top
 
   result.newest = sequence_;
   result.cursor = sequence_;
+  const bool live = resume.kind == Resume::Kind::live;
+  const auto replays_itself = [](const TopicCursor& at) {
+    return at.topic->settings && at.topic->settings->auto_replay;
+  };
+  if (live && std::ranges::none_of(result.topics, replays_itself)) return result;
   Sequence least = sequence_;
   for (TopicCursor& at : result.topics) {
-    const bool replayed = resume.kind != Resume::Kind::live ||
-                          (at.topic->settings && at.topic->settings->auto_replay);
+    const bool replayed = !live || replays_itself(at);
     at.from = replayed ? at.topic->log.history_floor(history_of(*at.topic), now) : sequence_;
     least = std::min(least, at.from);
   }

@@ -1,8 +1,8 @@
 #include "net/event_publisher.h"
 
-#include <algorithm>
-
 #include <openssl/evp.h>
+
+#include <algorithm>
 
 #include "proto/assert.h"
 #include "proto/sse_encode.h"

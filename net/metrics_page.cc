@@ -20,10 +20,10 @@ using prometheus::MetricFamily;
 using prometheus::MetricType;
 
 constexpr std::array<std::string_view, kRejections> kReasons{
-    "malformed",     "head_too_large", "body_too_large", "timeout",   "version",
-    "not_found",     "method",         "invalid",        "forbidden", "connection_limit",
-    "address_limit", "accept_rate",    "topic_limit",    "draining",  "exhausted",
-    "failed",
+    "malformed",   "head_too_large",   "body_too_large", "timeout",
+    "version",     "not_found",        "method",         "invalid",
+    "forbidden",   "connection_limit", "address_limit",  "accept_rate",
+    "topic_limit", "draining",         "exhausted",      "failed",
 };
 
 class Page {

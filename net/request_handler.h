@@ -41,7 +41,7 @@ struct Outcome {
   // kind stream
   std::vector<std::string> topics{};  // at least one, but for a route's stream
   core::Resume::Kind resume = core::Resume::Kind::live;
-  std::string last_event_id{};  // resume after_id
+  std::string last_event_id{};              // resume after_id
   std::unique_ptr<StreamResponse> route{};  // of a route: its topics and `resume` are those above
 };
 

@@ -21,8 +21,8 @@ std::optional<Outcome> RequestHandler::run_route(const Route& route, const proto
   std::string last_event_id = last_event_id_of(request, *query);
   Answer answer = Declined{};
   try {
-    answer = route.handle(
-        *state_.server, {.http = request, .query = *query, .last_event_id = last_event_id});
+    answer = route.handle(*state_.server,
+                          {.http = request, .query = *query, .last_event_id = last_event_id});
   } catch (const std::exception& error) {
     log::error("a route failed", {{"path", route.path}, {"error", error.what()}});
     return problem(request, 500, Rejection::failed, kFailed, out);
@@ -44,9 +44,8 @@ std::optional<Outcome> RequestHandler::stream_of(StreamResponse&& wanted,
     log::error("a route names topics that cannot be", {{"path", std::string{request.path()}}});
     return problem(request, 500, Rejection::failed, kFailed, out);
   }
-  Outcome outcome{.kind = Outcome::Kind::stream,
-                  .topics = std::move(wanted.topics),
-                  .last_event_id = {}};
+  Outcome outcome{
+      .kind = Outcome::Kind::stream, .topics = std::move(wanted.topics), .last_event_id = {}};
   // A stream of its handler's own has no position in the hub.
   if (wanted.resume && !outcome.topics.empty()) outcome.last_event_id = std::move(last_event_id);
   outcome.route = std::make_unique<StreamResponse>(std::move(wanted));

@@ -163,7 +163,7 @@ Server::Server(const ServerOptions& options, std::size_t shards, Application app
 }
 
 std::expected<std::unique_ptr<Server>, std::string> Server::start(const ServerOptions& options,
-                                                                 Application application) {
+                                                                  Application application) {
   std::vector<ListenAddress> addresses;
   for (const std::string& text : options.listen) {
     auto address = parse_listen_address(text);
@@ -189,10 +189,10 @@ std::expected<std::unique_ptr<Server>, std::string> Server::start(const ServerOp
     // One after the other: the first fixes a port that the kernel chooses.
     std::promise<ShardThread::Ready> promise;
     auto ready = promise.get_future();
-    shard->thread =
-        std::thread([thread = shard.get(), state = server->state_.get(), options, addresses, promise = std::move(promise)]() mutable {
-          thread->main(*state, options, addresses, std::move(promise));
-        });
+    shard->thread = std::thread([thread = shard.get(), state = server->state_.get(), options,
+                                 addresses, promise = std::move(promise)]() mutable {
+      thread->main(*state, options, addresses, std::move(promise));
+    });
     ShardThread::Ready result = ready.get();
     if (!result) {
       server->stop();

@@ -26,10 +26,10 @@ core::TimeMs now_ms() {
 
 PublishFailure failure_of(const EventPublisher::Failure& failure, bool batch) {
   const auto invalid = [&](const char* field, std::string message) {
-    return PublishFailure{.reason = Reason::invalid,
-                          .error = {.field = field,
-                                    .message = std::move(message),
-                                    .line = batch ? failure.index + 1 : 0}};
+    return PublishFailure{
+        .reason = Reason::invalid,
+        .error = {
+            .field = field, .message = std::move(message), .line = batch ? failure.index + 1 : 0}};
   };
   if (!failure.refused) {
     return invalid("data", fmt::format("more than {} bytes on the wire, all events together",
@@ -41,8 +41,8 @@ PublishFailure failure_of(const EventPublisher::Failure& failure, bool batch) {
     case core::PublishError::topic_limit:
       return {.reason = Reason::topic_limit};
     case core::PublishError::too_many_new:
-      return invalid("topic", fmt::format("a batch may name {} new topics at most",
-                                          limits::kMaxNewTopics));
+      return invalid("topic",
+                     fmt::format("a batch may name {} new topics at most", limits::kMaxNewTopics));
     case core::PublishError::reserved_id:
       return invalid("id", "this form is reserved for the hub's own ids");
     case core::PublishError::busy:
@@ -138,8 +138,7 @@ bool Server::create_topic(std::string_view name, const TopicOptions& options) {
   if (options.history_age_s) settings.history_age_ms = age_limit_ms(*options.history_age_s);
   // Before the topic exists, so that no publisher misses it.
   if (options.base64) state_->hub.set_base64();
-  return state_->hub.with(
-      [&](core::Hub& hub) { return hub.create(name, settings, now_ms()); });
+  return state_->hub.with([&](core::Hub& hub) { return hub.create(name, settings, now_ms()); });
 }
 
 bool Server::remove_topic(std::string_view name) {

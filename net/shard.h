@@ -217,7 +217,7 @@ class Shard final : private Outbox::Owner {
   Sweep sweep_;
   std::vector<std::uint32_t> ending_;  // local topics whose streams are being ended
   std::unordered_map<std::uint32_t, RoutedStream> routed_;  // by slot
-  std::string reply_;          // answers of the request being handled
+  std::string reply_;                                       // answers of the request being handled
   std::vector<char> scratch_;  // reads beyond the first buffer of a turn
   std::uint32_t request_connections_ = 0;
   bool resume_requests_ = false;  // some of parked_ need no waiting

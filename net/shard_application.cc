@@ -18,8 +18,8 @@ std::optional<core::Subscription> Shard::subscribe(const Outcome& wanted) {
   // Without either it reads a log that nothing is written to.
   const bool direct = wanted.route && (wanted.route->on_open || names.empty());
   return state_.hub.with([&](core::Hub& hub) {
-    auto subscription = hub.subscribe(
-        names, {.kind = wanted.resume, .id = wanted.last_event_id}, id_, now_ms_);
+    auto subscription =
+        hub.subscribe(names, {.kind = wanted.resume, .id = wanted.last_event_id}, id_, now_ms_);
     if (subscription && direct) {
       subscription->topics.push_back(hub.subscribe_direct(id_, now_ms_));
     }

@@ -71,7 +71,7 @@ class SharedHub {
   const std::size_t shards_;
   const proto::Epoch epoch_;
   std::mutex mutex_;
-  core::Hub hub_;            // under mutex_
+  core::Hub hub_;  // under mutex_
   std::atomic<bool> base64_{false};
   std::mutex wakers_mutex_;  // only where somebody does have to be woken
   std::array<Waker, limits::kMaxShards> wakers_;

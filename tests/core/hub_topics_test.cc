@@ -149,7 +149,8 @@ TEST_F(HubTopics, ADirectTopicIsNotNamedInAGap) {
 TEST_F(HubTopics, TheStrictestPolicyAndTheWidestBound) {
   make_hub({.backlog = {.bytes = 1000}, .slow_policy = SlowPolicy::disconnect});
   EXPECT_TRUE(hub().create("latest", {.slow_policy = SlowPolicy::latest}, now_));
-  EXPECT_TRUE(hub().create("wide", {.backlog_bytes = 5000, .slow_policy = SlowPolicy::latest}, now_));
+  EXPECT_TRUE(
+      hub().create("wide", {.backlog_bytes = 5000, .slow_policy = SlowPolicy::latest}, now_));
   const auto rule = [&](Topics topics) { return hub().slow_rule(live(topics).topics); };
   EXPECT_EQ(rule({"plain"}).policy, SlowPolicy::disconnect);
   EXPECT_EQ(rule({"latest"}).policy, SlowPolicy::latest);

@@ -81,10 +81,9 @@ TEST_P(ServerApplication, MethodsOfAPathAreThoseOfAllRoutes) {
   route(Method::post, "/echo", handle);
   route(Method::post, "/events", handle);
   start();
-  EXPECT_EQ(connect()
-                .request("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc")
-                .body,
-            "abc");
+  EXPECT_EQ(
+      connect().request("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc").body,
+      "abc");
   TestResponse refused = get("/echo");
   EXPECT_EQ(refused.status, 405);
   EXPECT_EQ(refused.header("Allow"), "POST, OPTIONS");
@@ -92,17 +91,16 @@ TEST_P(ServerApplication, MethodsOfAPathAreThoseOfAllRoutes) {
   EXPECT_EQ(client.request("OPTIONS /events HTTP/1.1\r\nHost: h\r\n\r\n").header("Allow"),
             "GET, HEAD, POST, OPTIONS");
   // A body that nobody wants is refused before it is sent.
-  EXPECT_EQ(connect()
-                .request("POST /other HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n")
-                .status,
-            404);
+  EXPECT_EQ(
+      connect().request("POST /other HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n").status,
+      404);
 }
 
 TEST_P(ServerApplication, ARouteComesFirstAndMayDecline) {
   route(Method::get, "/events", [](Server&, const RouteRequest& request) -> Answer {
     if (request.query.first("stream")) return Declined{};
-    return StreamResponse{.topics = {"news"}, .first = proto::encode_frame({.type = "connected",
-                                                                            .data = "welcome"})};
+    return StreamResponse{.topics = {"news"},
+                          .first = proto::encode_frame({.type = "connected", .data = "welcome"})};
   });
   start();
   TestSubscriber mine = subscribe("/events");

@@ -69,7 +69,13 @@ TEST_P(ServerTopics, ABadBatchIsRefusedWhole) {
   EXPECT_EQ(server().publish({.data = ""}).error().error.field, "data");
   EXPECT_EQ(server().publish({.data = "\xff"}).error().error.field, "data");
   EXPECT_EQ(server().publish({.topic = "b", .data = "x"}).error().reason, Reason::no_topic);
-  EXPECT_EQ(server().publish({.topic = "\x1f" "1", .data = "x"}).error().error.field, "topic");
+  EXPECT_EQ(server()
+                .publish({.topic = "\x1f"
+                                   "1",
+                          .data = "x"})
+                .error()
+                .error.field,
+            "topic");
   EXPECT_EQ(server().publish(std::span<const proto::EventView>{}).error().reason, Reason::invalid);
   TestSubscriber stream = subscribe("/events?last_event_id=earliest");
   ASSERT_TRUE(server().publish({.data = "first"}).has_value());
@@ -91,7 +97,9 @@ TEST_P(ServerTopics, WithoutAutoTopicsOnlyCreatedOnesExist) {
   EXPECT_EQ(get("/events?stream=a").status, 404);
   EXPECT_FALSE(server().remove_topic("a"));
   EXPECT_FALSE(server().create_topic("not\na name"));
-  EXPECT_FALSE(server().remove_topic("\x1f" "1"));
+  EXPECT_FALSE(
+      server().remove_topic("\x1f"
+                            "1"));
 }
 
 // Many streams on both shards, of one topic and of two; each gets all before its end.
@@ -124,8 +132,8 @@ TEST_P(ServerTopics, ATopicMayReplayToEverybody) {
   for (const char* data : {"1", "2", "3"}) publish("stream=a", data);
   TestSubscriber fresh = subscribe("/events?stream=a");
   EXPECT_THAT(fresh.wait_data(2), ElementsAre("2", "3"));
-  TestSubscriber back = subscribe("/events?stream=a", "Last-Event-ID: " + fresh.events()[0].id +
-                                                          "\r\n");
+  TestSubscriber back =
+      subscribe("/events?stream=a", "Last-Event-ID: " + fresh.events()[0].id + "\r\n");
   EXPECT_THAT(back.wait_data(1), ElementsAre("3"));
 }
 
