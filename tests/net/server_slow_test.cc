@@ -116,6 +116,23 @@ TEST_P(ServerSlow, IsMovedToTheNewestAndTold) {
   EXPECT_LT(slow.events().size(), 500U) << "the test has not met what it is about";
 }
 
+// The hub disconnects, this topic conflates, and at a bound of its own.
+TEST_P(ServerSlow, ATopicMayHaveItsOwnPolicy) {
+  options.slow_bytes = 64ULL * 1024 * 1024;
+  start();
+  ASSERT_TRUE(server().create_topic(
+      "a", {.slow_policy = SlowPolicy::latest, .slow_bytes = std::uint64_t{100'000}}));
+  TestSubscriber slow(address(), "/events?stream=a", "", 4096);
+  TestClient publisher = connect();
+  publish_some(publisher, 500);
+  EXPECT_TRUE(eventually([&] { return sum(&ShardMetrics::slow_skips) >= 1; }));
+  EXPECT_EQ(sum(&ShardMetrics::slow_disconnects), 0U);
+  slow.wait_until([&] {
+    return !slow.events().empty() && slow.events().back().type != "gap" &&
+           number_of(slow.events().back()) == 499;
+  });
+}
+
 TEST_P(ServerSlow, ByTimeAlone) {
   options.slow_bytes = 64ULL * 1024 * 1024;
   options.slow_seconds = 1;
