@@ -13,8 +13,9 @@
 // handshake that failed (an expired certificate is renewed one day). Redirects (301, 302, 303, 307,
 // 308) are followed, but not from https to http; every attempt starts from the original URL.
 //
-// EventSource: one stream in the calling thread. EventClient (net/event_client.h): any number of
-// streams in one thread of its own.
+// EventSource: one stream in the calling thread, which is called back. EventReader
+// (net/event_reader.h): the same, but the program asks for the next event. EventClient
+// (net/event_client.h): any number of streams in one thread of its own.
 #pragma once
 
 #include <chrono>
@@ -35,6 +36,8 @@
 #include "proto/sse_parser.h"
 
 namespace tocsin::net {
+
+class StreamLoop;
 
 struct EventSourceOptions {
   std::string url{};                   // http:// or https://
@@ -59,7 +62,7 @@ struct EventSourceOptions {
   unsigned max_redirects = 5;
   std::shared_ptr<const TlsContext> tls{};  // for https; null: the system's certificates, verified
   std::optional<std::uint64_t> seed{};      // of the jitter; nothing: random
-  // Of EventSource, not of EventClient. Not owned, must outlive it; null: the system's.
+  // Not of EventClient, which has its own. Not owned, must outlive it; null: the system's.
   Waiter* waiter = nullptr;
 };
 
@@ -130,10 +133,9 @@ class EventSource {
   [[nodiscard]] const std::string& last_event_id() const;
 
  private:
-  class Impl;
-  explicit EventSource(std::unique_ptr<Impl> impl);
+  explicit EventSource(std::unique_ptr<StreamLoop> loop);
 
-  std::unique_ptr<Impl> impl_;
+  std::unique_ptr<StreamLoop> loop_;
 };
 
 }  // namespace tocsin::net

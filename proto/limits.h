@@ -97,6 +97,12 @@ static_assert(kMaxBodies >= 16 * kMaxRequestBody);
 // Connections of a shard that are not streams (publishers, probes, requests being read).
 inline constexpr std::uint32_t kMaxRequestConnections = 8192;
 
+// --- the clients ---
+
+// What an EventReader takes from its socket at once, and only when the program asks for an event
+// and none is left: what it holds back are the events in there. Some dozens of usual ones.
+inline constexpr std::size_t kReaderBuffer = 16 * kKiB;
+
 // --- the log ---
 
 // A topic's chunks double from the smallest to the largest; an event larger than that gets its own.

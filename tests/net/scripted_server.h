@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -66,6 +67,12 @@ class ScriptedServer {
         bytes.remove_prefix(static_cast<std::size_t>(sent));
       }
       return true;
+    }
+
+    // The client has left so much unread that nothing more can be sent for a while.
+    bool is_full() {
+      pollfd room{fd_, POLLOUT, 0};
+      return ::poll(&room, 1, 100) == 0;
     }
 
     // One segment a byte: the client sees (nearly) every cut.
