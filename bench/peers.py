@@ -217,19 +217,8 @@ class GoServer(Server):
     @classmethod
     def prepare(cls, build):
         """Builds it if it is not there or older than its source; why it cannot be, or nothing."""
-        go = shutil.which("go")
-        binary = os.path.join(build, "peers", cls.name)
-        source = os.path.join(HERE, "peers", cls.folder_name())
-        if is_newer(binary, source):
-            return ""
-        if not go:
-            return f"{cls.name}: no go, left out"
-        os.makedirs(os.path.dirname(binary), exist_ok=True)
-        done = subprocess.run([go, "build", "-trimpath", "-o", binary, "."], cwd=source,
-                              capture_output=True, text=True, timeout=600, check=False)
-        if done.returncode != 0:
-            return f"{cls.name}: does not build, left out: {first_line(done.stderr)}"
-        return ""
+        return build_with_go(cls.name, os.path.join(HERE, "peers", cls.folder_name()),
+                             os.path.join(build, "peers", cls.name))
 
     @classmethod
     def folder_name(cls):
@@ -238,8 +227,8 @@ class GoServer(Server):
     def environment(self):
         return {"GOMAXPROCS": "1"}
 
-    def command(self):
-        return [self.binary, "--listen", f"127.0.0.1:{self.port}"]
+    def command(self, *options):
+        return [self.binary, "--listen", f"127.0.0.1:{self.port}", *options]
 
     def version(self):
         with open(os.path.join(HERE, "peers", self.folder_name(), "go.mod"),
@@ -302,30 +291,12 @@ class BetterSse(Server):
 
     @classmethod
     def prepare(cls, build):
-        node, npm = shutil.which("node"), shutil.which("npm")
-        if not node:
-            return "better-sse: no node, left out"
-        folder = os.path.join(build, "peers", "better_sse")
-        wanted = os.path.join(cls.SOURCE, "package.json")
-        have = os.path.join(folder, "package.json")
-        if os.path.isdir(os.path.join(folder, "node_modules", "better-sse")) and same(wanted, have):
-            return ""
-        if not npm:
-            return "better-sse: no npm, left out"
-        os.makedirs(folder, exist_ok=True)
-        shutil.copy(wanted, have)
-        done = subprocess.run(
-            [npm, "install", "--no-package-lock", "--no-audit", "--no-fund"], cwd=folder,
-            capture_output=True, text=True, timeout=300, check=False)
-        if done.returncode != 0:
-            os.remove(have)
-            return f"better-sse: cannot be installed, left out: {first_line(done.stderr)}"
-        return ""
+        return fetch_from_npm(cls.name, cls.SOURCE, os.path.join(build, "peers", "better_sse"))
 
-    def command(self):
+    def command(self, *options):
         # Its own folder is a temporary one; the package is found from the one it was installed in.
-        return ["/bin/sh", "-c", 'cd "$0" && exec node "$1" "$2"', self.modules,
-                os.path.join(self.SOURCE, "server.mjs"), str(self.port)]
+        return ["/bin/sh", "-c", 'cd "$0" && exec node "$@"', self.modules,
+                os.path.join(self.SOURCE, "server.mjs"), str(self.port), *options]
 
     def version(self):
         with open(os.path.join(self.SOURCE, "package.json"), encoding="utf-8") as file:
@@ -340,6 +311,47 @@ def json_web_token(claims, key):
     text = part(json.dumps({"alg": "HS256", "typ": "JWT"}).encode()) + b"." + part(
         json.dumps(claims).encode())
     return (text + b"." + part(hmac.new(key.encode(), text, hashlib.sha256).digest())).decode()
+
+
+def build_with_go(name, source, binary):
+    """Builds `binary` from the folder `source` if it is not there or older; why it cannot be, or
+    nothing. Modules come in the versions of go.mod, with the sums of go.sum."""
+    if is_newer(binary, source):
+        return ""
+    go = shutil.which("go")
+    if not go:
+        return f"{name}: no go, left out"
+    os.makedirs(os.path.dirname(binary), exist_ok=True)
+    done = subprocess.run([go, "build", "-trimpath", "-o", binary, "."], cwd=source,
+                          capture_output=True, text=True, timeout=600, check=False)
+    if done.returncode != 0:
+        return f"{name}: does not build, left out: {first_line(done.stderr)}"
+    return ""
+
+
+def fetch_from_npm(name, source, folder):
+    """Fetches what `source`'s package-lock.json pins into `folder`, once; why it cannot, or
+    nothing."""
+    npm = shutil.which("npm")
+    if not shutil.which("node"):
+        return f"{name}: no node, left out"
+    lists = ("package.json", "package-lock.json")
+    done = os.path.join(folder, "fetched")  # a copy of the lock file, once all of it is there
+    if same(os.path.join(source, lists[1]), done):
+        return ""
+    if not npm:
+        return f"{name}: no npm, left out"
+    os.makedirs(folder, exist_ok=True)
+    for file in lists:
+        shutil.copy(os.path.join(source, file), folder)
+    fetched = subprocess.run(
+        [npm, "ci", "--engine-strict", "--ignore-scripts", "--no-audit", "--no-fund",
+         "--fetch-retries", "1", "--fetch-retry-mintimeout", "1000"], cwd=folder,
+        capture_output=True, text=True, timeout=300, check=False)
+    if fetched.returncode != 0:
+        return f"{name}: cannot be installed, left out: {first_line(fetched.stderr)}"
+    shutil.copy(os.path.join(folder, lists[1]), done)
+    return ""
 
 
 def is_newer(binary, folder):

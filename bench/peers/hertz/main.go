@@ -1,5 +1,6 @@
 // hertz-contrib/sse as its chat example uses it: a channel for each stream, a broadcast that writes
-// to all of them. GET /events?stream=T, POST /publish?stream=T with text.
+// to all of them. GET /events?stream=T, POST /publish?stream=T with text; DELETE /events?stream=T
+// ends its streams.
 package main
 
 import (
@@ -18,21 +19,30 @@ import (
 type reader struct {
 	events chan *sse.Event
 	gone   chan struct{}
+	end    chan struct{}
 }
 
 type hub struct {
 	mutex   sync.Mutex
 	readers map[string]map[*reader]struct{}
+	kept    map[string][]*sse.Event // nil: nothing is kept
 	number  atomic.Int64
 }
 
-func (h *hub) add(topic string, r *reader) {
+// Returns what it has missed.
+func (h *hub) add(topic, lastID string, r *reader) []*sse.Event {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
 	if h.readers[topic] == nil {
 		h.readers[topic] = map[*reader]struct{}{}
 	}
 	h.readers[topic][r] = struct{}{}
+	for i, event := range h.kept[topic] {
+		if event.ID == lastID {
+			return h.kept[topic][i+1:]
+		}
+	}
+	return nil
 }
 
 func (h *hub) remove(topic string, r *reader) {
@@ -49,9 +59,15 @@ func (h *hub) subscribe(ctx context.Context, c *app.RequestContext) {
 	if stream.Publish(&sse.Event{Event: "open", Data: []byte("ok")}) != nil {
 		return
 	}
-	r := &reader{events: make(chan *sse.Event, 64), gone: make(chan struct{})}
-	h.add(topic, r)
+	r := &reader{events: make(chan *sse.Event, 64), gone: make(chan struct{}),
+		end: make(chan struct{})}
+	missed := h.add(topic, sse.GetLastEventID(c), r)
 	defer h.remove(topic, r)
+	for _, event := range missed {
+		if stream.Publish(event) != nil {
+			return
+		}
+	}
 	for {
 		select {
 		case event := <-r.events:
@@ -60,8 +76,20 @@ func (h *hub) subscribe(ctx context.Context, c *app.RequestContext) {
 			}
 		case <-ctx.Done():
 			return
+		case <-r.end:
+			return
 		}
 	}
+}
+
+func (h *hub) end(_ context.Context, c *app.RequestContext) {
+	h.mutex.Lock()
+	defer h.mutex.Unlock()
+	topic := c.Query("stream")
+	for r := range h.readers[topic] {
+		close(r.end)
+	}
+	delete(h.readers, topic)
 }
 
 func (h *hub) publish(_ context.Context, c *app.RequestContext) {
@@ -71,7 +99,11 @@ func (h *hub) publish(_ context.Context, c *app.RequestContext) {
 	}
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
-	for r := range h.readers[c.Query("stream")] {
+	topic := c.Query("stream")
+	if h.kept != nil {
+		h.kept[topic] = append(h.kept[topic], event)
+	}
+	for r := range h.readers[topic] {
 		select {
 		case r.events <- event:
 		case <-r.gone:
@@ -82,13 +114,18 @@ func (h *hub) publish(_ context.Context, c *app.RequestContext) {
 
 func main() {
 	address := flag.String("listen", "127.0.0.1:8080", "address")
+	replay := flag.Bool("replay", false, "keep events for clients that come back")
 	flag.Parse()
 	hlog.SetLevel(hlog.LevelFatal)
 	// Its default network library does not tell a handler that waits of a client that left.
 	s := server.New(server.WithHostPorts(*address), server.WithSenseClientDisconnection(true),
 		server.WithDisablePrintRoute(true))
 	h := &hub{readers: map[string]map[*reader]struct{}{}}
+	if *replay {
+		h.kept = map[string][]*sse.Event{}
+	}
 	s.GET("/events", h.subscribe)
+	s.DELETE("/events", h.end)
 	s.POST("/publish", h.publish)
 	s.Spin()
 }

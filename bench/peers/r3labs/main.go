@@ -1,4 +1,5 @@
-// r3labs/sse as its users set it up: GET /events?stream=T, POST /publish?stream=T with text.
+// r3labs/sse as its users set it up: GET /events?stream=T, POST /publish?stream=T with text;
+// DELETE /events?stream=T ends the stream.
 package main
 
 import (
@@ -14,16 +15,25 @@ import (
 
 func main() {
 	address := flag.String("listen", "127.0.0.1:8080", "address")
+	// Its history is unbounded, and lines cost it a search: without both nothing but delivery is
+	// measured, in its favour.
+	replay := flag.Bool("replay", false, "keep events for clients that come back, split lines")
 	flag.Parse()
 
 	server := sse.New()
 	server.AutoStream = true
-	// Its history is unbounded: without it nothing but delivery is measured, in its favour.
-	server.AutoReplay = false
+	server.AutoReplay = *replay
+	server.SplitData = *replay
 
 	var number atomic.Int64
 	mux := http.NewServeMux()
-	mux.HandleFunc("/events", server.ServeHTTP)
+	mux.HandleFunc("/events", func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodDelete {
+			server.RemoveStream(r.URL.Query().Get("stream"))
+			return
+		}
+		server.ServeHTTP(w, r)
+	})
 	mux.HandleFunc("/publish", func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil || len(body) == 0 {
