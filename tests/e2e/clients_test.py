@@ -5,7 +5,7 @@ import json
 import signal
 import unittest
 
-from hub import Hub, Process, eventually, run
+from hub import Hub, Process, run
 
 
 def data_of(lines):
@@ -21,15 +21,8 @@ class Clients(unittest.TestCase):
         process = Process("subscribe", "--url", self.hub.url, "--json", "--count", str(count),
                           "--stream", "a", *arguments)
         self.addCleanup(process.__exit__)
-        self.wait_streams(1)
+        self.hub.wait_streams(1)
         return process
-
-    def wait_streams(self, count):
-        def streams():
-            page = self.hub.ask("GET", "/metrics")[2]
-            return sum(float(line.rsplit(" ", 1)[1]) for line in page.splitlines()
-                       if line.startswith("tocsin_connections{") and 'state="stream"' in line)
-        eventually(lambda: streams() == count, f"{count} streams")
 
     def publish(self, *arguments, **more):
         return run("publish", "--url", self.hub.url, "--stream", "a", *arguments, **more)
@@ -86,7 +79,7 @@ class Clients(unittest.TestCase):
         self.assertEqual(self.hub.stop(), 0)
         self.hub = Hub("--drain-timeout", "0s", listen=address)
         self.addCleanup(self.hub.__exit__)
-        self.wait_streams(1)
+        self.hub.wait_streams(1)
         self.hub.publish("a", "after")
         events = [json.loads(line) for line in reader.wait_out(3)]
         # The history was lost with the old process, and the reader is told so.
@@ -101,7 +94,7 @@ class Clients(unittest.TestCase):
         reader.wait_out(1)
         reader.signal(signal.SIGTERM)
         self.assertIn(reader.wait_exit(), (0, 1))
-        self.wait_streams(0)
+        self.hub.wait_streams(0)
 
 
 if __name__ == "__main__":

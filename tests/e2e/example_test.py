@@ -8,7 +8,7 @@ import os
 import subprocess
 import unittest
 
-from hub import DEADLINE, Hub, eventually
+from hub import DEADLINE, Hub
 
 
 class Example(unittest.TestCase):
@@ -17,13 +17,7 @@ class Example(unittest.TestCase):
             example = subprocess.Popen([os.environ["EXAMPLE"], hub.url + "/events"],
                                        stdout=subprocess.PIPE, text=True)
             self.addCleanup(example.kill)
-
-            def streams():
-                page = hub.ask("GET", "/metrics")[2]
-                return sum(float(line.rsplit(" ", 1)[1]) for line in page.splitlines()
-                           if line.startswith("tocsin_connections{") and 'state="stream"' in line)
-
-            eventually(lambda: streams() == 2, "two streams")
+            hub.wait_streams(2)
             hub.publish("prices", "42")
             hub.publish("other", "not for us")
             hub.publish("news", "hello")

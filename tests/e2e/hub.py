@@ -36,12 +36,12 @@ def run(*arguments, stdin="", status=0, environment=None):
 
 
 class Process:
-    """A running `tocsin`; its output is collected line by line."""
+    """A running `tocsin`, or another program; its output is collected line by line."""
 
-    def __init__(self, *arguments, environment=None, before=None):
-        self.process = subprocess.Popen([TOCSIN, *arguments], stdin=subprocess.DEVNULL,
+    def __init__(self, *arguments, program=(TOCSIN,), environment=None, before=None, folder=None):
+        self.process = subprocess.Popen([*program, *arguments], stdin=subprocess.DEVNULL,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                        env=environment, preexec_fn=before)
+                                        env=environment, preexec_fn=before, cwd=folder)
         self.out, self.log = [], []
         self.readers = [threading.Thread(target=self._read, args=pair, daemon=True)
                         for pair in ((self.process.stdout, self.out),
@@ -130,6 +130,14 @@ class Hub(Process):
     def publish(self, stream, data):
         status, head, body = self.ask("POST", f"/publish?stream={stream}", data.encode())
         assert status == 204, (head, body)
+
+    def wait_streams(self, count):
+        """Until so many streams are open."""
+        def streams():
+            page = self.ask("GET", "/metrics")[2]
+            return sum(float(line.rsplit(" ", 1)[1]) for line in page.splitlines()
+                       if line.startswith("tocsin_connections{") and 'state="stream"' in line)
+        eventually(lambda: streams() == count, f"{count} streams")
 
     @contextlib.contextmanager
     def stream(self, target, fields=""):

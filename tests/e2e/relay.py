@@ -1,0 +1,119 @@
+"""A TCP relay between a client and a server, which cuts its connections when a test says so."""
+
+import contextlib
+import socket
+import struct
+import threading
+
+from hub import eventually
+
+RESET = struct.pack("ii", 1, 0)  # SO_LINGER: the close that follows is a reset
+
+
+class Pair:
+    """A client's connection and the server's. Each end is read and closed by one thread: a close
+    takes effect only when nobody waits in it."""
+
+    def __init__(self, client, server, on_answer):
+        self.client, self.server = client, server
+        self.threads = [
+            threading.Thread(target=self._pump, args=(client, server, server.sendall), daemon=True),
+            threading.Thread(target=self._pump, args=(server, client, on_answer), daemon=True)]
+        for thread in self.threads:
+            thread.start()
+
+    @staticmethod
+    def _pump(source, sink, forward):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                forward(data)
+        with contextlib.suppress(OSError):
+            sink.shutdown(socket.SHUT_RDWR)
+        source.close()
+
+    def end(self, reset):
+        with contextlib.suppress(OSError):
+            if reset:
+                self.client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            self.client.shutdown(socket.SHUT_RD if reset else socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):
+            self.server.shutdown(socket.SHUT_RD)  # the other way ends by its own client's end
+        for thread in self.threads:
+            if thread is not threading.current_thread():
+                thread.join()
+
+
+class Relay:
+    """Listens on 127.0.0.1. `seen`: what the server sent. For one connection at a time."""
+
+    def __init__(self, target):
+        host, port = target.rsplit(":", 1)
+        self.target = (host, int(port))
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
+        self.url = f"http://{self.address}"
+        self.seen = b""
+        self.cut_behind = None
+        self.pair = None
+        self.over = False
+        self.may_enter = threading.Event()  # clear: who connects has to wait
+        self.may_enter.set()
+        self.thread = threading.Thread(target=self._accept, daemon=True)
+        self.thread.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.over = True
+        self.may_enter.set()
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
+        self.thread.join()
+        self.listener.close()
+        if self.pair:
+            self.pair.end(reset=False)
+
+    def cut(self, reset=False):
+        """Ends the connection; who comes back has to wait for let_in()."""
+        self.may_enter.clear()
+        self.pair.end(reset)
+
+    def cut_next(self, text):
+        """Cuts like cut() as soon as the server has sent `text`, right behind it."""
+        self.cut_behind = text
+
+    def let_in(self):
+        self.may_enter.set()
+
+    def wait_cut(self):
+        eventually(lambda: not self.may_enter.is_set(), "the cut")
+
+    def wait_seen(self, text, count=1):
+        eventually(lambda: self.seen.count(text) >= count, f"{count} times {text!r} on the way")
+
+    def _accept(self):
+        while not self.over:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            self.may_enter.wait()
+            try:
+                server = socket.create_connection(self.target)
+            except OSError:
+                client.close()
+                continue
+            self.pair = Pair(client, server, lambda data, client=client: self._answer(client, data))
+
+    def _answer(self, client, data):
+        cut = self.cut_behind
+        before = len(self.seen)
+        self.seen += data
+        found = self.seen.find(cut, max(0, before - len(cut))) if cut else -1
+        if found < 0:
+            client.sendall(data)
+            return
+        self.cut_behind = None
+        client.sendall(data[:found + len(cut) - before])
+        self.cut()
