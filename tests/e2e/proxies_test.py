@@ -64,7 +64,9 @@ class Contract:
 
     def test_every_byte_passes_at_once(self):
         self.start()
-        client = self.greeted_stream("-i", "-H", "Accept-Encoding: gzip")
+        self.hub.publish("a", "x" * 2000)  # worth compressing
+        client = self.greeted_stream("-i", "-H", "Accept-Encoding: gzip",
+                                     target="/events?stream=a&last_event_id=earliest")
         head = "\n".join(client.out[:client.out.index("")]).lower()
         self.assertIn(" 200", head)
         self.assertIn("content-type: text/event-stream", head)

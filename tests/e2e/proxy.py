@@ -153,6 +153,7 @@ defaults
   timeout connect 5s
   timeout client 50s
   timeout server 50s
+  retries 0
   compression algo gzip
   compression type text/event-stream text/plain
 {replaced(self.lines, ("bind :80", f"bind 127.0.0.1:{port}"))}
@@ -175,8 +176,7 @@ class Caddy(Proxy):
             ("grace_period 10s", "grace_period 1s\n  admin off\n  local_certs\n"
              "  skip_install_trust\n  auto_https disable_redirects"),
             ("events.example.com {", f"http://127.0.0.1:{port}, "
-             f"https://events.example.com:{self.tls_port} {{\n  encode {{\n    gzip\n"
-             "    match header Content-Type *\n  }"))
+             f"https://events.example.com:{self.tls_port} {{"))
         return ["caddy", "run", "--adapter", "caddyfile", "--config", self.write("Caddyfile", lines)]
 
     def authority(self):
