@@ -1,4 +1,4 @@
-// What proto/http_request.cc (and nothing else) does with a request's bytes by itself.
+// What the request parser (and nothing else) does with the bytes of a head by itself.
 #pragma once
 
 #include <cstddef>
@@ -8,6 +8,13 @@
 #include <string_view>
 
 namespace tocsin::proto {
+
+[[nodiscard]] constexpr bool is_blank(char c) {
+  return c == ' ' || c == '\t';
+}
+
+// RFC 9110, 5.6.2: only characters of a token. Also true of no character.
+[[nodiscard]] bool is_token(std::string_view text);
 
 // Blanks and tabs at the end.
 void trim_end(std::string& text);
@@ -24,20 +31,5 @@ void clear_keeping(std::string& text, std::size_t max_capacity);
 // `line` begins within that name, or at the blank behind it, and ends with its line end. Nothing:
 // it is no such line.
 [[nodiscard]] std::optional<std::string_view> target_of_line(std::string_view line);
-
-// Looks over a head that comes in pieces.
-class HeadScan {
- public:
-  void start() { last_ = '\0'; }
-  // The next bytes of the head. True: among them is the blank that makes a line go on on the next
-  // (RFC 9112, 5.2: obs-fold).
-  [[nodiscard]] bool finds_fold(std::string_view bytes);
-  // Whether `rest`, behind what was scanned, may go on with a method's name or stands right behind
-  // one.
-  [[nodiscard]] bool at_method_name(std::string_view rest) const;
-
- private:
-  char last_ = '\0';  // byte so far
-};
 
 }  // namespace tocsin::proto

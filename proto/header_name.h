@@ -1,4 +1,4 @@
-// What proto/http_request.cc (and nothing else) needs to know of header fields.
+// What the request parser (and nothing else) needs to know of header fields.
 #pragma once
 
 #include <cstddef>

@@ -60,8 +60,10 @@ struct Request {
 // Limits: a head, and what a chunked body has around its data, up to `max_head` bytes each (the
 // latter plus 16 per byte of data, which one-byte chunks need); a body up to `max_body` bytes.
 // Strict where leniency would let two readers disagree on where a request ends or what it says: any
-// Transfer-Encoding but `chunked`, one with Content-Length or in HTTP/1.0, a lone CR or LF, a
-// missing or repeated Host, a header line that goes on on the next (obs-fold) are malformed. No
+// Transfer-Encoding but `chunked`, one with Content-Length or in HTTP/1.0, a missing or repeated
+// Host, a field name that is no token or not right in front of its colon, and all that
+// proto/line_scan.h says of lines (a lone CR or LF, obs-fold, more than one blank in the request
+// line, anything but a line end behind a chunk's data) are malformed; the same in a trailer. No
 // protocol is ever switched: an Upgrade field is ignored, and CONNECT is a method like any other
 // that the hub does not serve.
 //
