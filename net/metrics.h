@@ -52,7 +52,7 @@ enum class Rejection : std::uint8_t {
   version,           // 505
   not_found,         // 404
   method,            // 405, 501
-  invalid,           // 400: a field, an event, a body
+  invalid,           // 400: a field, an event, a body; 415
   forbidden,         // 403: GET publish is off
   connection_limit,  // 503
   address_limit,     // 503

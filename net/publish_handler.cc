@@ -1,5 +1,4 @@
 // POST /publish and GET /publish?msg=: read, encode once, append, answer.
-#include <algorithm>
 #include <charconv>
 
 #include <fmt/format.h>
@@ -14,20 +13,38 @@ using proto::InputError;
 // The query's part of an event: what the body does not say itself.
 struct Defaults {
   proto::EventView event;
+  std::optional<std::string_view> message;  // msg=
   std::optional<InputError> error;
 };
 
+// The value of a parameter under either of its names. An event has one of each: two are an error,
+// and not one that is silently dropped.
+std::optional<std::string_view> take_one(const proto::Query& query, std::string_view field,
+                                         std::string_view name, std::string_view other,
+                                         std::optional<InputError>& error) {
+  std::optional<std::string_view> found;
+  for (const auto& [key, value] : query.pairs()) {
+    if (key != name && key != other) continue;
+    if (found && !error)
+      error = InputError{.field = std::string(field), .message = "is given twice"};
+    found = value;
+  }
+  return found;
+}
+
 Defaults defaults_of(const proto::Query& query) {
   Defaults result;
-  const auto either = [&](std::string_view one, std::string_view other) {
-    const auto value = query.first(one);
-    return value ? *value : query.first(other).value_or(std::string_view{});
+  const auto take = [&](std::string_view field, std::string_view name, std::string_view other) {
+    return take_one(query, field, name, other, result.error);
   };
-  result.event.topic = either("stream", "topic");
-  if (result.event.topic.empty()) result.event.topic = proto::kDefaultTopic;
-  result.event.type = either("type", "event");
-  result.event.id = query.first("id").value_or(std::string_view{});
-  if (const auto retry = query.first("retry")) {
+  const auto topic = take("topic", "stream", "topic");
+  // Who names a topic means one: not the default.
+  if (topic && topic->empty()) result.error = InputError{.field = "topic", .message = "is empty"};
+  result.event.topic = topic.value_or(proto::kDefaultTopic);
+  result.event.type = take("type", "type", "event").value_or(std::string_view{});
+  result.event.id = take("id", "id", "id").value_or(std::string_view{});
+  result.message = take("msg", "msg", "msg");
+  if (const auto retry = take("retry", "retry", "retry")) {
     std::uint32_t value = 0;
     const char* end = retry->data() + retry->size();
     const auto [rest, error] = std::from_chars(retry->data(), end, value);
@@ -61,7 +78,7 @@ Outcome RequestHandler::publish(const proto::Request& request, const ServerOptio
   auto events = reader_.read(request.body, form, defaults.event);
   if (!events && (request.body.empty() || form == proto::BodyForm::text)) {
     // The seeds' form: the message in the query, where the body has none.
-    const auto message = query->first("msg");
+    const auto& message = defaults.message;
     if (message && request.body.find_first_not_of(" \t\r\n") == std::string::npos) {
       std::string padded{*message};
       padded.reserve(padded.size() + 64);
@@ -131,12 +148,9 @@ void RequestHandler::reply_published(const proto::Request& request,
   };
   const std::string first = id_of(events.front(), published.first);
   if (form == proto::BodyForm::text) {
-    // A field's value is ASCII to be safe with every client; another id is what was asked for
-    // anyway.
-    const bool ascii = std::ranges::all_of(first, [](char c) { return c >= ' ' && c <= '~'; });
     reply(request, 204, {}, {}, out,
-          ascii ? fmt::format("Event-ID: {}\r\nAccess-Control-Expose-Headers: Event-ID\r\n", first)
-                : std::string{});
+          fmt::format("Event-ID: {}\r\nAccess-Control-Expose-Headers: Event-ID\r\n",
+                      proto::percent_encode_field(first)));
     return;
   }
   std::string body = fmt::format("{{\"published\":{},\"first_id\":", events.size());

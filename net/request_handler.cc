@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "proto/header_name.h"
+
 namespace tocsin::net {
 namespace {
 
@@ -47,6 +49,12 @@ bool serves(Resource resource, Method method) {
   return false;
 }
 
+// RFC 9110, 8.4: identity is no encoding, though some say so.
+bool is_encoded(const Request& request) {
+  const std::string_view coding = request.header(proto::Header::content_encoding);
+  return !coding.empty() && !proto::equals_ignoring_case(coding, "identity");
+}
+
 Outcome refused() {
   return {.kind = Outcome::Kind::refused, .topics = {}, .last_event_id = {}};
 }
@@ -67,6 +75,12 @@ Outcome RequestHandler::on_head(const Request& request, const ServerOptions& opt
                       (request.method == Method::options && !allowed_at(request.path()).empty());
   if (!served) {
     (void)on_request(last, options, 0, out);
+    return refused();
+  }
+  if (route->resource == Resource::publish && is_encoded(request)) {
+    (void)problem(last, 415, Rejection::invalid,
+                  "the body is read as it is sent; leave out Content-Encoding", out,
+                  "Accept-Encoding: identity\r\n");
     return refused();
   }
   if (request.expects_continue) out += proto::kContinue;

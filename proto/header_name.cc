@@ -17,6 +17,7 @@ constexpr std::array<KnownName, static_cast<std::size_t>(Header::kCount)> kKnown
     {"access-control-request-headers", Header::access_control_request_headers},
     {"access-control-request-method", Header::access_control_request_method},
     {"authorization", Header::authorization},
+    {"content-encoding", Header::content_encoding},
     {"content-type", Header::content_type},
     {"host", Header::host},
     {"last-event-id", Header::last_event_id},

@@ -18,6 +18,7 @@ enum class Header : std::uint8_t {
   access_control_request_headers,
   access_control_request_method,
   authorization,
+  content_encoding,
   content_type,
   host,
   last_event_id,

@@ -42,6 +42,24 @@ bool is_unreserved(char c) {
          c == '.' || c == '_' || c == '~';
 }
 
+// Percent-encodes the characters that are not to be kept as they are.
+std::string encode(std::string_view text, bool (*kept)(char)) {
+  constexpr std::string_view kHex = "0123456789ABCDEF";
+  std::string encoded;
+  encoded.reserve(text.size());
+  for (char c : text) {
+    if (kept(c)) {
+      encoded += c;
+    } else {
+      const auto byte = static_cast<unsigned char>(c);
+      encoded += '%';
+      encoded += kHex[byte >> 4];
+      encoded += kHex[byte & 0xF];
+    }
+  }
+  return encoded;
+}
+
 }  // namespace
 
 std::optional<Query> Query::parse(std::string_view text) {
@@ -76,20 +94,11 @@ std::vector<std::string_view> Query::all(std::string_view name) const {
 }
 
 std::string percent_encode(std::string_view text) {
-  constexpr std::string_view kHex = "0123456789ABCDEF";
-  std::string encoded;
-  encoded.reserve(text.size());
-  for (char c : text) {
-    if (is_unreserved(c)) {
-      encoded += c;
-    } else {
-      const auto byte = static_cast<unsigned char>(c);
-      encoded += '%';
-      encoded += kHex[byte >> 4];
-      encoded += kHex[byte & 0xF];
-    }
-  }
-  return encoded;
+  return encode(text, is_unreserved);
+}
+
+std::string percent_encode_field(std::string_view text) {
+  return encode(text, [](char c) { return c >= ' ' && c <= '~' && c != '%'; });
 }
 
 }  // namespace tocsin::proto

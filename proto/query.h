@@ -27,6 +27,11 @@ class Query {
   std::vector<std::pair<std::string, std::string>> pairs_;
 };
 
+// A text as a header field carries it to every client: what is not printable ASCII is
+// percent-encoded, and so is '%', so that percent-decoding always gives the text back. (RFC 9110,
+// 5.5, wants new fields to be ASCII.)
+[[nodiscard]] std::string percent_encode_field(std::string_view text);
+
 // Percent-encodes everything but unreserved characters (RFC 3986, 2.3), for building a query.
 [[nodiscard]] std::string percent_encode(std::string_view text);
 

@@ -74,6 +74,78 @@ TEST_P(ServerPublish, ABatchIsAllOrNothing) {
   EXPECT_THAT(stream.wait_data(1), ElementsAre("only this"));
 }
 
+TEST_P(ServerPublish, AnOwnIdComesBackPercentEncoded) {
+  start();
+  TestSubscriber stream = subscribe();
+  TestClient client = connect();
+  const auto id_of = [&](const std::string& id) {
+    return client.request(post("id=" + id, "x")).header("Event-ID");
+  };
+  EXPECT_EQ(id_of("order/17:a+b"), "order/17:a b") << "what is printable stays as it is";
+  EXPECT_EQ(id_of("gr%C3%BC%C3%9Fe"), "gr%C3%BC%C3%9Fe");
+  EXPECT_EQ(id_of("100%25"), "100%25");
+  EXPECT_EQ(stream.wait_events(3)[1].id,
+            "gr\xC3\xBC\xC3\x9F"
+            "e");
+  EXPECT_EQ(stream.events()[2].id, "100%");
+}
+
+// An event has one topic, one type, one of each: nothing is dropped silently.
+TEST_P(ServerPublish, EveryParameterOnceAndNoEmptyTopic) {
+  start();
+  TestSubscriber stream = subscribe("/events?stream=a&stream=b&stream=events");
+  TestClient client = connect();
+  const auto refused = [&](const std::string& query, const std::string& field,
+                           const std::string& message) {
+    const TestResponse response = client.request(post(query, "x"));
+    EXPECT_EQ(response.status, 400) << query;
+    EXPECT_THAT(response.body, HasSubstr("\"field\":\"" + field + '"')) << query;
+    EXPECT_THAT(response.body, HasSubstr(message)) << query;
+  };
+  refused("stream=", "topic", "is empty");
+  refused("topic=", "topic", "is empty");
+  refused("stream=a&stream=b", "topic", "is given twice");
+  refused("stream=a&topic=b", "topic", "is given twice");
+  refused("topic=a&topic=a", "topic", "is given twice");
+  refused("stream=&stream=a", "topic", "is");
+  refused("type=a&event=b", "type", "is given twice");
+  refused("id=a&id=b", "id", "is given twice");
+  refused("retry=1&retry=2", "retry", "is given twice");
+  EXPECT_EQ(get("/publish?msg=a&msg=b").status, 400);
+  EXPECT_EQ(get("/publish?stream=&msg=a").status, 400);
+  EXPECT_EQ(client.request(post("stream=a", R"({"data":1})", kJson)).status, 200);
+  EXPECT_EQ(client.request(post("stream=a&topic=b", R"({"data":2})", kJson)).status, 400);
+  EXPECT_THAT(stream.wait_data(1), ElementsAre("1"));
+  // The reader's side says the same of the same.
+  const TestResponse empty = get("/events?stream=");
+  EXPECT_EQ(empty.status, 400);
+  EXPECT_THAT(empty.body, HasSubstr(R"("field":"topic")"));
+}
+
+TEST_P(ServerPublish, AnEncodedBodyIsRefused) {
+  start();
+  TestSubscriber stream = subscribe();
+  for (const char* coding :
+       {"gzip", "br", "identity, gzip", "gzip\r\nContent-Encoding: identity"}) {
+    TestClient client = connect();
+    const TestResponse response =
+        client.request(post("", "\x1f\x8b", std::string{"Content-Encoding: "} + coding + "\r\n"));
+    EXPECT_EQ(response.status, 415) << coding;
+    EXPECT_EQ(response.header("Accept-Encoding"), "identity");
+    EXPECT_EQ(response.header("Content-Type"), "application/problem+json");
+    EXPECT_EQ(client.read_to_end(), "");
+  }
+  // Before the body is sent, where the client waits for it.
+  TestClient waiting = connect();
+  waiting.send(
+      "POST /publish HTTP/1.1\r\nHost: h\r\nContent-Encoding: gzip\r\nExpect: 100-continue\r\n"
+      "Content-Length: 5\r\n\r\n");
+  EXPECT_EQ(waiting.response().status, 415);
+  EXPECT_EQ(connect().request(post("", "plain", "Content-Encoding: Identity\r\n")).status, 204);
+  EXPECT_EQ(connect().request(post("", "none", "Content-Encoding:\r\n")).status, 204);
+  EXPECT_THAT(stream.wait_data(2), ElementsAre("plain", "none"));
+}
+
 TEST_P(ServerPublish, GetPublishesTheMessage) {
   start();
   TestSubscriber stream = subscribe();

@@ -75,5 +75,13 @@ TEST(QueryTest, PercentEncodeRoundTrips) {
   EXPECT_EQ(query->first("k"), all_ascii);
 }
 
+TEST(QueryTest, PercentEncodingForAFieldKeepsWhatIsPrintable) {
+  EXPECT_EQ(percent_encode_field("9f3c21ab-1042"), "9f3c21ab-1042");
+  EXPECT_EQ(percent_encode_field("a b/c?d&e=f\"~"), "a b/c?d&e=f\"~");
+  EXPECT_EQ(percent_encode_field("50%"), "50%25");
+  EXPECT_EQ(percent_encode_field("%41"), "%2541");
+  EXPECT_EQ(percent_encode_field("\xC3\xA4\r\n\x7f"), "%C3%A4%0D%0A%7F");
+}
+
 }  // namespace
 }  // namespace tocsin::proto
