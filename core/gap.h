@@ -18,9 +18,9 @@ using proto::kGapEvent;
 //   id: EPOCH-CURSOR
 //   event: gap
 //   data: {"reason":"expired","last_event_id":"...","topics":["..."]}
-// The id moves the client on, so that it is told once. `last_event_id`: what the client sent; empty
-// for a gap in a running stream. `topics`: all that the connection reads; a direct one is not
-// named.
+// The id moves the client on, so that it is told once. `last_event_id`: from where on events are
+// missing; what the client sent, or in a running stream the last position that it was sent.
+// `topics`: all that the connection reads; a direct one is not named.
 void append_gap_frame(std::string& out, GapReason reason, std::string_view last_event_id,
                       std::span<const TopicCursor> topics, proto::EventId id);
 

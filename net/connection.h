@@ -75,7 +75,8 @@ struct Attachment {
   std::vector<Owed> owed;
   std::vector<TopicPlace> places;         // streams of many topics
   std::vector<core::TopicCursor> topics;  // parallel to `places`
-  std::optional<core::GapReason> gap;     // to be told when there is room
+  // Events were skipped behind this position: to be told when there is room.
+  std::optional<core::Sequence> skipped_behind;
   bool close_when_sent = false;
   bool starved = false;                // blocked for want of kernel memory: a timer unblocks
   std::uint64_t deadline_ms = 0;       // 0: none

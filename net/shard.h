@@ -151,7 +151,7 @@ class Shard final : private Outbox::Owner {
   void drop_topic(std::uint32_t topic);
   void watch_hangup(std::uint32_t slot, Connection& connection);
   void on_gap(std::uint32_t slot, Connection& connection);
-  void owe_gap(Connection& connection, core::GapReason reason);
+  void owe_gap(Connection& connection, core::Sequence behind);
   void block(std::uint32_t slot, Connection& connection, bool starved);
   void unblock(std::uint32_t slot, Connection& connection);
   void skip_to_latest(Connection& connection);

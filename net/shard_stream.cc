@@ -172,7 +172,9 @@ void Shard::unblock(std::uint32_t slot, Connection& connection) {
   extra.deadline_ms = 0;
   if (connection.state == State::stream) {
     metrics_.streams_blocked.sub();
-    if (extra.gap) owe_gap(connection, *std::exchange(extra.gap, std::nullopt));
+    if (const auto behind = std::exchange(extra.skipped_behind, std::nullopt)) {
+      owe_gap(connection, *behind);
+    }
   } else {
     set_deadline(slot, connection, now_ms_ + std::uint64_t{options_->keep_alive_s} * 1000);
   }
@@ -195,18 +197,21 @@ void Shard::on_gap(std::uint32_t slot, Connection& connection) {
     terminate(slot, connection, true);
     return;
   }
+  const core::Sequence before = connection.cursor;
   connection.cursor = state_.hub.with(
       [&](core::Hub& hub) { return hub.skip_gap(topics, connection.cursor, now_ms_); });
   if (!connection.many_topics()) connection.cursor = std::max(connection.cursor, single_.from);
   metrics_.slow_skips.add();
-  owe_gap(connection, core::GapReason::slow);
+  owe_gap(connection, before);
   make_ready(slot, connection);
 }
 
-void Shard::owe_gap(Connection& connection, core::GapReason reason) {
+// `behind`: the position up to which the stream was sent everything.
+void Shard::owe_gap(Connection& connection, core::Sequence behind) {
   auto frame = std::make_shared<std::string>();
-  core::append_gap_frame(*frame, reason, {}, topic_cursors(connection),
-                         {state_.hub.epoch(), connection.cursor});
+  const proto::Epoch epoch = state_.hub.epoch();
+  core::append_gap_frame(*frame, core::GapReason::slow, proto::to_string({epoch, behind}),
+                         topic_cursors(connection), {epoch, connection.cursor});
   connection.attach().owed.push_back({frame, *frame});
   metrics_.gaps.add();
 }
@@ -214,8 +219,8 @@ void Shard::owe_gap(Connection& connection, core::GapReason reason) {
 // Policy `latest`: forgets what it missed but the newest event; told when there is room.
 void Shard::skip_to_latest(Connection& connection) {
   const auto topics = topic_cursors(connection);
+  const core::Sequence before = connection.cursor;
   const bool skipped = state_.hub.with([&](core::Hub& hub) {
-    const core::Sequence before = connection.cursor;
     const bool gone = std::ranges::any_of(topics, [&](const core::TopicCursor& at) {
       return at.topic->log.dropped() > std::max(before, at.from);
     });
@@ -224,8 +229,12 @@ void Shard::skip_to_latest(Connection& connection) {
     // The cursor alone does not tell: with a quiet topic among many it stays where it was.
     return gone || hub.behind(topics, connection.cursor).bytes != bytes;
   });
-  if (!skipped) return;
-  connection.extra().gap = core::GapReason::slow;
+  if (!skipped) {
+    connection.cursor = before;  // the position that its reader knows
+    return;
+  }
+  auto& behind = connection.extra().skipped_behind;
+  if (!behind) behind = before;  // else it was skipped before, and not told yet
   metrics_.slow_skips.add();
 }
 

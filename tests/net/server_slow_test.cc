@@ -1,6 +1,8 @@
 // Readers that do not read: they hold nobody up, and what happens to them is the policy's choice.
 
 #include <algorithm>
+#include <string>
+#include <utility>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -99,9 +101,15 @@ TEST_P(ServerSlow, IsMovedToTheNewestAndTold) {
   // In order, and where numbers are missing there is a gap event that says so.
   int expected = 0;
   int gaps = 0;
+  std::string last_id;
   for (const TestEvent& event : slow.events()) {
+    const std::string before = std::exchange(last_id, event.id);
     if (event.type == "gap") {
       EXPECT_THAT(event.data, HasSubstr(R"("reason":"slow")"));
+      if (!before.empty()) {
+        EXPECT_THAT(event.data, HasSubstr("\"last_event_id\":\"" + before + '"'))
+            << "who was skipped is told from where on";
+      }
       ++gaps;
       expected = -1;
       continue;

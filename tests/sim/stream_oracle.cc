@@ -159,7 +159,8 @@ void StreamOracle::on_gap(std::string_view frame, proto::EventId id, std::uint64
   };
   ++gaps_;
   if (id.sequence > model_.last()) wrong("a gap with an id of the future");
-  if (is("slow", "")) {
+  if (start_.kind == Start::Kind::earliest && position_ == 0) learn_beginning(frame, now_ms);
+  if (is("slow", proto::to_string({epoch_, position_}))) {
     ++slow_gaps_;
     for (const std::string& topic : topics_) excuses_[topic].slow = model_.last();
     gap_unproved_ = true;
@@ -175,6 +176,17 @@ void StreamOracle::on_gap(std::string_view frame, proto::EventId id, std::uint64
     pass(id.sequence, now_ms);
     position_ = id.sequence;
   }
+}
+
+// A stream of everything that is kept, and nothing has come yet: only the gap says where it began.
+void StreamOracle::learn_beginning(std::string_view gap_frame, std::uint64_t now_ms) {
+  constexpr std::string_view kKey = "\"last_event_id\":\"";
+  std::string_view id = gap_frame.substr(std::min(gap_frame.find(kKey), gap_frame.size()));
+  id.remove_prefix(std::min(kKey.size(), id.size()));
+  const auto beginning = proto::parse_event_id(id.substr(0, id.find('"')));
+  if (!beginning || beginning->epoch != epoch_) return;
+  pass(beginning->sequence, now_ms);
+  position_ = beginning->sequence;
 }
 
 void StreamOracle::on_opening_gap(std::string_view reason, std::uint64_t now_ms) {

@@ -61,6 +61,7 @@ class StreamOracle {
   bool take(std::uint64_t now_ms);
   void on_frame(std::string_view frame, std::uint64_t now_ms);
   void on_gap(std::string_view frame, proto::EventId id, std::uint64_t now_ms);
+  void learn_beginning(std::string_view gap_frame, std::uint64_t now_ms);
   void on_opening_gap(std::string_view reason, std::uint64_t now_ms);
   void deliver(Sequence s, std::uint64_t now_ms);
   void pass(Sequence before, std::uint64_t now_ms);
