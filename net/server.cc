@@ -16,6 +16,7 @@
 #include <fmt/format.h>
 
 #include "net/clock.h"
+#include "net/cores.h"
 #include "net/listener.h"
 #include "net/log.h"
 #include "net/server_state.h"
@@ -52,20 +53,6 @@ core::HashKey random_key() {
     std::memcpy(&key[i], &number, sizeof(number));
   }
   return key;
-}
-
-// The cores that this process may use.
-std::vector<int> allowed_cores() {
-  std::vector<int> cores;
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (::sched_getaffinity(0, sizeof(set), &set) == 0) {
-    for (int i = 0; i < CPU_SETSIZE; ++i) {
-      if (CPU_ISSET(i, &set)) cores.push_back(i);
-    }
-  }
-  if (cores.empty()) cores.push_back(0);
-  return cores;
 }
 
 std::expected<std::unique_ptr<Io>, std::string> make_io(IoChoice choice, int wake_fd) {

@@ -1,6 +1,5 @@
 #include "net/system_check.h"
 
-#include <sched.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -19,6 +18,7 @@
 
 #include <fmt/format.h>
 
+#include "net/cores.h"
 #include "proto/limits.h"
 
 namespace tocsin::net {
@@ -275,13 +275,7 @@ std::uint32_t shard_count(std::uint32_t wanted) {
   if (wanted != 0) {
     return wanted;
   }
-  cpu_set_t cores;
-  CPU_ZERO(&cores);
-  // Fails on machines with more cores than the set holds (1,024): then every shard is worth it.
-  const bool known = ::sched_getaffinity(0, sizeof cores, &cores) == 0;
-  const auto count = known ? static_cast<std::uint32_t>(CPU_COUNT(&cores))
-                           : static_cast<std::uint32_t>(limits::kMaxShards);
-  return std::clamp<std::uint32_t>(count, 1, limits::kMaxShards);
+  return static_cast<std::uint32_t>(std::min(allowed_cores().size(), limits::kMaxShards));
 }
 
 }  // namespace tocsin::net

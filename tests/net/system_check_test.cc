@@ -1,15 +1,22 @@
 #include "net/system_check.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "net/cores.h"
+#include "proto/limits.h"
 
 namespace tocsin::net {
 namespace {
@@ -205,6 +212,22 @@ TEST(DescriptorLimit, SoftBecomesHard) {
   ASSERT_TRUE(raised);
   EXPECT_EQ(*raised, before.rlim_max);
   EXPECT_EQ(after.rlim_cur, before.rlim_max);
+}
+
+TEST(AllowedCores, AreThoseOfTheAffinityMask) {
+  const std::vector<int> before = allowed_cores();
+  ASSERT_FALSE(before.empty());
+  EXPECT_EQ(shard_count(0), std::min(before.size(), limits::kMaxShards));
+  EXPECT_EQ(shard_count(7), 7U);
+  std::thread([&] {
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(static_cast<std::size_t>(before.back()), &one);
+    ASSERT_EQ(::sched_setaffinity(0, sizeof one, &one), 0);
+    EXPECT_EQ(allowed_cores(), std::vector{before.back()});
+    EXPECT_EQ(shard_count(0), 1U);
+  }).join();
+  EXPECT_EQ(allowed_cores(), before);
 }
 
 }  // namespace

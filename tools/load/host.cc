@@ -1,6 +1,5 @@
 #include "tools/load/host.h"
 
-#include <sched.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -8,6 +7,8 @@
 #include <fstream>
 
 #include <fmt/format.h>
+
+#include "net/cores.h"
 
 namespace tocsin::load {
 namespace {
@@ -35,12 +36,7 @@ Host this_host() {
   }
   host.processor = processor_name();
   host.cores = static_cast<std::uint32_t>(std::max(sysconf(_SC_NPROCESSORS_ONLN), 1L));
-  host.allowed_cores = host.cores;
-  // Fails on machines of more than 1,024 cores, where it is then all of them.
-  cpu_set_t cores;
-  if (sched_getaffinity(0, sizeof cores, &cores) == 0) {
-    host.allowed_cores = static_cast<std::uint32_t>(CPU_COUNT(&cores));
-  }
+  host.allowed_cores = static_cast<std::uint32_t>(net::allowed_cores().size());
   host.memory_bytes = not_negative(sysconf(_SC_PHYS_PAGES)) * not_negative(sysconf(_SC_PAGESIZE));
   return host;
 }

@@ -1,7 +1,6 @@
 #include "tools/load/load_arguments.h"
 
 #include <arpa/inet.h>
-#include <sched.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include "net/cores.h"
 #include "tools/load/flag_values.h"
 #include "tools/load/payload.h"
 #include "tools/load/recipes.h"
@@ -252,11 +252,7 @@ std::string settle_requests(const LoadArguments& arguments, const std::string& u
 
 Machine Machine::current() {
   Machine machine;
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof set, &set) == 0) {
-    machine.cores = static_cast<std::uint32_t>(std::max(1, CPU_COUNT(&set)));
-  }
+  machine.cores = static_cast<std::uint32_t>(net::allowed_cores().size());
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) == 0) machine.descriptors = limit.rlim_max;
   std::ifstream range("/proc/sys/net/ipv4/ip_local_port_range");
