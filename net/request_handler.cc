@@ -55,6 +55,18 @@ bool is_encoded(const Request& request) {
   return !coding.empty() && !proto::equals_ignoring_case(coding, "identity");
 }
 
+std::string words_for(proto::QueryError error) {
+  switch (error) {
+    case proto::QueryError::escape:
+      return "has a % without two hexadecimal digits behind it";
+    case proto::QueryError::utf8:
+      return "is not UTF-8 when it is decoded";
+    case proto::QueryError::too_many:
+      break;
+  }
+  return fmt::format("has more than {} parameters", limits::kMaxQueryPairs);
+}
+
 Outcome refused() {
   return {.kind = Outcome::Kind::refused, .topics = {}, .last_event_id = {}};
 }
@@ -198,13 +210,8 @@ void RequestHandler::refuse(const Request& request, int status, Rejection why,
 
 std::optional<proto::Query> RequestHandler::parse_query(const Request& request, std::string& out) {
   auto query = proto::Query::parse(request.query());
-  if (query) return query;
-  (void)problem(request,
-                {.field = "query",
-                 .message = fmt::format("is not percent-encoded UTF-8, or has more than {} "
-                                        "parameters",
-                                        limits::kMaxQueryPairs)},
-                out);
+  if (query) return *std::move(query);
+  (void)problem(request, {.field = "query", .message = words_for(query.error())}, out);
   return std::nullopt;
 }
 

@@ -37,6 +37,16 @@ InputError too_many() {
   return body_error("has more than " + std::to_string(limits::kMaxBatchEvents) + " events");
 }
 
+// What stands in an array in place of an object.
+InputError no_object(simdjson::ondemand::value& value) {
+  const std::string_view token = value.raw_json_token();
+  const char first = token.empty() ? '\0' : token.front();
+  if (first == ']') return body_error("not valid JSON: nothing follows the last comma");
+  const bool another_value = std::string_view("\"-0123456789tfn[").contains(first);
+  return another_value ? body_error("must be an array of objects")
+                       : json_error(simdjson::TAPE_ERROR);
+}
+
 // simdjson does not look behind the first value by itself.
 bool at_end(simdjson::ondemand::document& document) {
   return document.current_location().error() == simdjson::OUT_OF_BOUNDS;
@@ -120,7 +130,7 @@ std::optional<InputError> PublishBodyReader::Reader::read_array(
     simdjson::ondemand::object object;
     if (const auto code = value.get_object().get(object)) {
       if (code != simdjson::INCORRECT_TYPE) return at_line(json_error(code), number);
-      return at_line(body_error("must be an array of objects"), number);
+      return at_line(no_object(value), number);
     }
     if (auto error = read_one(object, defaults)) return at_line(*std::move(error), number);
   }

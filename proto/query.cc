@@ -16,7 +16,7 @@ int hex_value(char c) {
   return -1;
 }
 
-std::optional<std::string> decode(std::string_view text) {
+std::expected<std::string, QueryError> decode(std::string_view text) {
   std::string decoded;
   decoded.reserve(text.size());
   for (std::size_t at = 0; at < text.size(); ++at) {
@@ -25,15 +25,15 @@ std::optional<std::string> decode(std::string_view text) {
     } else if (text[at] != '%') {
       decoded += text[at];
     } else {
-      if (text.size() - at < 3) return std::nullopt;
+      if (text.size() - at < 3) return std::unexpected(QueryError::escape);
       const int high = hex_value(text[at + 1]);
       const int low = hex_value(text[at + 2]);
-      if (high < 0 || low < 0) return std::nullopt;
+      if (high < 0 || low < 0) return std::unexpected(QueryError::escape);
       decoded += static_cast<char>(high << 4 | low);
       at += 2;
     }
   }
-  if (!is_utf8(decoded)) return std::nullopt;
+  if (!is_utf8(decoded)) return std::unexpected(QueryError::utf8);
   return decoded;
 }
 
@@ -62,17 +62,20 @@ std::string encode(std::string_view text, bool (*kept)(char)) {
 
 }  // namespace
 
-std::optional<Query> Query::parse(std::string_view text) {
+std::expected<Query, QueryError> Query::parse(std::string_view text) {
   Query query;
   while (!text.empty()) {
     const std::string_view pair = text.substr(0, text.find('&'));
     text.remove_prefix(pair.size() < text.size() ? pair.size() + 1 : pair.size());
     if (pair.empty()) continue;
-    if (query.pairs_.size() == limits::kMaxQueryPairs) return std::nullopt;
+    if (query.pairs_.size() == limits::kMaxQueryPairs) {
+      return std::unexpected(QueryError::too_many);
+    }
     const std::size_t equals = pair.find('=');
     auto name = decode(pair.substr(0, equals));
     auto value = decode(equals == std::string_view::npos ? "" : pair.substr(equals + 1));
-    if (!name || !value) return std::nullopt;
+    if (!name) return std::unexpected(name.error());
+    if (!value) return std::unexpected(value.error());
     query.pairs_.emplace_back(*std::move(name), *std::move(value));
   }
   return query;

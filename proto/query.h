@@ -1,6 +1,8 @@
 // The query part of a request target: application/x-www-form-urlencoded (WHATWG URL, 5.1).
 #pragma once
 
+#include <cstdint>
+#include <expected>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -9,11 +11,16 @@
 
 namespace tocsin::proto {
 
+enum class QueryError : std::uint8_t {
+  escape,    // a '%' without two hexadecimal digits behind it
+  utf8,      // the decoded bytes are not valid UTF-8
+  too_many,  // more than limits::kMaxQueryPairs
+};
+
 // Percent- and plus-decoded pairs in their order. Owns its strings.
 class Query {
  public:
-  // Nothing if a percent escape is broken, or the decoded bytes are not valid UTF-8.
-  [[nodiscard]] static std::optional<Query> parse(std::string_view text);
+  [[nodiscard]] static std::expected<Query, QueryError> parse(std::string_view text);
 
   // The first value of `name`; nothing if it is absent.
   [[nodiscard]] std::optional<std::string_view> first(std::string_view name) const;

@@ -98,6 +98,16 @@ class ServerBadInput : public ServerTest {};
 INSTANTIATE_TEST_SUITE_P(Server, ServerBadInput, testing::ValuesIn(ServerTest::kBackends),
                          ServerTest::backend_name);
 
+TEST_P(ServerBadInput, SaysWhatIsWrongWithAQuery) {
+  start();
+  const auto says = [this](const std::string& query) { return get("/events?" + query).body; };
+  EXPECT_THAT(says("stream=%zz"), HasSubstr("% without two hexadecimal digits"));
+  EXPECT_THAT(says("stream=%ff"), HasSubstr("UTF-8"));
+  std::string many;
+  for (std::size_t i = 0; i <= limits::kMaxQueryPairs; ++i) many += "x&";
+  EXPECT_THAT(says(many), HasSubstr("more than 256 parameters"));
+}
+
 TEST_P(ServerBadInput, GetsAClearAnswerAndHurtsNobody) {
   start();
   TestSubscriber stream = subscribe("/events?stream=a&stream=events");

@@ -317,6 +317,13 @@ TEST_F(PublishBodyTest, InvalidArraysAreRefused) {
   }
 }
 
+TEST_F(PublishBodyTest, WhatIsNoObjectInAnArrayIsNamed) {
+  const auto says = [this](auto body) { return read(body, BodyForm::json).error->message; };
+  EXPECT_EQ(says("[{\"data\":1} ,\n]\n"), "not valid JSON: nothing follows the last comma");
+  EXPECT_EQ(says(R"([{"data":1},-1])"), "must be an array of objects");
+  EXPECT_EQ(says(R"([{"data":1},,{"data":2}])"), "not valid JSON");
+}
+
 TEST_F(PublishBodyTest, UnpairedSurrogatesAreNamed) {
   EXPECT_THAT(read(R"({"data":["\uD83D"]})", BodyForm::json).error->message,
               ::testing::HasSubstr("surrogate"));
