@@ -12,7 +12,7 @@ namespace tocsin::tools {
 int run_check(const OptionFlags& flags, bool quiet) {
   const auto options = flags.load();
   if (!options) {
-    fmt::print(stderr, "{}\n", options.error());
+    flags.complain(options.error());
     return 2;
   }
   if (quiet) {
@@ -21,7 +21,7 @@ int run_check(const OptionFlags& flags, bool quiet) {
   fmt::print("{}", to_toml(*options));
   for (const net::Finding& finding :
        net::check_system(*options, net::shard_count(options->shards))) {
-    fmt::print(stderr, "warning: {}\n", finding.text());
+    flags.complain("warning: " + finding.text());
   }
   return 0;
 }

@@ -23,23 +23,28 @@ using Print = std::string (*)(std::uint64_t);
   return fmt::format("{}", number);
 }
 
+[[nodiscard]] bool is_inside(std::uint64_t value, const Range& range) {
+  return (value >= range.least && value <= range.most) || (value == 0 && range.zero_allowed);
+}
+
+// `what`: of which kind values are, with a blank behind it.
+[[nodiscard]] std::string range_text(std::string_view what, const Range& range, Print print) {
+  return fmt::format("must be {}{}from {} to {}",
+                     range.zero_allowed && range.least > 0 ? "0, or " : "", what,
+                     print(range.least), print(range.most));
+}
+
 [[nodiscard]] Result check_range(std::uint64_t value, const Range& range, Print print) {
-  const bool inside = value >= range.least && value <= range.most;
-  if (inside || (value == 0 && range.zero_allowed)) {
+  if (is_inside(value, range)) {
     return {};
   }
-  return std::unexpected(fmt::format("must be {}from {} to {}",
-                                     range.zero_allowed && range.least > 0 ? "0, or " : "",
-                                     print(range.least), print(range.most)));
+  return std::unexpected(range_text("", range, print));
 }
 
 [[nodiscard]] Result set(ServerOptions& options, const NumberMember& kind, std::string_view text) {
   const auto value = parse_number(text);
-  if (!value) {
-    return std::unexpected(value.error());
-  }
-  if (auto good = check_range(*value, kind.range, plain); !good) {
-    return good;
+  if (!value || !is_inside(*value, kind.range)) {
+    return std::unexpected(range_text("a whole number ", kind.range, plain));
   }
   options.*kind.member = static_cast<std::uint32_t>(*value);
   return {};

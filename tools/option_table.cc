@@ -2,7 +2,10 @@
 
 #include <array>
 
+#include <fmt/format.h>
+
 #include "net/listen_address.h"
+#include "net/system_check.h"
 #include "proto/event.h"
 #include "proto/limits.h"
 
@@ -44,6 +47,10 @@ std::string check_topic(std::string_view text) {
                                       "control characters)";
 }
 
+std::string automatic_shards(const ServerOptions& options) {
+  return options.shards != 0 ? "" : fmt::format("{} on this machine", net::shard_count(0));
+}
+
 constexpr std::string_view kListening = "Listening";
 constexpr std::string_view kAdmission = "Admission";
 constexpr std::string_view kStreams = "Streams";
@@ -56,7 +63,7 @@ constexpr auto kTable = std::to_array<Option>({
     {"listen", kListening, "Addresses and ports; port 0 lets the kernel choose.", Change::restart,
      ListMember{&S::listen, check_address}},
     {"shards", kListening, "Threads; 0: one per core that the process may use.", Change::restart,
-     NumberMember{&S::shards, at_most(limits::kMaxShards)}},
+     NumberMember{&S::shards, at_most(limits::kMaxShards)}, automatic_shards},
     {"pin-shards", kListening, "Keep each shard's thread on one core.", Change::restart,
      FlagMember{&S::pin_shards}},
     {"io", kListening, "How to talk to the kernel; auto: io_uring where it works, else epoll.",

@@ -67,6 +67,8 @@ struct Option {
   std::string_view help;   // one sentence, without default and unit
   Change change;
   Member member;
+  // What results where the value leaves it to the machine; empty: the value says it all.
+  std::string (*effect)(const ServerOptions& options) = nullptr;
 
   [[nodiscard]] std::string key() const;
 };

@@ -1,5 +1,6 @@
 #include "tools/options.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdio>
@@ -149,12 +150,20 @@ void add_flag(CLI::App& app, const Option& option, std::vector<std::string>& giv
 
 }  // namespace
 
-OptionFlags::OptionFlags(CLI::App& app) {
+OptionFlags::OptionFlags(CLI::App& app) : command_(app.get_name()) {
   app.add_option("--config", config_file_, "Configuration file (TOML); flags win over it.")
       ->type_name("FILE");
   app.get_formatter()->column_width(38);
   for (const Option& option : option_table()) {
     add_flag(app, option, given_[std::string(option.name)]);
+  }
+}
+
+void OptionFlags::complain(std::string_view lines) const {
+  while (!lines.empty()) {
+    const std::string_view line = lines.substr(0, lines.find('\n'));
+    lines.remove_prefix(std::min(line.size() + 1, lines.size()));
+    fmt::print(stderr, "tocsin {}: {}\n", command_, line);
   }
 }
 
@@ -242,7 +251,9 @@ std::string to_toml(const ServerOptions& options) {
       out += fmt::format("{}# {}\n", group.empty() ? "" : "\n", option.group);
       group = option.group;
     }
-    out += fmt::format("{} = {}\n", option.key(), toml_value(options, option));
+    const std::string effect = option.effect == nullptr ? "" : option.effect(options);
+    out += fmt::format("{} = {}{}{}\n", option.key(), toml_value(options, option),
+                       effect.empty() ? "" : "  # ", effect);
   }
   return out;
 }

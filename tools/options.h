@@ -28,10 +28,14 @@ class OptionFlags {
   // The error has one line for each problem: "FILE:LINE: key ..." or "--flag ...".
   [[nodiscard]] std::expected<net::ServerOptions, std::string> load() const;
 
+  // To standard error, each line behind the name of the command that the flags belong to.
+  void complain(std::string_view lines) const;
+
   // Empty: none was named.
   [[nodiscard]] const std::string& config_file() const { return config_file_; }
 
  private:
+  const std::string command_;
   std::string config_file_;
   std::map<std::string, std::vector<std::string>, std::less<>> given_;  // by option name
 };
@@ -45,7 +49,8 @@ class OptionFlags {
 // What no single option can be blamed for; the error is one line for each problem.
 [[nodiscard]] std::expected<void, std::string> check_together(const net::ServerOptions& options);
 
-// All options as a configuration file that apply_toml() reads back to the same value.
+// All options as a configuration file that apply_toml() reads back to the same value; behind a
+// value that leaves something to the machine a comment with what results here.
 [[nodiscard]] std::string to_toml(const net::ServerOptions& options);
 
 // Keys whose values differ, in the table's order.

@@ -9,6 +9,7 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -49,10 +50,6 @@ class Signals {
   sigset_t set_{};
 };
 
-void print_lines(const std::string& lines) {
-  fmt::print(stderr, "{}\n", lines);
-}
-
 void warn_of_limits(const ServerOptions& options, std::size_t shards) {
   for (const net::Finding& finding :
        net::check_system(options, static_cast<std::uint32_t>(shards))) {
@@ -64,7 +61,9 @@ void warn_of_limits(const ServerOptions& options, std::size_t shards) {
   }
 }
 
-void reload(const OptionFlags& flags, Server& server, ServiceNotify& notify) {
+// Reads the configuration again and applies what it can. `read`: what was read last, to tell what
+// is new.
+void reload(const OptionFlags& flags, Server& server, ServiceNotify& notify, ServerOptions& read) {
   notify.reloading();
   const ServerOptions current = *server.state().options();
   const auto wanted = flags.load();
@@ -73,24 +72,28 @@ void reload(const OptionFlags& flags, Server& server, ServiceNotify& notify) {
     notify.ready("configuration has errors, still running the old one");
     return;
   }
-  const Difference changes = difference(current, *wanted);
   const ServerOptions next = reloaded(current, *wanted);
   log::set_level(next.log_level);
   server.reload(next);
-  log::info("configuration reloaded",
-            {{"applied", fmt::format("{}", fmt::join(changes.applied, ","))}});
-  if (!changes.restart.empty()) {
-    log::warning("a restart is needed for some changes",
-                 {{"keys", fmt::format("{}", fmt::join(changes.restart, ","))}});
+  const auto listed = [](const auto& keys) { return fmt::format("{}", fmt::join(keys, ",")); };
+  const Difference news = difference(std::exchange(read, *wanted), *wanted);
+  const std::vector<std::string> waiting = difference(current, *wanted).restart;
+  const bool same = news.applied.empty() && news.restart.empty();
+  log::info(same ? "configuration reloaded, nothing has changed" : "configuration reloaded",
+            {{"applied", listed(news.applied)}, {"restart_needed", listed(waiting)}});
+  if (!news.restart.empty() && !waiting.empty()) {
+    log::warning("a restart is needed for some changes", {{"keys", listed(waiting)}});
   }
   notify.ready();
 }
 
 class Service {
  public:
-  Service(const OptionFlags& flags, Server& server, std::jthread companion, ServiceNotify& notify,
-          const Signals& signals)
+  // `read`: the configuration that the hub was started with.
+  Service(const OptionFlags& flags, ServerOptions read, Server& server, std::jthread companion,
+          ServiceNotify& notify, const Signals& signals)
       : flags_(flags),
+        read_(std::move(read)),
         server_(server),
         companion_(std::move(companion)),
         notify_(notify),
@@ -118,7 +121,7 @@ class Service {
 
  private:
   void on_signal(int signal) {
-    if (signal == SIGHUP) reload(flags_, server_, notify_);
+    if (signal == SIGHUP) reload(flags_, server_, notify_, read_);
     if (signal != SIGTERM && signal != SIGINT) return;
     if (draining_) {
       log::info("stopping at once");
@@ -136,6 +139,7 @@ class Service {
   }
 
   const OptionFlags& flags_;
+  ServerOptions read_;  // as the configuration was read last
   Server& server_;
   std::jthread companion_;
   ServiceNotify& notify_;
@@ -148,7 +152,7 @@ class Service {
 int run_serve(const OptionFlags& flags, const std::function<std::jthread(Server&)>& companion) {
   const auto options = flags.load();
   if (!options) {
-    print_lines(options.error());
+    flags.complain(options.error());
     return 2;
   }
   log::configure(options->log_level, options->log_format);
@@ -166,7 +170,7 @@ int run_serve(const OptionFlags& flags, const std::function<std::jthread(Server&
                           {"io", (*server)->state().metrics.front()->io_name.load()}});
   notify.ready(fmt::format("listening on {}", fmt::join((*server)->addresses(), ", ")));
   std::jthread beside = companion ? companion(**server) : std::jthread();
-  Service(flags, **server, std::move(beside), notify, signals).run();
+  Service(flags, *options, **server, std::move(beside), notify, signals).run();
   (*server)->wait();
   log::info("stopped");
   return 0;

@@ -19,6 +19,7 @@
 #include "net/event_source.h"
 #include "net/waiter.h"
 #include "proto/http_response.h"
+#include "tools/option_value.h"
 #include "tools/stop_watcher.h"
 
 namespace tocsin::tools {
@@ -31,6 +32,12 @@ using Reason = net::StreamClosed::Reason;
 constexpr int kEnded = 0;
 constexpr int kFailed = 1;
 constexpr int kBadArguments = 2;
+
+// For CLI11, which would take a negative number for a very large one.
+std::string is_count(const std::string& text) {
+  const auto number = parse_number(text);
+  return number && *number > 0 ? "" : fmt::format("takes a whole number from 1, not '{}'", text);
+}
 
 // A write to a closed pipe is an error to look at, not the end of the process.
 class IgnoreSigpipe {
@@ -240,7 +247,8 @@ CLI::App* add_subscribe_command(CLI::App& app, int& exit_code) {
       ->allow_extra_args(false);
   add_tls_flags(*command, options->tls);
   command->add_flag("--json", options->json, "One JSON object a line");
-  command->add_option("-n,--count", options->count, "Stop after so many printed events");
+  command->add_option("-n,--count", options->count, "Stop after so many printed events")
+      ->check(is_count);
   command->add_option("--timeout", options->timeout_s, "Stop after so long")->type_name("SECONDS");
   command->add_flag("!--no-reconnect", options->reconnect, "Stop when the connection ends");
   command->add_flag("-q,--quiet", options->quiet, "No notices about the connection");

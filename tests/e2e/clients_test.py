@@ -27,6 +27,12 @@ class Clients(unittest.TestCase):
     def publish(self, *arguments, **more):
         return run("publish", "--url", self.hub.url, "--stream", "a", *arguments, **more)
 
+    def test_a_count_is_a_whole_number_from_1(self):
+        for count in ("-3", "0", "x", "1.5", "99999999999999999999"):
+            _, error = run("subscribe", "--url", self.hub.url, "-n", count, status=2)
+            self.assertIn("takes a whole number from 1", error)
+            self.assertIn("--count", error)
+
     def test_arguments(self):
         reader = self.subscriber(2)
         self.publish("--type", "note", "one", "two\nlines")

@@ -55,11 +55,13 @@ class Serve(unittest.TestCase):
         config = self.config("shards = 1", "", "hartbeat = 15", 'io = "kqueue"')
         for command in ("serve", "check", "demo"):
             _, error = run(command, "--config", config, status=2)
-            self.assertIn(f"{config}:3: hartbeat is not a known key", error)
-            self.assertIn(f"{config}:4: io ", error)
+            first, second = error.splitlines()
+            self.assertEqual(first, f"tocsin {command}: {config}:3: hartbeat is not a known key")
+            self.assertTrue(second.startswith(f"tocsin {command}: {config}:4: io "), second)
 
     def test_wrong_flags_are_errors(self):
-        self.assertIn("--shards", run("serve", "--shards", "1000", status=2)[1])
+        self.assertEqual(run("serve", "--shards", "-1", status=2)[1],
+                         "tocsin serve: --shards must be a whole number from 0 to 128\n")
         run("serve", "--no-such-flag", status=2)
         run("no-such-command", status=2)
         run(status=2)
@@ -74,6 +76,13 @@ class Serve(unittest.TestCase):
         again, _ = run("check", "--config", self.config(printed))
         self.assertEqual(again, printed)
         self.assertEqual(run("check", "--quiet")[0], "")
+        cores = len(os.sched_getaffinity(0))
+        printed, warnings = run("check", "--max-connections", "100000000")
+        self.assertIn(f"\nshards = 0  # {min(cores, 128)} on this machine\n", printed)
+        for line in warnings.splitlines():
+            self.assertTrue(line.startswith("tocsin check: warning: "), line)
+        self.assertIn("RLIMIT_NOFILE", warnings)
+        self.assertEqual(run("check", "--config", self.config(printed))[0], printed)
 
     def test_a_port_in_use_is_an_error(self):
         with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -109,11 +118,16 @@ class Serve(unittest.TestCase):
                         self.assertIn(key, applied)
                     self.assertIn("shards", hub.wait_log("restart is needed"))
                     stream.read_until(b"\n: keepalive\n")  # the stream has stayed, and has noticed
+                    hub.signal(signal.SIGHUP)  # what was told is not told again
+                    again = hub.wait_log("nothing has changed")
+                    self.assertIn('applied=""', again)
+                    self.assertIn("restart_needed=shards", again)
                 with hub.stream("/events?stream=a&last_event_id=earliest") as stream:
                     self.assertNotIn(b"event 1", stream.read_until(b"data: event 2\n\n"))
                 self.config("history_count = -5")
                 hub.signal(signal.SIGHUP)
                 self.assertIn("history_count", hub.wait_log("configuration not reloaded"))
+                self.assertEqual(len([line for line in hub.log if "restart is needed" in line]), 1)
                 self.assertEqual(hub.ask("GET", "/readyz")[0], 200)
 
     def test_sigterm_drains_and_a_second_one_ends_at_once(self):

@@ -174,7 +174,10 @@ TEST_F(Options, MistakesInFlagsAreNamed) {
   EXPECT_EQ(flag_error({"--heartbeat", "2w"}),
             "--heartbeat must be a time such as 500ms, 15s, 2m, 1h, or a number of seconds");
   EXPECT_EQ(flag_error({"--heartbeat", "1500ms"}), "--heartbeat must be a whole number of seconds");
-  EXPECT_EQ(flag_error({"--shards", "129"}), "--shards must be from 0 to 128");
+  for (const char* number : {"129", "-1", "x", "1.0", "99999999999999999999"}) {
+    EXPECT_EQ(flag_error({fmt::format("--shards={}", number)}),
+              "--shards must be a whole number from 0 to 128");
+  }
   EXPECT_EQ(flag_error({"--max-stream-age", "3s"}),
             "--max-stream-age must be 0, or from 10s to 30d");
   EXPECT_EQ(flag_error({"--pin-shards", "yes"}), "--pin-shards must be true or false");
@@ -189,7 +192,9 @@ TEST_F(Options, MistakesInTheFileAreNamedWithTheirLine) {
   EXPECT_EQ(file_error("heartbeat = \"15s\"\n\nheartbeet = 1\n"),
             file_ + ":3: heartbeet is not a known key");
   EXPECT_EQ(file_error("[streams]\nheartbeat = 1\n"), file_ + ":1: streams is not a known key");
-  EXPECT_EQ(file_error("shards = 129\n"), file_ + ":1: shards must be from 0 to 128");
+  EXPECT_EQ(file_error("shards = 129\n"),
+            file_ + ":1: shards must be a whole number from 0 to 128");
+  EXPECT_EQ(file_error("shards = -1\n"), file_ + ":1: shards must be a whole number from 0 to 128");
   EXPECT_EQ(file_error("heartbeat = -1\n"),
             file_ +
                 ":1: heartbeat must be a time such as 500ms, 15s, 2m, 1h, or a number of "
