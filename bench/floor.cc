@@ -11,21 +11,23 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include "bench/bare_send.h"
-#include "bench/clock.h"
 #include "bench/floor_server.h"
 #include "bench/floor_sockets.h"
+#include "net/clock.h"
 
 namespace tocsin::bench {
 namespace {
@@ -70,12 +72,12 @@ void measure_round(Samples& samples, const FloorSockets& sockets, std::size_t by
                    const Send& send_all) {
   const auto count = static_cast<double>(sockets.fds().size());
   const std::uint64_t expected = sockets.drained() + (sockets.fds().size() * bytes);
-  const std::uint64_t cpu = thread_cpu_ns();
-  const std::uint64_t wall = now_ns();
+  const std::uint64_t cpu = net::read_clock_ns(CLOCK_THREAD_CPUTIME_ID);
+  const std::uint64_t wall = net::now_ns();
   send_all();
-  const std::uint64_t cpu_after = thread_cpu_ns();
-  const std::uint64_t wall_after = now_ns();
-  while (sockets.drained() < expected) sleep_us(200);
+  const std::uint64_t cpu_after = net::read_clock_ns(CLOCK_THREAD_CPUTIME_ID);
+  const std::uint64_t wall_after = net::now_ns();
+  while (sockets.drained() < expected) std::this_thread::sleep_for(std::chrono::microseconds(200));
   if (!keep) return;
   samples.cpu_ns.push_back(static_cast<double>(cpu_after - cpu) / count);
   samples.wall_ns.push_back(static_cast<double>(wall_after - wall) / count);

@@ -9,10 +9,11 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
-#include <ctime>
 #include <utility>
 
 #include <fmt/format.h>
+
+#include "net/clock.h"
 
 namespace tocsin::net {
 namespace {
@@ -90,11 +91,8 @@ bool ServiceNotify::ready(std::string_view status) {
 }
 
 bool ServiceNotify::reloading() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
   // The time is what Type=notify-reload (systemd 253) asks for; Type=notify ignores it.
-  return send(
-      fmt::format("RELOADING=1\nMONOTONIC_USEC={}\n", now.tv_sec * 1'000'000 + now.tv_nsec / 1000));
+  return send(fmt::format("RELOADING=1\nMONOTONIC_USEC={}\n", now_ns() / 1000));
 }
 
 bool ServiceNotify::stopping(std::string_view status) {

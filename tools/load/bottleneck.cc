@@ -143,9 +143,9 @@ void check_refusal(const Context& context) {
   }};
   if (context.result.refused == 0) return;
   for (const Lack& lack : kLacks) {
-    if (!context.result.first_refusal.contains(std::strerror(lack.error))) continue;
+    if (!context.result.refusals.first.contains(std::strerror(lack.error))) continue;
     context.sentences.push_back(fmt::format("Connects failed on this side (\"{}\"): {}.",
-                                            printable(context.result.first_refusal), lack.advice));
+                                            context.result.refusals.first, lack.advice));
     return;
   }
 }

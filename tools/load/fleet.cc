@@ -11,7 +11,8 @@ std::uint32_t share_before(std::uint32_t count, std::size_t receiver, std::size_
 }  // namespace
 
 Fleet::Fleet(const LoadOptions& options, const PayloadFormat& format,
-             const PublishProgress& published) {
+             const PublishProgress& published)
+    : audience_(options.workload.topics) {
   const SubscriberOptions& s = options.subscribe;
   for (std::uint32_t i = 0; i < s.threads; ++i) {
     const std::uint32_t first = share_before(s.count, i, s.threads);
@@ -19,6 +20,7 @@ Fleet::Fleet(const LoadOptions& options, const PayloadFormat& format,
         ReceiverSetup{.options = &options,
                       .format = &format,
                       .published = &published,
+                      .audience = &audience_,
                       .first_index = first,
                       .count = share_before(s.count, i + 1, s.threads) - first,
                       .connects_per_s = s.connects_per_s / s.threads}));
@@ -72,6 +74,9 @@ std::uint32_t Fleet::connected() const {
 std::uint32_t Fleet::heard() const {
   return sum(&ReceiverProgress::heard);
 }
+std::uint32_t Fleet::tried() const {
+  return sum(&ReceiverProgress::tried);
+}
 std::uint32_t Fleet::refused() const {
   return sum(&ReceiverProgress::refused);
 }
@@ -104,11 +109,16 @@ CheckTotals Fleet::finish() const {
   return totals;
 }
 
-std::string Fleet::first_refusal() const {
-  for (const auto& receiver : receivers_) {
-    if (std::string refusal = receiver->first_refusal(); !refusal.empty()) return refusal;
-  }
-  return {};
+Refusals Fleet::refusals() const {
+  Refusals all;
+  for (const auto& receiver : receivers_) all.merge(receiver->refusals());
+  return all;
+}
+
+Unanswered Fleet::unanswered() const {
+  Unanswered all;
+  for (const auto& receiver : receivers_) all.merge(receiver->unanswered());
+  return all;
 }
 
 }  // namespace tocsin::load

@@ -28,7 +28,12 @@ class Fleet {
   [[nodiscard]] std::uint64_t left() const;
   [[nodiscard]] std::uint64_t reconnects() const;
   [[nodiscard]] std::uint32_t connected() const;
+  // Open streams of the topic.
+  [[nodiscard]] std::uint32_t subscribers_of(std::uint32_t topic) const {
+    return audience_.streams[topic].load(std::memory_order_relaxed);
+  }
   [[nodiscard]] std::uint32_t heard() const;
+  [[nodiscard]] std::uint32_t tried() const;
   [[nodiscard]] std::uint32_t refused() const;
   [[nodiscard]] std::uint32_t dropped() const;
   [[nodiscard]] std::uint32_t cuts_done() const;
@@ -38,12 +43,14 @@ class Fleet {
 
   // After stop().
   [[nodiscard]] CheckTotals finish() const;
-  [[nodiscard]] std::string first_refusal() const;
+  [[nodiscard]] Refusals refusals() const;
+  [[nodiscard]] Unanswered unanswered() const;
 
  private:
   template <typename Number>
   [[nodiscard]] Number sum(std::atomic<Number> ReceiverProgress::* counter) const;
 
+  Audience audience_;  // outlives the receivers
   std::vector<std::unique_ptr<Receiver>> receivers_;
 };
 

@@ -20,6 +20,7 @@
 #include "net/system_check.h"
 #include "tools/load/load_run.h"
 #include "tools/load/progress.h"
+#include "tools/load/readable.h"
 #include "tools/load/recipes.h"
 #include "tools/load/report.h"
 #include "tools/load/scenarios.h"
@@ -188,7 +189,7 @@ int run_load_command(const LoadArguments& arguments) {
     result = run_load(options, progress, interruption.stop());
   }
   if (result.connected == 0) {
-    for (const auto& failure : result.failures) complain(failure, kFailed);
+    for (const auto& failure : result.failures) complain(printable(failure), kFailed);
     return kFailed;
   }
   if (auto fault = write_results(options, result); !fault.empty()) return complain(fault, kFailed);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tools/load/histogram.h"
+#include "tools/load/refusal.h"
 #include "tools/load/server_probe.h"
 
 namespace tocsin::load {
@@ -67,6 +68,7 @@ struct PublishResult {
   Histogram lateness;             // written after it was due (mode rate)
   Histogram answered;             // from the intended time to the answer
   std::string error;              // the first refusal, or why publishing ended early
+  bool gave_up = false;           // events arrive no more, so the rest was not published
 };
 
 struct MemoryReading {
@@ -76,10 +78,11 @@ struct MemoryReading {
 
 struct LoadResult {
   std::uint32_t connected = 0;  // at the end of the ramp
-  std::uint32_t refused = 0;    // failed connects, and answers that are no stream
+  std::uint32_t refused = 0;    // failed connects, and answers that are no stream: their number
   std::uint32_t dropped = 0;    // streams that the server ended, and that were not asked to end
   std::uint64_t left = 0;       // churn: streams that left
-  std::string first_refusal;
+  Refusals refusals;
+  Unanswered unanswered;
   std::uint32_t threads = 0;
   std::string io;  // "io_uring", "epoll"
 
@@ -89,7 +92,8 @@ struct LoadResult {
   Phase reconnect;
   std::uint64_t reconnect_events = 0;  // published meanwhile
   Phase idle;
-  Phase publish;  // first event to the last delivery
+  Phase publish;               // first event to the last delivery
+  std::uint64_t drain_ns = 0;  // waited for deliveries after the last event was published
   MemoryReading before;
   MemoryReading after;
 

@@ -1,7 +1,6 @@
 #include "tools/load/load_run.h"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -9,10 +8,9 @@
 #include <random>
 #include <thread>
 
-#include <fmt/format.h>
-
+#include "net/clock.h"
 #include "tools/load/bottleneck.h"
-#include "tools/load/clock.h"
+#include "tools/load/failures.h"
 #include "tools/load/fleet.h"
 #include "tools/load/payload.h"
 #include "tools/load/publisher.h"
@@ -26,10 +24,11 @@ using namespace std::chrono_literals;
 constexpr auto kLook = 1ms;  // between two looks at the counters
 constexpr double kNothingConnects_s = 0.5;
 constexpr double kDuplicateWindow_s = 0.05;
+constexpr double kStill_s = 0.01;       // without a delivery: the one before may have been the last
 constexpr double kInterrupted_s = 0.2;  // what is under way should not look lost
 
 double seconds_since(std::uint64_t then_ns) {
-  return static_cast<double>(now_ns() - then_ns) * 1e-9;
+  return static_cast<double>(net::now_ns() - then_ns) * 1e-9;
 }
 
 // Short runs get a finer timeline.
@@ -59,7 +58,6 @@ class Run {
   void wait_seconds(double seconds) const;
   [[nodiscard]] MemoryReading read_memory() const;
   [[nodiscard]] PublisherSetup publisher_setup();
-  [[nodiscard]] std::uint64_t subscribers_of(std::uint32_t topic) const;
   [[nodiscard]] std::optional<std::uint64_t> expected_deliveries() const;
 
   void publish_history();
@@ -69,7 +67,7 @@ class Run {
   void measure_publish(const Moment& start);
   void wait_for_herd();
   void measure_herd();
-  std::uint64_t drain();
+  [[nodiscard]] Moment drain();
   void finish(Sampler& sampler);
 
   const LoadOptions& options_;
@@ -88,21 +86,21 @@ class Run {
 bool Run::wait_while_moving(const std::function<bool()>& done, const Counter& counter,
                             double patience_after_stop_s) {
   std::uint64_t before = counter();
-  std::uint64_t moved_ns = now_ns();
+  std::uint64_t moved_ns = net::now_ns();
   while (!done()) {
     const double patience_s = stop_ ? patience_after_stop_s : options_.drain_s;
     if (patience_s <= 0 || seconds_since(moved_ns) > patience_s) return false;
     std::this_thread::sleep_for(kLook);
     if (const std::uint64_t now = counter(); now != before) {
       before = now;
-      moved_ns = now_ns();
+      moved_ns = net::now_ns();
     }
   }
   return true;
 }
 
 void Run::wait_seconds(double seconds) const {
-  const std::uint64_t start = now_ns();
+  const std::uint64_t start = net::now_ns();
   while (!stop_ && seconds_since(start) < seconds) {
     std::this_thread::sleep_for(
         std::min(std::chrono::duration<double>(seconds), std::chrono::duration<double>(20ms)));
@@ -116,21 +114,17 @@ MemoryReading Run::read_memory() const {
   return reading;
 }
 
-std::uint64_t Run::subscribers_of(std::uint32_t topic) const {
-  const std::uint32_t topics = options_.workload.topics;
-  if (topics == 1) return fleet_->connected();
-  const std::uint32_t count = options_.subscribe.count;  // Workload::topic_of: dealt in turn
-  return count / topics + (topic < count % topics ? 1 : 0);
-}
-
-// Nothing where it cannot be said: subscribers that came and went, or never came.
+// Nothing where it cannot be said: streams that came or went meanwhile had some of the events only.
 std::optional<std::uint64_t> Run::expected_deliveries() const {
   const SubscriberOptions& s = options_.subscribe;
-  if (s.churn_per_s > 0 || s.slow_share > 0 || fleet_->connected() < s.count) return std::nullopt;
+  if (s.churn_per_s > 0 || s.slow_share > 0 || fleet_->dropped() > 0 ||
+      fleet_->connected() != result_.connected) {
+    return std::nullopt;
+  }
   std::uint64_t total = 0;
   for (std::size_t lane = 0; lane < published_.submitted.size(); ++lane) {
     total += published_.submitted[lane].load() *
-             subscribers_of(static_cast<std::uint32_t>(lane % options_.workload.topics));
+             fleet_->subscribers_of(static_cast<std::uint32_t>(lane % options_.workload.topics));
   }
   return total;
 }
@@ -141,7 +135,9 @@ PublisherSetup Run::publisher_setup() {
   setup.format = &format_;
   setup.progress = &published_;
   setup.delivered = [this] { return fleet_ ? fleet_->delivered() : 0; };
-  setup.subscribers_of = [this](std::uint32_t topic) { return fleet_ ? subscribers_of(topic) : 0; };
+  setup.subscribers_of = [this](std::uint32_t topic) -> std::uint64_t {
+    return fleet_ ? fleet_->subscribers_of(topic) : 0;
+  };
   setup.stop = &stop_;
   return setup;
 }
@@ -153,14 +149,13 @@ void Run::publish_history() {
 
 void Run::connect_up_to(std::uint32_t count) {
   fleet_->connect_up_to(count);
-  const std::uint64_t start = now_ns();
+  const std::uint64_t start = net::now_ns();
   const auto done = [&] {
-    const std::uint32_t refused = fleet_->refused();
-    const bool hopeless =
-        refused > 0 && fleet_->connected() == 0 && seconds_since(start) > kNothingConnects_s;
-    return hopeless || fleet_->connected() + refused >= count;
+    const bool hopeless = fleet_->refused() > 0 && fleet_->connected() == 0 &&
+                          seconds_since(start) > kNothingConnects_s;
+    return hopeless || fleet_->tried() >= count;
   };
-  wait_while_moving(done, [&] { return std::uint64_t{fleet_->connected()} + fleet_->refused(); });
+  wait_while_moving(done, [&] { return std::uint64_t{fleet_->tried()}; });
 }
 
 void Run::measure_connects() {
@@ -174,7 +169,7 @@ void Run::measure_connects() {
   progress_.phase("connect");
   const Moment start = Moment::now(probe_);
   connect_up_to(count);
-  result_.connect = start.until_now(probe_);
+  result_.connect = start.until(Moment::now(probe_));
   result_.connect_count = count - options_.warmup;
   result_.connected = fleet_->connected();
   if (options_.settle_s > 0) {
@@ -189,14 +184,14 @@ void Run::measure_idle() {
   progress_.phase("idle");
   const Moment start = Moment::now(probe_);
   wait_seconds(options_.idle_s);
-  result_.idle = start.until_now(probe_);
+  result_.idle = start.until(Moment::now(probe_));
 }
 
 // Until the streams are to be cut: each should have had an event, so that it has an id to resume
 // from.
 void Run::wait_for_herd() {
   wait_while_moving([&] { return published_.events > 0 || !publishing_; }, [] { return 0; });
-  const std::uint64_t first = now_ns();
+  const std::uint64_t first = net::now_ns();
   while (publishing_ && !stop_ && seconds_since(first) < options_.subscribe.herd_after_s) {
     std::this_thread::sleep_for(kLook);
   }
@@ -217,27 +212,41 @@ void Run::measure_herd() {
     return fleet_->cuts_done() >= fleet_->size() && fleet_->connected() >= connected;
   };
   wait_while_moving(back, [&] { return fleet_->reconnects() + fleet_->cuts_done(); });
-  result_.reconnect = start.until_now(probe_);
+  result_.reconnect = start.until(Moment::now(probe_));
   result_.reconnect_count = static_cast<std::uint32_t>(fleet_->reconnects() - reconnects);
   result_.reconnect_events = published_.events - events;
   progress_.phase("publish");
 }
 
-// The time of the last delivery that was seen.
-std::uint64_t Run::drain() {
+// Waits for what is on its way. Returns the moment of the last delivery, at most kStill later: CPU
+// and time of the phase end there, so that a wait for what never comes is in neither.
+Moment Run::drain() {
   progress_.phase("drain");
+  const std::uint64_t start_ns = net::now_ns();
   const auto expected = expected_deliveries();
-  std::uint64_t last = fleet_->delivered();
-  std::uint64_t last_ns = now_ns();
+  std::uint64_t counted = fleet_->delivered();  // by `end`
+  Moment end = Moment::now(probe_);
+  std::uint64_t last = counted;
+  std::uint64_t last_ns = end.at_ns;
+  const auto take_end = [&] {
+    counted = last;
+    end = Moment::now(probe_);
+  };
   const Counter delivered = [&] {
     const std::uint64_t now = fleet_->delivered();
-    if (now != last) last_ns = now_ns();
-    last = now;
+    if (now != last) {
+      last = now;
+      last_ns = net::now_ns();
+    } else if (last != counted && seconds_since(last_ns) > kStill_s) {
+      take_end();
+    }
     return now;
   };
   wait_while_moving([&] { return expected && delivered() >= *expected; }, delivered,
                     kInterrupted_s);
-  return last_ns;
+  if (last != counted) take_end();
+  result_.drain_ns = net::now_ns() - start_ns;
+  return end;
 }
 
 void Run::measure_publish(const Moment& start) {
@@ -257,10 +266,10 @@ void Run::measure_publish(const Moment& start) {
     publisher.join();
     if (options_.subscribe.churn_per_s > 0) fleet_->set_churning(false);
   }
-  const std::uint64_t last_ns = drain();
-  result_.publish = start.until_now(probe_);
+  // What has not come in the publisher's own waits does not come in one more.
+  const Moment end = result_.published.gave_up ? Moment::now(probe_) : drain();
+  result_.publish = start.until(end);
   result_.publish.own_waited_ns += waited_ns;
-  result_.publish.wall_ns = last_ns - start.at_ns;  // without the wait for what never came
 }
 
 void Run::finish(Sampler& sampler) {
@@ -276,14 +285,15 @@ void Run::finish(Sampler& sampler) {
   result_.totals = fleet_->finish();
   result_.latency = fleet_->latency();
   result_.connect_latency = fleet_->connect_latency();
-  result_.first_refusal = fleet_->first_refusal();
+  result_.refusals = fleet_->refusals();
+  result_.unanswered = fleet_->unanswered();
   result_.bottlenecks = find_bottlenecks(options_, result_);
   result_.failures = find_failures(options_, result_);
   if (stop_) result_.failures.insert(result_.failures.begin(), "the run was interrupted");
 }
 
 LoadResult Run::run() {
-  const std::uint64_t start_ns = now_ns();
+  const std::uint64_t start_ns = net::now_ns();
   if (options_.publish.history > 0) {
     publish_history();
     if (!result_.published.error.empty()) {
@@ -305,54 +315,7 @@ LoadResult Run::run() {
   return std::move(result_);
 }
 
-bool is_expected(const LoadOptions& options, std::string_view name) {
-  return std::ranges::any_of(options.expectations,
-                             [&](const Expectation& e) { return e.name == name; });
-}
-
 }  // namespace
-
-std::vector<std::string> find_failures(const LoadOptions& options, const LoadResult& result) {
-  struct Count {
-    std::string_view name;
-    std::uint64_t value;
-    bool is_fault;
-  };
-  const CheckTotals& t = result.totals;
-  const bool all_keep_up = options.subscribe.slow_share <= 0;
-  const std::array<Count, 7> counts{{{"refused", result.refused, true},
-                                     {"dropped", result.dropped, all_keep_up},
-                                     {"lost", t.lost, true},
-                                     {"told", t.told, all_keep_up},
-                                     {"duplicated", t.duplicated, true},
-                                     {"reordered", t.reordered, true},
-                                     {"corrupted", t.corrupted, true}}};
-  std::vector<std::string> failures;
-  if (result.connected < options.subscribe.count && !is_expected(options, "connected")) {
-    failures.push_back(fmt::format("{} of {} subscribers connected{}{}", result.connected,
-                                   options.subscribe.count,
-                                   result.first_refusal.empty() ? "" : ": ", result.first_refusal));
-  }
-  for (const Count& count : counts) {
-    if (count.value == 0 || !count.is_fault || is_expected(options, count.name)) continue;
-    failures.push_back(fmt::format("{} {}", count.value, count.name));
-  }
-  const PublishResult& p = result.published;
-  if (p.refused > 0) failures.push_back(fmt::format("{} publishing requests refused", p.refused));
-  if (p.timeouts > 0) {
-    failures.push_back(fmt::format("{} events did not reach all subscribers in time", p.timeouts));
-  }
-  if (!p.error.empty()) failures.push_back("publishing: " + p.error);
-  if (p.events > 0 && t.delivered == 0 && result.connected > 0) {
-    failures.emplace_back("nothing was delivered");
-  }
-  for (const Expectation& expectation : options.expectations) {
-    if (auto failure = expectation.failure(result); !failure.empty()) {
-      failures.push_back(std::move(failure));
-    }
-  }
-  return failures;
-}
 
 LoadResult run_load(const LoadOptions& options, Progress& progress, const std::atomic<bool>& stop) {
   return Run(options, progress, stop).run();

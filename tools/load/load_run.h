@@ -2,8 +2,6 @@
 #pragma once
 
 #include <atomic>
-#include <string>
-#include <vector>
 
 #include "tools/load/load_options.h"
 #include "tools/load/load_result.h"
@@ -23,10 +21,5 @@ namespace tocsin::load {
 // connected == 0 means that nothing was measured.
 [[nodiscard]] LoadResult run_load(const LoadOptions& options, Progress& progress,
                                   const std::atomic<bool>& stop);
-
-// What was not as it should be, a sentence each. Counters must be zero unless an expectation names
-// them; where subscribers read slowly, the server may cut them off and leave out events.
-[[nodiscard]] std::vector<std::string> find_failures(const LoadOptions& options,
-                                                     const LoadResult& result);
 
 }  // namespace tocsin::load

@@ -10,9 +10,10 @@
 
 #include <fmt/format.h>
 
+#include "net/clock.h"
 #include "net/resolver.h"
 #include "proto/assert.h"
-#include "tools/load/clock.h"
+#include "tools/load/precise_sleep.h"
 #include "tools/load/publish_connection.h"
 #include "tools/load/publish_plan.h"
 #include "tools/load/request_template.h"
@@ -30,7 +31,7 @@ constexpr std::uint64_t kSpinNs = 20'000;
 constexpr std::uint64_t kLongestSleepNs = 20 * kMs;  // `stop` is noticed so late
 constexpr std::uint64_t kSilenceStepNs = 50 * kMs;
 constexpr std::uint64_t kStopGraceNs = 1000 * kMs;  // for the answers on their way
-constexpr int kConnectTimeoutMs = 10'000;
+constexpr int kConnectTimeoutS = 10;
 
 std::string describe(int code) {
   return std::system_category().message(code);
@@ -84,7 +85,7 @@ class Run {
   const LoadOptions& options_;
   const RequestTemplate& request_;
   const bool is_history_;
-  std::uint64_t now_ = now_ns();
+  std::uint64_t now_ = net::now_ns();
   PublishPlan plan_;
   std::vector<std::string> topic_names_;
   std::vector<std::unique_ptr<Publisher>> publishers_;
@@ -103,6 +104,7 @@ class Run {
   std::string fatal_;
   std::string first_refusal_;
   std::vector<char> scratch_;
+  std::vector<std::uint64_t> answered_;
   std::vector<RequestTemplate::Item> items_;
   std::vector<std::uint64_t> numbers_;
 };
@@ -143,16 +145,18 @@ bool Run::find_peer() {
   int code = 0;
   for (const net::SocketAddress& address : *addresses) {
     peer_ = address;
-    code = first.connect_and_wait(address, kConnectTimeoutMs);
+    code = first.connect_and_wait(address, kConnectTimeoutS * 1000);
     if (code == 0) break;
     first.close(false);
   }
-  if (code != 0) {
+  if (code == ETIMEDOUT) {
+    fail(fmt::format("no connection to {} within {} s", peer_name_, kConnectTimeoutS));
+  } else if (code != 0) {
     fail_to_connect(code);
-    return false;
+  } else {
+    watch(0, true);
   }
-  watch(0, true);
-  return true;
+  return code == 0;
 }
 
 PublishResult Run::run() {
@@ -167,6 +171,8 @@ PublishResult Run::run() {
     refuse(publisher->connection.outstanding(), "a request was not answered");
   }
   result_.timeouts = plan_.timeouts();
+  result_.gave_up = !plan_.gave_up().empty();
+  if (result_.gave_up) fail(plan_.gave_up());
   if (first_ns_ != 0) result_.duration_ns = std::max(last_ns_, first_ns_) - first_ns_;
   result_.error = fatal_.empty() ? first_refusal_ : fatal_;
   const std::uint64_t unwritten = is_stopped_ || !fatal_.empty() ? 0 : plan_.unwritten();
@@ -200,12 +206,12 @@ void Run::loop() {
 void Run::wait() {
   std::array<epoll_event, 64> events;
   const std::uint64_t due = *std::ranges::min_element(wake_);
-  now_ = now_ns();
+  now_ = net::now_ns();
   std::uint64_t sleep_ns = 0;
   if (due > now_ + kSpinNs) sleep_ns = std::min(due - now_, kLongestSleepNs);
   const timespec timeout{.tv_sec = 0, .tv_nsec = static_cast<long>(sleep_ns)};
   const int count = epoll_pwait2(epoll_, events.data(), events.size(), &timeout, nullptr);
-  now_ = now_ns();
+  now_ = net::now_ns();
   for (int i = 0; i < count; ++i) serve(events[static_cast<std::size_t>(i)].data.u32);
 }
 
@@ -247,7 +253,7 @@ void Run::write(std::uint32_t index) {
       any = true;
     }
     if (!any) return;
-    now_ = now_ns();
+    now_ = net::now_ns();
   }
 }
 
@@ -316,13 +322,13 @@ void Run::read(std::uint32_t index) {
   Publisher& publisher = *publishers_[index];
   PublishConnection& connection = publisher.connection;
   if (connection.state() != State::open) return;
-  now_ = now_ns();
+  now_ = net::now_ns();
   const std::uint64_t bad_before = connection.answers().bad();
   const std::uint64_t outstanding_before = connection.outstanding();
-  const Received received = connection.receive(
-      scratch_, [this](std::uint64_t due_ns) { result_.answered.record(now_ - due_ns); });
+  const Received received = connection.receive(scratch_, answered_);
   if (received == Received::nothing) return;
   const int code = errno;
+  for (const std::uint64_t due_ns : answered_) result_.answered.record(now_ - due_ns);
   publisher.progress_ns = now_;
   if (connection.outstanding() < outstanding_before) {
     outstanding_ -= outstanding_before - connection.outstanding();
@@ -360,8 +366,10 @@ void Run::check_silence() {
   for (const auto& publisher : publishers_) {
     if (publisher->connection.outstanding() == 0) continue;
     if (static_cast<double>(now_ - std::min(now_, publisher->progress_ns)) < limit_ns) continue;
-    fail(fmt::format("the server at {} has not answered for {} s", peer_name_,
-                     setup_.answer_timeout_s));
+    const bool is_connecting = publisher->connection.state() == State::connecting;
+    fail(fmt::format("the server at {} has not answered for {} s: {} was waited for", peer_name_,
+                     setup_.answer_timeout_s,
+                     is_connecting ? "a connection" : "the answer to a publish request"));
     return;
   }
 }

@@ -18,6 +18,7 @@ namespace tocsin::load {
 namespace {
 
 constexpr auto kRelaxed = std::memory_order_relaxed;
+constexpr std::uint64_t kUnanswered_ns = 1'000'000'000;
 
 bool can_come_back(const LoadOptions& options) {
   const SubscriberOptions& s = options.subscribe;
@@ -104,13 +105,13 @@ void Receiver::Impl::run() {
     poller_ = std::move(*poller);
     io_name_ = poller_->name();
   } else {
-    first_refusal_ = poller.error();
+    no_poller_ = poller.error();
   }
   started_ = true;
   started_.notify_all();
   if (!poller_) return run_refusing();
   while (!stop_.load(kRelaxed)) {
-    const std::uint64_t now = now_ns();
+    const std::uint64_t now = net::now_ns();
     take_commands();
     churn(now);
     read_slow_streams(now);
@@ -123,8 +124,11 @@ void Receiver::Impl::run() {
 
 void Receiver::Impl::run_refusing() {
   while (!stop_.load()) {
-    next_ = wanted_.load();
+    for (const std::uint32_t wanted = wanted_.load(); next_ < wanted; ++next_) {
+      refusals_.add({"no poller", no_poller_});
+    }
     progress_.refused = next_;
+    progress_.tried = next_;
     cuts_done_ = cuts_wanted_.load();
     progress_.cuts_done = cuts_done_;
     pollfd woken{.fd = wake_fd_, .events = POLLIN, .revents = 0};
@@ -144,7 +148,7 @@ void Receiver::Impl::take_commands() {
   if (!churning_.load(kRelaxed) || churn_per_s_ <= 0) {
     next_churn_ns_ = 0;
   } else if (next_churn_ns_ == 0) {
-    next_churn_ns_ = now_ns();
+    next_churn_ns_ = net::now_ns();
   }
 }
 
@@ -163,6 +167,15 @@ int Receiver::Impl::timeout_ms(std::uint64_t now) const {
 }
 
 void Receiver::Impl::close_all() {
+  const std::uint64_t now = net::now_ns();
+  for (const auto& [slot, opening] : openings_) {
+    const Stream& stream = streams_[slot];
+    const std::uint64_t waited_ns = now - opening.started_ns;
+    // One that was coming back just now is nothing to tell of.
+    if (stream.attempt > 1 && waited_ns < kUnanswered_ns) continue;
+    ++(stream.state == State::connecting ? unanswered_.connecting : unanswered_.heads);
+    unanswered_.longest_ns = std::max(unanswered_.longest_ns, waited_ns);
+  }
   for (std::uint32_t slot = 0; slot < streams_.size(); ++slot) close_stream(slot);
   poller_->flush();
   poller_.reset();
@@ -204,8 +217,11 @@ std::string Receiver::io_name() const {
 CheckTotals Receiver::finish() const {
   return impl_->finish();
 }
-std::string Receiver::first_refusal() const {
-  return impl_->first_refusal();
+const Refusals& Receiver::refusals() const {
+  return impl_->refusals();
+}
+const Unanswered& Receiver::unanswered() const {
+  return impl_->unanswered();
 }
 
 }  // namespace tocsin::load

@@ -13,6 +13,7 @@
 #include "tools/load/load_options.h"
 #include "tools/load/load_result.h"
 #include "tools/load/payload.h"
+#include "tools/load/refusal.h"
 
 namespace tocsin::load {
 
@@ -25,6 +26,13 @@ struct PublishProgress {
   std::atomic<std::uint64_t> events{0};  // their sum
 };
 
+// How many streams each topic has open now. Receivers write it; publishers read it to know how many
+// deliveries an event brings about.
+struct Audience {
+  explicit Audience(std::uint32_t topics) : streams(topics) {}
+  std::vector<std::atomic<std::uint32_t>> streams;
+};
+
 // Written by the receiver's thread, read by all. Counters only, so relaxed.
 struct alignas(64) ReceiverProgress {
   std::atomic<std::uint64_t> delivered{0};
@@ -32,7 +40,8 @@ struct alignas(64) ReceiverProgress {
   std::atomic<std::uint64_t> lost{0};       // so far: what comes late leaves it again
   std::atomic<std::uint32_t> connected{0};  // with a good head, now
   std::atomic<std::uint32_t> heard{0};      // that have received an event of this run
-  std::atomic<std::uint32_t> refused{0};
+  std::atomic<std::uint32_t> tried{0};      // whose first connect has succeeded or was refused
+  std::atomic<std::uint32_t> refused{0};    // connects; a stream that tries again counts again
   std::atomic<std::uint32_t> dropped{0};
   std::atomic<std::uint64_t> left{0};
   std::atomic<std::uint32_t> cuts_done{0};
@@ -45,6 +54,7 @@ struct ReceiverSetup {
   const LoadOptions* options = nullptr;        // outlives the receiver
   const PayloadFormat* format = nullptr;       // outlives the receiver
   const PublishProgress* published = nullptr;  // outlives the receiver
+  Audience* audience = nullptr;                // outlives the receiver
   std::uint32_t first_index = 0;               // of its first subscriber, over all receivers
   std::uint32_t count = 0;
   double connects_per_s = 0;  // its share; 0: as fast as it goes
@@ -72,10 +82,11 @@ class Receiver {
   [[nodiscard]] std::string io_name() const;
 
   // After stop(): the totals, with what is missing at the end of each stream counted as lost.
-  // Streams that left, or that read slowly on purpose, miss nothing at their end; a stream that was
-  // refused or dropped for good misses what came after.
+  // Streams that left, or that read slowly on purpose, miss nothing at their end, and one that was
+  // never accepted misses nothing at all; one that was dropped for good misses what came after.
   [[nodiscard]] CheckTotals finish() const;
-  [[nodiscard]] std::string first_refusal() const;
+  [[nodiscard]] const Refusals& refusals() const;
+  [[nodiscard]] const Unanswered& unanswered() const;
 
  private:
   class Impl;

@@ -20,22 +20,25 @@ constexpr std::uint64_t kSecond_ns = 1'000'000'000;
 // Without it, one that never answers would hold its place among those in flight for good.
 constexpr std::uint64_t kHeadTimeout_s = 30;
 
-std::string socket_error(int error) {
-  if (error != EMFILE) return fmt::format("socket: {}", std::strerror(error));
+Refusal socket_error(int error) {
+  std::string kind = fmt::format("socket: {}", std::strerror(error));
+  if (error != EMFILE) return {kind, kind};
   rlimit limit{};
   getrlimit(RLIMIT_NOFILE, &limit);
-  return fmt::format(
-      "socket: {}: a thread has {} descriptors (ulimit -n); more threads hold more streams",
-      std::strerror(error), limit.rlim_cur);
+  std::string why =
+      fmt::format("{}: a thread has {} descriptors (ulimit -n); more threads hold more streams",
+                  kind, limit.rlim_cur);
+  return {std::move(kind), std::move(why)};
 }
 
 // EADDRNOTAVAIL, from connect() because of IP_BIND_ADDRESS_NO_PORT: no port is left on the address.
-std::string connect_error(int error) {
-  if (error != EADDRNOTAVAIL) return fmt::format("connect: {}", std::strerror(error));
-  return fmt::format(
-      "connect: {}: the ports of a source address are used up (net.ipv4.ip_local_port_range, "
-      "TIME_WAIT); more source addresses have more",
-      std::strerror(error));
+Refusal connect_error(int error) {
+  std::string kind = fmt::format("connect: {}", std::strerror(error));
+  if (error != EADDRNOTAVAIL) return {kind, kind};
+  std::string why = kind +
+                    ": the ports of a source address are used up (net.ipv4.ip_local_port_range, "
+                    "TIME_WAIT); more source addresses have more";
+  return {std::move(kind), std::move(why)};
 }
 
 }  // namespace
@@ -86,8 +89,8 @@ void Receiver::Impl::connect_one(std::uint32_t slot, std::uint64_t now) {
   ++stream.attempt;
   stream.state = State::connecting;
   if (openings_.empty()) next_check_ns_ = now + kSecond_ns;
-  openings_.emplace(slot, Opening{.started_ns = now_ns(), .response = nullptr});
-  if (const std::string error = open_socket(slot); !error.empty()) return refuse(slot, error);
+  openings_.emplace(slot, Opening{.started_ns = net::now_ns(), .response = nullptr});
+  if (const auto refusal = open_socket(slot)) return refuse(slot, *refusal);
   // On loopback the handshake is over by now, unless the listener's backlog is full.
   if (send_request(slot)) {
     poller_->watch(token_of(slot), stream.fd);
@@ -96,9 +99,8 @@ void Receiver::Impl::connect_one(std::uint32_t slot, std::uint64_t now) {
   }
 }
 
-// Returns the error, or nothing.
-std::string Receiver::Impl::open_socket(std::uint32_t slot) {
-  if (!no_server_.empty()) return no_server_;
+std::optional<Refusal> Receiver::Impl::open_socket(std::uint32_t slot) {
+  if (!no_server_.empty()) return Refusal{"no address", no_server_};
   Stream& stream = streams_[slot];
   const int one = 1;
   stream.fd = socket(server_.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -114,14 +116,15 @@ std::string Receiver::Impl::open_socket(std::uint32_t slot) {
     // Otherwise bind() would choose the port, for all destinations alike, and search long for it.
     setsockopt(stream.fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
     if (bind(stream.fd, reinterpret_cast<const sockaddr*>(&from), sizeof from) < 0) {
-      return fmt::format("bind to a source address: {}", std::strerror(errno));
+      const std::string why = fmt::format("bind to a source address: {}", std::strerror(errno));
+      return Refusal{why, why};
     }
   }
   const auto* to = reinterpret_cast<const sockaddr*>(&server_);
   if (connect(stream.fd, to, server_size_) < 0 && errno != EINPROGRESS) {
     return connect_error(errno);
   }
-  return {};
+  return std::nullopt;
 }
 
 // False: not connected yet, or refused.
@@ -136,7 +139,8 @@ bool Receiver::Impl::send_request(std::uint32_t slot) {
   const ssize_t sent = send(stream.fd, request.data(), request.size(), MSG_NOSIGNAL);
   if (sent < 0 && (errno == EAGAIN || errno == ENOTCONN)) return false;
   if (sent != static_cast<ssize_t>(request.size())) {
-    refuse(slot, sent < 0 ? connect_error(errno) : "the request does not fit a send buffer");
+    refuse(slot, sent < 0 ? connect_error(errno)
+                          : Refusal{"long request", "the request does not fit a send buffer"});
     return false;
   }
   stream.state = State::reading_head;
@@ -169,7 +173,9 @@ void Receiver::Impl::on_good_head(std::uint32_t slot) {
   stream.state = State::streaming;
   stream.is_away = false;
   begin(slot);
+  count_first_try(slot);
   progress_.connected.fetch_add(1, kRelaxed);
+  audience_of(slot).fetch_add(1, kRelaxed);
   if (std::exchange(stream.was_cut, false)) progress_.reconnects.fetch_add(1, kRelaxed);
   if (slot < slow_) {
     poller_->forget(token_of(slot), stream.fd);
@@ -187,8 +193,10 @@ void Receiver::Impl::begin(std::uint32_t slot) {
   }
 }
 
-void Receiver::Impl::refuse(std::uint32_t slot, const std::string& why) {
-  if (first_refusal_.empty()) first_refusal_ = why;
+// Nothing is expected of a stream that was never accepted: begin() was not called for it.
+void Receiver::Impl::refuse(std::uint32_t slot, const Refusal& refusal) {
+  refusals_.add(refusal);
+  count_first_try(slot);
   progress_.refused.fetch_add(1, kRelaxed);
   close_stream(slot);
   come_back_or_end(slot);
@@ -196,11 +204,14 @@ void Receiver::Impl::refuse(std::uint32_t slot, const std::string& why) {
 
 void Receiver::Impl::come_back_or_end(std::uint32_t slot) {
   if (comes_back_) {
-    returns_.push_back({.due_ns = now_ns() + kSecond_ns, .slot = slot});
+    returns_.push_back({.due_ns = net::now_ns() + kSecond_ns, .slot = slot});
   } else {
     streams_[slot].state = State::ended;
-    begin(slot);  // what comes from now on is missing
   }
+}
+
+void Receiver::Impl::count_first_try(std::uint32_t slot) {
+  if (streams_[slot].attempt == 1) progress_.tried.fetch_add(1, kRelaxed);
 }
 
 void Receiver::Impl::check_openings(std::uint64_t now) {
@@ -212,8 +223,10 @@ void Receiver::Impl::check_openings(std::uint64_t now) {
   }
   for (const std::uint32_t slot : late) {
     const bool connecting = streams_[slot].state == State::connecting;
-    refuse(slot, fmt::format("no {} within {} s", connecting ? "connection" : "response",
-                             kHeadTimeout_s));
+    refuse(slot,
+           {"no answer",
+            fmt::format("{} waited {} s for the {}", connecting ? "a stream" : "a connected stream",
+                        kHeadTimeout_s, connecting ? "connection" : "response's head")});
   }
 }
 

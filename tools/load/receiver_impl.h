@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <string_view>
@@ -15,7 +16,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "tools/load/clock.h"
+#include "net/clock.h"
 #include "tools/load/connect_pace.h"
 #include "tools/load/poller.h"
 #include "tools/load/receiver.h"
@@ -50,7 +51,8 @@ class Receiver::Impl final : PollHandler {
 
   // After stop().
   [[nodiscard]] CheckTotals finish() const;
-  [[nodiscard]] const std::string& first_refusal() const { return first_refusal_; }
+  [[nodiscard]] const Refusals& refusals() const { return refusals_; }
+  [[nodiscard]] const Unanswered& unanswered() const { return unanswered_; }
 
  private:
   enum class State : std::uint8_t { idle, connecting, reading_head, streaming, ended };
@@ -87,12 +89,13 @@ class Receiver::Impl final : PollHandler {
   [[nodiscard]] bool may_connect() const;
   void start_connects(std::uint64_t now);
   void connect_one(std::uint32_t slot, std::uint64_t now);
-  [[nodiscard]] std::string open_socket(std::uint32_t slot);
+  [[nodiscard]] std::optional<Refusal> open_socket(std::uint32_t slot);
   bool send_request(std::uint32_t slot);
   void take_head(std::uint32_t slot, std::string_view bytes, std::uint64_t now);
   void on_good_head(std::uint32_t slot);
   void begin(std::uint32_t slot);
-  void refuse(std::uint32_t slot, const std::string& why);
+  void refuse(std::uint32_t slot, const Refusal& refusal);
+  void count_first_try(std::uint32_t slot);
   void come_back_or_end(std::uint32_t slot);
   void check_openings(std::uint64_t now);
 
@@ -114,6 +117,10 @@ class Receiver::Impl final : PollHandler {
   void look_for_ends();
   void read_slow(std::uint32_t slot, std::size_t bytes);
 
+  // Open streams of the slot's topic.
+  [[nodiscard]] std::atomic<std::uint32_t>& audience_of(std::uint32_t slot) const {
+    return setup_.audience->streams[options_.workload.topic_of(setup_.first_index + slot)];
+  }
   [[nodiscard]] PollToken token_of(std::uint32_t slot) const {
     return {.slot = slot, .generation = streams_[slot].attempt & kGenerationMask};
   }
@@ -134,7 +141,9 @@ class Receiver::Impl final : PollHandler {
   sockaddr_storage server_{};
   socklen_t server_size_ = 0;
   std::string no_server_;  // why there is no address to connect to; empty: there is
-  std::string first_refusal_;
+  std::string no_poller_;  // why there is none; empty: there is
+  Refusals refusals_;
+  Unanswered unanswered_;
   std::string joined_;         // of a body that came in pieces
   std::vector<char> scratch_;  // kFront and a piece of a body, for what the poller did not read
 

@@ -47,13 +47,14 @@ void Receiver::Impl::on_writable(PollToken token) {
 
 void Receiver::Impl::on_bytes(PollToken token, char* bytes, std::size_t size) {
   // One clock read for each receive: one for a whole batch would be milliseconds old under load.
-  take_bytes(token.slot, bytes, size, now_ns());
+  take_bytes(token.slot, bytes, size, net::now_ns());
 }
 
 void Receiver::Impl::on_end(PollToken token, int error) {
   const std::uint32_t slot = token.slot;
   if (streams_[slot].state == State::streaming) return end_stream(slot);
-  refuse(slot, error != 0 ? std::strerror(error) : "the server closed the connection unanswered");
+  if (error != 0) return refuse(slot, {std::strerror(error), std::strerror(error)});
+  refuse(slot, {"closed unanswered", "the server closed the connection unanswered"});
 }
 
 void Receiver::Impl::take_bytes(std::uint32_t slot, char* bytes, std::size_t size,
@@ -104,6 +105,7 @@ void Receiver::Impl::close_stream(std::uint32_t slot) {
   Stream& stream = streams_[slot];
   if (stream.state == State::streaming) {
     progress_.connected.fetch_sub(1, kRelaxed);
+    audience_of(slot).fetch_sub(1, kRelaxed);
   } else if (stream.state != State::ended) {
     openings_.erase(slot);
   }
@@ -194,7 +196,7 @@ void Receiver::Impl::read_slow(std::uint32_t slot, std::size_t bytes) {
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (got <= 0) return end_stream(slot);
     bytes -= static_cast<std::size_t>(got);
-    take_bytes(slot, at, static_cast<std::size_t>(got), now_ns());
+    take_bytes(slot, at, static_cast<std::size_t>(got), net::now_ns());
   }
 }
 

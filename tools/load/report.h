@@ -15,14 +15,15 @@
 //             zipf_exponent, mean_bytes, largest_bytes, topic_prefix, seed (a string: 64 bits)};
 //             warmup, settle_s, idle_s, drain_s, server_pids, server_unit, kernel_memory,
 //             expectations
-//   streams:  connected, refused, dropped, left, first_refusal, threads, io
+//   streams:  connected, refused, dropped, left, first_refusal, refusals {kind: number}, unanswered
+//             {connecting, heads (waited for when the run ended), longest_s}, threads, io
 //   connect, reconnect, idle, publish: phases {duration_s, server_cpu_ns, server_user_ns,
 //             server_system_ns, server_cpu_share, server_voluntary_switches,
 //             server_involuntary_switches, own_cpu_ns, own_cpu_share, own_waited_ns}, and in
 //             connect: count, connects_per_s, server_cpu_ns_per_connect, latency; in reconnect:
 //             count, reconnects_per_s, events (published meanwhile)
-//   publishing: events, requests, refused, timeouts, error, duration_s, events_per_s, lateness,
-//             answered
+//   publishing: events, requests, refused, timeouts, error, gave_up (events arrived no more),
+//             drain_s (waited after the last one), duration_s, events_per_s, lateness, answered
 //   deliveries: delivered, bytes, deliveries_per_s, bytes_per_s, server_cpu_ns_per_delivery, lost,
 //             told, duplicated, reordered, corrupted, foreign, typed, comments, sample, latency
 //   memory:   before, after {rss_bytes, pss_bytes, slab_bytes, socket_bytes};
@@ -32,6 +33,9 @@
 //             (of the interval before), server_cpu_ns, own_cpu_ns (totals), server_rss_bytes,
 //             socket_bytes}]
 //   bottlenecks, failures: sentences
+//
+// What a server sent and is shown (first_refusal, error, sample, failures) is printable ASCII,
+// other bytes as \xNN.
 //
 // A latency: {count, mean_ns, p50_ns, p90_ns, p99_ns, p99_9_ns, p99_99_ns, max_ns, relative_error,
 // buckets: [[upper_bound_ns, count], ...]}, smallest first; null if nothing was counted.

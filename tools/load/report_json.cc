@@ -1,6 +1,5 @@
 #include <array>
 #include <cmath>
-#include <concepts>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -8,8 +7,8 @@
 
 #include <fmt/format.h>
 
-#include "proto/http_response.h"
 #include "tools/load/host.h"
+#include "tools/load/json_text.h"
 #include "tools/load/report.h"
 #include "tools/load/scenarios.h"
 
@@ -20,62 +19,6 @@ namespace {
 constexpr double kRelativeError = 1.0 / 128;
 // Less of a slab cache for each subscriber is noise of the rest of the machine.
 constexpr double kLeastCacheBytes = 16;
-
-std::string quoted(std::string_view text) {
-  std::string json;
-  proto::append_json_string(json, text);
-  return json;
-}
-
-std::string number(double value) {
-  return std::isfinite(value) ? fmt::format("{}", value) : "null";
-}
-
-std::string list(const std::vector<std::string>& items) {
-  std::string json = "[";
-  for (const std::string& item : items) {
-    if (json.size() > 1) json += ", ";
-    json += item;
-  }
-  return json + "]";
-}
-
-std::string texts(const std::vector<std::string>& items) {
-  std::vector<std::string> json;
-  json.reserve(items.size());
-  for (const std::string& item : items) json.push_back(quoted(item));
-  return list(json);
-}
-
-// Members in order. Short ones may stand on one line.
-class JsonObject {
- public:
-  void add(std::string_view name, bool value) { raw(name, value ? "true" : "false"); }
-  void add(std::string_view name, double value) { raw(name, number(value)); }
-  void add(std::string_view name, std::unsigned_integral auto value) {
-    raw(name, fmt::format("{}", value));
-  }
-  void add(std::string_view name, const std::optional<double>& value) {
-    raw(name, value ? number(*value) : "null");
-  }
-  void add(std::string_view name, std::string_view value) { raw(name, quoted(value)); }
-  void add(std::string_view name, const char* value) { add(name, std::string_view(value)); }
-  void raw(std::string_view name, std::string_view json) {
-    if (!body_.empty()) body_ += ",\n";
-    body_ += quoted(name);
-    body_ += ": ";
-    body_ += json;
-  }
-  [[nodiscard]] std::string text() const { return "{\n" + body_ + "\n}"; }
-  [[nodiscard]] std::string line() const {
-    std::string one = body_;
-    for (char& c : one) c = c == '\n' ? ' ' : c;
-    return "{" + one + "}";
-  }
-
- private:
-  std::string body_;
-};
 
 double to_double(std::uint64_t value) {
   return static_cast<double>(value);
@@ -97,7 +40,7 @@ std::string latency_json(const Histogram& latency) {
   latency.for_each([&buckets](std::uint64_t upper_bound_ns, std::uint64_t count) {
     buckets.push_back(fmt::format("[{},{}]", upper_bound_ns, count));
   });
-  json.raw("buckets", list(buckets));
+  json.raw("buckets", json_list(buckets));
   return json.text();
 }
 
@@ -208,12 +151,12 @@ std::string options_json(const LoadOptions& options) {
   json.add("drain_s", options.drain_s);
   std::vector<std::string> pids;
   for (const pid_t pid : options.server_pids) pids.push_back(fmt::format("{}", pid));
-  json.raw("server_pids", list(pids));
+  json.raw("server_pids", json_list(pids));
   json.add("server_unit", options.server_unit);
   json.add("kernel_memory", options.kernel_memory);
   std::vector<std::string> expectations;
   for (const Expectation& one : options.expectations) expectations.push_back(one.text);
-  json.raw("expectations", texts(expectations));
+  json.raw("expectations", json_strings(expectations));
   return json.text();
 }
 
@@ -223,7 +166,15 @@ std::string streams_json(const LoadResult& result) {
   json.add("refused", result.refused);
   json.add("dropped", result.dropped);
   json.add("left", result.left);
-  json.add("first_refusal", result.first_refusal);
+  json.raw("first_refusal", json_shown(result.refusals.first));
+  JsonObject kinds;
+  for (const auto& [kind, count] : result.refusals.by_kind) kinds.add(kind, count);
+  json.raw("refusals", kinds.text());
+  JsonObject unanswered;
+  unanswered.add("connecting", result.unanswered.connecting);
+  unanswered.add("heads", result.unanswered.heads);
+  unanswered.add("longest_s", to_double(result.unanswered.longest_ns) * 1e-9);
+  json.raw("unanswered", unanswered.line());
   json.add("threads", result.threads);
   json.add("io", result.io);
   return json.text();
@@ -268,7 +219,9 @@ std::string publishing_json(const LoadResult& result) {
   json.add("requests", published.requests);
   json.add("refused", published.refused);
   json.add("timeouts", published.timeouts);
-  json.add("error", published.error);
+  json.raw("error", json_shown(published.error));
+  json.add("gave_up", published.gave_up);
+  json.add("drain_s", to_double(result.drain_ns) * 1e-9);
   json.add("duration_s", to_double(published.duration_ns) * 1e-9);
   json.add("events_per_s", result.events_per_s());
   json.raw("lateness", latency_json(published.lateness));
@@ -294,7 +247,7 @@ std::string deliveries_json(const LoadResult& result) {
   json.add("foreign", totals.foreign);
   json.add("typed", totals.typed);
   json.add("comments", totals.comments);
-  json.add("sample", totals.sample);
+  json.raw("sample", json_shown(totals.sample));
   json.raw("latency", latency_json(result.latency));
   return json.text();
 }
@@ -360,7 +313,7 @@ std::string to_json(const LoadOptions& options, const LoadResult& result) {
   json.add("version", 1U);
   json.add("ok", result.failures.empty());
   json.add("scenario", load::name_of(options.scenario));
-  json.raw("command_line", texts(without_secrets(options.command_line)));
+  json.raw("command_line", json_strings(without_secrets(options.command_line)));
   json.raw("host", host_json());
   json.raw("options", options_json(options));
   json.raw("streams", streams_json(result));
@@ -374,9 +327,9 @@ std::string to_json(const LoadOptions& options, const LoadResult& result) {
   std::vector<std::string> timeline;
   timeline.reserve(result.timeline.size());
   for (const Sample& sample : result.timeline) timeline.push_back(sample_json(sample));
-  json.raw("timeline", list(timeline));
-  json.raw("bottlenecks", texts(result.bottlenecks));
-  json.raw("failures", texts(result.failures));
+  json.raw("timeline", json_list(timeline));
+  json.raw("bottlenecks", json_shown_list(result.bottlenecks));
+  json.raw("failures", json_shown_list(result.failures));
   return json.text() + "\n";
 }
 

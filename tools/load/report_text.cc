@@ -21,7 +21,10 @@ using Items = std::vector<std::string>;
 class Table {
  public:
   void row(std::string_view label, const Items& items) { put(label, items, "  "); }
-  void sentence(std::string_view label, std::string_view text) {
+  // Texts may have a server's bytes in them.
+  void sentence(std::string_view label, std::string_view raw) {
+    const std::string safe = printable(raw);
+    std::string_view text = safe;
     Items words;
     while (!text.empty()) {
       const std::size_t blank = std::min(text.find(' '), text.size());
@@ -122,8 +125,10 @@ void add_connects(Table& table, const LoadOptions& options, const LoadResult& re
                                       readable_count(options.subscribe.count)),
                           counted(result.refused, "refused"), counted(result.dropped, "dropped"),
                           if_any(result.left, "left")});
-  if (!result.first_refusal.empty()) {
-    table.sentence("First refusal", printable(result.first_refusal));
+  if (result.refused > 0) table.sentence("Refused", readable_kinds(result.refusals));
+  if (!result.refusals.first.empty()) table.sentence("First refusal", result.refusals.first);
+  if (result.unanswered.count() > 0) {
+    table.sentence("No answer", readable_wait(result.unanswered));
   }
   if (const auto rate = result.connects_per_s()) {
     Items items = {readable_rate(*rate)};
@@ -151,7 +156,7 @@ void add_publishing(Table& table, const LoadResult& result) {
                plural(published.requests, "request", "requests"),
                counted(published.refused, "refused"), if_any(published.timeouts, "timed out")});
   }
-  if (!published.error.empty()) table.sentence("", printable(published.error));
+  if (!published.error.empty()) table.sentence("", published.error);
   const auto line = [&table](std::string_view label, const Histogram& times) {
     if (times.count() == 0) return;
     Items items = percentiles(times);

@@ -1,6 +1,5 @@
 #include "tools/load/sampler.h"
 
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,15 +8,10 @@
 #include <string>
 #include <system_error>
 
+#include "net/clock.h"
+
 namespace tocsin::load {
 namespace {
-
-std::uint64_t read_clock(clockid_t clock) {
-  timespec now{};
-  clock_gettime(clock, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
-         static_cast<std::uint64_t>(now.tv_nsec);
-}
 
 // The second field of schedstat (Documentation/scheduler/sched-stats.rst).
 std::uint64_t waited_ns(const std::filesystem::path& task) {
@@ -62,14 +56,13 @@ std::uint64_t thread_waited_ns() {
 Moment Moment::now(const ServerProbe& probe) {
   Moment moment;
   moment.server = probe.usage(false);
-  moment.own_cpu_ns = read_clock(CLOCK_PROCESS_CPUTIME_ID);
+  moment.own_cpu_ns = net::read_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
   moment.own_waited_ns = process_waited_ns();
-  moment.at_ns = now_ns();
+  moment.at_ns = net::now_ns();
   return moment;
 }
 
-Phase Moment::until_now(const ServerProbe& probe) const {
-  const Moment end = now(probe);
+Phase Moment::until(const Moment& end) const {
   Phase phase;
   phase.wall_ns = end.at_ns - at_ns;
   phase.server = end.server.since(server);
@@ -111,7 +104,7 @@ void Sampler::take() {
   before_ = now;
   const ServerUsage server = probe_.usage(false);
   Sample sample;
-  sample.at_s = static_cast<double>(now_ns() - start_ns_) * 1e-9;
+  sample.at_s = static_cast<double>(net::now_ns() - start_ns_) * 1e-9;
   sample.connected = fleet_.connected();
   sample.published = published_.events.load(std::memory_order_relaxed);
   sample.delivered = fleet_.delivered();
@@ -122,7 +115,7 @@ void Sampler::take() {
   sample.server_cpu_ns = server.cpu_ns;
   sample.server_rss_bytes = server.rss_bytes;
   sample.socket_bytes = socket_bytes();
-  sample.own_cpu_ns = read_clock(CLOCK_PROCESS_CPUTIME_ID);
+  sample.own_cpu_ns = net::read_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
   samples_.push_back(sample);
   progress_.show(sample);
 }

@@ -9,7 +9,6 @@
 #include <thread>
 #include <vector>
 
-#include "tools/load/clock.h"
 #include "tools/load/fleet.h"
 #include "tools/load/load_result.h"
 #include "tools/load/progress.h"
@@ -28,9 +27,9 @@ struct Moment {
   ServerUsage server;
 
   [[nodiscard]] static Moment now(const ServerProbe& probe);
-  // Everything from this moment until now. Run queue times of threads that ended in between are
+  // Everything from this moment until `end`. Run queue times of threads that ended in between are
   // not in it.
-  [[nodiscard]] Phase until_now(const ServerProbe& probe) const;
+  [[nodiscard]] Phase until(const Moment& end) const;
 };
 
 // A thread that takes a sample at each interval and shows it.

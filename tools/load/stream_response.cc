@@ -1,6 +1,7 @@
 #include "tools/load/stream_response.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -9,6 +10,11 @@ namespace {
 
 constexpr std::size_t kMaxHead = std::size_t{16} * 1024;
 constexpr std::size_t kShownBytes = 300;  // of a refusal's body
+
+// A TLS record of an alert, which is how a TLS server answers plain HTTP (RFC 8446, 5.1).
+bool is_tls_alert(std::string_view bytes) {
+  return bytes.starts_with("\x15\x03");
+}
 
 }  // namespace
 
@@ -37,6 +43,7 @@ StreamResponse::State StreamResponse::feed(std::string_view bytes, std::string& 
 
 bool StreamResponse::on_head(const net::ResponseHead& head) {
   const std::string_view encoding = head.header("Content-Encoding");
+  status_ = head.status;
   state_ = State::refused;
   if (head.status >= 300 && head.status < 400) {
     problem_ = fmt::format("a redirect to \"{}\", which is not followed", head.header("Location"));
@@ -67,8 +74,11 @@ bool StreamResponse::on_body(std::string_view piece) {
   return true;
 }
 
-std::string StreamResponse::refusal() const {
+Refusal StreamResponse::refusal() const {
   const std::string_view first = first_;
+  if (is_tls_alert(first)) {
+    return {"TLS", "the server speaks TLS there; the load generator speaks plain HTTP only"};
+  }
   std::string result(first.substr(0, std::min(first.find_first_of("\r\n"), kShownBytes)));
   std::string_view more = problem_;
   const std::size_t head_end = first.find("\r\n\r\n");
@@ -78,7 +88,10 @@ std::string StreamResponse::refusal() const {
   }
   if (!result.empty() && !more.empty()) result += ": ";
   result += more;
-  return result;
+  std::string kind = status_ == 0     ? "no HTTP"
+                     : status_ == 200 ? "no event stream"
+                                      : fmt::format("status {}", status_);
+  return {std::move(kind), std::move(result)};
 }
 
 }  // namespace tocsin::load

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "net/response_reader.h"
+#include "tools/load/refusal.h"
 
 namespace tocsin::load {
 
@@ -31,8 +32,9 @@ class StreamResponse {
 
   // After `open`: what follows is the stream as it is, so this reader has done its work.
   [[nodiscard]] bool is_unframed() const { return is_unframed_; }
-  // The status line and what it is for a stream: "HTTP/1.1 503 Service Unavailable: too many".
-  [[nodiscard]] std::string refusal() const;
+  // After `refused`. Why: the status line and what it is for a stream, "HTTP/1.1 503 Service
+  // Unavailable: too many".
+  [[nodiscard]] Refusal refusal() const;
 
  private:
   bool on_head(const net::ResponseHead& head);
@@ -40,6 +42,7 @@ class StreamResponse {
 
   std::string first_;    // of the response, until the head is good
   std::string problem_;  // beyond the status
+  int status_ = 0;       // 0: there is none
   State state_ = State::need_more;
   bool is_unframed_ = false;
   std::string* joined_ = nullptr;  // of the feed() that goes on

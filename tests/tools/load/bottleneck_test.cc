@@ -137,11 +137,11 @@ TEST(Bottleneck, ConnectsUnderWay) {
 TEST(Bottleneck, PortsAndDescriptors) {
   SomeRun run;
   run.result.refused = 1;
-  run.result.first_refusal = "status 503";
+  run.result.refusals.first = "status 503";
   EXPECT_THAT(run.found(), IsEmpty());
-  run.result.first_refusal = std::string("connect: ") + std::strerror(EADDRNOTAVAIL);
+  run.result.refusals.first = std::string("connect: ") + std::strerror(EADDRNOTAVAIL);
   EXPECT_THAT(run.found(), ElementsAre(HasSubstr("--source")));
-  run.result.first_refusal = std::string("socket: ") + std::strerror(EMFILE);
+  run.result.refusals.first = std::string("socket: ") + std::strerror(EMFILE);
   EXPECT_THAT(run.found(), ElementsAre(HasSubstr("ulimit -n")));
   run.result.refused = 0;
   EXPECT_THAT(run.found(), IsEmpty());

@@ -16,7 +16,6 @@
 
 #include "tools/load/flag_values.h"
 #include "tools/load/load_command.h"
-#include "tools/load/load_run.h"
 #include "tools/load/payload.h"
 #include "tools/load/recipes.h"
 #include "tools/load/scenarios.h"
@@ -320,42 +319,6 @@ TEST(LoadOptions, FlagsStandAboveTheRecipe) {
   EXPECT_EQ(request.body_suffix, "]");
   EXPECT_THAT(request.success, ElementsAre(202));
   EXPECT_EQ(options_of({"--publish-url", "http://h/p"}).publish.request.url.target, "/p");
-}
-
-TEST(LoadFailures, CountersMustBeZeroUnlessTheyAreExpected) {
-  LoadOptions options = options_of({"-n", "10"});
-  LoadResult result;
-  result.connected = 10;
-  result.totals.delivered = 5;
-  EXPECT_THAT(find_failures(options, result), IsEmpty());
-  result.totals.lost = 3;
-  EXPECT_THAT(find_failures(options, result), ElementsAre("3 lost"));
-  options.expectations = *parse_expectations("lost<5");
-  EXPECT_THAT(find_failures(options, result), IsEmpty());
-  options.expectations = *parse_expectations("lost<3");
-  EXPECT_THAT(find_failures(options, result), ElementsAre("lost is 3, not < 3"));
-
-  result = {};
-  result.connected = 9;
-  result.refused = 1;
-  result.first_refusal = "HTTP 503";
-  options.expectations.clear();
-  EXPECT_THAT(find_failures(options, result),
-              ElementsAre("9 of 10 subscribers connected: HTTP 503", "1 refused"));
-
-  result = {};
-  result.connected = 10;
-  result.dropped = 2;
-  EXPECT_THAT(find_failures(options, result), ElementsAre("2 dropped"));
-  options.subscribe.slow_share = 0.1;
-  EXPECT_THAT(find_failures(options, result), IsEmpty());
-
-  result.published.events = 5;
-  result.published.refused = 1;
-  result.published.error = "HTTP 401";
-  EXPECT_THAT(find_failures(options, result),
-              ElementsAre("1 publishing requests refused", "publishing: HTTP 401",
-                          "nothing was delivered"));
 }
 
 }  // namespace

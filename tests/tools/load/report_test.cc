@@ -127,11 +127,16 @@ TEST(ReportText, FitsATerminalAndIsAscii) {
   SomeRun run;
   run.result.bottlenecks = {std::string(30, 'a') + " " + std::string(30, 'b') + " " +
                             std::string(30, 'c')};
-  run.result.first_refusal = "503 \x1b]0;title\x07 \xc3\xa4";
+  run.result.refused = 1;
+  run.result.refusals.add({"status 503", "503 \x1b]0;title\x07 \xc3\xa4"});
   run.result.totals.sample = "line\nline";
+  run.result.published.error = "an \x1b[1m error";
+  run.result.failures = {"a \x1b[2J failure"};
   const std::string text = run.text();
   EXPECT_THAT(lines_of(text), Each(SizeIs(testing::Le(80U))));
-  EXPECT_THAT(text, AllOf(HasSubstr("\\x1b]0;title\\x07"), HasSubstr("line\\x0aline")));
+  EXPECT_THAT(text, AllOf(HasSubstr("\\x1b]0;title\\x07"), HasSubstr("line\\x0aline"),
+                          HasSubstr("an \\x1b[1m error"), HasSubstr("a \\x1b[2J failure"),
+                          HasSubstr("Refused        1 x status 503")));
   EXPECT_TRUE(std::ranges::all_of(text, [](char c) { return c == '\n' || (c >= ' ' && c < 127); }));
 }
 
@@ -208,6 +213,16 @@ TEST(ReportJson, RoundTrip) {
   EXPECT_EQ(json.count("/timeline/1/delivered"), 1'000'000U);
 }
 
+TEST(ReportJson, StreamsThatWereStillWaitedFor) {
+  SomeRun run;
+  run.result.unanswered = {.connecting = 1, .heads = 2, .longest_ns = 10 * kSecond};
+  EXPECT_THAT(run.text(), HasSubstr("No answer      1 stream waited for the connection (TCP), 2 "));
+  const Parsed json(to_json(run.options, run.result));
+  EXPECT_EQ(json.count("/streams/unanswered/connecting"), 1U);
+  EXPECT_EQ(json.count("/streams/unanswered/heads"), 2U);
+  EXPECT_DOUBLE_EQ(json.number("/streams/unanswered/longest_s"), 10);
+}
+
 TEST(ReportJson, LatencyBuckets) {
   const SomeRun run;
   const Parsed json(to_json(run.options, run.result));
@@ -233,12 +248,22 @@ TEST(ReportJson, OfNothing) {
 TEST(ReportJson, StringsOfAnyBytes) {
   SomeRun run;
   run.result.totals.sample = std::string("a\"\\\n\x01</script>\0\xff", 16);
-  run.result.failures = {"one", "t\"wo"};
-  const Parsed json(to_json(run.options, run.result));
-  EXPECT_THAT(std::string(json.text("/deliveries/sample")),
-              StartsWith(std::string_view("a\"\\\n\x01</script>\0", 15)));
+  run.result.failures = {"one", "t\"wo \x1b[2J"};
+  run.result.bottlenecks = {"\x1b[2J"};
+  run.result.published.error = "\x1b]0;title\x07";
+  run.result.refusals.add({"status 503", "503 \x9b"});
+  const std::string text = to_json(run.options, run.result);
+  // Neither as they are nor as escapes of JSON: whoever prints a value prints no controls.
+  EXPECT_TRUE(std::ranges::all_of(text, [](char c) { return c == '\n' || (c >= ' ' && c < 127); }));
+  EXPECT_THAT(text, Not(HasSubstr("\\u00")));
+  const Parsed json(text);
+  EXPECT_EQ(json.text("/deliveries/sample"), R"(a"\\x0a\x01</script>\x00\xff)");
   EXPECT_FALSE(json.get<bool>("/ok"));
-  EXPECT_EQ(json.text("/failures/1"), "t\"wo");
+  EXPECT_EQ(json.text("/failures/1"), R"(t"wo \x1b[2J)");
+  EXPECT_EQ(json.text("/bottlenecks/0"), R"(\x1b[2J)");
+  EXPECT_EQ(json.text("/publishing/error"), R"(\x1b]0;title\x07)");
+  EXPECT_EQ(json.text("/streams/first_refusal"), R"(503 \x9b)");
+  EXPECT_EQ(json.count("/streams/refusals/status 503"), 1U);
 }
 
 TEST(ReportJson, HeadersMayBeSecrets) {

@@ -1,19 +1,9 @@
-// Time of the generator: CLOCK_MONOTONIC, the same for all processes of a machine.
+// Sleeps that end when they should.
 #pragma once
 
 #include <sys/prctl.h>
 
-#include <cstdint>
-#include <ctime>
-
 namespace tocsin::load {
-
-inline std::uint64_t now_ns() {
-  timespec t{};
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000ULL) +
-         static_cast<std::uint64_t>(t.tv_nsec);
-}
 
 // While it lives, a sleep of the thread that made it ends some 5 to 10 us late on an idle core; by
 // default the kernel may take 50 us more to join wake-ups (prctl(2), PR_SET_TIMERSLACK).

@@ -1,0 +1,104 @@
+#include "tools/load/failures.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace tocsin::load {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+struct SomeRun {
+  LoadOptions options;
+  LoadResult result;
+
+  SomeRun() {
+    options.subscribe.count = 10;
+    result.connected = 10;
+    result.totals.delivered = 5;
+  }
+  [[nodiscard]] std::vector<std::string> failures() const { return find_failures(options, result); }
+  void expect(std::string_view list) { options.expectations = *parse_expectations(list); }
+};
+
+TEST(Failures, CountersMustBeZeroUnlessTheyAreExpected) {
+  SomeRun run;
+  EXPECT_THAT(run.failures(), IsEmpty());
+  run.result.totals.lost = 3;
+  EXPECT_THAT(run.failures(), ElementsAre("3 lost"));
+  run.expect("lost<5");
+  EXPECT_THAT(run.failures(), IsEmpty());
+  run.expect("lost<3");
+  EXPECT_THAT(run.failures(), ElementsAre("lost is 3, not < 3"));
+  run.options.expectations.clear();
+  run.result.totals.lost = 0;
+  run.result.totals.told = 1;
+  run.result.totals.duplicated = 2;
+  run.result.totals.reordered = 3;
+  run.result.totals.corrupted = 4;
+  EXPECT_THAT(run.failures(), ElementsAre("1 told", "2 duplicated", "3 reordered", "4 corrupted"));
+}
+
+TEST(Failures, RefusedStreamsAreToldByKind) {
+  SomeRun run;
+  run.result.connected = 7;
+  run.result.refused = 3;
+  run.result.refusals.add({"status 503", "HTTP/1.1 503 Busy"});
+  run.result.refusals.add({"status 404", "HTTP/1.1 404 Not Found"});
+  run.result.refusals.add({"status 503", "HTTP/1.1 503 Busy again"});
+  EXPECT_THAT(run.failures(), ElementsAre("7 of 10 subscribers connected: HTTP/1.1 503 Busy",
+                                          "3 refused: 1 x status 404, 2 x status 503"));
+  run.expect("connected>=7");
+  EXPECT_THAT(run.failures(), ElementsAre("3 refused: 1 x status 404, 2 x status 503"));
+  run.expect("connected>=7,refused<5");
+  EXPECT_THAT(run.failures(), IsEmpty());
+}
+
+TEST(Failures, SaysWhatWasWaitedFor) {
+  SomeRun run;
+  run.result.connected = 7;
+  run.result.unanswered = {.connecting = 2, .heads = 1, .longest_ns = 10'200'000'000};
+  EXPECT_THAT(run.failures(),
+              ElementsAre("7 of 10 subscribers connected",
+                          "no answer: 2 streams waited for the connection (TCP), 1 stream waited "
+                          "for the response's head (connected, no TLS, request sent), up to "
+                          "10.2 s"));
+  run.result.unanswered.connecting = 0;
+  EXPECT_THAT(run.failures().back(), ::testing::StartsWith("no answer: 1 stream waited for the "
+                                                           "response's head"));
+  run.expect("connected>5");
+  EXPECT_THAT(run.failures(), IsEmpty());
+
+  run = SomeRun();
+  run.result.totals.delivered = 0;
+  run.result.published.events = 3;
+  run.result.published.duration_ns = 1'000'000'000;
+  run.result.drain_ns = 2'000'000'000;
+  EXPECT_THAT(run.failures(),
+              ElementsAre("nothing was delivered: 10 open streams waited 3 s for the first of 3 "
+                          "events"));
+}
+
+TEST(Failures, WhereSomeReadSlowlyTheServerMayDropThem) {
+  SomeRun run;
+  run.result.dropped = 2;
+  run.result.totals.told = 4;
+  EXPECT_THAT(run.failures(), ElementsAre("2 dropped", "4 told"));
+  run.options.subscribe.slow_share = 0.1;
+  EXPECT_THAT(run.failures(), IsEmpty());
+}
+
+TEST(Failures, OfPublishing) {
+  SomeRun run;
+  run.result.published.events = 5;
+  run.result.published.refused = 1;
+  run.result.published.timeouts = 2;
+  run.result.published.error = "HTTP 401";
+  EXPECT_THAT(run.failures(), ElementsAre("1 publishing requests refused",
+                                          "2 events did not reach all subscribers in time",
+                                          "publishing: HTTP 401"));
+}
+
+}  // namespace
+}  // namespace tocsin::load

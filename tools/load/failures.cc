@@ -1,0 +1,86 @@
+#include "tools/load/failures.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include <fmt/format.h>
+
+#include "tools/load/readable.h"
+
+namespace tocsin::load {
+namespace {
+
+bool is_expected(const LoadOptions& options, std::string_view name) {
+  return std::ranges::any_of(options.expectations,
+                             [&](const Expectation& e) { return e.name == name; });
+}
+
+void add_stream_failures(const LoadOptions& options, const LoadResult& result,
+                         std::vector<std::string>& failures) {
+  const std::string& why = result.refusals.first;
+  if (result.connected < options.subscribe.count && !is_expected(options, "connected")) {
+    failures.push_back(fmt::format("{} of {} subscribers connected{}{}", result.connected,
+                                   options.subscribe.count, why.empty() ? "" : ": ", why));
+  }
+  if (result.refused > 0 && !is_expected(options, "refused")) {
+    failures.push_back(
+        fmt::format("{} refused: {}", result.refused, readable_kinds(result.refusals)));
+  }
+  if (result.unanswered.count() > 0 && !is_expected(options, "connected")) {
+    failures.push_back("no answer: " + readable_wait(result.unanswered));
+  }
+  // The server may cut off those that read slowly.
+  if (result.dropped > 0 && options.subscribe.slow_share <= 0 && !is_expected(options, "dropped")) {
+    failures.push_back(fmt::format("{} dropped", result.dropped));
+  }
+}
+
+void add_delivery_failures(const LoadOptions& options, const LoadResult& result,
+                           std::vector<std::string>& failures) {
+  struct Count {
+    std::string_view name;
+    std::uint64_t value;
+  };
+  const CheckTotals& t = result.totals;
+  // The server may leave out events for those that read slowly.
+  const std::uint64_t told = options.subscribe.slow_share > 0 ? 0 : t.told;
+  const std::array<Count, 5> counts{{{"lost", t.lost},
+                                     {"told", told},
+                                     {"duplicated", t.duplicated},
+                                     {"reordered", t.reordered},
+                                     {"corrupted", t.corrupted}}};
+  for (const Count& count : counts) {
+    if (count.value == 0 || is_expected(options, count.name)) continue;
+    failures.push_back(fmt::format("{} {}", count.value, count.name));
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> find_failures(const LoadOptions& options, const LoadResult& result) {
+  std::vector<std::string> failures;
+  add_stream_failures(options, result, failures);
+  add_delivery_failures(options, result, failures);
+  const PublishResult& p = result.published;
+  if (p.refused > 0) failures.push_back(fmt::format("{} publishing requests refused", p.refused));
+  if (p.timeouts > 0) {
+    failures.push_back(fmt::format("{} events did not reach all subscribers in time", p.timeouts));
+  }
+  if (!p.error.empty()) failures.push_back("publishing: " + p.error);
+  if (p.events > 0 && result.totals.delivered == 0 && result.connected > 0) {
+    const double waited_ns = static_cast<double>(p.duration_ns + result.drain_ns);
+    failures.push_back(
+        fmt::format("nothing was delivered: {} open streams waited {} for the first of {} events",
+                    result.connected, readable_time(waited_ns), p.events));
+  }
+  for (const Expectation& expectation : options.expectations) {
+    if (auto failure = expectation.failure(result); !failure.empty()) {
+      failures.push_back(std::move(failure));
+    }
+  }
+  return failures;
+}
+
+}  // namespace tocsin::load
