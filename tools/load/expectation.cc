@@ -173,13 +173,13 @@ std::expected<double, std::string> parse_value(std::string_view text, Kind kind)
   while (amount.ends_with(' ')) amount.remove_suffix(1);
   const auto value = read_number(amount);
   if (!value || *value < 0) {
-    return std::unexpected(
-        fmt::format("'{}' does not begin with a number that is not negative", text));
+    return std::unexpected("behind the sign must stand a number of 0 or more");
   }
   std::optional<double> factor;
   switch (kind) {
     case Kind::number:
-      if (!unit.empty()) return std::unexpected(fmt::format("it is a number without '{}'", unit));
+      if (!unit.empty())
+        return std::unexpected(fmt::format("it is a mere number, without '{}'", unit));
       factor = 1;
       break;
     case Kind::time:
@@ -201,6 +201,10 @@ std::string_view trim(std::string_view text) {
 }
 
 std::expected<Expectation, std::string> parse_one(std::string_view text) {
+  if (text.empty()) {
+    return std::unexpected(
+        "an expectation is missing; one is 'p99<50ms', two are 'p99<50ms,lost=0'");
+  }
   Expectation result;
   result.text = text;
   const auto at = text.find_first_of("<=>");
@@ -222,7 +226,7 @@ std::expected<Expectation, std::string> parse_one(std::string_view text) {
   result.name = trim(text.substr(0, at));
   const auto kind = kind_of(result.name);
   if (!kind) {
-    std::string names = "p50 (any p), max, mean";
+    std::string names = "p50 (or any up to p100), max, mean";
     for (const Quantity& quantity : kQuantities) names += fmt::format(", {}", quantity.name);
     return std::unexpected(fmt::format("'{}' is none of {}", result.name, names));
   }

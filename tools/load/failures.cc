@@ -19,14 +19,21 @@ bool is_expected(const LoadOptions& options, std::string_view name) {
 
 void add_stream_failures(const LoadOptions& options, const LoadResult& result,
                          std::vector<std::string>& failures) {
-  const std::string& why = result.refusals.first;
-  if (result.connected < options.subscribe.count && !is_expected(options, "connected")) {
-    failures.push_back(fmt::format("{} of {} subscribers connected{}{}", result.connected,
-                                   options.subscribe.count, why.empty() ? "" : ": ", why));
-  }
-  if (result.refused > 0 && !is_expected(options, "refused")) {
-    failures.push_back(
-        fmt::format("{} refused: {}", result.refused, readable_kinds(result.refusals)));
+  const bool too_few =
+      result.connected < options.subscribe.count && !is_expected(options, "connected");
+  const bool refused = result.refused > 0 && !is_expected(options, "refused");
+  if (too_few || refused) {
+    std::string text;
+    if (too_few) {
+      text = fmt::format("{} of {} subscribers connected", readable_count(result.connected),
+                         readable_count(options.subscribe.count));
+    }
+    if (refused) {
+      text += fmt::format("{}{} refused ({})", too_few ? ", " : "", readable_count(result.refused),
+                          readable_kinds(result.refusals));
+    }
+    const std::string& why = result.refusals.first;
+    failures.push_back(why.empty() ? text : fmt::format("{}: {}", text, why));
   }
   if (result.unanswered.count() > 0 && !is_expected(options, "connected")) {
     failures.push_back("no answer: " + readable_wait(result.unanswered));

@@ -5,13 +5,25 @@
 
 #include <fmt/format.h>
 
+#include "tools/load/readable.h"
+
 namespace tocsin::load {
 namespace {
+
+char to_lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
 
 template <typename Number>
 bool read_number(std::string_view text, Number& value) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   return error == std::errc() && end == text.data() + text.size();
+}
+
+// They say where a request ends.
+bool is_body_field(std::string name) {
+  std::ranges::transform(name, name.begin(), to_lower);
+  return name == "content-length" || name == "transfer-encoding";
 }
 
 }  // namespace
@@ -20,8 +32,8 @@ std::expected<std::uint64_t, std::string> parse_whole(std::string_view text, std
                                                       std::uint64_t max) {
   std::uint64_t value = 0;
   if (!read_number(text, value) || value < min || value > max) {
-    return std::unexpected(
-        fmt::format("takes a whole number from {} to {}, not '{}'", min, max, text));
+    return std::unexpected(fmt::format("takes a whole number from {} to {}, not '{}'",
+                                       readable_count(min), readable_count(max), text));
   }
   return value;
 }
@@ -29,7 +41,8 @@ std::expected<std::uint64_t, std::string> parse_whole(std::string_view text, std
 std::expected<double, std::string> parse_real(std::string_view text, double max) {
   double value = 0;
   if (!read_number(text, value) || !(value >= 0 && value <= max)) {  // NaN compares false
-    return std::unexpected(fmt::format("takes a number from 0 to {}, not '{}'", max, text));
+    return std::unexpected(fmt::format("takes a number from 0 to {}, not '{}'",
+                                       readable_count(static_cast<std::uint64_t>(max)), text));
   }
   return value;
 }
@@ -47,6 +60,10 @@ std::expected<net::HeaderField, std::string> parse_header_field(std::string_view
   }
   if (!net::is_header_field(field)) {
     return std::unexpected(fmt::format("takes 'Name: value', not '{}'", text));
+  }
+  if (is_body_field(field.name)) {
+    return std::unexpected(
+        fmt::format("{}: what says how long a body is, is the generator's own", field.name));
   }
   return field;
 }
@@ -69,12 +86,14 @@ std::expected<std::string, std::string> unescape(std::string_view text) {
 }
 
 std::expected<std::vector<int>, std::string> parse_statuses(std::string_view text) {
+  const std::string_view all = text;
   std::vector<int> statuses;
   for (;;) {
     const auto comma = std::min(text.find(','), text.size());
     int status = 0;
     if (!read_number(text.substr(0, comma), status) || status < 200 || status > 599) {
-      return std::unexpected("takes HTTP statuses from 200 to 599 with commas: 200,204");
+      return std::unexpected(
+          fmt::format("takes HTTP statuses from 200 to 599 with commas (200,204), not '{}'", all));
     }
     statuses.push_back(status);
     if (comma == text.size()) return statuses;
@@ -85,9 +104,7 @@ std::expected<std::vector<int>, std::string> parse_statuses(std::string_view tex
 std::expected<net::Url, std::string> parse_target(std::string_view text) {
   constexpr std::string_view kHttps = "https://";
   std::string scheme(text.substr(0, kHttps.size()));
-  std::ranges::transform(scheme, scheme.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
+  std::ranges::transform(scheme, scheme.begin(), to_lower);
   if (scheme == kHttps) {
     return std::unexpected(
         "https is not supported by the load generator; name the http port behind what ends TLS");

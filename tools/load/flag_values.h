@@ -1,5 +1,5 @@
-// What stands behind the flags of `tocsin load`, read from text. Every error is a sentence that
-// goes on behind the flag's name: "takes a number from 0 to 1, not 'x'".
+// What stands behind the flags of `tocsin load`, read from text. Every error goes on behind the
+// flag's name and a colon: "takes a number from 0 to 1, not 'x'".
 #pragma once
 
 #include <cstdint>

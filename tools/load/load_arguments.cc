@@ -13,7 +13,9 @@
 #include "net/cores.h"
 #include "tools/load/flag_values.h"
 #include "tools/load/payload.h"
+#include "tools/load/readable.h"
 #include "tools/load/recipes.h"
+#include "tools/load/request_template.h"
 #include "tools/load/scenarios.h"
 
 namespace tocsin::load {
@@ -36,7 +38,10 @@ std::expected<Words, std::string> read_words(const std::vector<std::string>& wor
   for (const std::string& word : words) {
     // Scenarios are single words; anything with one of these is meant as an address.
     bool& has = word.find_first_of(":/.") == std::string::npos ? has_scenario : has_url;
-    if (has) return std::unexpected(fmt::format("'{}': takes one SCENARIO and one URL", word));
+    if (has) {
+      return std::unexpected(fmt::format("'{}' is a second {}; there can be one", word,
+                                         &has == &has_url ? "URL" : "SCENARIO"));
+    }
     has = true;
     if (&has == &has_url) {
       result.url = word;
@@ -57,7 +62,7 @@ std::string apply_flags(const std::vector<std::pair<Flag, std::string>>& given,
                         LoadOptions& options) {
   for (const auto& [flag, value] : given) {
     if (std::string fault = flag.apply(options, value); !fault.empty()) {
-      return fmt::format("{} {}", flag.long_name(), fault);
+      return fmt::format("{}: {}", flag.shown_names(), fault);
     }
   }
   return {};
@@ -66,7 +71,10 @@ std::string apply_flags(const std::vector<std::pair<Flag, std::string>>& given,
 // Flags that take their meaning from others, or have none beside them.
 std::string settle_publishing(const LoadArguments& arguments, LoadOptions& o) {
   PublisherOptions& p = o.publish;
-  if (arguments.has("--no-publish")) p.mode = PublishMode::none;
+  if (arguments.has("--no-publish")) {
+    p.mode = PublishMode::none;
+    if (arguments.has("--rate")) return "--rate: --no-publish says that nothing is published";
+  }
   // One bound stands for both: `--duration 60` is not to end after the scenario's 100 events.
   if (arguments.has("--duration") && p.duration_s > 0 && !arguments.has("--events")) p.events = 0;
   if (arguments.has("--events") && p.events > 0 && !arguments.has("--duration")) p.duration_s = 0;
@@ -100,8 +108,11 @@ std::string settle_publishing(const LoadArguments& arguments, LoadOptions& o) {
 
 std::string check_course(const LoadArguments& arguments, const LoadOptions& o) {
   const SubscriberOptions& s = o.subscribe;
-  if (o.warmup > s.count) return "--warmup: more than --subscribers";
-  if (o.drain_s <= 0) return "--drain takes more than 0 seconds";
+  if (o.warmup > s.count) {
+    return fmt::format("--warmup: {} of {} subscribers (-n) are more than there are",
+                       readable_count(o.warmup), readable_count(s.count));
+  }
+  if (o.drain_s <= 0) return "--drain: takes more than 0 seconds";
   const bool by_rate = o.publish.mode == PublishMode::rate;
   if (s.churn_per_s > 0 && !by_rate) return "--churn needs --rate";
   if (s.herd_after_s > 0 && !by_rate) return "--herd-after needs --rate";
@@ -115,9 +126,9 @@ std::string check_course(const LoadArguments& arguments, const LoadOptions& o) {
     return "--herd-after: publishing is over by then, see --duration";
   }
   if ((o.scenario == Scenario::replay) != (o.publish.history > 0)) {
-    return "--history: replay, and nothing else, has events that were published before";
+    return "--history: the scenario replay, and no other, publishes events before anybody connects";
   }
-  if (o.report_path == "-") return "--report takes a file";
+  if (o.report_path == "-") return "--report: takes a file, not '-'";
   return {};
 }
 
@@ -141,8 +152,9 @@ bool mentions_topic(const net::Url& url, const net::HeaderList& headers) {
 std::string check_templates(const LoadOptions& o) {
   const PublishTemplate& request = o.publish.request;
   const bool publishes = o.publish.mode != PublishMode::none || o.publish.history > 0;
-  if (publishes && request.item.find("{data}") == std::string::npos) {
-    return "--publish-item lacks {data}: what arrives could not be checked";
+  if (publishes) {
+    const auto compiled = RequestTemplate::compile(request, o.publish.batch);
+    if (!compiled) return compiled.error();
   }
   if (o.workload.topics > 1) {
     if (!mentions_topic(o.subscribe.url, o.subscribe.headers)) {
@@ -155,7 +167,7 @@ std::string check_templates(const LoadOptions& o) {
   }
   const std::uint64_t lanes = std::max<std::uint64_t>(o.workload.topics, o.publish.connections);
   if (lanes > kMaxLanes) {
-    return fmt::format("--topics: more than {} topics or publishers", kMaxLanes);
+    return fmt::format("--topics: more than {} topics or publishers", readable_count(kMaxLanes));
   }
   return {};
 }
@@ -170,9 +182,9 @@ std::string settle_threads(const Machine& machine, SubscriberOptions& s) {
   }
   if (s.threads < needed) {
     return fmt::format(
-        "--threads: {} subscribers on {} threads need more descriptors than the {} "
-        "of RLIMIT_NOFILE for each thread; use --threads {}",
-        s.count, s.threads, machine.descriptors, needed);
+        "--threads: {} are too few for {} subscribers, as a thread has {} descriptors "
+        "(RLIMIT_NOFILE); use --threads {}",
+        s.threads, readable_count(s.count), readable_count(machine.descriptors), needed);
   }
   s.threads = std::min(s.threads, s.count);
   return {};
@@ -199,9 +211,11 @@ void settle_sources(const Machine& machine, SubscriberOptions& s,
   const std::uint64_t addresses = s.sources.is_empty() ? 1 : s.sources.count();
   if (s.count > addresses * machine.ports) {
     warnings.push_back(fmt::format(
-        "{} subscribers from {} address(es), each of which has {} ports (ip_local_port_range): the "
-        "last ones will fail; name more with --source",
-        s.count, addresses, machine.ports));
+        "{} subscribers from {}, with {} ports each (ip_local_port_range): the last ones will "
+        "fail; name more with --source",
+        readable_count(s.count),
+        addresses == 1 ? "one address" : readable_count(addresses) + " addresses",
+        readable_count(machine.ports)));
   }
 }
 

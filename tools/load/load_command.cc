@@ -4,9 +4,12 @@
 #include <signal.h>
 #include <time.h>
 
+#include <array>
 #include <atomic>
+#include <cerrno>
 #include <condition_variable>
 #include <cstdio>
+#include <cstring>
 #include <fstream>
 #include <functional>
 #include <memory>
@@ -73,7 +76,7 @@ class Interruption {
 std::string write_file(const std::string& path, const std::string& text) {
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
   file << text;
-  if (!file.flush()) return fmt::format("cannot write {}", path);
+  if (!file.flush()) return fmt::format("cannot write {}: {}", path, std::strerror(errno));
   return {};
 }
 
@@ -105,9 +108,13 @@ std::vector<std::string> own_command_line() {
 
 // A run of an hour is not to end in a file that cannot be written.
 std::string check_files(const LoadOptions& options) {
-  for (const std::string& path : {options.json_path, options.report_path}) {
+  const std::array<std::pair<std::string_view, const std::string&>, 2> files{
+      {{"--json", options.json_path}, {"--report", options.report_path}}};
+  for (const auto& [flag, path] : files) {
     if (path.empty() || path == "-") continue;
-    if (!std::ofstream(path, std::ios::app)) return fmt::format("cannot write {}", path);
+    if (!std::ofstream(path, std::ios::app)) {
+      return fmt::format("{}: cannot write {}: {}", flag, path, std::strerror(errno));
+    }
   }
   return {};
 }

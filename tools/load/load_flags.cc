@@ -87,7 +87,7 @@ std::string apply_io(LoadOptions& options, const std::string& text) {
 // A topic's name stands in URLs, forms and JSON; of these characters none needs escaping there.
 std::string apply_topic(LoadOptions& options, const std::string& text) {
   if (text.size() > 128 || !is_plain_name(text)) {
-    return "takes up to 128 letters, digits and - . _ ~ / :";
+    return fmt::format("takes up to 128 letters, digits and - . _ ~ / : and not '{}'", text);
   }
   options.workload.topic_prefix = text;
   return {};
@@ -95,7 +95,7 @@ std::string apply_topic(LoadOptions& options, const std::string& text) {
 
 std::string apply_resume_by(LoadOptions& options, const std::string& text) {
   if (!is_plain_name(text)) {
-    return "takes 'header' or the name of a query parameter";
+    return fmt::format("takes 'header' or the name of a query parameter, not '{}'", text);
   }
   options.subscribe.resume_by = text;
   return {};
@@ -137,13 +137,18 @@ std::string apply_expect(LoadOptions& options, const std::string& text) {
 
 std::string apply_method(LoadOptions& options, const std::string& text) {
   const bool is_word = std::ranges::all_of(text, [](char c) { return c >= 'A' && c <= 'Z'; });
-  if (text.empty() || text.size() > 16 || !is_word) return "takes POST, PUT or the like";
+  if (text.empty() || text.size() > 16 || !is_word) {
+    return fmt::format("takes POST, PUT or the like, not '{}'", text);
+  }
   options.publish.request.method = text;
   return {};
 }
 
 std::string apply_type(LoadOptions& options, const std::string& text) {
-  if (!net::is_header_field({"Content-Type", text})) return "is no header field's value";
+  if (text.empty()) return "must not be empty";
+  if (!net::is_header_field({"Content-Type", text})) {
+    return fmt::format("'{}' cannot stand in a header", text);
+  }
   options.publish.request.content_type = text;
   return {};
 }
@@ -306,6 +311,12 @@ void add_result_flags(std::vector<Flag>& flags) {
 
 std::string_view Flag::long_name() const {
   return names.substr(names.rfind(',') + 1);  // npos + 1 is 0
+}
+
+std::string Flag::shown_names() const {
+  const std::size_t comma = names.find(',');
+  if (comma == std::string_view::npos) return std::string(names);
+  return fmt::format("{}, {}", names.substr(0, comma), names.substr(comma + 1));
 }
 
 std::vector<Flag> common_flags() {

@@ -15,11 +15,12 @@ struct Flag {
   std::string_view group;  // heading in --help
   std::string_view value;  // what it takes, with its unit; empty: a switch
   std::string_view help;   // with the default
-  // Nothing, or what is wrong with the value, without the flag's name.
+  // Nothing, or what is wrong with the value, to stand behind the flag's name and a colon.
   std::function<std::string(LoadOptions&, const std::string& value)> apply;
   bool is_repeatable = false;
 
   [[nodiscard]] std::string_view long_name() const;
+  [[nodiscard]] std::string shown_names() const;  // "-n, --subscribers"
 };
 
 // Flags that stand above what a scenario says, in the order of --help.

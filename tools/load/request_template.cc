@@ -31,16 +31,15 @@ std::string check(const PublishTemplate& source, bool data_in_target, std::uint3
     if (!net::is_header_field(field)) {
       return "the header \"" + field.name + ": " + field.value + "\" is malformed";
     }
-    if (is_named(field, "Content-Length") || is_named(field, "Transfer-Encoding")) {
-      return "the header " + field.name + " is the generator's own";
-    }
   }
   const bool bodyless = source.method == "GET" || source.method == "HEAD";
   if (!data_in_target && bodyless) {
-    return "a " + source.method + " has no body, so its URL must contain {data}";
+    return "a " + source.method + " has no body, so {data} must stand in --publish-url";
   }
   if (!data_in_target && source.item.find(kData) == std::string::npos) {
-    return "{data} stands neither in the item nor in the URL";
+    return "{data} stands neither in --publish-item nor in --publish-url: what arrives could not "
+           "be "
+           "checked";
   }
   if (data_in_target && batch > 1) {
     return "with {data} in the URL a request carries one event, not " + std::to_string(batch);

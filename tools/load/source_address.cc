@@ -21,7 +21,7 @@ struct Bounds {
 using Parsed = std::expected<Bounds, std::string>;
 
 std::unexpected<std::string> fail(std::string_view text, std::string_view why) {
-  return std::unexpected("source address \"" + std::string(text) + "\": " + std::string(why));
+  return std::unexpected("'" + std::string(text) + "'" + std::string(why));
 }
 
 std::optional<std::uint32_t> read_address(std::string_view text) {
@@ -32,16 +32,17 @@ std::optional<std::uint32_t> read_address(std::string_view text) {
 
 Parsed read_network(std::string_view text, std::size_t slash) {
   const auto address = read_address(text.substr(0, slash));
-  if (!address) return fail(text, "what stands before the '/' is no IPv4 address");
+  if (!address) return fail(text, ": what stands before the '/' is no IPv4 address");
   const std::string_view digits = text.substr(slash + 1);
   unsigned bits = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), bits);
   if (error != std::errc() || end != digits.data() + digits.size() || bits > 32) {
-    return fail(text, "what stands behind the '/' must be a number from 0 to 32");
+    return fail(text, ": what stands behind the '/' must be a number from 0 to 32");
   }
   const std::uint32_t hosts = bits == 0 ? ~0U : (1U << (32 - bits)) - 1;
   if ((*address & hosts) != 0) {
-    return fail(text, "the address has bits set behind the first " + std::to_string(bits));
+    return fail(
+        text, " is no network: the address has bits set behind the first " + std::to_string(bits));
   }
   if (bits >= 31) return Bounds{*address, *address + hosts};
   // Without the network's own address and its broadcast address: bind(2) refuses them as sources.
@@ -49,19 +50,19 @@ Parsed read_network(std::string_view text, std::size_t slash) {
 }
 
 Parsed read_range(std::string_view text) {
-  if (text.empty()) return fail(text, "an address is missing");
+  if (text.empty()) return std::unexpected(std::string("an address is missing"));
   if (const auto slash = text.find('/'); slash != std::string_view::npos) {
     return read_network(text, slash);
   }
   const auto dash = text.find('-');
   const auto first = read_address(text.substr(0, dash));
   if (!first) {
-    return fail(text, "no IPv4 address, range (127.0.0.1-127.0.0.9) or network (127.0.0.0/8)");
+    return fail(text, " is no IPv4 address, range (127.0.0.1-127.0.0.9) or network (127.0.0.0/8)");
   }
   if (dash == std::string_view::npos) return Bounds{*first, *first};
   const auto last = read_address(text.substr(dash + 1));
-  if (!last) return fail(text, "what stands behind the '-' is no IPv4 address");
-  if (*last < *first) return fail(text, "the range ends before it begins");
+  if (!last) return fail(text, ": what stands behind the '-' is no IPv4 address");
+  if (*last < *first) return fail(text, ": the range ends before it begins");
   return Bounds{*first, *last};
 }
 
@@ -76,7 +77,7 @@ std::expected<SourceAddresses, std::string> SourceAddresses::parse(std::string_v
     if (!bounds) return std::unexpected(bounds.error());
     // 0.0.0.0/8 is "this network"; 224.0.0.0 and above are multicast and reserved (RFC 6890).
     if (bounds->first < 0x01000000 || bounds->last >= 0xe0000000) {
-      return fail(part, "only 1.0.0.0 to 223.255.255.255 can be the address of a connection");
+      return fail(part, ": only 1.0.0.0 to 223.255.255.255 can be the address of a connection");
     }
     addresses.ranges_.push_back({bounds->first, bounds->last - bounds->first + 1});
     if (comma == std::string_view::npos) return addresses;

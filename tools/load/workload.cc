@@ -5,14 +5,18 @@
 #include <cmath>
 #include <optional>
 
+#include <fmt/format.h>
+
 #include "proto/assert.h"
 #include "tools/load/payload.h"
+#include "tools/load/readable.h"
 
 namespace tocsin::load {
 namespace {
 
+// "'3' is too small: ...".
 std::unexpected<std::string> fail(std::string_view text, std::string_view why) {
-  return std::unexpected("size \"" + std::string(text) + "\": " + std::string(why));
+  return std::unexpected(fmt::format("'{}'{}", text, why));
 }
 
 template <typename Number>
@@ -33,15 +37,19 @@ std::expected<Sizes, std::string> read_sizes(std::string_view text) {
   const auto first = read_number<std::size_t>(text.substr(0, dash));
   const auto last =
       dash == std::string_view::npos ? first : read_number<std::size_t>(text.substr(dash + 1));
-  if (!first || !last) return fail(text, "no number of bytes (200) or range of them (100-2000)");
+  if (!first || !last) {
+    return fail(text, " is neither a number of bytes (200) nor a range of them (100-2000)");
+  }
   if (*first < kPayloadHead) {
-    return fail(text, "the smallest event that can be checked has " + std::to_string(kPayloadHead) +
-                          " bytes");
+    return fail(text,
+                fmt::format(" is too small: an event that can be checked has at least {} bytes",
+                            kPayloadHead));
   }
   if (*first > kMaxPayload || *last > kMaxPayload) {
-    return fail(text, "the largest event has " + std::to_string(kMaxPayload) + " bytes");
+    return fail(text, fmt::format(" is too large: an event has at most {} bytes",
+                                  readable_count(kMaxPayload)));
   }
-  if (*last < *first) return fail(text, "the range ends before it begins");
+  if (*last < *first) return fail(text, ": the range ends before it begins");
   return Sizes{*first, *last};
 }
 
@@ -65,11 +73,11 @@ std::expected<SizeDistribution, std::string> SizeDistribution::parse(std::string
     if (colon != std::string_view::npos) {
       const auto given = read_number<double>(part.substr(colon + 1));
       if (!given || !std::isfinite(*given) || *given <= 0) {
-        return fail(part, "the weight behind the ':' must be a number above 0");
+        return fail(part, ": the weight behind the ':' must be a number above 0");
       }
       weight = *given;
     } else if (several) {
-      return fail(part, "each of several sizes needs a weight (200:0.9,4000:0.1)");
+      return fail(part, " lacks a weight, as each of several sizes needs one (200:0.9,4000:0.1)");
     }
     sum += weight;
     result.choices_.push_back({sizes->first, sizes->last, sum});

@@ -47,10 +47,14 @@ TEST(Failures, RefusedStreamsAreToldByKind) {
   run.result.refusals.add({"status 503", "HTTP/1.1 503 Busy"});
   run.result.refusals.add({"status 404", "HTTP/1.1 404 Not Found"});
   run.result.refusals.add({"status 503", "HTTP/1.1 503 Busy again"});
-  EXPECT_THAT(run.failures(), ElementsAre("7 of 10 subscribers connected: HTTP/1.1 503 Busy",
-                                          "3 refused: 1 x status 404, 2 x status 503"));
+  EXPECT_THAT(run.failures(),
+              ElementsAre("7 of 10 subscribers connected, 3 refused (1 x status 404, 2 x status "
+                          "503): HTTP/1.1 503 Busy"));
   run.expect("connected>=7");
-  EXPECT_THAT(run.failures(), ElementsAre("3 refused: 1 x status 404, 2 x status 503"));
+  EXPECT_THAT(run.failures(), ElementsAre("3 refused (1 x status 404, 2 x status 503): "
+                                          "HTTP/1.1 503 Busy"));
+  run.expect("refused<5");
+  EXPECT_THAT(run.failures(), ElementsAre("7 of 10 subscribers connected: HTTP/1.1 503 Busy"));
   run.expect("connected>=7,refused<5");
   EXPECT_THAT(run.failures(), IsEmpty());
 }

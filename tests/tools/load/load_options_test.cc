@@ -190,8 +190,15 @@ TEST(LoadOptions, EveryNumberIsChecked) {
   EXPECT_THAT(fault_of({"-n", "1", "-n", "2"}), HasSubstr("--subscribers"));
 }
 
+void expect_faults(const std::vector<std::pair<Words, std::string>>& cases) {
+  for (const auto& [words, fault] : cases) {
+    EXPECT_THAT(fault_of(words), HasSubstr(fault)) << ::testing::PrintToString(words);
+    EXPECT_THAT(fault_of(words), ::testing::Not(HasSubstr("\n"))) << "one line";
+  }
+}
+
 TEST(LoadOptions, WhatContradictsIsRefused) {
-  const std::vector<std::pair<Words, std::string>> cases = {
+  expect_faults({
       {{"--poisson"}, "--poisson needs --rate"},
       {{"saturate", "--burst", "2"}, "--burst needs --rate"},
       {{"--ahead", "5"}, "--ahead"},
@@ -203,44 +210,64 @@ TEST(LoadOptions, WhatContradictsIsRefused) {
       {{"trickle", "--herd-share", "0.5"}, "--herd-share needs --herd-after"},
       {{"trickle", "--slow-rate", "5"}, "--slow-rate needs --slow-share"},
       {{"herd", "--herd-after", "20"}, "--herd-after"},
-      {{"-n", "5", "--warmup", "6"}, "--warmup"},
+      {{"-n", "5", "--warmup", "6"}, "--warmup: 6 of 5 subscribers"},
+      {{"trickle", "--no-publish", "--rate", "5"}, "--rate: --no-publish"},
       {{"idle", "--duration", "5"}, "--duration"},
       {{"broadcast", "--history", "5"}, "--history"},
       {{"replay", "--history", "0"}, "--history"},
       {{"replay", "--events", "5"}, "--events"},
-      {{"--report", "-"}, "--report"},
+      {{"--report", "-"}, "--report: takes a file, not '-'"},
+      {{"idle", "churn"}, "'churn' is a second SCENARIO"},
+      {{"http://a", "http://b"}, "'http://b' is a second URL"},
       {{"--drain", "0"}, "--drain"},
       {{"--topics", "2", "http://h/fixed"}, "--topics"},
       {{"--topics", "2", "--publish-url", "http://h/fixed"}, "--topics"},
       {{"--publish-item", "{\"x\":1}"}, "--publish-item"},
+  });
+}
+
+TEST(LoadOptions, BadValuesAreExplained) {
+  expect_faults({
       {{"--publishers", "0"}, "--publishers"},
       {{"--topics", std::to_string(kMaxLanes + 1ULL)}, "--topics"},
-      {{"--size", std::to_string(kPayloadHead - 1)}, "--size"},
-      {{"--size", "x"}, "--size"},
+      {{"--size", std::to_string(kPayloadHead - 1)}, "--size: '60' is too small: an event that"},
+      {{"--size", "9999999"}, "--size: '9999999' is too large: an event has at most 1,048,576"},
+      {{"--size", "x"}, "--size: 'x' is neither a number of bytes (200) nor a range"},
+      {{"--size", "200-100"}, "--size: '200-100': the range ends before it begins"},
+      {{"--size", "100,200:1"}, "--size: '100' lacks a weight"},
+      {{"--size", "100:0"}, "--size: '100:0': the weight behind the ':'"},
       {{"--io", "select"}, "--io"},
       {{"--topic", "a b"}, "--topic"},
       {{"--topic", ""}, "--topic"},
-      {{"--source", "::1"}, "--source"},
+      {{"--source", "::1"}, "--source: '::1' is no IPv4 address, range"},
+      {{"--source", "127.0.0.1,"}, "--source: an address is missing"},
+      {{"--source", "127.0.0.1/8"}, "--source: '127.0.0.1/8' is no network"},
+      {{"--source", "224.0.0.1"}, "--source: '224.0.0.1': only 1.0.0.0 to"},
+      {{"-n", "0"}, "-n, --subscribers: takes a whole number from 1 to 10,000,000, not '0'"},
+      {{"--rate", "1e9"}, "--rate: takes a number from 0 to 100,000,000, not '1e9'"},
+      {{"--header", "content-LENGTH: 3"}, "--header: content-LENGTH: what says how long a body is"},
+      {{"--publish-header", "Transfer-Encoding: chunked"}, "--publish-header: Transfer-Encoding:"},
+      {{"--publish-method", "GET"}, "{data} must stand in --publish-url"},
+      {{"--publish-type", ""}, "--publish-type: must not be empty"},
       {{"--header", "no colon"}, "--header"},
       {{"--header", "A: b\r\nC: d"}, "--header"},
       {{"--resume-by", "a&b"}, "--resume-by"},
       {{"--recipe", "nonsense"}, "--recipe: unknown 'nonsense'"},
       {{"saturate", "--recipe", "nchan", "--batch", "2"}, "--batch: nchan"},
-      {{"--publish-url", "https://h/"}, "--publish-url https"},
+      {{"--publish-url", "https://h/"}, "--publish-url: https"},
       {{"--publish-ok", "200,x"}, "--publish-ok"},
       {{"--publish-ok", "99"}, "--publish-ok"},
       {{"--publish-method", "post"}, "--publish-method"},
       {{"--publish-type", "a\nb"}, "--publish-type"},
       {{"--publish-item", "\\x{data}"}, "--publish-item"},
       {{"--pid", "0"}, "--pid"},
-      {{"--pid", "2147483647"}, "--pid there is no process"},
-      {{"--expect", "p99"}, "--expect"},
+      {{"--pid", "2147483647"}, "--pid: there is no process"},
+      {{"--expect", "p99"}, "--expect: 'p99' lacks one of"},
+      {{"--expect", "p99<"}, "--expect: 'p99<': behind the sign must stand a number"},
+      {{"--expect", "p99<5ms,"}, "--expect: an expectation is missing"},
+      {{"--expect", "lost<3ms"}, "--expect: 'lost<3ms': it is a mere number"},
       {{"--no-such-flag"}, "--no-such-flag"},
-  };
-  for (const auto& [words, fault] : cases) {
-    EXPECT_THAT(fault_of(words), HasSubstr(fault)) << ::testing::PrintToString(words);
-    EXPECT_THAT(fault_of(words), ::testing::Not(HasSubstr("\n"))) << "one line";
-  }
+  });
 }
 
 TEST(LoadOptions, ThreadsFollowCoresAndDescriptors) {

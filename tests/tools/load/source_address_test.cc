@@ -78,7 +78,7 @@ TEST(SourceAddresses, BadTextIsExplained) {
   const std::map<std::string, std::string> cases = {
       {"", "an address is missing"},
       {"127.0.0.1,", "an address is missing"},
-      {"localhost", "\"localhost\": no IPv4 address"},
+      {"localhost", "'localhost' is no IPv4 address"},
       {"::1", "no IPv4 address"},
       {"127.0.0", "no IPv4 address"},
       {"127.0.0.1-", "behind the '-' is no IPv4 address"},
@@ -89,7 +89,7 @@ TEST(SourceAddresses, BadTextIsExplained) {
       {"127.0.0.1/8", "bits set behind the first 8"},
       {"0.0.0.0/0", "only 1.0.0.0 to 223.255.255.255"},
       {"223.0.0.0-224.0.0.1", "only 1.0.0.0 to 223.255.255.255"},
-      {"127.0.0.1,10.0.0.256", "\"10.0.0.256\""},
+      {"127.0.0.1,10.0.0.256", "'10.0.0.256'"},
   };
   for (const auto& [text, why] : cases) {
     const auto result = SourceAddresses::parse(text);

@@ -57,21 +57,21 @@ TEST(SizeDistribution, ChoicesByTheirWeights) {
 TEST(SizeDistribution, BadTextIsExplained) {
   const std::string least = std::to_string(kPayloadHead);
   const std::map<std::string, std::string> cases = {
-      {"", "no number of bytes"},
-      {"abc", "\"abc\": no number of bytes"},
-      {"200B", "no number of bytes"},
-      {"100-", "no number of bytes"},
-      {"-100", "no number of bytes"},
-      {std::to_string(kPayloadHead - 1), "the smallest event that can be checked has " + least},
-      {"10-200", "the smallest event that can be checked has " + least},
-      {"1048577", "the largest event has 1048576 bytes"},
-      {"100-1048577", "the largest event has 1048576 bytes"},
+      {"", "neither a number of bytes"},
+      {"abc", "'abc' is neither a number of bytes"},
+      {"200B", "neither a number of bytes"},
+      {"100-", "neither a number of bytes"},
+      {"-100", "neither a number of bytes"},
+      {std::to_string(kPayloadHead - 1), "an event that can be checked has at least " + least},
+      {"10-200", "an event that can be checked has at least " + least},
+      {"1048577", "an event has at most 1,048,576 bytes"},
+      {"100-1048577", "an event has at most 1,048,576 bytes"},
       {"300-200", "ends before it begins"},
       {"200:0", "a number above 0"},
       {"200:x", "a number above 0"},
       {"200:inf", "a number above 0"},
-      {"200:1,", "no number of bytes"},
-      {"200:1,300", "each of several sizes needs a weight"},
+      {"200:1,", "neither a number of bytes"},
+      {"200:1,300", "lacks a weight"},
   };
   for (const auto& [text, why] : cases) {
     const auto result = SizeDistribution::parse(text);
