@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -65,5 +66,6 @@ class Poller {
 // is io_uring, or epoll where the kernel refuses it. The error is a sentence for a person.
 [[nodiscard]] std::expected<std::unique_ptr<Poller>, std::string> make_poller(IoKind kind,
                                                                               int wake_fd);
+using PollerMaker = std::function<decltype(make_poller)>;
 
 }  // namespace tocsin::load

@@ -100,7 +100,7 @@ void Receiver::Impl::run() {
   if (wake_fd > 3) close_range(3, wake_fd - 1, 0);
   close_range(wake_fd + 1, ~0U, 0);
 
-  auto poller = make_poller(options_.subscribe.io, wake_fd_);
+  auto poller = setup_.make_poller(options_.subscribe.io, wake_fd_);
   if (poller) {
     poller_ = std::move(*poller);
     io_name_ = poller_->name();

@@ -13,6 +13,7 @@
 #include "tools/load/load_options.h"
 #include "tools/load/load_result.h"
 #include "tools/load/payload.h"
+#include "tools/load/poller.h"
 #include "tools/load/refusal.h"
 
 namespace tocsin::load {
@@ -58,6 +59,7 @@ struct ReceiverSetup {
   std::uint32_t first_index = 0;               // of its first subscriber, over all receivers
   std::uint32_t count = 0;
   double connects_per_s = 0;  // its share; 0: as fast as it goes
+  PollerMaker make_poller = load::make_poller;
 };
 
 // All public functions may be called from the thread that made it, while it runs.
