@@ -17,6 +17,7 @@
 
 #include "net/clock.h"
 #include "net/cores.h"
+#include "net/descriptor_table.h"
 #include "net/listener.h"
 #include "net/log.h"
 #include "net/server_state.h"
@@ -26,14 +27,6 @@
 
 namespace tocsin::net {
 namespace {
-
-// ThreadSanitizer follows descriptors by their number in the whole process: it would take those of
-// two tables for one, and see races that are none.
-#ifdef __SANITIZE_THREAD__
-constexpr bool kOwnDescriptors = false;
-#else
-constexpr bool kOwnDescriptors = true;
-#endif
 
 std::uint64_t random_number() {
   std::random_device device;
@@ -106,7 +99,7 @@ Server::ShardThread::Ready Server::ShardThread::prepare(
     ::pthread_setaffinity_np(::pthread_self(), sizeof(set), &set);
   }
   // A table of its own: no lock shared with the other shards, no synchronize_rcu when it grows.
-  if (kOwnDescriptors && ::unshare(CLONE_FILES) != 0) {
+  if (kOwnDescriptorTables && ::unshare(CLONE_FILES) != 0) {
     log::warning("shards share one descriptor table", {{"error", std::strerror(errno)}});
   }
   auto made = make_io(options.io, wake_fd);

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <utility>
 
+#include "net/descriptor_table.h"
 #include "proto/assert.h"
 #include "tools/load/receiver_impl.h"
 
@@ -93,12 +94,13 @@ void Receiver::Impl::stop() {
 }
 
 void Receiver::Impl::run() {
-  // A table of its own: RLIMIT_NOFILE then limits a receiver, not the process. What the process had
-  // open is not this thread's business, and copies of it would stay open in here.
-  TOCSIN_ASSERT(unshare(CLONE_FILES) == 0);
-  const auto wake_fd = static_cast<unsigned>(wake_fd_);
-  if (wake_fd > 3) close_range(3, wake_fd - 1, 0);
-  close_range(wake_fd + 1, ~0U, 0);
+  if (net::kOwnDescriptorTables) {
+    TOCSIN_ASSERT(unshare(CLONE_FILES) == 0);
+    // What the process had open is not this thread's business, and copies of it would stay open.
+    const auto wake_fd = static_cast<unsigned>(wake_fd_);
+    if (wake_fd > 3) close_range(3, wake_fd - 1, 0);
+    close_range(wake_fd + 1, ~0U, 0);
+  }
 
   auto poller = setup_.make_poller(options_.subscribe.io, wake_fd_);
   if (poller) {

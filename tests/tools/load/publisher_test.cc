@@ -14,6 +14,7 @@
 namespace tocsin::load {
 namespace {
 
+using ::testing::AnyOf;
 using ::testing::HasSubstr;
 
 TEST(Publisher, PublishesSoManyEventsInOrder) {
@@ -146,7 +147,8 @@ TEST(Publisher, ServerThatGoesAwayEndsTheRun) {
   Bench bench(server);
   bench.options.publish.events = 0;
   const PublishResult result = bench.run();
-  EXPECT_THAT(result.error, HasSubstr("cannot connect"));
+  // The second: a last connection was still taken, and went with the listener.
+  EXPECT_THAT(result.error, AnyOf(HasSubstr("cannot connect"), HasSubstr("before the answer")));
   EXPECT_GE(result.events, 10U);
 }
 

@@ -24,7 +24,10 @@ struct LoadRun {
     ASSERT_TRUE(parsed) << url;
     options.subscribe.url = *parsed;
     options.subscribe.count = count;
-    published = std::make_unique<PublishProgress>(options.workload.lanes(1));
+    // As it was made where one lane is enough: a server's script may be using it.
+    if (options.workload.topics > 1) {
+      published = std::make_unique<PublishProgress>(options.workload.lanes(1));
+    }
     audience = std::make_unique<Audience>(options.workload.topics);
     receiver = std::make_unique<Receiver>(ReceiverSetup{.options = &options,
                                                         .format = &format,
@@ -75,7 +78,7 @@ struct LoadRun {
   PayloadFormat format{kRun, kBytes};
   double connects_per_s = 0;
   PollerMaker make_poller = load::make_poller;
-  std::unique_ptr<PublishProgress> published;
+  std::unique_ptr<PublishProgress> published = std::make_unique<PublishProgress>(1);
   std::unique_ptr<Audience> audience;
   std::unique_ptr<Receiver> receiver;
 };
