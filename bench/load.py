@@ -5,7 +5,7 @@ import os
 import subprocess
 import tempfile
 
-from servers import child_setup
+from servers import child_setup, last_line
 
 # With `id:`, `data:` and the empty line about 200 bytes on the wire, for the hub that adds most.
 EVENT_BYTES = 174
@@ -15,32 +15,29 @@ class LoadFailed(RuntimeError):
     pass
 
 
-def run_load(binary, server, scenario, subscribers, *flags, cpus=None, timeout_s=600):
-    """The figures of one run, see `figures`. Raises LoadFailed if there is no result at all."""
+# Several times what the longest run of up to 20,000 subscribers takes.
+TIMEOUT_S = 120
+
+
+def run_load(binary, server, scenario, subscribers, *flags, cpus=None, timeout_s=TIMEOUT_S):
+    """The figures of one run, see `figures`. Raises LoadFailed if there is no result at all, or not
+    after `timeout_s`: its message is one line."""
     with tempfile.NamedTemporaryFile("r", suffix=".json") as result:
         command = [binary, "load", scenario, f"http://127.0.0.1:{server.port}",
                    *server.load_arguments(), "-n", subscribers, "--size", EVENT_BYTES,
                    "--pid", server.process.pid, "--quiet", "--json", result.name, *flags]
-        process = subprocess.Popen(
-            list(map(str, command)), preexec_fn=child_setup(cpus), stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE)
-        try:
-            errors = process.communicate(timeout=timeout_s)[1].decode(errors="replace")
-        except subprocess.TimeoutExpired:
-            errors = f"nothing after {timeout_s} s"
-        finally:
-            if process.poll() is None:
+        with subprocess.Popen(list(map(str, command)), preexec_fn=child_setup(cpus),
+                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+            try:
+                errors = process.communicate(timeout=timeout_s)[1].decode(errors="replace")
+            except subprocess.TimeoutExpired:
+                raise LoadFailed(f"load {scenario}: no result within {timeout_s:.0f} s") from None
+            finally:
                 process.kill()
-                process.wait()
         text = result.read()
     if not text:
         raise LoadFailed(f"load {scenario}: status {process.returncode}: {last_line(errors)}")
     return figures(json.loads(text), process.returncode)
-
-
-def last_line(text):
-    lines = text.strip().splitlines()
-    return lines[-1] if lines else "no word why"
 
 
 def microseconds(nanoseconds):
@@ -101,7 +98,12 @@ def faults(result, status):
     deliveries, streams = result["deliveries"], result["streams"]
     found = [f"{deliveries[k]} {k}"
              for k in ("lost", "told", "duplicated", "reordered", "corrupted") if deliveries[k]]
-    found += [f"{streams[k]} {k}" for k in ("refused", "dropped") if streams[k]]
+    if streams["refused"]:
+        kinds = ", ".join(f"{n} x {kind}" for kind, n in streams["refusals"].items())
+        found.append(f"{streams['refused']} refused ({kinds})")
+    unanswered = streams["unanswered"]["connecting"] + streams["unanswered"]["heads"]
+    found += [f"{n} {what}" for n, what in ((unanswered, "unanswered"),
+                                            (streams["dropped"], "dropped")) if n]
     found += [f"{result['publishing'][k]} publishes: {k}" for k in ("refused", "timeouts")
               if result["publishing"][k]]
     if result["publishing"]["error"]:

@@ -1,10 +1,12 @@
 """The machine that is measured: which cores do what, what it is, and what it cannot do."""
 
+import gzip
 import os
 import platform
 import resource
 import subprocess
 import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
@@ -27,11 +29,76 @@ def open_files():
     return resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 
 
-def warn_of_load():
-    load = os.getloadavg()[0]
-    if load > 0.5:
-        say(f"other programs are running (load {load:.1f}): what is counted per second comes out "
-            "too low, CPU per delivery somewhat too high")
+# More of all cores' time in other hands moves figures by more than their spread.
+QUIET_PERCENT = 3
+
+
+def irq_time_is_nobodys(release=platform.release()):
+    """The kernel keeps the time of interrupts (loopback's TCP runs in one) out of the processes'
+    accounts (CONFIG_IRQ_TIME_ACCOUNTING). True where it cannot be found out."""
+    for path, opener in (("/proc/config.gz", gzip.open), (f"/boot/config-{release}", open)):
+        try:
+            with opener(path, "rt", encoding="utf-8") as file:
+                return "CONFIG_IRQ_TIME_ACCOUNTING=y" in file.read()
+        except OSError:
+            continue
+    return True
+
+
+def processor_times():
+    """Seconds of all cores since the start: (in use by processes, stolen, all)."""
+    with open("/proc/stat", encoding="ascii") as file:
+        ticks = list(map(int, file.readline().split()[1:9]))
+    user, nice, system, _, _, irq, softirq, stolen = [t / os.sysconf("SC_CLK_TCK") for t in ticks]
+    used = user + nice + system + (0 if irq_time_is_nobodys() else irq + softirq)
+    return used, stolen, sum(ticks) / os.sysconf("SC_CLK_TCK")
+
+
+def own_times():
+    """CPU seconds of this process and of all its descendants that have ended."""
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+class OtherCpu:
+    """What others had of the machine's CPU since this was made. A load average would be a decaying
+    mean of what was before, one's own last run above all."""
+
+    def __init__(self, times=processor_times, own=own_times):
+        self.times, self.own = times, own
+        self.begin = (*times(), own())
+
+    def shares(self):
+        """Percent of the time of all cores: of other programs, and stolen by the hypervisor. What
+        was started here must have ended."""
+        used, stolen, total, own = (now - then for now, then in zip(
+            (*self.times(), self.own()), self.begin))
+        if total <= 0:
+            return {"other_cpu_percent": 0.0, "stolen_cpu_percent": 0.0}
+        return {"other_cpu_percent": round(100 * max(used - own, 0) / total, 1),
+                "stolen_cpu_percent": round(100 * stolen / total, 1)}
+
+
+def is_quiet(shares):
+    """False: others had so much of the machine that the figures are theirs, too. Nothing is said of
+    a result that did not record it."""
+    return shares.get("other_cpu_percent", 0) + shares.get("stolen_cpu_percent",
+                                                           0) <= QUIET_PERCENT
+
+
+def warn_if_busy(shares, when="while this ran"):
+    if not is_quiet(shares):
+        say(f"the machine was not quiet {when}: other programs used "
+            f"{shares['other_cpu_percent']} % of its CPU, the hypervisor took "
+            f"{shares['stolen_cpu_percent']} %: what is counted per second comes out too low, CPU "
+            "per delivery somewhat too high")
+
+
+def look_for_others(seconds=1):
+    """Before anything is measured: warns where the machine is busy with something else."""
+    others = OtherCpu()
+    time.sleep(seconds)
+    warn_if_busy(others.shares(), "before the start")
 
 
 def processor():
@@ -68,7 +135,7 @@ def commit():
     revision = git("rev-parse", "--short=10", "HEAD")
     # What it writes itself says nothing about the program that was measured.
     changed = git("status", "--porcelain", "--untracked-files=no", "--", ".",
-                  ":!bench/history.jsonl", ":!bench/figures")
+                  ":!bench/history.jsonl", ":!bench/growth.json", ":!bench/figures")
     return revision + ("+" if revision and changed else "")
 
 

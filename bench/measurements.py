@@ -3,11 +3,12 @@
 They are shared by bench/targets, bench/compare, bench/growth and bench/history.
 """
 
+import copy
 import os
 import time
 
 import cpu_quota
-from load import run_load
+from load import TIMEOUT_S, run_load
 from machine import cpu_seconds, open_files, split_cores
 from servers import family
 
@@ -17,11 +18,11 @@ HELD_SHARE = 0.4  # of its core that a server may use in connect_held
 class Bench:
     """Where the programs are, on which cores they run, and how large a run is."""
 
-    def __init__(self, build, quick=False, window_s=20, shards=1):
+    def __init__(self, build, quick=False, window_s=20):
         self.tocsin = os.path.join(build, "tocsin")
         self.generator = self.tocsin
         self.floor = os.path.join(build, "bench", "tocsin_bench_floor")
-        self.server_cpus, self.client_cpus = split_cores(shards)
+        self.server_cpus, self.client_cpus = split_cores()
         self.scale = 0.02 if quick else 1
         self.window_s = 0.3 if quick else window_s
         # Both ends count where they share a table; a shard and a generator's thread do not.
@@ -37,9 +38,15 @@ class Bench:
     def seconds(self, number):
         return 0.3 if self.quick else number
 
-    def load(self, server, scenario, subscribers, *flags):
+    def with_shards(self, shards):
+        """The same with as many cores for the server."""
+        other = copy.copy(self)
+        other.server_cpus, other.client_cpus = split_cores(shards)
+        return other
+
+    def load(self, server, scenario, subscribers, *flags, timeout_s=TIMEOUT_S):
         return run_load(self.generator, server, scenario, subscribers, *flags,
-                        cpus=self.client_cpus)
+                        cpus=self.client_cpus, timeout_s=timeout_s)
 
 
 def keep(result, *names):

@@ -20,6 +20,7 @@ import sys
 import time
 import urllib.request
 
+from fetch import build_with_go, fetch_from_npm
 from machine import split_cores
 from servers import Server, child_setup, free_port, output_of, package_version
 
@@ -194,7 +195,7 @@ class Pushpin(Server):
             self.origin.kill()
             self.origin.wait()
             self.origin = None
-        super().stop()
+        return super().stop()
 
     def ports(self):
         return [self.port, self.control]
@@ -313,72 +314,13 @@ def json_web_token(claims, key):
     return (text + b"." + part(hmac.new(key.encode(), text, hashlib.sha256).digest())).decode()
 
 
-def build_with_go(name, source, binary):
-    """Builds `binary` from the folder `source` if it is not there or older; why it cannot be, or
-    nothing. Modules come in the versions of go.mod, with the sums of go.sum."""
-    if is_newer(binary, source):
-        return ""
-    go = shutil.which("go")
-    if not go:
-        return f"{name}: no go, left out"
-    os.makedirs(os.path.dirname(binary), exist_ok=True)
-    done = subprocess.run([go, "build", "-trimpath", "-o", binary, "."], cwd=source,
-                          capture_output=True, text=True, timeout=600, check=False)
-    if done.returncode != 0:
-        return f"{name}: does not build, left out: {first_line(done.stderr)}"
-    return ""
-
-
-def fetch_from_npm(name, source, folder):
-    """Fetches what `source`'s package-lock.json pins into `folder`, once; why it cannot, or
-    nothing."""
-    npm = shutil.which("npm")
-    if not shutil.which("node"):
-        return f"{name}: no node, left out"
-    lists = ("package.json", "package-lock.json")
-    done = os.path.join(folder, "fetched")  # a copy of the lock file, once all of it is there
-    if same(os.path.join(source, lists[1]), done):
-        return ""
-    if not npm:
-        return f"{name}: no npm, left out"
-    os.makedirs(folder, exist_ok=True)
-    for file in lists:
-        shutil.copy(os.path.join(source, file), folder)
-    fetched = subprocess.run(
-        [npm, "ci", "--engine-strict", "--ignore-scripts", "--no-audit", "--no-fund",
-         "--fetch-retries", "1", "--fetch-retry-mintimeout", "1000"], cwd=folder,
-        capture_output=True, text=True, timeout=300, check=False)
-    if fetched.returncode != 0:
-        return f"{name}: cannot be installed, left out: {first_line(fetched.stderr)}"
-    shutil.copy(os.path.join(folder, lists[1]), done)
-    return ""
-
-
-def is_newer(binary, folder):
-    """True: `binary` exists and nothing in `folder` was changed after it."""
-    if not os.path.exists(binary):
-        return False
-    return all(os.path.getmtime(os.path.join(folder, name)) <= os.path.getmtime(binary)
-               for name in os.listdir(folder))
-
-
-def same(a, b):
-    if not os.path.exists(b):
-        return False
-    with open(a, "rb") as left, open(b, "rb") as right:
-        return left.read() == right.read()
-
-
-def first_line(text):
-    """Of a tool's complaint, without the address of the host that it spoke to."""
-    lines = [line for line in text.strip().splitlines() if not line.startswith(("#", "npm warn"))]
-    return re.sub(r"\w+://\S+", "(address)", lines[0])[:200] if lines else "no reason given"
+KINDS = (Nchan, Pushpin, Centrifuge, Mercure, R3labs, Hertz, BetterSse)
 
 
 def all_peers(build, say, wanted=None):
     """Every peer that is there, prepared; `wanted`: names, or all."""
     found = []
-    for kind in (Nchan, Pushpin, Centrifuge, Mercure, R3labs, Hertz, BetterSse):
+    for kind in KINDS:
         if wanted and kind.name not in wanted:
             continue
         why = kind.missing() if hasattr(kind, "missing") else kind.prepare(build)

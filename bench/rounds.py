@@ -1,5 +1,6 @@
 """Rounds over contenders, and their tables: what the measuring scripts have in common."""
 
+import argparse
 import datetime
 import json
 import os
@@ -8,11 +9,20 @@ import signal
 import statistics
 
 from judge import median, numbers, paired
-from machine import commit, description, say
+from machine import commit, description, say, warn_if_busy
 
 
 def default_build(here):
     return os.path.join(os.path.dirname(os.path.abspath(here)), "..", "build", "release")
+
+
+def backends(text):
+    """The argument of --io."""
+    ios = text.split(",")
+    if unknown := set(ios) - {"uring", "epoll"}:
+        raise argparse.ArgumentTypeError(f"there is no {', '.join(sorted(unknown))}, only uring "
+                                         "and epoll")
+    return ios
 
 
 def end_like_ctrl_c():
@@ -34,11 +44,23 @@ def one_round(bench, measure, number, servers):
     return figures
 
 
+def is_failed(figures):
+    """There is nothing but a reason."""
+    return set(figures) == {"faults"}
+
+
 def all_rounds(bench, name, measure, rounds, servers):
+    """Who gives no figures in one round is left out of the next ones: a server that hangs is not
+    waited for again and again."""
     done = []
+    servers = list(servers)
     for number in range(rounds):
         say(f"{name}, round {number + 1} of {rounds}")
         done.append(one_round(bench, measure, number, servers))
+        failed = [s.name for s in servers if is_failed(done[-1][s.name])]
+        servers = [s for s in servers if s.name not in failed]
+        if failed and number + 1 < rounds:
+            say(f"  left out of the other rounds: {', '.join(failed)}")
     return done
 
 
@@ -124,12 +146,14 @@ def round_off(value):
     return float(f"{value:.4g}") if value is not None else None
 
 
-def header():
-    """When, of which commit and where, and how busy it was before: the beginning of every stored
-    result."""
+def header(others, quietly=False):
+    """When, of which commit and where, and how much of the machine others (machine.OtherCpu) had
+    meanwhile: the beginning of every stored result. Warns if it was much, but `quietly`."""
+    shares = others.shares()
+    if not quietly:
+        warn_if_busy(shares)
     now = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
-    return {"date": now.isoformat(), "commit": commit(), "machine": description(),
-            "load_average": round(os.getloadavg()[0], 1)}
+    return {"date": now.isoformat(), "commit": commit(), "machine": description(), **shares}
 
 
 def store(path, result):

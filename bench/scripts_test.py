@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Unit tests of the measuring scripts: figures, medians, verdicts, quotas, plots. No servers."""
+"""Unit tests of the measuring scripts: figures, medians, verdicts, points, plots. No servers."""
 
 import copy
 import importlib.machinery
@@ -9,10 +9,10 @@ import os
 import tempfile
 import unittest
 
-import cpu_quota
 import judge
 import load
 import machine
+import fetch
 import peers
 import plots
 import rounds
@@ -33,7 +33,8 @@ PHASE = {"duration_s": 2.0, "server_cpu_ns": 1_000_000, "server_cpu_share": 0.25
          "own_cpu_share": 0.5}
 RESULT = {
     "failures": [], "bottlenecks": [],
-    "streams": {"connected": 10, "refused": 0, "dropped": 0},
+    "streams": {"connected": 10, "refused": 0, "dropped": 0, "refusals": {"status 503": 3},
+                "unanswered": {"connecting": 0, "heads": 0, "longest_s": 0.0}},
     "connect": {**PHASE, "count": 10, "connects_per_s": 5000.0, "server_cpu_ns_per_connect": 8000},
     "reconnect": {**PHASE, "count": 0, "reconnects_per_s": None, "events": 0},
     "idle": PHASE, "publish": PHASE,
@@ -76,6 +77,11 @@ class Figures(unittest.TestCase):
             result[group][name] = 3
             self.assertIn("3 ", load.figures(result)["faults"], name)
         self.assertIn("status is 1", load.figures(RESULT, 1)["faults"])
+        result = copy.deepcopy(RESULT)
+        result["streams"]["refused"] = 3
+        result["streams"]["unanswered"]["heads"] = 2
+        self.assertEqual(load.figures(result)["faults"],
+                         "3 refused (3 x status 503), 2 unanswered")
 
 
 class Judging(unittest.TestCase):
@@ -128,7 +134,7 @@ class Judging(unittest.TestCase):
 
 
 class Rounds(unittest.TestCase):
-    def test_servers_alternate_and_a_failure_is_a_fault(self):
+    def test_a_failure_is_a_fault_and_ends_its_rounds(self):
         order = []
 
         class Server:
@@ -142,9 +148,23 @@ class Rounds(unittest.TestCase):
             return {"x": 1.0}
 
         done = rounds.all_rounds(None, "m", measure, 2, [Server("good"), Server("bad")])
-        self.assertEqual(order, ["good", "bad", "bad", "good"])
+        self.assertEqual(order, ["good", "bad", "good"])  # who failed is not tried again
         self.assertEqual(done[0]["bad"], {"faults": "no"})
         self.assertEqual(rounds.medians(done), {"good": {"x": 1.0}, "bad": {"faults": "no"}})
+
+    def test_servers_alternate(self):
+        order = []
+
+        class Server:
+            def __init__(self, name):
+                self.name = name
+
+        def measure(_, server):
+            order.append(server.name)
+            return {"x": 1.0}
+
+        rounds.all_rounds(None, "m", measure, 3, [Server("a"), Server("b")])
+        self.assertEqual(order, ["a", "b", "b", "a", "a", "b"])
 
     def test_tables_have_every_contender(self):
         done = [{"us": {"x": 10.0}, "other": {"x": 25.0, "faults": "3 lost"}, "none": {}}]
@@ -165,60 +185,6 @@ class Rounds(unittest.TestCase):
         self.assertEqual(rounds.round_off(0.0123456), 0.01235)
 
 
-class Quota(unittest.TestCase):
-    """On trees of files that look like the kernel's."""
-
-    def tree(self, folder, own, files):
-        for name, text in files.items():
-            path = os.path.join(folder, "fs", name)
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            cpu_quota.write(path, text)
-        cpu_quota.write(os.path.join(folder, "own"), own)
-        return os.path.join(folder, "fs"), os.path.join(folder, "own")
-
-    def test_version_1(self):
-        with tempfile.TemporaryDirectory() as folder:
-            root, own = self.tree(folder, "2:cpu,cpuacct:/a\n0::/\n",
-                                  {"cpu,cpuacct/a/cpu.cfs_quota_us": "-1"})
-            found = cpu_quota.find_parent(root, own)
-            self.assertEqual(found, (os.path.join(root, "cpu,cpuacct", "a"), 1))
-            with cpu_quota.CpuQuota(0.4, root, own) as group:
-                made = group.folder
-                with open(os.path.join(made, "cpu.cfs_quota_us"), encoding="ascii") as file:
-                    self.assertEqual(file.read(), "4000")
-                group.enter()
-                with open(os.path.join(made, "cgroup.procs"), encoding="ascii") as file:
-                    self.assertEqual(int(file.read()), os.getpid())
-                for name in os.listdir(made):  # the kernel's vanish with their folder
-                    os.remove(os.path.join(made, name))
-            self.assertFalse(os.path.exists(made))
-
-    def test_version_2_goes_up_to_who_gives_its_children_the_controller(self):
-        with tempfile.TemporaryDirectory() as folder:
-            root, own = self.tree(folder, "0::/a/b\n", {
-                "cgroup.subtree_control": "cpu memory\n", "a/cgroup.subtree_control": "memory\n",
-                "a/b/cgroup.subtree_control": ""})
-            parent, version = cpu_quota.find_parent(root, own)
-            self.assertEqual((os.path.realpath(parent), version), (os.path.realpath(root), 2))
-
-    def test_no_controller_is_an_error(self):
-        with tempfile.TemporaryDirectory() as folder:
-            root, own = self.tree(folder, "0::/\n", {"cgroup.subtree_control": "memory\n"})
-            with self.assertRaises(OSError):
-                cpu_quota.find_parent(root, own)
-
-    def test_removed_after_a_failure(self):
-        with tempfile.TemporaryDirectory() as folder:
-            root, own = self.tree(folder, "1:cpu:/\n", {"cpu/cpu.cfs_quota_us": "-1"})
-            with self.assertRaises(ValueError):
-                with cpu_quota.CpuQuota(0.4, root, own) as group:
-                    made = group.folder
-                    for name in os.listdir(made):
-                        os.remove(os.path.join(made, name))
-                    raise ValueError
-            self.assertFalse(os.path.exists(made))
-
-
 class Sizes(unittest.TestCase):
     def test_shards_for_the_descriptors_that_there_are(self):
         growth = script("growth")
@@ -231,6 +197,71 @@ class Sizes(unittest.TestCase):
         self.assertEqual(machine.too_low(1000), [])
         self.assertEqual(script("growth").fits(1000), "")
         self.assertNotEqual(script("growth").fits(10**10), "")
+
+
+class Growing(unittest.TestCase):
+    def setUp(self):
+        self.growth = script("growth")
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.path = os.path.join(folder.name, "growth.json")
+
+    def points(self, earlier, minutes=10):
+        return self.growth.Points(self.path, earlier, minutes)
+
+    @staticmethod
+    def add(points, rate, figure):
+        points.add("rates", {"rate": rate, "io": "uring"}, f"{rate}", lambda: {"x": figure})
+
+    def test_every_point_is_stored_at_once(self):
+        points = self.points({})
+        self.add(points, 10, 1.0)
+        with open(self.path, encoding="utf-8") as file:
+            stored = json.load(file)
+        self.assertEqual(stored["rates"], [{"rate": 10, "io": "uring", "x": 1.0}])
+        self.assertIn("other_cpu_percent", stored)
+
+    def test_a_run_goes_on_where_an_earlier_one_ended(self):
+        first = self.points({})
+        self.add(first, 10, 1.0)
+        self.add(first, 1000, 3.0)
+        first.add("shards", {"shards": 1, "io": "uring"}, "", self.fail_once)
+        earlier = self.growth.read_earlier(self.path)
+        self.assertIn("faults", earlier["shards"][0])
+        second = self.points(earlier)
+        self.add(second, 10, 7.0)
+        self.add(second, 100, 2.0)
+        second.add("shards", {"shards": 1, "io": "uring"}, "", lambda: {"x": 5.0})
+        result = second.finish()
+        self.assertEqual([(p["rate"], p["x"]) for p in result["rates"]],
+                         [(10, 1.0), (100, 2.0), (1000, 3.0)])
+        self.assertEqual(result["shards"], [{"shards": 1, "io": "uring", "x": 5.0}])
+
+    @staticmethod
+    def fail_once():
+        raise RuntimeError("no")
+
+    def test_what_another_commit_measured_is_not_kept(self):
+        first = self.points({})
+        self.add(first, 10, 1.0)
+        with open(self.path, encoding="utf-8") as file:
+            stored = json.load(file)
+        rounds.store(self.path, {**stored, "commit": "another"})
+        self.assertEqual(self.growth.read_earlier(self.path), {})
+        self.assertEqual(self.growth.read_earlier(self.path + "none"), {})
+
+    def test_no_point_is_begun_when_the_time_is_up(self):
+        points = self.points({}, minutes=0)
+        self.add(points, 10, 1.0)
+        self.assertEqual(points.finish()["rates"], [])
+        self.assertEqual(points.too_late, ["10"])
+
+    def test_lists_of_numbers(self):
+        self.assertEqual(self.growth.numbers("1000,10"), [1000, 10])
+        for text in ("", "x", "1,", "0", "1.5"):
+            with self.assertRaises(Exception) as caught:
+                self.growth.numbers(text)
+            self.assertIn("whole numbers with commas", str(caught.exception))
 
 
 class Drawing(unittest.TestCase):
@@ -257,6 +288,11 @@ class Drawing(unittest.TestCase):
             self.assertEqual(history.read(path), [line, line])
         panels = history.panels_of([line, line])
         self.assertEqual(panels[1].series["tocsin-uring"], [(0, 7.0), (1, 7.0)])
+        self.assertEqual((panels[1].x_label, panels[1].ticks), ("commit", ([0, 1], ["abc", "abc"])))
+        # Where others had much of the machine, it is said.
+        panels = history.panels_of([line, {**line, "other_cpu_percent": 30.0}])
+        self.assertEqual(panels[1].ticks, ([0, 1], ["abc", "abc *"]))
+        self.assertIn("not quiet", panels[1].x_label)
 
     def test_stored_history_can_be_drawn(self):
         history = script("history")
@@ -287,9 +323,9 @@ class Peers(unittest.TestCase):
         self.assertEqual(json.loads(claims), {"mercure": {"publish": ["*"]}})
 
     def test_complaints_are_short_and_name_no_host(self):
-        self.assertEqual(peers.first_line("# module\ngo: x@v1: reading ftp://a.b/c: no\nmore"),
+        self.assertEqual(fetch.first_line("# module\ngo: x@v1: reading ftp://a.b/c: no\nmore"),
                          "go: x@v1: reading (address) no")
-        self.assertEqual(peers.first_line(""), "no reason given")
+        self.assertEqual(fetch.first_line(""), "no reason given")
 
     def test_versions_are_pinned(self):
         for kind in (peers.R3labs, peers.Hertz, peers.Mercure, peers.Centrifuge):

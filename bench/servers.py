@@ -47,6 +47,15 @@ def family(pid):
     return found
 
 
+def last_line(text):
+    """Where programs say what is wrong."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1][:200] if lines else "no word why"
+
+
+START_S = 15  # a server that does not listen by then does not start
+
+
 class Server:
     """`with server.running(cpus): ...`. Subclasses say how it is started and spoken to."""
 
@@ -58,7 +67,6 @@ class Server:
     def __init__(self):
         self.process = None
         self.port = 0
-        self.complaint = ""
         self.folder = None
 
     def command(self):
@@ -82,28 +90,31 @@ class Server:
         self.port = free_port()
         self.folder = tempfile.TemporaryDirectory(prefix="tocsin-bench-")
         os.chmod(self.folder.name, 0o755)  # a worker may be another user
-        self.complaint = ""
         command = self.command()
         with open(os.path.join(self.folder.name, "stderr"), "wb") as errors:
             self.process = subprocess.Popen(
                 command, preexec_fn=child_setup(cpus, group), stdout=subprocess.DEVNULL,
                 stderr=errors, cwd=self.folder.name, env={**os.environ, **self.environment()})
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + START_S
         waiting = self.ports()
         while waiting:
             try:
                 socket.create_connection(("127.0.0.1", waiting[0]), timeout=1).close()
                 waiting = waiting[1:]
             except OSError:
-                if self.process.poll() is not None or time.monotonic() > deadline:
-                    self.stop()
-                    raise RuntimeError(
-                        f"{self.name} does not start: {self.complaint}") from None
-                time.sleep(0.02)
+                status = self.process.poll()
+                if status is None and time.monotonic() < deadline:
+                    time.sleep(0.02)
+                    continue
+                why = (f"port {waiting[0]} is not open after {START_S} s" if status is None
+                       else f"it ended with status {status}")
+                raise RuntimeError(
+                    f"{self.name} does not start: {why}: {last_line(self.stop())}") from None
 
     def stop(self):
+        """Ends it; what it wrote to standard error."""
         if self.process is None:
-            return
+            return ""
         helpers = family(self.process.pid)[1:]
         if self.process.poll() is None:
             self.process.terminate()
@@ -116,9 +127,10 @@ class Server:
             end_if_running(pid)
         with open(os.path.join(self.folder.name, "stderr"), encoding="utf-8",
                   errors="replace") as file:
-            self.complaint = file.read()[-2000:]
+            complaint = file.read()[-2000:]
         self.folder.cleanup()
         self.process = None
+        return complaint
 
     def counters(self):
         """Its own counters by name, summed over labels; empty if it has none."""
@@ -163,7 +175,7 @@ class Tocsin(Server):
 
     @staticmethod
     def missing(binary):
-        return "" if os.access(binary, os.X_OK) else f"tocsin: {binary} is not built, left out"
+        return missing_program("tocsin", binary)
 
     def command(self):
         return [self.binary, "serve", "--listen", f"127.0.0.1:{self.port}",
@@ -182,10 +194,16 @@ class Tocsin(Server):
         return totals
 
 
+def missing_program(name, binary):
+    """A line if it cannot be run, or nothing."""
+    return "" if os.access(binary, os.X_OK) else f"{name}: {binary} is not built, left out"
+
+
 class Bare(Server):
     """Accepts and holds sockets with nothing armed: what the kernel takes in any case."""
 
     name = "bare"
+
     def __init__(self, floor):
         super().__init__()
         self.floor = floor

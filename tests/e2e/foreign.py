@@ -17,6 +17,7 @@ BUILD = Path(os.environ["BUILD"])
 SKIPPED = 77
 
 sys.path.append(str(HERE.parents[1] / "bench"))
+import fetch  # noqa: E402
 import peers  # noqa: E402  (the servers that others wrote; they are measured as well)
 from servers import child_setup  # noqa: E402, F401
 
@@ -33,13 +34,13 @@ def need_program(name):
 def node_modules():
     """The folder to run Node in."""
     folder = BUILD / "interop" / "node"
-    skip_if(peers.fetch_from_npm("the clients on Node", str(SOURCE / "node"), str(folder)))
+    skip_if(fetch.fetch_from_npm("the clients on Node", str(SOURCE / "node"), str(folder)))
     return folder
 
 
 def go_program(name):
     binary = BUILD / "interop" / name
-    skip_if(peers.build_with_go(name, str(SOURCE / name), str(binary)))
+    skip_if(fetch.build_with_go(name, str(SOURCE / name), str(binary)))
     return binary
 
 
