@@ -20,6 +20,7 @@ constexpr std::array<KnownName, static_cast<std::size_t>(Header::kCount)> kKnown
     {"content-encoding", Header::content_encoding},
     {"content-type", Header::content_type},
     {"host", Header::host},
+    {"if-none-match", Header::if_none_match},
     {"last-event-id", Header::last_event_id},
     {"origin", Header::origin},
     {"user-agent", Header::user_agent},

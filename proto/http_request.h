@@ -21,6 +21,7 @@ enum class Header : std::uint8_t {
   content_encoding,
   content_type,
   host,
+  if_none_match,
   last_event_id,
   origin,
   user_agent,
