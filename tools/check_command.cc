@@ -1,10 +1,13 @@
 #include "tools/check_command.h"
 
 #include <cstdio>
+#include <memory>
 
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include "net/system_check.h"
+#include "tools/hub_command.h"
 #include "tools/options.h"
 
 namespace tocsin::tools {
@@ -24,6 +27,15 @@ int run_check(const OptionFlags& flags, bool quiet) {
     flags.complain("warning: " + finding.text());
   }
   return 0;
+}
+
+CLI::App* add_check_command(CLI::App& app, int& exit_code) {
+  const auto quiet = std::make_shared<bool>(false);
+  CLI::App* command = add_hub_command(
+      app, "check", "Check a configuration and this machine, print what is in effect", exit_code,
+      [quiet](const OptionFlags& flags) { return run_check(flags, *quiet); });
+  command->add_flag("-q,--quiet", *quiet, "Print only what is wrong with the configuration");
+  return command;
 }
 
 }  // namespace tocsin::tools

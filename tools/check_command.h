@@ -1,6 +1,10 @@
 // `tocsin check`: is the configuration right, and is the machine up to it?
 #pragma once
 
+namespace CLI {
+class App;
+}
+
 namespace tocsin::tools {
 
 class OptionFlags;
@@ -9,5 +13,8 @@ class OptionFlags;
 // it, or what the machine is short of ("tocsin check: warning: ..."); `quiet`: only what is wrong
 // with it. Returns the exit status: 0 the configuration is good (warnings included), 2 it is not.
 [[nodiscard]] int run_check(const OptionFlags& flags, bool quiet);
+
+// Registers the subcommand, with the hub's options. See add_hub_command.
+CLI::App* add_check_command(CLI::App& app, int& exit_code);
 
 }  // namespace tocsin::tools

@@ -3,7 +3,8 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
-#include "tools/demo.h"
+#include "tools/check_command.h"
+#include "tools/demo/demo_command.h"
 #include "tools/load/load_command.h"
 #include "tools/publish.h"
 #include "tools/subscribe.h"
@@ -32,11 +33,11 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", TOCSIN_VERSION);
   app.require_subcommand(1);
   int exit_code = 0;
-  tocsin::tools::add_serve_command(app, exit_code);
+  tocsin::demo::add_serve_command(app, exit_code);
   tocsin::tools::add_publish_command(app, exit_code);
   tocsin::tools::add_subscribe_command(app, exit_code);
   tocsin::load::add_load_command(app, exit_code);
-  tocsin::tools::add_demo_command(app, exit_code);
+  tocsin::demo::add_demo_command(app, exit_code);
   tocsin::tools::add_check_command(app, exit_code);
   try {
     app.parse(argc, argv);

@@ -149,7 +149,8 @@ class Service {
 
 }  // namespace
 
-int run_serve(const OptionFlags& flags, const std::function<std::jthread(Server&)>& companion) {
+int run_serve(const OptionFlags& flags, net::Application application,
+              const std::function<std::jthread(Server&)>& companion) {
   const auto options = flags.load();
   if (!options) {
     flags.complain(options.error());
@@ -159,7 +160,7 @@ int run_serve(const OptionFlags& flags, const std::function<std::jthread(Server&
   ServiceNotify notify = ServiceNotify::from_environment();
   const Signals signals;
   if (const auto raised = net::raise_descriptor_limit(); !raised) log::warning(raised.error());
-  auto server = Server::start(*options);
+  auto server = Server::start(*options, std::move(application));
   if (!server) {
     log::error("cannot start", {{"error", server.error()}});
     return 1;

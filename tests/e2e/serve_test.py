@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`tocsin serve`, `check` and `demo` as processes: configuration, signals, limits, notifications."""
+"""`tocsin serve` and `check` as processes: configuration, signals, limits, notifications."""
 
 import os
 import resource
@@ -226,24 +226,6 @@ class Serve(unittest.TestCase):
     def expect(notify, text):
         while text not in notify.recv(4096).decode().split("\n"):
             pass
-
-    def test_the_demo_has_feeds(self):
-        with Hub("--drain-timeout", "0s", command="demo") as hub:
-            with hub.stream("/events?last_event_id=earliest") as stream:
-                missing = {"tick", "progress"}
-                while missing:  # all begin at once
-                    event = stream.read_until(b"\n\n").decode()
-                    missing -= {name for name in missing if f"event: {name}\n" in event}
-            self.assertEqual(hub.stop(), 0)
-
-    def test_the_demos_feeds_end_before_the_hub(self):
-        with Hub("--drain-timeout", "4s", command="demo") as hub, hub.connect() as unfinished:
-            unfinished.send(b"GET /ev")  # keeps the drain going for longer than a feed pauses
-            with hub.stream("/events?last_event_id=earliest") as stream:
-                stream.read_until(b"event: progress\n")
-            hub.signal(signal.SIGTERM)
-            self.assertEqual(hub.wait_exit(), 0)
-            self.assertNotIn("feed not published", "".join(hub.log))
 
 
 if __name__ == "__main__":

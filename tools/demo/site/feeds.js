@@ -6,7 +6,7 @@ import { Clock, Line, Track } from "./charts.js";
 
 const LOG_MOST = 60;
 const USERS_MOST = 12;
-const SYMBOLS = ["AAPL", "AMZN", "GOOG", "MSFT", "META", "NVDA", "TSLA"];
+const SYMBOLS = ["AAPL", "AMZN"];
 const METRICS_MS = 5000;
 const PUBLISHED = "hub_events_published";
 const DELIVERED = "hub_deliveries";
@@ -194,14 +194,15 @@ const bytesPerSecond = (value) => `${bytes(value)}/s`;
 const perSecond = (value) => `${decimal(value, 1)} /s`;
 const of = (value) => `of ${bytes(value)}`;
 const all = (value) => `${decimal(value)} in all`;
+const loopback = (data) => `(loopback ${bytesPerSecond(data.loopback_bytes_per_s)})`;
 
 // Title, the value in an event's data, its words, a note.
 const TILES = [
   ["CPU", (data) => data.cpu_percent, percent],
   ["Memory", (data) => data.memory_used_bytes, bytes, (data) => of(data.memory_total_bytes)],
   ["Load, 1 min", (data) => data.load1, (value) => decimal(value, 2)],
-  ["Hub: connections", (data) => data.hub_connections, decimal],
-  ["Received", (data) => data.network_received_bytes_per_s, bytesPerSecond],
+  ["Hub: streams", (data) => data.hub_streams, decimal],
+  ["Received", (data) => data.network_received_bytes_per_s, bytesPerSecond, loopback],
   ["Sent", (data) => data.network_sent_bytes_per_s, bytesPerSecond],
   ["Hub: published", rateOf(PUBLISHED), perSecond, (data) => all(data[PUBLISHED])],
   ["Hub: delivered", rateOf(DELIVERED), perSecond, (data) => all(data[DELIVERED])],

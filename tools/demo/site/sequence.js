@@ -20,6 +20,11 @@ export class SequenceCheck {
   #number = null; // of the newest update that is in line
   #ahead = null; // one that is not: believed when the next one follows it
 
+  // Other streams are read from now on: updates that were not among them are not missed.
+  otherStreams() {
+    this.#number = this.#ahead = null;
+  }
+
   // Says whether the event is a repeat. A publisher's own id is not judged: it may use one twice.
   see(id, type, data) {
     const at = parseId(id);

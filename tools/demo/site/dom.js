@@ -79,7 +79,7 @@ export function bytes(value) {
 export function duration(ms) {
   if (!Number.isFinite(ms)) return "–";
   if (ms < 10) return `${decimal(ms, 1)} ms`;
-  if (ms < 1000) return `${decimal(ms)} ms`;
+  if (ms < 999.5) return `${decimal(ms)} ms`;
   return ms < 60_000 ? `${decimal(ms / 1000, 1)} s` : `${decimal(ms / 60_000, 1)} min`;
 }
 

@@ -1,17 +1,23 @@
-// Puts the page together: one stream of the hub's events for everything, side streams for what is
-// in view, the theme.
+// Puts the page together: one stream for all that is published, side streams for what is in view,
+// the theme.
 import { byId, withQuery } from "./dom.js";
 import { EventStream } from "./stream.js";
 import { startChat } from "./chat.js";
 import { startFeeds, startPing, startPrices } from "./feeds.js";
 import { startInspector } from "./inspector.js";
 import { startPublish } from "./publish.js";
+import { SideStreams } from "./side.js";
 
-let extraStreams = [];
-const streams = () => ["events", ...extraStreams];
+// What /events reads where no stream is named.
+const STREAMS = ["events", "updates", "notifications", "metrics"];
+
+let streams = STREAMS;
 // The first time everything that is kept is asked for, so that the figures are not empty at first.
 const hub = new EventStream((lastId) =>
-  withQuery("/events", { stream: streams(), last_event_id: lastId || "earliest" }),
+  withQuery("/events", {
+    stream: streams === STREAMS ? [] : streams,
+    last_event_id: lastId || "earliest",
+  }),
 );
 hub.listen("gap");
 
@@ -23,30 +29,49 @@ function showState() {
   });
 }
 
-// A browser opens at most six HTTP/1.1 connections to a host, for all of its windows together. The
-// two side streams are let go of while nobody sees their cards.
-function onlyInView(section, stream) {
+// Prices and pings are read while their section is seen and the chat does not need the connections.
+// The result is to be told when somebody joins or leaves the chat.
+function startSideStreams() {
+  const prices = new EventStream(() => "/price");
+  const ping = new EventStream(() => "/sse");
+  startPrices(prices);
+  startPing(ping);
   let inView = false;
-  const decide = () => {
-    if (inView && document.visibilityState === "visible") stream.open();
-    else stream.close();
-  };
+  let chatting = false;
+  const side = new SideStreams([prices, ping], (state) => {
+    const words = {
+      open: "",
+      waiting: "in another window",
+      closed: chatting ? "paused while you chat" : "",
+    };
+    for (const place of document.querySelectorAll("[data-side-state]")) {
+      place.textContent = words[state];
+    }
+  });
+  const decide = () => side.want(inView && !chatting && document.visibilityState === "visible");
   new IntersectionObserver((entries) => {
     inView = entries.at(-1).isIntersecting;
     decide();
-  }).observe(section);
+  }).observe(byId("live"));
   document.addEventListener("visibilitychange", decide);
+  return (joined) => {
+    chatting = joined;
+    decide();
+  };
 }
 
-function startStreamChoice() {
+function startStreamChoice(changed) {
+  byId("inspector-streams").value = streams.join(", ");
   byId("inspector-streams-form").addEventListener("submit", (submit) => {
     submit.preventDefault();
     const field = byId("inspector-streams");
     const names = new Set(field.value.split(",").map((name) => name.trim()));
-    extraStreams = [...names].filter((name) => name && name !== "events");
-    field.value = streams().join(", ");
+    names.delete("");
+    streams = names.size > 0 ? [...names] : STREAMS;
+    field.value = streams.join(", ");
     // One id resumes any number of streams: the hub's sequence is one for all.
     hub.cut(0);
+    changed();
   });
   byId("inspector-type-form").addEventListener("submit", (submit) => {
     submit.preventDefault();
@@ -90,16 +115,8 @@ for (const element of document.querySelectorAll("[data-origin]")) {
 startTheme();
 showState();
 startFeeds(hub);
-startInspector(hub, streams);
+startStreamChoice(startInspector(hub, () => streams));
 startPublish(hub);
-startChat();
-startStreamChoice();
 showTypes();
 hub.open();
-
-const prices = new EventStream(() => "/price");
-const ping = new EventStream(() => "/sse");
-startPrices(prices);
-startPing(ping);
-onlyInView(byId("live"), prices);
-onlyInView(byId("live"), ping);
+startChat(startSideStreams());

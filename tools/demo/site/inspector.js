@@ -72,6 +72,10 @@ class Inspector {
     byId("inspector-cut").addEventListener("click", () => this.#cut());
   }
 
+  otherStreams() {
+    this.#check.otherStreams();
+  }
+
   #arrived(event, info) {
     const { type } = info;
     const { lastEventId: id, data } = event;
@@ -150,7 +154,9 @@ class Inspector {
   }
 }
 
+// `streams()`: the names of those that are read. The result is to be called when they have changed.
 export function startInspector(stream, streams) {
-  new Inspector(stream);
+  const inspector = new Inspector(stream);
   byId("inspector-probe").addEventListener("click", () => probe(streams));
+  return () => inspector.otherStreams();
 }

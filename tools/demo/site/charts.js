@@ -58,7 +58,9 @@ export class Track {
   #start = svg("circle", { r: 2.5, class: "start" });
 
   constructor(host) {
-    const grid = [20, 40, 60, 80].map((at) => `M${at} 0V100M0 ${at}H100`).join("");
+    // Beyond the square, to the edges of a place that is not one.
+    const all = Array.from({ length: 24 }, (_, i) => i * 20 - 180);
+    const grid = all.map((at) => `M${at} -200V300M-200 ${at}H300`).join("");
     const lines = svg("path", { d: grid, class: "grid" });
     host.append(picture("track", SQUARE, lines, this.#path, this.#start, this.#dot));
   }

@@ -13,7 +13,10 @@ class Chat {
   #stream = null;
   #me = "";
 
-  constructor() {
+  #tell; // whether somebody is in the chat
+
+  constructor(tell) {
+    this.#tell = tell;
     byId("chat-join-form").addEventListener("submit", (submit) => {
       submit.preventDefault();
       if (this.#stream) this.#leave("You have left.");
@@ -31,42 +34,42 @@ class Chat {
   #join() {
     this.#me = this.#name.value.trim();
     this.#complain("", "");
-    const url = withQuery("/chat/sse", { username: this.#me });
+    const url = (lastId) =>
+      withQuery("/chat/sse", { username: this.#me, presence: "1", last_event_id: lastId });
     // Refused at the first try is final; a server that comes back later is waited for.
-    const stream = new EventStream(
-      () => url,
-      () => stream.opens === 0,
-    );
-    for (const type of ["broadcast", "direct", "joined", "left"]) {
+    const stream = new EventStream(url, () => stream.opens === 0);
+    for (const type of ["broadcast", "direct"]) {
       stream.listen(type, (event) => this.#said(type, parseJson(event.data)));
     }
-    stream.listen("presence", (event) => this.#present(parseJson(event.data)?.users));
+    stream.listen("presence", (event) => this.#cameOrWent(parseJson(event.data)));
+    stream.listen("gap", () => this.#line("event", "", "something is missing here"));
     this.#stream = stream;
+    this.#tell(true);
     this.#name.disabled = true;
     byId("chat-join").textContent = "Cancel";
     stream.open();
-    stream.watch(() => this.#stateChanged(stream, url));
+    stream.watch(() => this.#stateChanged(stream));
   }
 
-  #stateChanged(stream, url) {
+  #stateChanged(stream) {
     if (stream !== this.#stream) return; // left meanwhile
-    const again = stream.opens > 1;
     if (stream.state === "open") {
       this.#showJoined(true);
       this.#state(`You are ${this.#me}.`);
-      if (again) this.#line("event", "", "connected again; something may be missing here");
+      if (stream.opens > 1) this.#line("event", "", "connected again");
       else this.#message.focus();
     } else if (stream.state === "connecting") {
       this.#state(stream.opens === 0 ? "Joining …" : "Connection lost; coming back …");
     } else {
-      this.#explainRefusal(url);
+      this.#explainRefusal();
     }
   }
 
   // An EventSource does not say why it was refused; the same request by fetch does.
-  async #explainRefusal(url) {
+  async #explainRefusal() {
     this.#leave("");
     const stop = new AbortController();
+    const url = withQuery("/chat/sse", { username: this.#me });
     const answer = await send(url, { signal: stop.signal });
     stop.abort(); // taken this time: nobody reads that stream
     if (answer.ok) this.#state("That did not work; try again.");
@@ -77,6 +80,7 @@ class Chat {
     const left = this.#stream;
     this.#stream = null;
     left?.close();
+    this.#tell(false);
     this.#showJoined(false);
     this.#state(words);
   }
@@ -85,7 +89,7 @@ class Chat {
     this.#name.disabled = joined;
     byId("chat-join").textContent = joined ? "Leave" : "Join";
     for (const field of [this.#message, this.#to, byId("chat-send")]) field.disabled = !joined;
-    if (!joined) this.#present([]);
+    if (!joined) this.#present([], 0);
   }
 
   // --- what the server tells ---
@@ -93,9 +97,7 @@ class Chat {
   #said(type, said) {
     if (typeof said !== "object" || said === null) return;
     const { From: from = "", To: to = "", Message: text = "", Timestamp: at } = said;
-    if (type === "joined" || type === "left") {
-      this.#line("event", from, type, at);
-    } else if (type === "broadcast") {
+    if (type === "broadcast") {
       this.#line(from === this.#me ? "mine" : "", from, text, at);
     } else if (from !== this.#me || to === from) {
       // One's own direct messages are written when the server has taken them (#send).
@@ -103,15 +105,23 @@ class Chat {
     }
   }
 
-  #present(users) {
-    if (!Array.isArray(users)) return;
-    const names = users.map(String).sort((a, b) => a.localeCompare(b));
+  #cameOrWent(presence) {
+    if (typeof presence !== "object" || presence === null) return;
+    const { Type: type, From: from = "", Users: users, Count: count, Timestamp: at } = presence;
+    this.#line("event", from, type, at);
+    this.#present(Array.isArray(users) ? users.map(String) : [], count);
+  }
+
+  // `users`: of very many not all; `count`: all.
+  #present(users, count) {
+    const names = users.sort((a, b) => a.localeCompare(b));
     const me = this.#me;
     const items = names.map((name) =>
       html("li", { class: "online" }, name === me ? `${name} (you)` : name),
     );
     byId("chat-users").replaceChildren(...items);
-    byId("chat-count").textContent = String(names.length);
+    if (count > names.length) items.push(html("li", {}, `and ${count - names.length} more`));
+    byId("chat-count").textContent = String(count);
     const option = (value, text) => html("option", { value }, text);
     const others = names.filter((name) => name !== me).map((name) => option(name, name));
     const chosen = this.#to.value;
@@ -162,6 +172,7 @@ class Chat {
   }
 }
 
-export function startChat() {
-  new Chat();
+// `tell(joined)` is called when the person comes and goes.
+export function startChat(tell) {
+  new Chat(tell);
 }
