@@ -89,7 +89,7 @@ Outcome RequestHandler::on_head(const Request& request, const ServerOptions& opt
     (void)on_request(last, options, 0, out);
     return refused();
   }
-  if (route->resource == Resource::publish && is_encoded(request)) {
+  if (resource_at(request.path()) == Resource::publish && is_encoded(request)) {
     (void)problem(last, 415, Rejection::invalid,
                   "the body is read as it is sent; leave out Content-Encoding", out,
                   "Accept-Encoding: identity\r\n");
