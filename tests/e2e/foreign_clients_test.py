@@ -39,10 +39,10 @@ class Contract:
     retries = True       # pauses for as long as `retry:` says
     cut_off = ["this is the one"]  # what it makes of an event that was cut off in the middle
 
-    def start(self, query="stream=a", hub=(), direct=False):
+    def start(self, query="stream=a", hub=(), way=None):
         self.hub = Hub("--drain-timeout", "0s", "--retry", "20ms", *hub)
         self.addCleanup(self.hub.__exit__)
-        self.relay = Relay(self.hub.address if direct else self.way_to(self.hub))
+        self.relay = Relay((way or self.way)())
         self.addCleanup(self.relay.__exit__)
         self.client = Process(f"{self.relay.url}/events?{query}", *self.types(),
                               program=self.program(), folder=self.folder())
@@ -50,8 +50,15 @@ class Contract:
         self.hub.wait_streams(1)
         self.relay.wait_seen(b"\n\n")  # the greeting
 
-    def way_to(self, hub):
-        return hub.address
+    def way(self):
+        """The address that leads to the hub."""
+        return self.hub.address
+
+    def way_through_nginx(self):
+        between = proxy.Nginx(self.hub.address)
+        between.__enter__()
+        self.addCleanup(between.__exit__)
+        return f"127.0.0.1:{between.port}"
 
     @staticmethod
     def folder():
@@ -202,6 +209,20 @@ class EventSource(Contract, unittest.TestCase):
     def types(self):
         return TYPES
 
+    def test_a_restart_of_the_hub_behind_nginx(self):
+        """Any answer but 200 would end a browser's EventSource, and this one, for good."""
+        foreign.need_program("nginx")
+        self.start(way=self.way_through_nginx)
+        self.publish(data="before")
+        self.wait_data(["before"])
+        self.assertEqual(self.hub.stop(), 0)
+        pauses = len(self.pauses())
+        eventually(lambda: len(self.pauses()) > pauses + 3, "attempts")
+        with Hub("--drain-timeout", "0s", listen=self.hub.address) as self.hub:
+            self.hub.wait_streams(1)
+            self.publish(data="after")
+            self.assertEqual(self.wait_events(3)[-1]["data"], "after")
+
 
 class FetchEventSource(EventSource):
     """npm `@microsoft/fetch-event-source`. Every empty line is an event to it, and an id counts from
@@ -263,14 +284,11 @@ class Hertz(Contract, unittest.TestCase):
     def program(self):
         return [self.binary]
 
-    def way_to(self, hub):
-        between = proxy.Nginx(hub.address)
-        between.__enter__()
-        self.addCleanup(between.__exit__)
-        return f"127.0.0.1:{between.port}"
+    def way(self):
+        return self.way_through_nginx()
 
     def test_without_a_proxy_all_comes_at_the_end(self):
-        self.start(direct=True)
+        self.start(way=lambda: self.hub.address)
         for i in range(3):
             self.publish(data=str(i))
         self.relay.wait_seen(b"data: 2\n\n")

@@ -133,7 +133,7 @@ class Contract:
         # A proxy that does not wait for the hub has answered by now; one that waits goes on.
         eventually(lambda: during.out or self.is_connected(during), "the request")
         self.hub = Hub("--drain-timeout", "0s", "--retry", "20ms", listen=address)
-        eventually(lambda: ": later" in during.out or ": ok" in during.out, "an answer")
+        self.wait_line(during, "")  # the end of an answer's head
         head = "\n".join(during.out[:during.out.index("")]).lower()
         self.assertIn(" 200", head)
         self.assertIn("content-type: text/event-stream", head)

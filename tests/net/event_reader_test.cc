@@ -184,10 +184,11 @@ TEST(EventReader, AServerWaitsForAProgramThatTakesNothing) {
   ScriptedServer server({[&](Connection& c) {
     c.read_request();
     c.send(kStreamHead);
+    const std::string comment = ": " + std::string(1000, '.') + "\n";
     int next = 0;
-    while (!c.is_full()) c.send(numbered(next++));
+    while (!c.is_full()) c.send(comment + numbered(next++));
     held_up.set_value(next);
-    while (c.send(numbered(next++))) {
+    while (c.send(comment + numbered(next++))) {
     }
   }});
   auto reader = EventReader::create(quick(server.url())).value();
