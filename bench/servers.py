@@ -28,10 +28,31 @@ def child_setup(cpus, group=None):
     return setup
 
 
-def free_port():
+def free_port(host="127.0.0.1"):
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((host, 0))
         return probe.getsockname()[1]
+
+
+def has_socket(pid, port, listening=True):
+    """`pid` or a descendant listens on `port`, or is connected to it. Asked of the kernel: whether
+    a connection succeeds tells less. Somebody else may listen there, and where nobody does, a
+    connection that is given the same port at its own end connects to itself."""
+    state, column = ("0A", 1) if listening else ("01", 2)
+    sockets = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with open(table, encoding="ascii") as file:
+            rows = [line.split() for line in file.readlines()[1:]]
+        sockets |= {f"socket:[{row[9]}]" for row in rows
+                    if row[3] == state and int(row[column].rsplit(":", 1)[1], 16) == port}
+    for process in family(pid):
+        try:
+            if any(os.readlink(entry.path) in sockets
+                   for entry in os.scandir(f"/proc/{process}/fd")):
+                return True
+        except OSError:  # a descriptor or a process that is gone
+            continue
+    return False
 
 
 def family(pid):
@@ -76,7 +97,7 @@ class Server:
         return {}
 
     def ports(self):
-        """All that must answer before it counts as started."""
+        """All that it must listen on before it counts as started."""
         return [self.port]
 
     def load_arguments(self):
@@ -96,20 +117,14 @@ class Server:
                 command, preexec_fn=child_setup(cpus, group), stdout=subprocess.DEVNULL,
                 stderr=errors, cwd=self.folder.name, env={**os.environ, **self.environment()})
         deadline = time.monotonic() + START_S
-        waiting = self.ports()
-        while waiting:
-            try:
-                socket.create_connection(("127.0.0.1", waiting[0]), timeout=1).close()
-                waiting = waiting[1:]
-            except OSError:
-                status = self.process.poll()
-                if status is None and time.monotonic() < deadline:
-                    time.sleep(0.02)
-                    continue
-                why = (f"port {waiting[0]} is not open after {START_S} s" if status is None
-                       else f"it ended with status {status}")
-                raise RuntimeError(
-                    f"{self.name} does not start: {why}: {last_line(self.stop())}") from None
+        while waiting := [port for port in self.ports() if not has_socket(self.process.pid, port)]:
+            status = self.process.poll()
+            if status is None and time.monotonic() < deadline:
+                time.sleep(0.02)
+                continue
+            why = (f"port {waiting[0]} is not open after {START_S} s" if status is None
+                   else f"it ended with status {status}")
+            raise RuntimeError(f"{self.name} does not start: {why}: {last_line(self.stop())}")
 
     def stop(self):
         """Ends it; what it wrote to standard error."""

@@ -19,7 +19,7 @@ SKIPPED = 77
 sys.path.append(str(HERE.parents[1] / "bench"))
 import fetch  # noqa: E402
 import peers  # noqa: E402  (the servers that others wrote; they are measured as well)
-from servers import child_setup  # noqa: E402, F401
+from servers import child_setup, free_port, has_socket  # noqa: E402, F401
 
 
 def skip_if(why):

@@ -16,6 +16,10 @@ import time
 TOCSIN = os.environ["TOCSIN"]
 DEADLINE = 60.0  # far beyond what a loaded machine under a sanitizer needs
 
+# Where a server listens that is going to be away for a while: who tries to reach it meanwhile comes
+# from 127.0.0.1, and a connection whose two ends are the same connects to itself.
+ELSEWHERE = "127.0.0.2"
+
 
 def eventually(condition, what="the condition"):
     end = time.monotonic() + DEADLINE

@@ -5,13 +5,12 @@ Each runs from a folder of its own and without privileges.
 
 import os
 import re
-import socket
 import subprocess
 import tempfile
 from pathlib import Path
 
-from foreign import child_setup
-from hub import DEADLINE, eventually
+from foreign import child_setup, free_port, has_socket
+from hub import DEADLINE, ELSEWHERE, eventually
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "systemd" / "README.md"
 NOBODY = 65534
@@ -29,12 +28,6 @@ def replaced(text, *pairs):
         assert old in text, f"{old!r} is not in the document's lines"
         text = text.replace(old, new)
     return text
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Proxy:
@@ -63,7 +56,7 @@ class Proxy:
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{ELSEWHERE}:{self.port}"
 
     def path(self, name):
         return os.path.join(self.root.name, name)
@@ -74,7 +67,7 @@ class Proxy:
     def start(self):
         """On the port that it had before, if it had one."""
         for _ in range(5):
-            port = self.port or free_port()
+            port = self.port or free_port(ELSEWHERE)
             if self._start_on(port):
                 self.port = port
                 return
@@ -91,13 +84,8 @@ class Proxy:
                      "XDG_CONFIG_HOME": self.root.name},
                 preexec_fn=child_setup(None), **(unprivileged if os.getuid() == 0 else {}))
 
-        def answers():
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            except OSError:
-                return self.process.poll() is not None
-            return True
-        eventually(answers, f"{self.program} on its port")
+        eventually(lambda: has_socket(self.process.pid, port) or self.process.poll() is not None,
+                   f"{self.program} on its port")
         return self.process.poll() is None
 
     def stop(self):
@@ -135,7 +123,7 @@ http {{
   gzip_proxied any;
   gzip_min_length 0;
 {temporary}
-{replaced(self.lines, ("listen 80;", f"listen 127.0.0.1:{port};"))}
+{replaced(self.lines, ("listen 80;", f"listen {ELSEWHERE}:{port};"))}
 }}
 """)
         return ["nginx", "-p", self.root.name, "-c", config, "-e", "stderr"]
@@ -156,7 +144,7 @@ defaults
   retries 0
   compression algo gzip
   compression type text/event-stream text/plain
-{replaced(self.lines, ("bind :80", f"bind 127.0.0.1:{port}"))}
+{replaced(self.lines, ("bind :80", f"bind {ELSEWHERE}:{port}"))}
 """)
         return ["haproxy", "-db", "-f", config]
 
@@ -170,12 +158,12 @@ class Caddy(Proxy):
     tls_port = 0
 
     def command(self, port):
-        self.tls_port = self.tls_port or free_port()
+        self.tls_port = self.tls_port or free_port(ELSEWHERE)
         lines = replaced(
             self.lines,
             ("grace_period 10s", "grace_period 1s\n  admin off\n  local_certs\n"
              "  skip_install_trust\n  auto_https disable_redirects"),
-            ("events.example.com {", f"http://127.0.0.1:{port}, "
+            ("events.example.com {", f"http://{ELSEWHERE}:{port}, "
              f"https://events.example.com:{self.tls_port} {{"))
         return ["caddy", "run", "--adapter", "caddyfile", "--config", self.write("Caddyfile", lines)]
 
