@@ -52,14 +52,16 @@ def prepare(script):
 
 
 class Panel:
-    """One pair of axes: `series` maps a name to [(x, y), ...]; points without a y are left out."""
+    """One pair of axes: `series` maps a name to [(x, y), ...]; points without a y are left out.
+    `shaded`: x of points that are not to be relied on."""
 
     def __init__(self, title, x_label, y_label, series, log_x=False, log_y=False, ticks=None,
-                 zero=True):
+                 zero=True, shaded=()):
         self.title, self.x_label, self.y_label = title, x_label, y_label
         self.series = {name: [(x, y) for x, y in points if y is not None]
                        for name, points in series.items()}
         self.log_x, self.log_y, self.ticks, self.zero = log_x, log_y, ticks, zero
+        self.shaded = list(shaded)
 
 
 def short(value, _=None):
@@ -69,8 +71,9 @@ def short(value, _=None):
     return f"{value:g}"
 
 
-def draw(path, panels, columns=2):
-    """Writes `path`. Returns False, with nothing written, where matplotlib is missing."""
+def draw(path, panels, columns=2, caption=""):
+    """Writes `path`, with `caption` below. Returns False, with nothing written, where matplotlib is
+    missing."""
     library = matplotlib()
     if library is None:
         return False
@@ -83,7 +86,8 @@ def draw(path, panels, columns=2):
         draw_panel(library, a, panel)
     for a in axes[len(panels):]:
         a.set_visible(False)
-    figure.tight_layout()
+    figure.tight_layout(rect=(0, 0.02 if caption else 0, 1, 1))
+    figure.text(0.01, 0.005, caption, fontsize=7.5, color="#666666")
     os.makedirs(os.path.dirname(path), exist_ok=True)
     figure.savefig(path, metadata={"Date": None, "Creator": None})
     pyplot.close(figure)
@@ -93,8 +97,15 @@ def draw(path, panels, columns=2):
 def draw_panel(library, axes, panel):
     for number, (name, points) in enumerate(panel.series.items()):
         if points:
-            axes.plot([x for x, _ in points], [y for _, y in points], marker="o", markersize=3.5,
-                      linewidth=1.6, color=COLOURS[number % len(COLOURS)], label=name)
+            # Every other one open and dashed: curves that coincide are both seen.
+            is_open = number % 2 == 1
+            colour = COLOURS[number % len(COLOURS)]
+            axes.plot([x for x, _ in points], [y for _, y in points], color=colour, label=name,
+                      linewidth=1.6, linestyle="--" if is_open else "-",
+                      marker="s" if is_open else "o", markersize=6 if is_open else 3.5,
+                      markerfacecolor="none" if is_open else colour)
+    for x in panel.shaded:
+        axes.axvspan(x - 0.4, x + 0.4, color="#f3e3e0", zorder=0)
     axes.set_title(panel.title, loc="left")
     axes.set_xlabel(panel.x_label)
     axes.set_ylabel(panel.y_label)
