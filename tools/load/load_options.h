@@ -96,6 +96,7 @@ struct LoadOptions {
   double settle_s = 0;       // after connecting, before memory is read
   double idle_s = 0;         // window without events in which CPU is measured
   double drain_s = 10;       // without any progress: what is missing then is lost
+  double linger_s = 0.05;    // after the last delivery, for what comes twice
 
   std::vector<pid_t> server_pids;
   std::string server_unit;     // systemd unit whose main process is measured

@@ -23,7 +23,6 @@ using namespace std::chrono_literals;
 
 constexpr auto kLook = 1ms;  // between two looks at the counters
 constexpr double kNothingConnects_s = 0.5;
-constexpr double kDuplicateWindow_s = 0.05;
 constexpr double kStill_s = 0.01;       // without a delivery: the one before may have been the last
 constexpr double kInterrupted_s = 0.2;  // what is under way should not look lost
 
@@ -274,7 +273,7 @@ void Run::measure_publish(const Moment& start) {
 
 void Run::finish(Sampler& sampler) {
   // A duplicate would come right behind the last event: look a moment longer than needed.
-  if (published_.events > 0) wait_seconds(kDuplicateWindow_s);
+  if (published_.events > 0) wait_seconds(options_.linger_s);
   result_.timeline = sampler.stop();
   result_.refused = fleet_->refused();
   result_.dropped = fleet_->dropped();

@@ -1,6 +1,7 @@
 // A hub of a few lines that does what a test wants of a bad one: a thread for each connection.
 #pragma once
 
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <atomic>
@@ -35,6 +36,8 @@ class FakeHub {
         [](int, const std::string& data) { return "data: " + data + "\n\n"; };
     // What the publisher is answered, after the frames were sent.
     std::string answer = "HTTP/1.1 204 No Content\r\n\r\n";
+    // What every stream is sent when a publisher has closed its connection, a moment later.
+    std::function<std::string()> late = [] { return std::string(); };
   };
 
   explicit FakeHub(Ways ways)
@@ -53,6 +56,7 @@ class FakeHub {
     acceptor_ = std::thread([this] { accept_all(); });
   }
   ~FakeHub() {
+    is_over_ = true;
     shutdown(listener_, SHUT_RDWR);
     acceptor_.join();
     {
@@ -92,8 +96,10 @@ class FakeHub {
 
   void serve(Peer& peer) {
     Connection connection(peer.fd);
+    bool is_publisher = false;
     for (std::string request; !(request = connection.read_request()).empty();) {
       if (request.starts_with("POST")) {
+        is_publisher = true;
         publish(topic_of(request), request.substr(request.find("\r\n\r\n") + 4));
         connection.send(ways_.answer);
         continue;
@@ -109,7 +115,10 @@ class FakeHub {
       peer.is_stream = !head.empty();
       peer.topic = topic_of(request);
     }
+    // Long enough that whoever does not wait for it is gone.
+    if (is_publisher && !is_over_) poll(nullptr, 0, 50);
     const std::lock_guard lock(mutex_);
+    if (is_publisher) send_to_all(ways_.late());
     peer.is_stream = false;
     shutdown(peer.fd, SHUT_RDWR);  // closed by the destructor, so that nobody else gets its number
   }
@@ -121,15 +130,20 @@ class FakeHub {
 
   void publish(const std::string& topic, const std::string& data) {
     const std::lock_guard lock(mutex_);
-    const std::string frame = ways_.frame(events_++, data);
+    send_to_all(ways_.frame(events_++, data), topic);
+  }
+
+  // REQUIRES: mutex_ held.
+  void send_to_all(const std::string& bytes, const std::string& topic = {}) {
     for (const Peer& peer : peers_) {
-      if (peer.is_stream && peer.topic == topic) Connection(peer.fd).send(frame);
+      if (peer.is_stream && (topic.empty() || peer.topic == topic)) Connection(peer.fd).send(bytes);
     }
   }
 
   const Ways ways_;
   const int listener_;
   int port_ = 0;
+  std::atomic<bool> is_over_ = false;
   std::atomic<int> events_ = 0;
   std::atomic<int> gets_ = 0;
   std::mutex mutex_;

@@ -1,0 +1,43 @@
+// A whole run with a fake hub, for the tests of its course.
+#pragma once
+
+#include <atomic>
+#include <cstdio>
+#include <string>
+
+#include "net/url.h"
+#include "tests/tools/load/fake_hub.h"
+#include "tools/load/load_run.h"
+
+namespace tocsin::load {
+
+inline constexpr double kForever_s = 1000;  // no test waits for it
+inline const std::string kBusy =
+    "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 5\r\n\r\nbusy\n";
+
+struct SomeRun {
+  explicit SomeRun(const std::string& url) {
+    options.subscribe.url = *net::parse_url(url + "/events?topic={topic}");
+    options.subscribe.count = 5;
+    options.subscribe.threads = 2;
+    options.publish.request.url = *net::parse_url(url + "/publish?topic={topic}");
+    options.publish.mode = PublishMode::each;
+    options.publish.events = 5;
+    options.publish.each_timeout_s = kForever_s;
+    options.drain_s = kForever_s;
+    options.workload.seed = 1;
+  }
+  LoadResult run() {
+    Progress progress(stderr, true);
+    return run_load(options, progress, stop);
+  }
+  void at_rate(double events_per_s) {
+    options.publish.mode = PublishMode::rate;
+    options.publish.schedule.events_per_s = events_per_s;
+  }
+
+  LoadOptions options;
+  std::atomic<bool> stop{false};
+};
+
+}  // namespace tocsin::load
