@@ -35,6 +35,9 @@ enum class State : std::uint8_t {
 struct Owed {
   std::shared_ptr<const void> keep;
   std::string_view bytes;
+
+  // The only bytes that are a literal.
+  [[nodiscard]] bool is_heartbeat() const { return keep == nullptr; }
 };
 
 // A topic of a connection that reads more than one.
@@ -109,6 +112,7 @@ struct alignas(64) Connection {
   bool leftover : 1 = false;  // true exactly when the running sweep has yet to bring it up to date
   bool admitted : 1 = false;  // true exactly when Admission counts it
   bool routed : 1 = false;    // true exactly when the shard has a RoutedStream of the slot
+  bool beat : 1 = false;      // true exactly when the last that was sent is a heartbeat
 
   // REQUIRES: there is an attachment.
   [[nodiscard]] Attachment& extra() const { return *attachment; }

@@ -177,8 +177,10 @@ Delivery Outbox::settle(Connection& connection, const Item& item, const SendRequ
 
 void Outbox::take_all(Connection& connection, const Item& item) {
   connection.last_sent_ds = now_ds_;
+  connection.beat = false;
   if (connection.attachment) {
     auto& owed = connection.extra().owed;
+    connection.beat = item.read == kNoRead && owed.size() == 1 && owed.front().is_heartbeat();
     const auto sent = static_cast<std::ptrdiff_t>(std::min(owed.size(), kOwedVectors));
     owed.erase(owed.begin(), owed.begin() + sent);
   }
@@ -192,6 +194,7 @@ void Outbox::take_all(Connection& connection, const Item& item) {
 
 void Outbox::take_part(Connection& connection, const Item& item, std::size_t bytes) {
   if (bytes > 0) connection.last_sent_ds = now_ds_;
+  connection.beat = false;
   bytes = take_owed(connection, bytes);
   if (item.read == kNoRead || bytes == 0) return;
   const std::uint32_t events = take_pieces(connection, reads_[item.read], bytes);

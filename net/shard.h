@@ -180,7 +180,7 @@ class Shard final : private Outbox::Owner {
   void on_deadline(std::uint32_t slot, Connection& connection);
   void check_slow(std::uint32_t slot, Connection& connection);
   void send_heartbeats();
-  void heartbeat(std::uint32_t slot);
+  void heartbeat(std::uint32_t slot, std::uint64_t since_own);
   void drain();
   void drain_one(std::uint32_t slot, bool at_end);
   void maintain();
@@ -223,8 +223,8 @@ class Shard final : private Outbox::Owner {
   bool resume_requests_ = false;  // some of parked_ need no waiting
   std::uint32_t idle_slot_ = 0;   // see close_idle_requests
 
-  std::uint32_t heartbeat_slot_ = 0;
-  std::uint64_t heartbeat_ms_ = 0;  // when the next part of the table is looked at
+  std::uint64_t heartbeat_ms_ = 0;    // when the next part of the table is looked at; 0: never
+  std::uint64_t heartbeat_step_ = 0;  // which part that is
   std::uint64_t maintain_ms_ = 0;
   std::uint64_t drain_begin_ms_ = 0;  // 0: not draining
   std::uint32_t drain_slot_ = 0;      // everything below was asked to end

@@ -1,5 +1,6 @@
 // What time does: deadlines, heartbeats, the drain, the hub's housekeeping.
 #include <algorithm>
+#include <array>
 
 #include "net/shard.h"
 #include "proto/assert.h"
@@ -9,6 +10,10 @@ namespace tocsin::net {
 namespace {
 
 constexpr std::uint64_t kHeartbeatStepMs = 250;
+// How many looks ahead records are fetched into the cache: they do not lie side by side.
+constexpr std::uint64_t kPrefetch = 8;
+// Without heartbeats the ages of streams are looked at: each slot in so many steps.
+constexpr std::uint32_t kAgeQuarter = 16;
 constexpr std::uint64_t kMaintainMs = 250;
 
 }  // namespace
@@ -81,33 +86,53 @@ void Shard::on_deadline(std::uint32_t slot, Connection& connection) {
 
 // --- heartbeats ---
 
-// Every slot is looked at four times per interval, a part of the table at a time, and one that has
-// been silent for about the interval is sent a comment: once per interval on average, after five
-// quarters of it at the latest, and no burst. Shards begin at different times.
+// The interval has 4 * `quarter` steps. In each of them every `quarter`-th slot is looked at, so
+// that each slot is four times per interval: once in its own step, which is its number modulo all
+// steps, and three times between. By their own steps the streams of a shard are spread evenly over
+// the interval, and shards begin at different steps.
 void Shard::send_heartbeats() {
-  const std::uint64_t interval_ms = std::uint64_t{options_->heartbeat_s} * 1000;
-  const bool watch =
-      metrics_.streams_open.get() > 0 && (interval_ms > 0 || options_->max_stream_age_s > 0);
+  const bool watch = metrics_.streams_open.get() > 0 &&
+                     (options_->heartbeat_s > 0 || options_->max_stream_age_s > 0);
   if (!watch) {
     heartbeat_ms_ = 0;
     return;
   }
+  // In steps of a quarter second, a quarter of the interval has as many as the interval seconds.
+  static_assert(kHeartbeatStepMs == 250);
+  const std::uint32_t quarter = options_->heartbeat_s > 0 ? options_->heartbeat_s : kAgeQuarter;
   if (heartbeat_ms_ == 0) {
     heartbeat_ms_ = now_ms_ + kHeartbeatStepMs * (id_ + 1) / state_.hub.shards();
+    heartbeat_step_ = std::uint64_t{4} * quarter * id_ / state_.hub.shards();
   }
   if (now_ms_ < heartbeat_ms_) return;
-  heartbeat_ms_ = std::max(heartbeat_ms_ + kHeartbeatStepMs, now_ms_ + 1);
-  const std::uint64_t round_ms =
-      std::max(interval_ms > 0 ? interval_ms / 4 : 4000, kHeartbeatStepMs);
-  const std::uint64_t slots = (table_.size() * kHeartbeatStepMs + round_ms - 1) / round_ms;
-  for (std::uint64_t i = 0; i < std::min<std::uint64_t>(slots, table_.size()); ++i) {
-    if (heartbeat_slot_ >= table_.size()) heartbeat_slot_ = 0;
-    heartbeat(heartbeat_slot_++);
+  // After a stall each slot is looked at once, not once for every round that was missed.
+  const std::uint64_t round_ms = (quarter - 1) * kHeartbeatStepMs;
+  heartbeat_ms_ = std::max(heartbeat_ms_, now_ms_ - std::min(now_ms_, round_ms));
+  for (; heartbeat_ms_ <= now_ms_; heartbeat_ms_ += kHeartbeatStepMs, ++heartbeat_step_) {
+    std::uint64_t since_own = heartbeat_step_ / quarter;  // looks, modulo 4; of the first slot
+    for (std::uint64_t slot = heartbeat_step_ % quarter; slot < table_.size(); slot += quarter) {
+      const std::uint64_t ahead = slot + kPrefetch * quarter;
+      if (ahead < table_.size()) {
+        __builtin_prefetch(&table_[static_cast<std::uint32_t>(ahead)], 1);
+      }
+      heartbeat(static_cast<std::uint32_t>(slot), since_own-- % 4);
+    }
   }
   deliver_ready();
 }
 
-void Shard::heartbeat(std::uint32_t slot) {
+// A stream that is silent is sent a comment: once per interval on average, after five quarters of
+// it at the latest, and never many at once.
+//
+// Behind a comment the next one waits for the slot's own step: streams that are silent together
+// stay spread as their slots are. Behind anything else, which thousands may have got in one moment,
+// the own step can be anywhere. If it comes between three and five quarters of the interval, well;
+// if not, the comment goes out one look behind it or one before it, whichever is between three and
+// five quarters, and from there the own step is again less than five quarters away. So those who
+// fell silent together are spread over half an interval once, and then over all of it.
+//
+// `since_own`: looks since the slot's own step, below 4.
+void Shard::heartbeat(std::uint32_t slot, std::uint64_t since_own) {
   Connection& connection = table_[slot];
   if (connection.state != State::stream) return;
   const std::uint64_t age_s = now_ms_ / 1000 - connection.opened_s;
@@ -117,11 +142,12 @@ void Shard::heartbeat(std::uint32_t slot) {
     terminate(slot, connection, false);
     return;
   }
+  // In quarters, by the looks since the own step. 5: not now, unless a look was missed.
+  constexpr std::array<std::uint32_t, 4> kAfterComment{2, 5, 5, 5};
+  constexpr std::array<std::uint32_t, 4> kAfterOther{3, 3, 5, 4};
+  const std::uint32_t due = (connection.beat ? kAfterComment : kAfterOther)[since_own];
   const std::uint32_t silent_ds = now_ds() - connection.last_sent_ds;
-  // From three quarters of the interval to all of it, by slot: a broadcast made all silent at once.
-  const std::uint32_t due_ds =
-      options_->heartbeat_s * (750 + (slot * 2654435761U >> 16) % 250) / 100;
-  if (options_->heartbeat_s == 0 || silent_ds < due_ds) return;
+  if (options_->heartbeat_s == 0 || silent_ds * 4 < due * options_->heartbeat_s * 10) return;
   if (connection.blocked || connection.ready || connection.owes()) return;
   connection.attach().owed.push_back({nullptr, proto::kHeartbeat});
   metrics_.heartbeats.add();
