@@ -98,7 +98,7 @@ std::string mode_text(const PublisherOptions& publish) {
     case PublishMode::each:
       return "one event at a time";
     case PublishMode::rate:
-      return fmt::format("{}{} of events", readable_rate(schedule.events_per_s),
+      return fmt::format("events at {}{}", readable_rate(schedule.events_per_s),
                          schedule.poisson ? " (Poisson)" : "");
     case PublishMode::full:
       return "as fast as it goes";
