@@ -1,6 +1,8 @@
 """A server while it is measured: started fresh, pinned to its cores, ended by its own pid."""
 
+import contextlib
 import ctypes
+import glob
 import os
 import re
 import resource
@@ -39,20 +41,22 @@ def has_socket(pid, port, listening=True):
     a connection succeeds tells less. Somebody else may listen there, and where nobody does, a
     connection that is given the same port at its own end connects to itself."""
     state, column = ("0A", 1) if listening else ("01", 2)
-    sockets = set()
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+    found = set()
+    for table in glob.glob("/proc/net/tcp*"):  # tcp, and tcp6 if there is such a thing
         with open(table, encoding="ascii") as file:
             rows = [line.split() for line in file.readlines()[1:]]
-        sockets |= {f"socket:[{row[9]}]" for row in rows
-                    if row[3] == state and int(row[column].rsplit(":", 1)[1], 16) == port}
-    for process in family(pid):
-        try:
-            if any(os.readlink(entry.path) in sockets
-                   for entry in os.scandir(f"/proc/{process}/fd")):
-                return True
-        except OSError:  # a descriptor or a process that is gone
-            continue
-    return False
+        found |= {f"socket:[{row[9]}]" for row in rows
+                  if row[3] == state and int(row[column].rsplit(":", 1)[1], 16) == port}
+    return any(name in found for process in family(pid) for name in descriptors(process))
+
+
+def descriptors(pid):
+    """What they name. Of every thread: those of a hub have tables of their own."""
+    for folder in glob.glob(f"/proc/{pid}/task/*/fd"):
+        with contextlib.suppress(OSError):  # a thread that is gone
+            for entry in os.scandir(folder):
+                with contextlib.suppress(OSError):  # a descriptor that is gone
+                    yield os.readlink(entry.path)
 
 
 def family(pid):
