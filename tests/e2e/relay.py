@@ -110,11 +110,10 @@ class Relay:
     def _answer(self, client, data):
         cut = self.cut_behind
         before = len(self.seen)
-        self.seen += data
-        found = self.seen.find(cut, max(0, before - len(cut))) if cut else -1
-        if found < 0:
-            client.sendall(data)
-            return
-        self.cut_behind = None
-        client.sendall(data[:found + len(cut) - before])
-        self.cut()
+        seen = self.seen + data
+        found = seen.find(cut, max(0, before - len(cut))) if cut else -1
+        client.sendall(data if found < 0 else data[:found + len(cut) - before])
+        self.seen = seen  # what is seen has been passed on
+        if found >= 0:
+            self.cut_behind = None
+            self.cut()
