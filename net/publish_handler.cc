@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "net/request_handler.h"
+#include "proto/header_name.h"
 
 namespace tocsin::net {
 namespace {
@@ -60,6 +61,17 @@ Defaults defaults_of(const proto::Query& query) {
 
 }  // namespace
 
+std::optional<Outcome> RequestHandler::refuse_encoded(const proto::Request& request,
+                                                      std::string& out) {
+  const std::string_view coding = request.header(proto::Header::content_encoding);
+  // RFC 9110, 8.4: identity is no encoding, though some say so.
+  const bool none = coding.empty() || proto::equals_ignoring_case(coding, "identity");
+  if (none || !request.has_body) return std::nullopt;
+  return problem(request, 415, Rejection::invalid,
+                 "the body is read as it is sent; leave out Content-Encoding", out,
+                 "Accept-Encoding: identity\r\n");
+}
+
 Outcome RequestHandler::publish(const proto::Request& request, const ServerOptions& options,
                                 std::uint64_t now_ms, std::string& out) {
   const bool get = request.method == proto::Method::get;
@@ -69,6 +81,7 @@ Outcome RequestHandler::publish(const proto::Request& request, const ServerOptio
   }
   const bool catching_up = state_.hub.with([](const core::Hub& hub) { return hub.overloaded(); });
   if (catching_up) return {.kind = Outcome::Kind::busy, .topics = {}, .last_event_id = {}};
+  if (auto refused = refuse_encoded(request, out)) return *std::move(refused);
   const auto query = parse_query(request, out);
   if (!query) return {};
   Defaults defaults = defaults_of(*query);

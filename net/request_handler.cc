@@ -5,8 +5,6 @@
 
 #include <fmt/format.h>
 
-#include "proto/header_name.h"
-
 namespace tocsin::net {
 namespace {
 
@@ -49,12 +47,6 @@ bool serves(Resource resource, Method method) {
   return false;
 }
 
-// RFC 9110, 8.4: identity is no encoding, though some say so.
-bool is_encoded(const Request& request) {
-  const std::string_view coding = request.header(proto::Header::content_encoding);
-  return !coding.empty() && !proto::equals_ignoring_case(coding, "identity");
-}
-
 std::string words_for(proto::QueryError error) {
   switch (error) {
     case proto::QueryError::escape:
@@ -89,11 +81,11 @@ Outcome RequestHandler::on_head(const Request& request, const ServerOptions& opt
     (void)on_request(last, options, 0, out);
     return refused();
   }
-  if (resource_at(request.path()) == Resource::publish && is_encoded(request)) {
-    (void)problem(last, 415, Rejection::invalid,
-                  "the body is read as it is sent; leave out Content-Encoding", out,
-                  "Accept-Encoding: identity\r\n");
-    return refused();
+  const bool encoded = !request.header(proto::Header::content_encoding).empty();
+  if (encoded && resource_at(request.path()) == Resource::publish && !find_route(request)) {
+    last.has_body = true;
+    last.headers = request.headers;
+    if (refuse_encoded(last, out)) return refused();
   }
   if (request.expects_continue) out += proto::kContinue;
   return {};

@@ -86,6 +86,9 @@ class RequestHandler {
   // Nothing: it cannot be read, and the answer that says so was appended.
   [[nodiscard]] std::optional<proto::Query> parse_query(const proto::Request& request,
                                                         std::string& out);
+  // 415 for a body with a Content-Encoding; nothing: it has none.
+  [[nodiscard]] std::optional<Outcome> refuse_encoded(const proto::Request& request,
+                                                      std::string& out);
   void preflight(const proto::Request& request, std::string_view allowed, std::string& out);
 
   void reply(const proto::Request& request, int status, std::string_view content_type,

@@ -111,6 +111,19 @@ TEST_P(ServerApplication, ARouteComesFirstAndMayDecline) {
   EXPECT_THAT(hubs.wait_data(1), ElementsAre("x"));
 }
 
+// What a route might read the hub does not refuse before it; what the hub gets it refuses.
+TEST_P(ServerApplication, AnEncodedBodyIsForTheRouteThatTakesIt) {
+  route(Method::post, "/publish", [](Server&, const RouteRequest& request) -> Answer {
+    if (request.query.first("stream")) return Declined{};
+    return Response{.content_type = "text/plain",
+                    .body = std::string{request.http.header(proto::Header::content_encoding)}};
+  });
+  start();
+  TestClient client = connect();
+  EXPECT_EQ(client.request(post("", "\x1f\x8b", "Content-Encoding: gzip\r\n")).body, "gzip");
+  EXPECT_EQ(client.request(post("stream=a", "\x1f\x8b", "Content-Encoding: gzip\r\n")).status, 415);
+}
+
 TEST_P(ServerApplication, ARoutesTopicsResume) {
   std::atomic<bool> resume = true;
   route(Method::get, "/mine", [&](Server&, const RouteRequest&) -> Answer {
