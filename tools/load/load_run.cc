@@ -116,8 +116,7 @@ MemoryReading Run::read_memory() const {
 // Nothing where it cannot be said: streams that came or went meanwhile had some of the events only.
 std::optional<std::uint64_t> Run::expected_deliveries() const {
   const SubscriberOptions& s = options_.subscribe;
-  if (s.churn_per_s > 0 || s.slow_share > 0 || fleet_->dropped() > 0 ||
-      fleet_->connected() != result_.connected) {
+  if (s.churn_per_s > 0 || s.slow_share > 0 || fleet_->connected() != result_.connected) {
     return std::nullopt;
   }
   std::uint64_t total = 0;

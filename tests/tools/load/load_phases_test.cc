@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include "net/clock.h"
+#include "tests/net/server_fixture.h"
 #include "tests/tools/load/load_run_bench.h"
 
 namespace tocsin::load {
@@ -150,6 +151,24 @@ TEST(LoadPhases, AHerdIsCutWhenAllHaveHeardAndIsWaitedFor) {
   gets.erase(gets.begin(), gets.begin() + 5);
   EXPECT_THAT(gets, Each(HasSubstr("\r\nLast-Event-ID: ")));
 }
+
+class LoadHubTest : public net::ServerTest {};
+
+TEST_P(LoadHubTest, AHerdLosesNothingAndIsNotWaitedForWhenItIsBack) {
+  start();
+  SomeRun run("http://" + address());
+  run.at_rate(200);
+  run.options.scenario = Scenario::herd;
+  run.options.subscribe.herd_after_s = 0.05;
+  run.options.publish.events = 60;
+  const LoadResult result = run.run();  // the drain, too, ends with the last delivery
+  EXPECT_THAT(result.failures, IsEmpty());
+  EXPECT_EQ(result.reconnect_count, 5U);
+  EXPECT_EQ(result.totals.delivered, 300U);
+}
+
+INSTANTIATE_TEST_SUITE_P(Backends, LoadHubTest, testing::ValuesIn(net::ServerTest::kBackends),
+                         net::ServerTest::backend_name);
 
 TEST(LoadPhases, ChurnIsOfAllThreadsAndEndsWithPublishing) {
   Seen seen;
