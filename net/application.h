@@ -22,8 +22,8 @@
 
 #include "net/publishing.h"
 #include "proto/event.h"
-#include "proto/http_request.h"
 #include "proto/query.h"
+#include "proto/request.h"
 
 namespace tocsin::net {
 

@@ -9,18 +9,9 @@
 #include <random>
 #include <string_view>
 
-namespace tocsin::net {
+#include "net/reconnect_policy.h"
 
-// All in milliseconds. REQUIRES: initial_min_ms <= initial_max_ms.
-struct ReconnectPolicy {
-  // The first delay is drawn from this range until the server has sent a `retry:`.
-  std::uint32_t initial_min_ms = 1'000;
-  std::uint32_t initial_max_ms = 3'000;
-  // What a server's `retry:` cannot go below: `retry: 0` must not make a busy loop of a fleet.
-  std::uint32_t floor_ms = 100;
-  // What exponential growth cannot go above. A larger `retry:` of the server is honoured.
-  std::uint32_t cap_ms = 60'000;
-};
+namespace tocsin::net {
 
 // Exponential back-off with full jitter above the floor that the server asks for. With
 // [low, high] = the initial range, or [retry, 1.5 * retry] once the server has sent one, the delay

@@ -13,7 +13,7 @@
 #include <string_view>
 #include <utility>
 
-#include "net/resolver.h"
+#include "net/look_up.h"
 #include "net/socket_error.h"
 #include "net/tls.h"
 #include "net/waiter.h"
@@ -114,7 +114,7 @@ class Connector {
   SocketError last_{SocketError::Kind::connect, "no address"};
 };
 
-// Looks `endpoint.host` up (net/resolver.h) and connects; blocks until `deadline`, the look-up
+// Looks `endpoint.host` up (net/look_up.h) and connects; blocks until `deadline`, the look-up
 // apart.
 [[nodiscard]] Connector::Result connect_blocking(Endpoint endpoint, TimePoint deadline,
                                                  Waiter& waiter);

@@ -14,7 +14,7 @@
 #include <string>
 
 #include "net/event_source.h"
-#include "net/resolver.h"
+#include "net/look_up.h"
 #include "net/waiter.h"
 
 namespace tocsin::net {
@@ -40,7 +40,7 @@ class EventClient {
   // The error: no descriptor or no thread left.
   [[nodiscard]] static std::expected<std::unique_ptr<EventClient>, std::string> create(
       EventClientOptions options = {});
-  // Ends every stream; waits for a callback and for a look-up that are under way (net/resolver.h).
+  // Ends every stream; waits for a callback and for a look-up that are under way (net/look_up.h).
   // Nothing is called back any more when it returns. REQUIRES: not called by a callback.
   ~EventClient();
   EventClient(const EventClient&) = delete;

@@ -4,31 +4,28 @@
 #include <array>
 #include <utility>
 
+#include "proto/ascii.h"
+
 namespace tocsin::net {
 namespace {
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::ranges::transform(out, out.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
-  return out;
-}
+using proto::equals_ignoring_case;
+using proto::to_lower;
 
 bool is_own_header(std::string_view name) {
   static constexpr std::array<std::string_view, 5> kOwn{"host", "connection", "content-length",
                                                         "transfer-encoding", "last-event-id"};
-  return std::ranges::find(kOwn, lower(name)) != kOwn.end();
+  return std::ranges::find(kOwn, to_lower(name)) != kOwn.end();
 }
 
-bool has_header(const HeaderList& headers, std::string_view lower_name) {
-  return std::ranges::any_of(headers,
-                             [&](const HeaderField& f) { return lower(f.name) == lower_name; });
+bool has_header(const HeaderList& headers, std::string_view name) {
+  return std::ranges::any_of(
+      headers, [&](const HeaderField& f) { return equals_ignoring_case(f.name, name); });
 }
 
 // What goes with the body when a redirect drops it (Fetch standard, "request-body-header name").
 bool describes_body(std::string_view name) {
-  return lower(name).starts_with("content-");
+  return to_lower(name).starts_with("content-");
 }
 
 std::optional<std::string> find_fault(const EventSourceOptions& options) {
@@ -100,16 +97,17 @@ std::string EventRequest::bytes(std::string_view last_event_id) const {
   };
   const bool ours = url_.same_origin(origin_);
   const auto add_default = [&](std::string_view name, std::string_view value) {
-    if (!ours || !has_header(options_.headers, lower(name))) add(name, value);
+    if (!ours || !has_header(options_.headers, name)) add(name, value);
   };
   add_default("Accept", "text/event-stream");
   add_default("Cache-Control", "no-cache");
   add_default("User-Agent", "tocsin");
   if (!last_event_id.empty()) add("Last-Event-ID", last_event_id);
   for (const HeaderField& field : options_.headers) {
-    const bool goes_along = describes_body(field.name)
-                                ? !as_get_ && (ours || lower(field.name) == "content-type")
-                                : ours;
+    const bool goes_along =
+        describes_body(field.name)
+            ? !as_get_ && (ours || equals_ignoring_case(field.name, "content-type"))
+            : ours;
     if (goes_along) add(field.name, field.value);
   }
   const bool has_body = !as_get_ && (method != "GET" || !options_.body.empty());

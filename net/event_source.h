@@ -29,9 +29,9 @@
 #include <string_view>
 #include <vector>
 
-#include "net/backoff.h"
-#include "net/response_reader.h"
-#include "net/tls.h"
+#include "net/reconnect_policy.h"
+#include "net/response_head.h"
+#include "net/tls_context.h"
 #include "net/waiter.h"
 #include "proto/sse_parser.h"
 
@@ -126,7 +126,7 @@ class EventSource {
   [[nodiscard]] EventSourceResult run();
 
   // Makes run() return soon, also one that has not begun; no event is delivered afterwards. A name
-  // look-up that is under way is finished first (net/resolver.h). Async-signal-safe.
+  // look-up that is under way is finished first (net/look_up.h). Async-signal-safe.
   void stop() noexcept;
 
   // Where another EventSource would resume: behind the last event that was delivered.

@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include "net/request_handler.h"
-#include "proto/header_name.h"
+#include "proto/ascii.h"
 
 namespace tocsin::net {
 namespace {

@@ -1,40 +1,20 @@
-// Names to addresses, as getaddrinfo(3) finds them: it blocks for as long as resolv.conf says and
-// cannot be interrupted, so whoever must not block has a thread for it.
+// Look-ups of names (net/look_up.h) in a thread of their own.
 #pragma once
-
-#include <sys/socket.h>
 
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
-#include <expected>
 #include <functional>
 #include <map>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
-#include "net/socket_error.h"
+#include "net/look_up.h"
 
 namespace tocsin::net {
-
-struct SocketAddress {
-  sockaddr_storage storage{};
-  socklen_t size = 0;
-};
-// In the order in which they are to be tried; never empty.
-using Addresses = std::vector<SocketAddress>;
-using LookUpResult = std::expected<Addresses, SocketError>;
-
-// An IPv4 or IPv6 literal, which needs no look-up; nothing if `host` is a name.
-[[nodiscard]] std::optional<Addresses> parse_literal(const std::string& host, std::uint16_t port);
-
-// Blocks, see above. Thread-safe.
-[[nodiscard]] LookUpResult look_up(const std::string& host, std::uint16_t port);
-using LookUp = std::function<LookUpResult(const std::string& host, std::uint16_t port)>;
 
 // Looks names up in a thread of its own, which starts with the first name; one after another, each
 // name once for all who wait for it.

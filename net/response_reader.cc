@@ -1,60 +1,11 @@
 #include "net/response_reader.h"
 
-#include <algorithm>
-
 #include <llhttp.h>
 
+#include "proto/ascii.h"
 #include "proto/assert.h"
 
 namespace tocsin::net {
-namespace {
-
-char to_lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
-bool equal_without_case(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, {}, to_lower, to_lower);
-}
-
-bool is_token_character(char c) {
-  const bool alphanumeric = (c >= '0' && c <= '9') || (to_lower(c) >= 'a' && to_lower(c) <= 'z');
-  return alphanumeric || std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-}
-
-bool is_space(char c) {
-  return c == ' ' || c == '\t';
-}
-
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
-  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
-  return text;
-}
-
-}  // namespace
-
-bool is_header_field(const HeaderField& field) {
-  return !field.name.empty() && std::ranges::all_of(field.name, is_token_character) &&
-         trim(field.value).size() == field.value.size() &&
-         std::ranges::none_of(field.value, [](char c) {
-           const auto byte = static_cast<unsigned char>(c);
-           return (byte < 0x20 && c != '\t') || byte == 0x7f;
-         });
-}
-
-std::string_view ResponseHead::header(std::string_view name) const {
-  const auto found = std::ranges::find_if(
-      headers, [&](const HeaderField& f) { return equal_without_case(f.name, name); });
-  return found == headers.end() ? std::string_view() : std::string_view(found->value);
-}
-
-std::string ResponseHead::media_type() const {
-  std::string_view value = header("Content-Type");
-  std::string type(trim(value.substr(0, value.find(';'))));
-  std::ranges::transform(type, type.begin(), to_lower);
-  return type;
-}
 
 struct ResponseReader::Machine {
   Handlers handlers;
@@ -148,7 +99,7 @@ struct ResponseReader::Machine {
     m.head_done = true;
     if (m.head.status == 101) return m.stop("an unasked-for change of protocol");
     if (m.interim()) return 0;
-    for (HeaderField& field : m.head.headers) field.value = trim(field.value);
+    for (HeaderField& field : m.head.headers) field.value = proto::trim(field.value);
     if (!m.handlers.on_head(m.head)) return m.stop("");
     // 1: no body follows. llhttp would read one from a Content-Length that these must not have, or
     // may have without a body (RFC 9112, 6.3).

@@ -7,31 +7,10 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
+
+#include "net/response_head.h"
 
 namespace tocsin::net {
-
-struct HeaderField {
-  std::string name;
-  std::string value;
-
-  friend bool operator==(const HeaderField&, const HeaderField&) = default;
-};
-using HeaderList = std::vector<HeaderField>;
-
-// A field may be written into a request: the name is a token (RFC 9110, 5.6.2), the value has no
-// control character but tab, and neither begins nor ends with white space.
-[[nodiscard]] bool is_header_field(const HeaderField& field);
-
-struct ResponseHead {
-  int status = 0;
-  HeaderList headers;  // in their order, names as sent
-
-  // The first field of that name (compared without case), or empty.
-  [[nodiscard]] std::string_view header(std::string_view name) const;
-  // The media type without its parameters, in lower case.
-  [[nodiscard]] std::string media_type() const;
-};
 
 // Reads one response after another. Interim responses (1xx but 101) are skipped. A 101, which no
 // client here asks for, is an error.

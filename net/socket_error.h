@@ -1,7 +1,6 @@
-// How connections of clients fail, and what one attempt to move bytes came to.
+// How connections of clients fail.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -16,17 +15,6 @@ struct SocketError {
   };
   Kind kind = Kind::connect;
   std::string message;  // a short sentence for a person
-};
-
-struct Transfer {
-  enum class State : std::uint8_t {
-    moved,        // `bytes` of them, at least one
-    would_block,  // wait, then try again
-    ended,        // the peer sends no more
-    failed,       // the connection broke
-  };
-  State state = State::moved;
-  std::size_t bytes = 0;
 };
 
 }  // namespace tocsin::net

@@ -6,30 +6,18 @@
 #include <charconv>
 #include <optional>
 
+#include "proto/ascii.h"
 #include "proto/query.h"
 
 namespace tocsin::net {
 namespace {
 
+using proto::is_alpha;
+using proto::is_digit;
+using proto::to_lower;
+
 constexpr std::uint16_t default_port(bool https) {
   return https ? 443 : 80;
-}
-
-// Locale-free, unlike <cctype>.
-char to_lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-bool is_alpha(char c) {
-  return to_lower(c) >= 'a' && to_lower(c) <= 'z';
-}
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::ranges::transform(out, out.begin(), to_lower);
-  return out;
 }
 
 // The length of `scheme` in front of ':', or nothing if the text has none (RFC 3986, 3.1).
@@ -87,7 +75,7 @@ std::expected<void, std::string> parse_authority(std::string_view text, Url& url
   if (text.starts_with('[')) {
     const auto end = text.find(']');
     if (end == std::string_view::npos) return std::unexpected("the IPv6 address lacks its ']'");
-    url.host = lower(text.substr(1, end - 1));
+    url.host = to_lower(text.substr(1, end - 1));
     in6_addr address{};
     if (inet_pton(AF_INET6, url.host.c_str(), &address) != 1) {
       return std::unexpected("what stands in brackets is no IPv6 address");
@@ -99,7 +87,7 @@ std::expected<void, std::string> parse_authority(std::string_view text, Url& url
     return parse_port(text.empty() ? text : text.substr(1), url.port);
   }
   const auto colon = text.find(':');
-  url.host = lower(text.substr(0, colon));
+  url.host = to_lower(text.substr(0, colon));
   if (url.host.empty()) return std::unexpected("the host is missing");
   if (!is_host_name(url.host))
     return std::unexpected("the host contains a character that it may not");
@@ -167,7 +155,7 @@ std::expected<Url, std::string> parse_url(std::string_view text) {
   if (!scheme || !text.substr(*scheme).starts_with("://")) {
     return std::unexpected("a URL begins with http:// or https://");
   }
-  const std::string scheme_name = lower(text.substr(0, *scheme));
+  const std::string scheme_name = to_lower(text.substr(0, *scheme));
   if (scheme_name != "http" && scheme_name != "https") {
     return std::unexpected("the scheme " + scheme_name +
                            " is not supported, only http and https are");

@@ -1,27 +1,10 @@
 #include "proto/head_bytes.h"
 
 #include <algorithm>
-#include <array>
+
+#include "proto/ascii.h"
 
 namespace tocsin::proto {
-namespace {
-
-// RFC 9110, 5.6.2: tchar. A table, because every byte of every field's name is looked up.
-constexpr auto kTokenChars = [] {
-  std::array<bool, 256> table{};
-  for (const char c : std::string_view("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
-                                       "ABCDEFGHIJKLMNOPQRSTUVWXYZ")) {
-    table[static_cast<unsigned char>(c)] = true;
-  }
-  return table;
-}();
-
-}  // namespace
-
-bool is_token(std::string_view text) {
-  return std::ranges::all_of(text,
-                             [](char c) { return kTokenChars[static_cast<unsigned char>(c)]; });
-}
 
 void trim_end(std::string& text) {
   while (!text.empty() && is_blank(text.back())) text.pop_back();

@@ -9,13 +9,6 @@
 
 namespace tocsin::proto {
 
-[[nodiscard]] constexpr bool is_blank(char c) {
-  return c == ' ' || c == '\t';
-}
-
-// RFC 9110, 5.6.2: only characters of a token. Also true of no character.
-[[nodiscard]] bool is_token(std::string_view text);
-
 // Blanks and tabs at the end.
 void trim_end(std::string& text);
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "proto/ascii.h"
+
 namespace tocsin::proto {
 
 namespace {
@@ -31,14 +33,6 @@ static_assert(std::ranges::all_of(kKnownNames, [](const KnownName& known) {
 }));
 
 }  // namespace
-
-char to_lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
-}
-
-bool equals_ignoring_case(std::string_view text, std::string_view lower_case) {
-  return std::ranges::equal(text, lower_case, {}, to_lower);
-}
 
 std::optional<Header> known_header(std::string_view name) {
   for (const auto& known : kKnownNames) {

@@ -6,16 +6,12 @@
 #include <optional>
 #include <string_view>
 
-#include "proto/http_request.h"
+#include "proto/request.h"
 
 namespace tocsin::proto {
 
 // No known name is longer.
 inline constexpr std::size_t kMaxKnownName = 32;
-
-// In ASCII; other bytes are taken as they are.
-[[nodiscard]] char to_lower(char c);
-[[nodiscard]] bool equals_ignoring_case(std::string_view text, std::string_view lower_case);
 
 [[nodiscard]] std::optional<Header> known_header(std::string_view name);
 

@@ -1,7 +1,7 @@
 // The parts of a request's target.
 #include <string_view>
 
-#include "proto/http_request.h"
+#include "proto/request.h"
 
 namespace tocsin::proto {
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "proto/head_bytes.h"
+#include "proto/ascii.h"
 
 namespace tocsin::proto {
 namespace {

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "proto/ascii.h"
 #include "proto/assert.h"
 #include "proto/limits.h"
 
