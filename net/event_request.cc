@@ -18,6 +18,16 @@ bool is_own_header(std::string_view name) {
   return std::ranges::find(kOwn, to_lower(name)) != kOwn.end();
 }
 
+// What browsers write in capitals, whatever a page says (Fetch standard, "normalize a method");
+// here it would reach the server as a method that it does not know.
+bool is_meant_in_capitals(std::string_view method) {
+  static constexpr std::array<std::string_view, 6> kStandard{"DELETE",  "GET",  "HEAD",
+                                                             "OPTIONS", "POST", "PUT"};
+  return std::ranges::any_of(kStandard, [&](std::string_view standard) {
+    return method != standard && equals_ignoring_case(method, standard);
+  });
+}
+
 bool has_header(const HeaderList& headers, std::string_view name) {
   return std::ranges::any_of(
       headers, [&](const HeaderField& f) { return equals_ignoring_case(f.name, name); });
@@ -38,6 +48,9 @@ std::optional<std::string> find_fault(const EventSourceOptions& options) {
   }
   // A method is a token (RFC 9110, 9.1), as a field's name is.
   if (!is_header_field({options.method, ""})) return "not a method: " + options.method;
+  if (is_meant_in_capitals(options.method)) {
+    return "methods are written in capitals: " + options.method;
+  }
   if (options.method == "HEAD" || options.method == "CONNECT" || options.method == "TRACE") {
     return "the answer to " + options.method + " is no stream";
   }
@@ -71,6 +84,7 @@ void EventRequest::restart() {
   url_ = origin_;
   hops_ = 0;
   as_get_ = false;
+  abroad_ = false;
 }
 
 std::expected<void, std::string> EventRequest::redirect(int status, std::string_view location) {
@@ -85,6 +99,7 @@ std::expected<void, std::string> EventRequest::redirect(int status, std::string_
   as_get_ =
       as_get_ || status == 303 || ((status == 301 || status == 302) && options_.method == "POST");
   url_ = std::move(*target);
+  abroad_ = abroad_ || !url_.same_origin(origin_);
   return {};
 }
 
@@ -95,19 +110,20 @@ std::string EventRequest::bytes(std::string_view last_event_id) const {
   const auto add = [&](std::string_view name, std::string_view value) {
     out.append(name).append(": ").append(value).append("\r\n");
   };
-  const bool ours = url_.same_origin(origin_);
   const auto add_default = [&](std::string_view name, std::string_view value) {
-    if (!ours || !has_header(options_.headers, name)) add(name, value);
+    if (abroad_ || !has_header(options_.headers, name)) add(name, value);
   };
   add_default("Accept", "text/event-stream");
+  // Without it a server may choose any coding (RFC 9110, 12.5.3), and none is decoded here.
+  add_default("Accept-Encoding", "identity");
   add_default("Cache-Control", "no-cache");
   add_default("User-Agent", "tocsin");
   if (!last_event_id.empty()) add("Last-Event-ID", last_event_id);
   for (const HeaderField& field : options_.headers) {
     const bool goes_along =
         describes_body(field.name)
-            ? !as_get_ && (ours || equals_ignoring_case(field.name, "content-type"))
-            : ours;
+            ? !as_get_ && (!abroad_ || equals_ignoring_case(field.name, "content-type"))
+            : !abroad_;
     if (goes_along) add(field.name, field.value);
   }
   const bool has_body = !as_get_ && (method != "GET" || !options_.body.empty());

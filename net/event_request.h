@@ -38,6 +38,9 @@ class EventRequest {
   Url url_;
   unsigned hops_ = 0;
   bool as_get_ = false;  // a redirect has turned the request into a GET without body
+  // A redirect has led to another origin. One that leads back does not bring the headers back: who
+  // may choose the path there must not choose what is asked with somebody's credentials.
+  bool abroad_ = false;
 };
 
 }  // namespace tocsin::net

@@ -4,7 +4,8 @@
 // It goes further than a browser's EventSource where a service needs it, and nowhere else:
 //   - 429, 502, 503 and 504 are retried, after Retry-After if the server sent one (a browser gives
 //     up for good on every status but 200). Every other status but 200 is final, and so is 200 with
-//     a content type other than text/event-stream.
+//     a content type other than text/event-stream, or with a content coding (gzip), which the
+//     request asks not to use.
 //   - Failing attempts back off exponentially with jitter (net/backoff.h).
 //   - A connection without any byte for idle_timeout_ms is given up and made anew.
 //   - Any method and a body, which is sent again with every attempt.
@@ -40,12 +41,12 @@ namespace tocsin::net {
 class StreamLoop;
 
 struct EventSourceOptions {
-  std::string url{};                   // http:// or https://
+  std::string url{};                   // http:// or https://, without a user's name in it
   std::vector<std::string> streams{};  // of a hub: `stream=` for each is added to the URL's query
   std::string last_event_id{};         // where to resume; empty: nothing is sent. No NUL, CR, LF
-  // Sent with every request, to the origin of `url` only (a redirect elsewhere must not carry
-  // credentials along; Content-Type goes where the body goes). Host, Connection, Content-Length,
-  // Transfer-Encoding and Last-Event-ID are the client's own.
+  // Sent with every request, until a redirect leads to another origin than that of `url` (it must
+  // not carry credentials along; Content-Type goes where the body goes). Host, Connection,
+  // Content-Length, Transfer-Encoding and Last-Event-ID are the client's own.
   HeaderList headers{};
   // A redirect keeps both, except that 303, and 301 and 302 of a POST, are followed by a GET
   // without body (Fetch standard, HTTP-redirect fetch). A body needs a method other than GET.
@@ -102,7 +103,7 @@ struct EventSourceResult {
 };
 
 // All are called in the thread that runs the stream. They may call stop() or unsubscribe(), but not
-// destroy what runs them nor throw. An empty function is skipped.
+// destroy what runs them, nor throw: that ends the process. An empty function is skipped.
 struct EventSourceCallbacks {
   std::function<void(const StreamOpened&)> on_open{};
   std::function<void(const proto::ReceivedEvent&)> on_event{};

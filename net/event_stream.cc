@@ -4,6 +4,7 @@
 #include <random>
 #include <utility>
 
+#include "proto/ascii.h"
 #include "proto/assert.h"
 
 namespace tocsin::net {
@@ -16,6 +17,13 @@ namespace {
 
 bool is_retryable(int status) {
   return status == 429 || status == 502 || status == 503 || status == 504;
+}
+
+// noexcept: below a callback lie llhttp, which is C, and half a step of this machine. An exception
+// ends the process where it was thrown instead.
+template <typename Function, typename Argument>
+void call_back(const Function& function, const Argument& argument) noexcept {
+  if (function) function(argument);
 }
 
 }  // namespace
@@ -243,15 +251,18 @@ void EventStream::on_reader_stopped() {
 bool EventStream::on_head(const ResponseHead& head) {
   result_.status = head.status;
   const std::string status = "status " + std::to_string(head.status);
-  if (head.status == 200 && head.media_type() == "text/event-stream") {
+  const std::string coding = proto::to_lower(head.header("Content-Encoding"));
+  const bool coded = !coding.empty() && coding != "identity";
+  if (head.status == 200 && head.media_type() == "text/event-stream" && !coded) {
     streaming_ = true;
     comments_before_ = parser_.comments();
-    if (callbacks_.on_open && !stopping()) {
-      callbacks_.on_open({head, request_.url().to_string()});
-    }
+    const std::string url = request_.url().to_string();
+    if (!stopping()) call_back(callbacks_.on_open, StreamOpened{head, url});
     return !stopping();
   }
-  if (head.status == 200) {
+  if (head.status == 200 && coded) {
+    verdict_ = refused("the content is coded, which was not asked for: " + coding);
+  } else if (head.status == 200) {
     verdict_ = refused("not an event stream: the content type is " +
                        (head.media_type().empty() ? "missing" : head.media_type()));
   } else if (head.status == 204) {
@@ -293,7 +304,7 @@ void EventStream::on_event(const proto::ReceivedEvent& event) {
   if (stopping()) return;
   backoff_.on_alive();
   last_event_id_ = event.last_event_id;
-  if (callbacks_.on_event) callbacks_.on_event(event);
+  call_back(callbacks_.on_event, event);
 }
 
 void EventStream::fail(SocketError error) {
@@ -319,13 +330,11 @@ void EventStream::end_attempt(AttemptEnd end) {
     deadline_ = waiter_.now() + delay;
     state_ = State::pause;
   }
-  if (callbacks_.on_disconnect) {
-    callbacks_.on_disconnect({end.reason, end.message, !end.final_end, delay});
-  }
+  call_back(callbacks_.on_disconnect, StreamClosed{end.reason, end.message, !end.final_end, delay});
   if (!end.final_end || stopping()) return;
   result_.end = *end.final_end;
   result_.message = std::move(end.message);
-  if (callbacks_.on_end) callbacks_.on_end(result_);
+  call_back(callbacks_.on_end, result_);
 }
 
 }  // namespace tocsin::net

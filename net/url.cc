@@ -70,7 +70,7 @@ std::expected<void, std::string> parse_port(std::string_view text, std::uint16_t
 
 std::expected<void, std::string> parse_authority(std::string_view text, Url& url) {
   if (text.find('@') != std::string_view::npos) {
-    return std::unexpected("a user name in the URL is not supported");
+    return std::unexpected("a user name in the URL is not supported, send an Authorization header");
   }
   if (text.starts_with('[')) {
     const auto end = text.find(']');

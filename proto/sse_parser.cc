@@ -23,13 +23,13 @@ std::size_t find_line_end(std::string_view bytes) {
   return bytes.size();
 }
 
-// ASCII digits only; nothing if there are none or the number does not fit.
+// ASCII digits only; nothing if there are none. More than fits is as good as for ever: 49 days.
 std::optional<std::uint32_t> parse_retry(std::string_view digits) {
   std::uint32_t value = 0;
   const char* end = digits.data() + digits.size();
   const auto [stop, error] = std::from_chars(digits.data(), end, value);
-  if (error != std::errc{} || stop != end) return std::nullopt;
-  return value;
+  if (stop != end || error == std::errc::invalid_argument) return std::nullopt;
+  return error == std::errc::result_out_of_range ? UINT32_MAX : value;
 }
 
 }  // namespace

@@ -40,7 +40,7 @@ class SseParser {
   [[nodiscard]] const std::string& last_event_id() const { return last_event_id_; }
   void set_last_event_id(std::string id);
 
-  // The stream's last valid `retry:`, in milliseconds.
+  // The stream's last valid `retry:`, in milliseconds, at most UINT32_MAX.
   [[nodiscard]] std::optional<std::uint32_t> retry_ms() const { return retry_ms_; }
 
   // Comments seen; a client uses it to tell a live connection from a dead one.

@@ -117,7 +117,7 @@ class Model {
     for (char c : value) {
       if (c < '0' || c > '9') return;
       number = number * 10 + static_cast<std::uint64_t>(c - '0');
-      if (number > UINT32_MAX) return;
+      if (number > UINT32_MAX) number = UINT32_MAX;
     }
     if (!value.empty()) outcome_.retry_ms = static_cast<std::uint32_t>(number);
   }

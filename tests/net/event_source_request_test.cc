@@ -47,8 +47,8 @@ TEST(EventSourceRequest, TheBodyIsSentAgainWithEveryAttempt) {
       "Content-Type: application/json\r\nAuthorization: Bearer x\r\nContent-Length: 18\r\n\r\n"
       R"({"prompt":"hello"})";
   const std::string head = "POST /events HTTP/1.1\r\nHost: " + host +
-                           "\r\nAccept: text/event-stream\r\nCache-Control: no-cache\r\n"
-                           "User-Agent: tocsin\r\n";
+                           "\r\nAccept: text/event-stream\r\nAccept-Encoding: identity\r\n"
+                           "Cache-Control: no-cache\r\nUser-Agent: tocsin\r\n";
   EXPECT_THAT(requests, ElementsAre(head + fields, head + "Last-Event-ID: 1\r\n" + fields,
                                     head + "Last-Event-ID: 1\r\n" + fields));
 }
@@ -110,6 +110,28 @@ TEST(EventSourceRequest, ABodyThatGoesElsewhereTakesItsTypeAndNoCredentials) {
               ElementsAre(AllOf(StartsWith("POST /c HTTP/1.1\r\n"),
                                 HasSubstr("\r\nContent-Type: application/json\r\n"),
                                 Not(HasSubstr("Authorization")), EndsWith(client.options.body))));
+}
+
+TEST(EventSourceRequest, CredentialsDoNotComeBackFromAnotherOrigin) {
+  std::vector<std::string> requests;
+  std::string home;
+  ScriptedServer other({[&](Connection& c) {
+    requests.push_back(c.read_request());
+    c.send("HTTP/1.1 307 Moved\r\nLocation: " + home + "\r\n\r\n");
+  }});
+  ScriptedServer server(
+      {record(requests, "HTTP/1.1 307 Moved\r\nLocation: " + other.url("/c") + "\r\n\r\n"),
+       record(requests, kStreamHead + "data: a\n\n"),
+       record(requests, kStreamHead + "data: b\n\n")});
+  home = server.url("/chosen-elsewhere");
+  EventSourceRecorder client(server.url());
+  make_post(client.options);
+  client.stop_after = 2;
+  EXPECT_EQ(client.run().end, End::stopped);
+  const auto theirs = AllOf(HasSubstr("Content-Type"), Not(HasSubstr("Authorization")));
+  EXPECT_THAT(requests, ElementsAre(HasSubstr("Authorization"), theirs,
+                                    AllOf(StartsWith("POST /chosen-elsewhere "), theirs),
+                                    HasSubstr("Authorization")));
 }
 
 TEST(EventSourceRequest, ALargeBodyArrivesWhole) {

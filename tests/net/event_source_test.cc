@@ -1,6 +1,9 @@
 #include "net/event_source.h"
 
+#include <cstdlib>
 #include <future>
+#include <stdexcept>
+#include <tuple>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -55,7 +58,8 @@ TEST(EventSource, SendsAProperRequest) {
   client.run();
   EXPECT_EQ(request, "GET /events?stream=a%20b HTTP/1.1\r\nHost: 127.0.0.1:" +
                          std::to_string(server.port()) +
-                         "\r\nAccept: text/event-stream\r\nCache-Control: no-cache\r\n"
+                         "\r\nAccept: text/event-stream\r\nAccept-Encoding: identity\r\n"
+                         "Cache-Control: no-cache\r\n"
                          "Last-Event-ID: 4\xc3\xa9\r\nAuthorization: Bearer x\r\n"
                          "user-agent: test\r\n\r\n");
 }
@@ -217,6 +221,24 @@ TEST(EventSource, ConnectsOverIpv6) {
   EXPECT_EQ(client.run().end, End::stopped);
 }
 
+TEST(EventSourceDeathTest, AnExceptionInACallbackEndsTheProcess) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_DEATH(
+      {
+        ScriptedServer server({answer(kStreamHead + "data: a\n\n")});
+        EventSourceOptions options;
+        options.url = server.url();
+        const auto source = EventSource::create(
+            options, {.on_event = [](const auto&) { throw std::runtime_error("thrown"); }});
+        try {
+          std::ignore = (*source)->run();
+        } catch (const std::runtime_error&) {
+          std::exit(0);
+        }
+      },
+      "thrown");
+}
+
 TEST(EventSource, SaysWhichOptionIsWrong) {
   const auto fault = [](const std::function<void(EventSourceOptions&)>& change) {
     EventSourceOptions options;
@@ -234,6 +256,9 @@ TEST(EventSource, SaysWhichOptionIsWrong) {
   EXPECT_THAT(fault([](auto& o) { o.method = "PO ST"; }), HasSubstr("not a method"));
   EXPECT_THAT(fault([](auto& o) { o.method = ""; }), HasSubstr("not a method"));
   EXPECT_THAT(fault([](auto& o) { o.method = "HEAD"; }), HasSubstr("no stream"));
+  EXPECT_THAT(fault([](auto& o) { o.method = "post"; }), HasSubstr("capitals: post"));
+  EXPECT_EQ(fault([](auto& o) { o.method = "report"; }), "none");
+  EXPECT_THAT(fault([](auto& o) { o.url = "http://u:p@h/"; }), HasSubstr("Authorization"));
   EXPECT_THAT(fault([](auto& o) { o.body = "x"; }), HasSubstr("POST"));
   EXPECT_THAT(fault([](auto& o) { o.reconnect_policy.initial_min_ms = 9999; }), HasSubstr("range"));
 }

@@ -8,7 +8,7 @@
 //                                                 here
 //   eventsource-constructor-empty-url, -url-bogus EventSource.SaysWhichOptionIsWrong; UrlTest
 //   eventsource-onopen, -onmessage                EventSource.DeliversEventsAndStops
-//   eventsource-reconnect EventSource.ResumesBehindTheLastIdAfterEveryKind...,
+//   eventsource-reconnect                         EventSource.ResumesBehindTheLastIdAfter...,
 //                                                 .HonoursRetryAndStartsTheBackoffAgain...
 //   eventsource-url                               EventSource.SendsAProperRequest
 //   format-bom, format-bom-2                      SseParserTest.LeadingByteOrderMarkIsStrippedOnce
@@ -19,7 +19,8 @@
 //   format-field-event, -event-empty              SseParserTest.EventType,
 //                                                 .EventTypeIsForgottenByABlockWithoutData
 //   format-field-id, -id-2, -id-3, -id-null       SseParserTest.Ids, .EmptyIdResets,
-//                                                 .IdWithNulIsIgnored; IdsAreSentBack here
+//                                                 .IdWithNulIsIgnored; IdsAreSentBack,
+//                                                 TheIdOutlivesFailuresAndRedirects here
 //   format-field-retry, -retry-bogus, -empty      SseParserTest.Retry, .BogusRetryIsIgnored;
 //                                                 RetryFromZeroToLarge here
 //   format-leading-space                          SseParserTest.OneLeadingSpaceIsStripped
@@ -29,10 +30,12 @@
 //   format-null-character, format-utf-8           SseParserTest.Utf8AndNulPassThrough;
 //                                                 ContentTypes here (charset is ignored)
 //   request-accept, request-cache-control         EventSource.SendsAProperRequest
-//   request-credentials                           FollowsRedirectsWithoutCarryingCredentialsAway
+//   request-credentials                           FollowsRedirectsWithoutCarryingCredentialsAway,
+//                                                 CredentialsDoNotComeBackFromAnotherOrigin
 //   request-post-to-connect                       EventSourceRequest.*
 //   request-redirect                              Redirects here
-//   request-status-error                          Statuses here
+//   request-status-error                          Statuses, NoContentAndOtherTypesEndAStream...
+//                                                 here
 #include <sys/socket.h>
 
 #include <future>
@@ -41,6 +44,7 @@
 #include <gtest/gtest.h>
 
 #include "net/event_source.h"
+#include "proto/ascii.h"
 #include "tests/net/event_source_recorder.h"
 #include "tests/net/scripted_server.h"
 
@@ -78,6 +82,23 @@ TEST(EventSourceWpt, ContentTypes) {
   }
 }
 
+// A browser decodes; this client asks for plain bytes, and says so if that was not heeded.
+TEST(EventSourceWpt, ContentCodings) {
+  for (const char* coding : {"identity", "Identity", "gzip", "br, gzip"}) {
+    ScriptedServer server(
+        {answer("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Encoding: " +
+                std::string(coding) + "\r\n\r\ndata: a\n\n")});
+    EventSourceRecorder client(server.url());
+    const auto result = client.run();
+    if (proto::to_lower(coding) == "identity") {
+      EXPECT_EQ(result.end, End::stopped) << coding;
+    } else {
+      EXPECT_EQ(result.end, End::refused) << coding;
+      EXPECT_THAT(result.message, HasSubstr(coding));
+    }
+  }
+}
+
 // 503 differs: a browser gives up, a service comes back (net/event_source.h).
 TEST(EventSourceWpt, Statuses) {
   for (const int status : {204, 205, 210, 299, 404, 410, 503}) {
@@ -102,6 +123,45 @@ TEST(EventSourceWpt, Redirects) {
     EventSourceRecorder client(server.url());
     EXPECT_EQ(client.run().end, End::stopped) << status;
     EXPECT_THAT(client.opened, ElementsAre(server.url("/there")));
+  }
+}
+
+// The id is the stream's, whatever happens between two connections and wherever they lead.
+TEST(EventSourceWpt, TheIdOutlivesFailuresAndRedirects) {
+  std::vector<std::string> requests;
+  const auto script = [&](std::string bytes) -> ScriptedServer::Script {
+    return [&requests, bytes](Connection& c) {
+      requests.push_back(c.read_request());
+      c.send(bytes);
+    };
+  };
+  ScriptedServer server({script(kStreamHead + "id: 7\n\n"),             // an id without an event
+                         script(kStreamHead + ": a comment, no id\n"),  // and a stream without one
+                         script("HTTP/1.1 503 Busy\r\n\r\n"), script("nonsense\r\n\r\n"),
+                         script("HTTP/1.1 307 Moved\r\nLocation: /there\r\n\r\n"),
+                         script(kStreamHead + "id: 8\ndata: a"),  // never ended: not told, no id
+                         script(kStreamHead + "data: b\n\n")});
+  EventSourceRecorder client(server.url());
+  EXPECT_EQ(client.run().end, End::stopped);
+  EXPECT_EQ(client.resume_at, "7");
+  ASSERT_EQ(requests.size(), 7U);
+  EXPECT_THAT(requests[0], Not(HasSubstr("Last-Event-ID")));
+  for (std::size_t i = 1; i < requests.size(); ++i) {
+    EXPECT_THAT(requests[i], HasSubstr("\r\nLast-Event-ID: 7\r\n")) << i;
+  }
+  EXPECT_THAT(client.events, ElementsAre("message:b"));
+}
+
+// Once a stream was open as before it ever was.
+TEST(EventSourceWpt, NoContentAndOtherTypesEndAStreamThatWasOpen) {
+  for (const char* last : {"HTTP/1.1 204 No Content\r\n\r\n",
+                           "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<p>"}) {
+    ScriptedServer server({answer(kStreamHead + "data: a\n\n"), answer(last)});
+    EventSourceRecorder client(server.url());
+    client.stop_after = 2;
+    EXPECT_NE(client.run().end, End::stopped) << last;
+    EXPECT_EQ(server.connections(), 2);
+    EXPECT_THAT(client.reasons, ElementsAre(Reason::end_of_stream, Reason::refused));
   }
 }
 
