@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "core/slow_policy.h"
 #include "proto/limits.h"
 
 namespace tocsin::core {
@@ -27,12 +28,6 @@ struct HistoryLimits {
 struct BacklogLimits {
   std::size_t bytes = 4 * limits::kMiB;
   TimeMs age_ms = 30'000;
-};
-
-// What happens to a stream that is further behind than its limits allow.
-enum class SlowPolicy : std::uint8_t {
-  disconnect,  // closed; it comes back with its Last-Event-ID and resumes
-  latest,      // told of the gap, then continued at the newest event
 };
 
 // What one topic does otherwise than the hub; nothing: as the hub.

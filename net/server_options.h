@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "core/settings.h"
+#include "core/slow_policy.h"
 #include "net/log_format.h"
 
 namespace tocsin::net {

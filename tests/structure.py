@@ -259,8 +259,28 @@ def check_links(tree):
                     yield f"{name}:{number}: link to {target}, which does not exist"
 
 
+def check_examples(tree):
+    """Code in the documents is code that the tests build and run: a block marked cpp or cmake is a
+    file of tests/examples, and every program there stands in some document."""
+    files = {name: text for name, text in tree.files.items()
+             if name.startswith("tests/examples/") and name.endswith((".cc", "CMakeLists.txt"))}
+    shown = set()
+    for name, text in tree.files.items():
+        if not name.endswith(".md"):
+            continue
+        for match in re.finditer(r"^```(?:cpp|cmake)\n(.*?)^```$", text, re.S | re.M):
+            source = next((file for file, code in files.items() if code == match.group(1)), None)
+            shown.add(source)
+            if source is None:
+                line = text.count("\n", 0, match.start()) + 1
+                yield f"{name}:{line}: this code is no file of tests/examples"
+    for name in sorted(set(files) - shown):
+        if name.endswith(".cc"):
+            yield f"{name}: is shown in no document"
+
+
 CHECKS = [check_includes, check_purity, check_sizes, check_build_lists, check_banned,
-          check_top_level, check_reading_order, check_links]
+          check_top_level, check_reading_order, check_links, check_examples]
 
 
 def run_checks(root):
@@ -276,13 +296,15 @@ def good_tree():
         ".clang-format": "x\n", ".clang-tidy": "x\n", ".editorconfig": "x\n", ".gitignore": "x\n",
         ".ci/run": "x\n", "systemd/tocsin.service": "x\n", "bench/CMakeLists.txt": "",
         "README.md": "# T\n## Reading order\n1. `proto/a.h`\n\n## Next\n[a](proto/a.h)\n",
+        "net/README.md": "```cpp\nint main() {}\n```\n",
+        "tests/examples/e.cc": "int main() {}\n",
         "proto/CMakeLists.txt": "add_library(p a.cc)\n",
         "proto/a.h": "int a();\n",
         "proto/a.cc": '#include "proto/a.h"\nint a() {\n  return 1\'000;\n}\n',
         "core/CMakeLists.txt": "add_library(c b.cc)\n",
         "core/b.cc": '#include "proto/a.h"\n// std::mutex only in a comment\n',
         "net/CMakeLists.txt": "", "tools/CMakeLists.txt": "",
-        "tests/CMakeLists.txt": "add_executable(t proto/a_test.cc)\n",
+        "tests/CMakeLists.txt": "add_executable(t proto/a_test.cc examples/e.cc)\n",
         "tests/proto/a_test.cc": '#include "tools/x.h"\n',
         RATCHET: "{}\n",
     })
@@ -327,6 +349,8 @@ BREAKAGES = [
     ("missing file", {"LICENSE": None}, "LICENSE: is missing"),
     ("reading order", {"README.md": "## Reading order\n1. `proto/none.h`\n"}, "names proto/none.h"),
     ("no reading order", {"README.md": "# T\n"}, "no section"),
+    ("drifted example", {"net/README.md": "```cpp\nint main();\n```\n"}, "no file of tests/exam"),
+    ("example not shown", {"net/README.md": ""}, "e.cc: is shown in no document"),
     ("dead link", {"README.md": "## Reading order\n`proto/a.h`\n[x](none.md)\n"}, "link to none"),
 ]
 

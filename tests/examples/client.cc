@@ -2,7 +2,7 @@
 #include <cstdio>
 #include <semaphore>
 
-#include "net/event_client.h"
+#include <tocsin/net/event_client.h>
 
 int main(int, char** arguments) {
   using namespace tocsin;

@@ -1,6 +1,10 @@
 # llhttp: a system library where there is one (newer distributions), else Debian's node-llhttp, which
-# ships the generated C sources; they become a static target of ours. Either way: llhttp::llhttp.
+# ships the generated C sources; they become a static target of ours. Either way: llhttp::llhttp. Who
+# links our libraries needs it, too: TOCSIN_LLHTTP_DEPENDENCY is how their CMake finds it (nothing: it
+# is installed and exported with them), TOCSIN_LLHTTP_NAME how their linker does.
 find_package(llhttp QUIET CONFIG)
+set(TOCSIN_LLHTTP_DEPENDENCY "find_dependency(llhttp)")
+set(TOCSIN_LLHTTP_NAME llhttp)
 if(TARGET llhttp::llhttp)
   return()
 endif()
@@ -10,6 +14,7 @@ foreach(candidate llhttp::llhttp_shared llhttp::llhttp_static)
     return()
   endif()
 endforeach()
+set(TOCSIN_LLHTTP_DEPENDENCY "")
 
 find_library(LLHTTP_LIBRARY NAMES llhttp)
 find_path(LLHTTP_INCLUDE_DIR NAMES llhttp.h PATH_SUFFIXES llhttp
@@ -18,17 +23,22 @@ find_path(LLHTTP_SOURCE_DIR NAMES llhttp.c PATHS /usr/share/llhttp /usr/share/no
 mark_as_advanced(LLHTTP_LIBRARY LLHTTP_INCLUDE_DIR LLHTTP_SOURCE_DIR)
 
 if(LLHTTP_LIBRARY AND LLHTTP_INCLUDE_DIR)
-  add_library(llhttp_system INTERFACE)
-  target_link_libraries(llhttp_system INTERFACE ${LLHTTP_LIBRARY})
-  target_include_directories(llhttp_system SYSTEM INTERFACE ${LLHTTP_INCLUDE_DIR})
-  add_library(llhttp::llhttp ALIAS llhttp_system)
+  add_library(tocsin_llhttp INTERFACE)
+  target_link_libraries(tocsin_llhttp INTERFACE ${LLHTTP_LIBRARY})
+  set(scope INTERFACE)
 elseif(LLHTTP_SOURCE_DIR AND LLHTTP_INCLUDE_DIR)
-  add_library(llhttp_debian STATIC
+  add_library(tocsin_llhttp STATIC
     ${LLHTTP_SOURCE_DIR}/api.c ${LLHTTP_SOURCE_DIR}/http.c ${LLHTTP_SOURCE_DIR}/llhttp.c)
-  target_include_directories(llhttp_debian SYSTEM PUBLIC ${LLHTTP_INCLUDE_DIR})
-  target_compile_options(llhttp_debian PRIVATE -O2)
-  set_target_properties(llhttp_debian PROPERTIES POSITION_INDEPENDENT_CODE ON)
-  add_library(llhttp::llhttp ALIAS llhttp_debian)
+  target_compile_options(tocsin_llhttp PRIVATE -O2)
+  set_target_properties(tocsin_llhttp PROPERTIES POSITION_INDEPENDENT_CODE ON)
+  set(TOCSIN_LLHTTP_NAME tocsin_llhttp)
+  set(scope PUBLIC)
 else()
   message(FATAL_ERROR "llhttp not found: install libllhttp-dev, or on Debian 12 node-llhttp")
 endif()
+target_include_directories(tocsin_llhttp SYSTEM
+  ${scope} $<BUILD_INTERFACE:${LLHTTP_INCLUDE_DIR}>)
+set_target_properties(tocsin_llhttp PROPERTIES EXPORT_NAME llhttp)
+add_library(llhttp::llhttp ALIAS tocsin_llhttp)
+install(TARGETS tocsin_llhttp EXPORT client COMPONENT dev
+  ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})

@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+"""The examples against each other: run_test.py SERVER CLIENT"""
+
+import contextlib
+import subprocess
+import sys
+import urllib.request
+
+DEADLINE = 60.0  # far beyond what a loaded machine under a sanitizer needs
+
+
+@contextlib.contextmanager
+def started(*command):
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def wait_for_streams(url, wanted):
+    """Until the hub counts `wanted` streams; asking takes the time that waiting needs."""
+    while True:
+        with urllib.request.urlopen(url.replace("/events", "/metrics"), timeout=DEADLINE) as page:
+            lines = page.read().decode().splitlines()
+        if sum(float(line.rsplit(" ", 1)[1]) for line in lines
+               if line.startswith("tocsin_connections{") and 'state="stream"' in line) == wanted:
+            return
+
+
+def next_event(stream):
+    """Of an event without an id, or without what its `id` field says."""
+    lines = []
+    while True:
+        line = stream.readline().decode().rstrip("\n")
+        if line.startswith(("event:", "data:")):
+            lines.append(line)
+        elif not line and lines:
+            return lines
+
+
+def main(server_program, client_program):
+    with started(server_program, "127.0.0.1:0") as server:
+        url = server.stdout.readline().strip()
+
+        def publish(line):
+            server.stdin.write(line + "\n")
+            server.stdin.flush()
+
+        with (urllib.request.urlopen(url.replace("/events", "/hello"), timeout=DEADLINE) as hello,
+              started(client_program, url) as client):
+            assert hello.headers["Content-Type"] == "text/event-stream"
+            assert next_event(hello) == ["event: hello", "data: good to see you"]
+            wait_for_streams(url, 3)
+            publish("prices 42")
+            publish("other not for us")
+            publish("news good morning")
+            publish("news goodbye")
+            said, _ = client.communicate(timeout=DEADLINE)
+            assert client.returncode == 0, client.returncode
+            lines = said.splitlines()
+            # Two streams are two connections: nothing orders them against each other.
+            assert [line for line in lines if line.startswith("news")] == [
+                "news: good morning", "news: goodbye"], lines
+            assert set(lines) <= {"news: good morning", "news: goodbye", "prices: 42"}, lines
+            assert next_event(hello) == ["data: good morning"]
+            assert next_event(hello) == ["data: goodbye"]
+        server.stdin.close()
+        assert server.wait(DEADLINE) == 0, server.returncode
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,27 @@
+// A hub inside a program. It publishes what it reads, lines of "TOPIC TEXT", until the input ends.
+// GET /hello is a stream of the topic `news` that begins with an event for its reader alone.
+#include <cstdio>
+
+#include <tocsin/net/server.h>
+
+using namespace tocsin::net;
+
+Answer hello(Server&, const RouteRequest&) {
+  const auto greet = [](const StreamWriter& reader) {
+    reader.publish({.type = "hello", .data = "good to see you"});
+  };
+  return StreamResponse{.topics = {"news"}, .on_open = greet};
+}
+
+int main(int, char** arguments) {
+  const Application application{.routes = {{.path = "/hello", .handle = hello}}};
+  const auto server = Server::start({.listen = {arguments[1]}}, application).value();
+  std::printf("http://%s/events\n", server->addresses()[0].c_str());
+  std::fflush(stdout);
+
+  char topic[64];
+  char text[256];
+  while (std::scanf("%63s %255[^\n]", topic, text) == 2) {
+    server->publish({.topic = topic, .data = text}).value();
+  }
+}
