@@ -7,7 +7,9 @@
 //
 // Threads: handlers and hooks run on the shard that has the connection, several at once on several
 // shards. They must not block: every stream of that shard waits for them. They may publish
-// (Server::try_publish; publish() does not wait there either).
+// (Server::try_publish; publish() does not wait there either) and call stop() or drain(). What they
+// refer to must outlive the server. A handler that throws is answered 500; an exception in any
+// other function here ends the process.
 #pragma once
 
 #include <cstdint>
@@ -36,12 +38,13 @@ struct RouteRequest {
   std::string_view last_event_id;  // the header, or the query's last_event_id; empty: none
 };
 
-// `headers`: whole lines, each ended by CRLF. The hub adds Content-Length, Connection and
-// Access-Control-Allow-Origin.
+// One that cannot be sent as it is, is logged and answered 500.
 struct Response {
-  int status = 200;
+  int status = 200;            // 200 to 599
   std::string content_type{};  // empty: no body
   std::string body{};
+  // Whole lines, each ended by CRLF; not Content-Type, Content-Length, Transfer-Encoding and
+  // Connection, which the hub adds, as it does Access-Control-Allow-Origin.
   std::string headers{};
 };
 
@@ -75,7 +78,7 @@ struct StreamResponse {
   bool resume = true;
   // Frames of proto::encode_frame, sent before anything else.
   std::string first{};
-  std::string headers{};
+  std::string headers{};  // as in Response
   // Once the stream is open. It then has a log of its own, which keeps nothing for later: what to
   // send to a client that comes back is the handler's to decide, from its Last-Event-ID.
   std::function<void(const StreamWriter&)> on_open{};
@@ -88,7 +91,7 @@ struct Declined {};
 
 using Answer = std::variant<Response, StreamResponse, Declined>;
 
-// GET (which serves HEAD, too) or POST of exactly this path. A handler that throws is answered 500.
+// GET (which serves HEAD, too) or POST of exactly this path, which begins with '/'.
 struct Route {
   proto::Method method = proto::Method::get;
   std::string path{};
@@ -104,9 +107,8 @@ struct StreamInfo {
 // Fixed from the server's start on.
 struct Application {
   std::vector<Route> routes{};
-  // Whole lines, each ended by CRLF, for the head of every stream.
-  std::string stream_headers{};
-  // Every stream of the hub, once each; must not throw.
+  std::string stream_headers{};  // for the head of every stream, as in Response
+  // Every stream of the hub, once each.
   std::function<void(Server&, const StreamInfo&)> on_subscribe{};
   std::function<void(Server&, const StreamInfo&)> on_unsubscribe{};
 };

@@ -71,9 +71,11 @@ class RequestHandler {
   // What the application answers; nothing: the route declined.
   [[nodiscard]] std::optional<Outcome> run_route(const Route& route, const proto::Request& request,
                                                  std::string& out);
-  [[nodiscard]] std::optional<Outcome> stream_of(StreamResponse&& wanted,
-                                                 const proto::Request& request,
-                                                 std::string&& last_event_id, std::string& out);
+  Outcome stream_of(StreamResponse&& wanted, const proto::Request& request,
+                    std::string&& last_event_id, std::string& out);
+  // 500; `why` is for the log.
+  Outcome failed(const Route& route, const proto::Request& request, std::string_view why,
+                 std::string& out);
   // The methods that a path has, as in Allow; empty: there is no such path.
   [[nodiscard]] std::string allowed_at(std::string_view path) const;
   [[nodiscard]] const Route* find_route(const proto::Request& request) const;

@@ -7,12 +7,7 @@
 namespace tocsin::net {
 
 bool is_header_field(const HeaderField& field) {
-  return !field.name.empty() && proto::is_token(field.name) &&
-         proto::trim(field.value).size() == field.value.size() &&
-         std::ranges::none_of(field.value, [](char c) {
-           const auto byte = static_cast<unsigned char>(c);
-           return (byte < 0x20 && c != '\t') || byte == 0x7f;
-         });
+  return !field.name.empty() && proto::is_token(field.name) && proto::is_field_value(field.value);
 }
 
 std::string_view ResponseHead::header(std::string_view name) const {

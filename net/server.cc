@@ -10,6 +10,7 @@
 #include <cstring>
 #include <future>
 #include <random>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -23,7 +24,9 @@
 #include "net/server_state.h"
 #include "net/shard.h"
 #include "net/socket_ops.h"
+#include "net/start_check.h"
 #include "net/system_check.h"
+#include "net/thread_signals.h"
 
 namespace tocsin::net {
 namespace {
@@ -75,6 +78,9 @@ struct Server::ShardThread {
     ::close(wake_fd);
   }
 
+  // What the thread, once started, says.
+  Ready start(ServerState& state, const ServerOptions& options,
+              const std::vector<ListenAddress>& addresses);
   Ready prepare(const ServerOptions& options, const std::vector<ListenAddress>& addresses);
   void main(ServerState& state, const ServerOptions& options,
             const std::vector<ListenAddress>& addresses, std::promise<Ready> ready);
@@ -88,6 +94,22 @@ struct Server::ShardThread {
   std::thread thread;
 };
 
+Server::ShardThread::Ready Server::ShardThread::start(ServerState& state,
+                                                      const ServerOptions& options,
+                                                      const std::vector<ListenAddress>& addresses) {
+  std::promise<Ready> promise;
+  auto ready = promise.get_future();
+  try {
+    const SignalsBlocked blocked;  // they are for the threads of whoever uses this
+    thread = std::thread([this, &state, options, addresses, p = std::move(promise)]() mutable {
+      main(state, options, addresses, std::move(p));
+    });
+  } catch (const std::system_error& error) {
+    return std::unexpected("no thread: " + error.code().message());
+  }
+  return ready.get();
+}
+
 // In the shard's thread, which owns all that is opened here.
 Server::ShardThread::Ready Server::ShardThread::prepare(
     const ServerOptions& options, const std::vector<ListenAddress>& addresses) {
@@ -98,8 +120,8 @@ Server::ShardThread::Ready Server::ShardThread::prepare(
     CPU_SET(core, &set);
     ::pthread_setaffinity_np(::pthread_self(), sizeof(set), &set);
   }
-  // A table of its own: no lock shared with the other shards, no synchronize_rcu when it grows.
-  if (kOwnDescriptorTables && ::unshare(CLONE_FILES) != 0) {
+  // No lock shared with the other shards, no synchronize_rcu when it grows.
+  if (options.private_descriptors && kOwnDescriptorTables && ::unshare(CLONE_FILES) != 0) {
     log::warning("shards share one descriptor table", {{"error", std::strerror(errno)}});
   }
   auto made = make_io(options.io, wake_fd);
@@ -144,6 +166,7 @@ Server::Server(const ServerOptions& options, std::size_t shards, Application app
 
 std::expected<std::unique_ptr<Server>, std::string> Server::start(const ServerOptions& options,
                                                                   Application application) {
+  if (auto good = check_start(options, application); !good) return std::unexpected(good.error());
   std::vector<ListenAddress> addresses;
   for (const std::string& text : options.listen) {
     auto address = parse_listen_address(text);
@@ -167,13 +190,7 @@ std::expected<std::unique_ptr<Server>, std::string> Server::start(const ServerOp
   }
   for (const auto& shard : server->shards_) {
     // One after the other: the first fixes a port that the kernel chooses.
-    std::promise<ShardThread::Ready> promise;
-    auto ready = promise.get_future();
-    shard->thread = std::thread([thread = shard.get(), state = server->state_.get(), options,
-                                 addresses, promise = std::move(promise)]() mutable {
-      thread->main(*state, options, addresses, std::move(promise));
-    });
-    ShardThread::Ready result = ready.get();
+    const auto result = shard->start(*server->state_, options, addresses);
     if (!result) {
       server->stop();
       return std::unexpected(result.error());
@@ -216,6 +233,7 @@ void Server::stop() {
 }
 
 void Server::wait() {
+  TOCSIN_ASSERT(!Shard::runs_here());  // it would wait for itself
   for (const auto& shard : shards_) {
     if (shard->thread.joinable()) shard->thread.join();
   }

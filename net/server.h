@@ -18,15 +18,16 @@ namespace tocsin::net {
 
 struct ServerState;
 
-// Threads: start, wait and the destructor from one thread; everything else from any.
+// Threads: start, wait and the destructor from one thread, which is none that runs a route or a
+// hook; everything else from any. The shards' threads block all signals.
 class Server {
  public:
-  // Opens every listener in every shard and begins to serve. Every shard has a descriptor table of
-  // its own (unshare(CLONE_FILES)), so RLIMIT_NOFILE limits a shard, not the process. The error is
-  // a sentence for the operator; nothing is left running then.
+  // Opens every listener in every shard and begins to serve. The error is a sentence for the
+  // operator (an option or a route that cannot be, an address in use, no descriptor or thread
+  // left); nothing is left running then.
   [[nodiscard]] static std::expected<std::unique_ptr<Server>, std::string> start(
       const ServerOptions& options, Application application = {});
-  // Stops at once if it still runs.
+  // Stops at once if it still runs: streams end, their hooks are called.
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;

@@ -34,6 +34,12 @@ struct ServerOptions {
   IoChoice io = IoChoice::automatic;
   // Each shard's thread stays on one core.
   bool pin_shards = true;
+  // Every shard has a descriptor table of its own (unshare(CLONE_FILES)): no lock between shards,
+  // and RLIMIT_NOFILE limits a shard, not the process. Only for a program that is a hub and nothing
+  // else: its routes and hooks do not see descriptors opened after the start (the same number may
+  // be a client's connection there), and what was open at the start stays open until the server has
+  // ended, even if the program closes it. `tocsin serve` sets it.
+  bool private_descriptors = false;
   // Bytes for SO_SNDBUF of a stream: what a slow client can pin in the kernel (which doubles the
   // value for its bookkeeping). 0: the kernel's own, growing choice.
   std::uint32_t send_buffer = 64 * 1024;
@@ -94,6 +100,7 @@ struct ServerOptions {
 
   // Seconds over which streams are ended at a stop; their clients come back spread out.
   std::uint32_t drain_timeout_s = 15;
+  // Of `tocsin serve`; a program that embeds the hub decides with net/log.h.
   LogLevel log_level = LogLevel::info;
   LogFormat log_format = LogFormat::automatic;
 

@@ -55,4 +55,13 @@ inline constexpr auto kTokenChars = [] {
   return text;
 }
 
+// What a header field may hold (RFC 9110, 5.5): no control character but tab, and neither begins
+// nor ends with white space.
+[[nodiscard]] constexpr bool is_field_value(std::string_view text) {
+  return trim(text).size() == text.size() && std::ranges::none_of(text, [](char c) {
+           const auto byte = static_cast<unsigned char>(c);
+           return (byte < 0x20 && c != '\t') || byte == 0x7f;
+         });
+}
+
 }  // namespace tocsin::proto

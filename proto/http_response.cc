@@ -1,8 +1,11 @@
 #include "proto/http_response.h"
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstddef>
 
+#include "proto/ascii.h"
 #include "proto/utf8.h"
 
 namespace tocsin::proto {
@@ -135,6 +138,24 @@ void append_stream_head(std::string& out, std::string_view more, std::string_vie
   out += more;
   out += most;
   out += "\r\n";
+}
+
+bool are_extra_headers(std::string_view lines) {
+  static constexpr std::array<std::string_view, 4> kOwn{"Connection", "Content-Length",
+                                                        "Content-Type", "Transfer-Encoding"};
+  while (!lines.empty()) {
+    const std::size_t end = lines.find("\r\n");
+    if (end == std::string_view::npos) return false;
+    const std::string_view line = lines.substr(0, end);
+    const std::string_view name = line.substr(0, line.find(':'));
+    const bool own = std::ranges::any_of(
+        kOwn, [&](std::string_view known) { return equals_ignoring_case(name, known); });
+    const bool good = !name.empty() && name.size() < line.size() && !own && is_token(name) &&
+                      is_field_value(trim(line.substr(name.size() + 1)));
+    if (!good) return false;
+    lines.remove_prefix(end + 2);
+  }
+  return true;
 }
 
 std::string problem_json(int status, std::string_view detail) {

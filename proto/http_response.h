@@ -30,6 +30,10 @@ void append_reply(std::string& out, const Reply& reply);
 // the body's bytes are the same for HTTP/1.0 and 1.1. `more`, `most`: further whole lines.
 void append_stream_head(std::string& out, std::string_view more = {}, std::string_view most = {});
 
+// Whether `lines` can be the extra ones of the two above: whole lines `Name: value`, each ended by
+// CRLF, none of them Connection, Content-Length, Content-Type or Transfer-Encoding.
+[[nodiscard]] bool are_extra_headers(std::string_view lines);
+
 inline constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
 // A problem document (RFC 9457, application/problem+json): {"type","title","status","detail"} and,

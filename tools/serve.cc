@@ -151,7 +151,7 @@ class Service {
 
 int run_serve(const OptionFlags& flags, net::Application application,
               const std::function<std::jthread(Server&)>& companion) {
-  const auto options = flags.load();
+  auto options = flags.load();
   if (!options) {
     flags.complain(options.error());
     return 2;
@@ -160,6 +160,7 @@ int run_serve(const OptionFlags& flags, net::Application application,
   ServiceNotify notify = ServiceNotify::from_environment();
   const Signals signals;
   if (const auto raised = net::raise_descriptor_limit(); !raised) log::warning(raised.error());
+  options->private_descriptors = true;
   auto server = Server::start(*options, std::move(application));
   if (!server) {
     log::error("cannot start", {{"error", server.error()}});

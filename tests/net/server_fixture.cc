@@ -20,6 +20,7 @@ ServerTest::ServerTest() {
   options.listen = {"127.0.0.1:0"};
   options.shards = 2;
   options.pin_shards = false;
+  options.private_descriptors = true;
   log::configure(LogLevel::error, LogFormat::automatic);
 }
 

@@ -1,7 +1,8 @@
 // A real server in this process, on one of the backends; tests talk to it through sockets.
 //
-// Start the server before opening clients: a shard's descriptor table is a copy of what is open
-// then, and a client that it has a copy of is not closed by closing it here.
+// Start the server before opening clients: a shard's descriptor table (its own here, as in `tocsin
+// serve`) is a copy of what is open then, and a client that it has a copy of is not closed by
+// closing it here.
 #pragma once
 
 #include <array>

@@ -79,6 +79,19 @@ TEST(HttpResponseTest, StreamHead) {
             "\r\n");
 }
 
+TEST(HttpResponseTest, ExtraHeadersAreWholeLinesOfOtherFields) {
+  for (const char* good : {"", "A: b\r\n", "A:b\r\nX-C:\r\n", "Set-Cookie: a=b; Path=/\r\n",
+                           "A: caf\xc3\xa9\tb \r\n", "Content-Language: de\r\n"}) {
+    EXPECT_TRUE(are_extra_headers(good)) << good;
+  }
+  for (const char* bad :
+       {"A: b", "A: b\n", "A: b\r\n\r\n", "\r\n", "A\r\n", ": b\r\n", "A : b\r\n", "A: b\nC: d\r\n",
+        "A: b\rC: d\r\n", "A: b\r\nC: d", "A: \x01\r\n", " A: b\r\n", "content-length: 3\r\n",
+        "Content-Type: x\r\n", "A: b\r\nTransfer-Encoding: chunked\r\n", "CONNECTION: close\r\n"}) {
+    EXPECT_FALSE(are_extra_headers(bad)) << bad;
+  }
+}
+
 TEST(HttpResponseTest, ReasonPhrases) {
   EXPECT_EQ(reason_phrase(200), "OK");
   EXPECT_EQ(reason_phrase(431), "Request Header Fields Too Large");

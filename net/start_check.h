@@ -1,0 +1,17 @@
+// What a program can get wrong when it starts a hub.
+#pragma once
+
+#include <expected>
+#include <string>
+
+#include "net/application.h"
+#include "net/server_options.h"
+
+namespace tocsin::net {
+
+// Whether a server can be started so, or in words why not. Not every value that makes no sense is
+// refused: what `tocsin serve` demands of its options beyond this is in tools/option_table.h.
+[[nodiscard]] std::expected<void, std::string> check_start(const ServerOptions& options,
+                                                           const Application& application);
+
+}  // namespace tocsin::net
