@@ -76,17 +76,41 @@ class PriorityFlag final : public spdlog::custom_flag_formatter {
   }
 };
 
-// Writes whole lines, or drops them: spdlog's own sinks block on a full pipe.
+[[nodiscard]] LogLevel from_spdlog(spdlog::level::level_enum level) {
+  switch (level) {
+    case spdlog::level::trace:
+      return LogLevel::trace;
+    case spdlog::level::debug:
+      return LogLevel::debug;
+    case spdlog::level::info:
+      return LogLevel::info;
+    case spdlog::level::warn:
+      return LogLevel::warning;
+    default:
+      return LogLevel::error;
+  }
+}
+
+// Writes whole lines, or drops them: spdlog's own sinks block on a full pipe. Hands records over
+// where the program wants them itself.
 class StderrSink final : public spdlog::sinks::base_sink<std::mutex> {
  public:
   void set_output(Output output) {
     const std::lock_guard lock(mutex_);
     output_ = output;
   }
+  void set_program(Sink program) {
+    const std::lock_guard lock(mutex_);
+    program_ = std::move(program);
+  }
   [[nodiscard]] std::uint64_t dropped() const { return dropped_.load(std::memory_order_relaxed); }
 
  protected:
   void sink_it_(const spdlog::details::log_msg& record) override {
+    if (program_) {
+      program_(from_spdlog(record.level), {record.payload.data(), record.payload.size()});
+      return;
+    }
     line_.clear();
     formatter_->format(record, line_);
     if (line_.size() > kMaxLine) {
@@ -118,6 +142,7 @@ class StderrSink final : public spdlog::sinks::base_sink<std::mutex> {
 
   spdlog::memory_buf_t line_;
   Output output_;
+  Sink program_;
   std::atomic<std::uint64_t> dropped_{0};
 };
 
@@ -181,6 +206,7 @@ struct Logger {
   spdlog::logger logger;
   std::atomic<LogFormat> format{LogFormat::logfmt};
   std::atomic<bool> colour{false};
+  std::atomic<bool> to_program{false};
 };
 
 [[nodiscard]] Logger& the_logger() {
@@ -200,6 +226,12 @@ void set_level(LogLevel level) {
   the_logger().logger.set_level(to_spdlog(level));
 }
 
+void set_sink(Sink sink) {
+  Logger& logger = the_logger();
+  logger.to_program.store(static_cast<bool>(sink), std::memory_order_relaxed);
+  logger.sink->set_program(std::move(sink));
+}
+
 bool enabled(LogLevel level) {
   return the_logger().logger.should_log(to_spdlog(level));
 }
@@ -213,8 +245,10 @@ void write_fields(LogLevel level, std::string_view message, std::span<const Fiel
   if (!logger.logger.should_log(to_spdlog(level))) {
     return;
   }
-  const std::string text = render(logger.format.load(std::memory_order_relaxed), level,
-                                  logger.colour.load(std::memory_order_relaxed), message, fields);
+  const bool plain = logger.to_program.load(std::memory_order_relaxed);
+  const std::string text =
+      render(plain ? LogFormat::logfmt : logger.format.load(std::memory_order_relaxed), level,
+             logger.colour.load(std::memory_order_relaxed) && !plain, message, fields);
   logger.logger.log(to_spdlog(level), std::string_view(text));
 }
 

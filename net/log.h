@@ -1,4 +1,4 @@
-// Logging of the service: one line per record to standard error.
+// Logging of the service: one line per record to standard error, or to the program that embeds it.
 //
 //   log::info("listening", {{"address", address}, {"shards", count}});
 //
@@ -17,6 +17,7 @@
 #include <atomic>
 #include <concepts>
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <span>
 #include <string>
@@ -55,6 +56,14 @@ using Fields = std::initializer_list<Field>;
 void configure(LogLevel level, LogFormat format);
 // At any time, from any thread (SIGHUP).
 void set_level(LogLevel level);
+
+// Gets every record instead of standard error: `msg=... key=value ...`, as logfmt, without the time
+// and the level. Called by whoever logs, shards among them, one call at a time: it must not block,
+// throw, or log here.
+using Sink = std::function<void(LogLevel level, std::string_view record)>;
+// For the process, at any time, from any thread; when it returns the one before is not called any
+// more. Null: standard error again.
+void set_sink(Sink sink);
 
 [[nodiscard]] bool enabled(LogLevel level);
 

@@ -100,7 +100,7 @@ struct ServerOptions {
 
   // Seconds over which streams are ended at a stop; their clients come back spread out.
   std::uint32_t drain_timeout_s = 15;
-  // Of `tocsin serve`; a program that embeds the hub decides with net/log.h.
+  // Of `tocsin serve`; a program that embeds the hub: net/log.h.
   LogLevel log_level = LogLevel::info;
   LogFormat log_format = LogFormat::automatic;
 

@@ -236,6 +236,23 @@ TEST_F(LogToPipe, LinesOfSeveralThreadsStayWhole) {
   EXPECT_EQ(lines, 200U);
 }
 
+TEST_F(LogToPipe, AProgramCanHaveTheRecordsItself) {
+  configure(LogLevel::info, LogFormat::json);
+  std::vector<std::string> got;
+  set_sink([&](LogLevel level, std::string_view record) {
+    got.push_back(std::to_string(static_cast<int>(level)) + ' ' + std::string(record));
+  });
+  debug("not wanted");
+  info("a b", {{"key", 1}});
+  warning("w");
+  error("e");
+  set_sink(nullptr);
+  info("on the terminal again");
+  EXPECT_THAT(got, testing::ElementsAre("2 msg=\"a b\" key=1", "3 msg=w", "4 msg=e"));
+  EXPECT_THAT(drain(), testing::AllOf(StartsWith("{"), HasSubstr("terminal again"),
+                                      testing::Not(HasSubstr("msg=w"))));
+}
+
 TEST_F(LogToPipe, OncePerSecondWritesTheFirstAndTheCountOfTheOthers) {
   configure(LogLevel::info, LogFormat::logfmt);
   constexpr std::uint64_t kSecond = 1'000'000'000;
