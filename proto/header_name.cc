@@ -21,6 +21,7 @@ constexpr std::array<KnownName, static_cast<std::size_t>(Header::kCount)> kKnown
     {"authorization", Header::authorization},
     {"content-encoding", Header::content_encoding},
     {"content-type", Header::content_type},
+    {"cookie", Header::cookie},
     {"host", Header::host},
     {"if-none-match", Header::if_none_match},
     {"last-event-id", Header::last_event_id},
@@ -44,7 +45,9 @@ std::optional<Header> known_header(std::string_view name) {
 }
 
 bool first_wins(Header header) {
-  return header == Header::last_event_id || header == Header::content_type;
+  // Of Cookie there is one (RFC 6265, 5.4), and it is no list of commas.
+  return header == Header::last_event_id || header == Header::content_type ||
+         header == Header::cookie;
 }
 
 void WordMatcher::add(std::string_view piece) {

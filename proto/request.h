@@ -11,7 +11,8 @@ namespace tocsin::proto {
 
 enum class Method : std::uint8_t { get, head, post, options, other };
 
-// The header fields that the hub reads; all others are checked by the parser and dropped.
+// The header fields that the hub and the routes of its applications read; all others are checked by
+// the parser and dropped.
 enum class Header : std::uint8_t {
   accept,
   access_control_request_headers,
@@ -19,6 +20,7 @@ enum class Header : std::uint8_t {
   authorization,
   content_encoding,
   content_type,
+  cookie,
   host,
   if_none_match,
   last_event_id,

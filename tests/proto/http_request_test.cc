@@ -128,11 +128,13 @@ TEST(HttpRequestTest, RepeatedHeadersAreJoinedOrTheFirstWins) {
   RequestParser parser(kMaxHead, kMaxBody);
   const auto step = parser.feed(
       "GET / HTTP/1.1\r\nHost: h\r\nAccept: a \r\nAccept: b\r\nLast-Event-ID: 1\r\n"
-      "Last-Event-ID: 2\r\nContent-Type: x\r\nContent-Type: y\r\nOrigin:\r\nOrigin: o\r\n\r\n");
+      "Last-Event-ID: 2\r\nContent-Type: x\r\nContent-Type: y\r\n"
+      "Cookie: a=1; b=2\r\nCookie: c=3\r\nOrigin:\r\nOrigin: o\r\n\r\n");
   ASSERT_EQ(step.state, State::head_complete);
   EXPECT_EQ(parser.request().header(Header::accept), "a, b");
   EXPECT_EQ(parser.request().header(Header::last_event_id), "1");
   EXPECT_EQ(parser.request().header(Header::content_type), "x");
+  EXPECT_EQ(parser.request().header(Header::cookie), "a=1; b=2");
   EXPECT_EQ(parser.request().header(Header::origin), "o");
 }
 
