@@ -16,14 +16,16 @@ struct PublishReceipt {
 
 struct PublishFailure {
   enum class Reason : std::uint8_t {
-    invalid,      // see `error`; the same rules as for POST /publish
+    invalid,      // the same rules as for POST /publish
     no_topic,     // it does not exist, and topics are not made by use
     topic_limit,  // the hub has as many topics as it may have
     busy,         // the shards have to catch up first; only where nobody waits for them
     closed,       // the hub, or the stream that was written to, has ended
   };
   Reason reason = Reason::invalid;
-  proto::InputError error{};  // for people; `line`: the number of the event, from 1, in a batch
+  // For people: a message whatever the reason; `field` where an event is to blame; `line`: its
+  // number, from 1, in a batch.
+  proto::InputError error{};
 };
 
 }  // namespace tocsin::net

@@ -24,6 +24,12 @@ core::TimeMs now_ms() {
   return SteadyClock{}.now_us() / 1000;
 }
 
+constexpr const char* kStreamEnded = "the stream has ended";
+
+PublishFailure closed_failure(const char* message) {
+  return {.reason = Reason::closed, .error = {.message = message}};
+}
+
 PublishFailure failure_of(const EventPublisher::Failure& failure, bool batch) {
   const auto invalid = [&](const char* field, std::string message) {
     return PublishFailure{
@@ -37,9 +43,10 @@ PublishFailure failure_of(const EventPublisher::Failure& failure, bool batch) {
   }
   switch (*failure.refused) {
     case core::PublishError::unknown_topic:
-      return {.reason = Reason::no_topic};
+      return {.reason = Reason::no_topic, .error = {.message = "there is no such topic"}};
     case core::PublishError::topic_limit:
-      return {.reason = Reason::topic_limit};
+      return {.reason = Reason::topic_limit,
+              .error = {.message = "the hub has as many topics as it may have"}};
     case core::PublishError::too_many_new:
       return invalid("topic",
                      fmt::format("a batch may name {} new topics at most", limits::kMaxNewTopics));
@@ -48,7 +55,7 @@ PublishFailure failure_of(const EventPublisher::Failure& failure, bool batch) {
     case core::PublishError::busy:
       break;
   }
-  return {.reason = Reason::busy};
+  return {.reason = Reason::busy, .error = {.message = "the hub has to catch up first"}};
 }
 
 // The rules of POST /publish; the data of a base64 topic may be anything but nothing.
@@ -69,7 +76,7 @@ Result publish_once(ServerState& state, std::span<const proto::EventView> events
   // Buffers between calls, as a shard has them for its publishers.
   static thread_local EventPublisher publisher;
   if (state.phase.load() == Phase::stopping) {
-    return std::unexpected(PublishFailure{.reason = Reason::closed});
+    return std::unexpected(closed_failure("the hub has ended"));
   }
   const auto published = publisher.publish(state.hub, events, now_ms());
   if (!published) return std::unexpected(failure_of(published.error(), events.size() > 1));
@@ -161,13 +168,13 @@ std::expected<void, PublishFailure> StreamWriter::publish(const proto::EventView
   if (auto error = proto::check(own)) {
     return std::unexpected(PublishFailure{.error = std::move(*error)});
   }
-  if (closed()) return std::unexpected(PublishFailure{.reason = Reason::closed});
+  if (closed()) return std::unexpected(closed_failure(kStreamEnded));
   own.topic = target_->topic;
   const Result result = publish_once(*target_->state, {&own, 1});
   if (result) return {};
   // The topic goes with the stream.
   const bool gone = result.error().reason == Reason::no_topic;
-  return std::unexpected(gone ? PublishFailure{.reason = Reason::closed} : result.error());
+  return std::unexpected(gone ? closed_failure(kStreamEnded) : result.error());
 }
 
 void StreamWriter::close() const {

@@ -187,6 +187,7 @@ TEST_P(ServerApplication, AWriterOutlivesItsStreamAndTheServer) {
   EXPECT_TRUE(eventually([&] { return own.closed(); }));
   EXPECT_EQ(closed_, 1);
   EXPECT_EQ(own.publish({.data = "late"}).error().reason, Reason::closed);
+  EXPECT_NE(own.publish({.data = "late"}).error().error.message, "");
   writer_.reset();
   TestSubscriber again = subscribe("/own");
   const StreamWriter second = writer();

@@ -69,6 +69,7 @@ TEST_P(ServerTopics, ABadBatchIsRefusedWhole) {
   EXPECT_EQ(server().publish({.data = ""}).error().error.field, "data");
   EXPECT_EQ(server().publish({.data = "\xff"}).error().error.field, "data");
   EXPECT_EQ(server().publish({.topic = "b", .data = "x"}).error().reason, Reason::no_topic);
+  EXPECT_NE(server().publish({.topic = "b", .data = "x"}).error().error.message, "");
   EXPECT_EQ(server()
                 .publish({.topic = "\x1f"
                                    "1",
@@ -155,6 +156,7 @@ TEST_P(ServerTopics, AfterTheEndNothingIsPublished) {
   start();
   stop();
   EXPECT_EQ(server().publish({.data = "x"}).error().reason, Reason::closed);
+  EXPECT_NE(server().publish({.data = "x"}).error().error.message, "");
 }
 
 }  // namespace
