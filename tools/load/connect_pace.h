@@ -16,7 +16,7 @@ class ConnectPace {
     if (last_ns_ == 0) last_ns_ = now_ns;
     tokens_ += static_cast<double>(now_ns - last_ns_) * 1e-9 * per_s_;
     // What was not used is not made up for, but for the unevenness of a busy machine's wake-ups.
-    tokens_ = std::min(tokens_, std::max(1.0, per_s_ * kBurst_s));
+    tokens_ = std::min(tokens_, std::max(1.0, per_s_ * kBurstS));
     last_ns_ = now_ns;
     if (tokens_ < 1) return false;
     tokens_ -= 1;
@@ -28,7 +28,7 @@ class ConnectPace {
   }
 
  private:
-  static constexpr double kBurst_s = 0.02;
+  static constexpr double kBurstS = 0.02;
 
   double per_s_;  // 0: as fast as it goes
   double tokens_ = 1;

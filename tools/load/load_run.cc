@@ -22,9 +22,9 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kLook = 1ms;  // between two looks at the counters
-constexpr double kNothingConnects_s = 0.5;
-constexpr double kStill_s = 0.01;       // without a delivery: the one before may have been the last
-constexpr double kInterrupted_s = 0.2;  // what is under way should not look lost
+constexpr double kNothingConnectsS = 0.5;
+constexpr double kStillS = 0.01;       // without a delivery: the one before may have been the last
+constexpr double kInterruptedS = 0.2;  // what is under way should not look lost
 
 double seconds_since(std::uint64_t then_ns) {
   return static_cast<double>(net::now_ns() - then_ns) * 1e-9;
@@ -150,7 +150,7 @@ void Run::connect_up_to(std::uint32_t count) {
   const std::uint64_t start = net::now_ns();
   const auto done = [&] {
     const bool hopeless = fleet_->refused() > 0 && fleet_->connected() == 0 &&
-                          seconds_since(start) > kNothingConnects_s;
+                          seconds_since(start) > kNothingConnectsS;
     return hopeless || fleet_->tried() >= count;
   };
   wait_while_moving(done, [&] { return std::uint64_t{fleet_->tried()}; });
@@ -235,13 +235,12 @@ Moment Run::drain() {
     if (now != last) {
       last = now;
       last_ns = net::now_ns();
-    } else if (last != counted && seconds_since(last_ns) > kStill_s) {
+    } else if (last != counted && seconds_since(last_ns) > kStillS) {
       take_end();
     }
     return now;
   };
-  wait_while_moving([&] { return expected && delivered() >= *expected; }, delivered,
-                    kInterrupted_s);
+  wait_while_moving([&] { return expected && delivered() >= *expected; }, delivered, kInterruptedS);
   if (last != counted) take_end();
   result_.drain_ns = net::now_ns() - start_ns;
   return end;

@@ -242,7 +242,7 @@ void Run::watch(std::uint32_t index, bool is_new) {
 // Events that are due, as far as they may be in flight; then sleeps until more are, or an answer.
 void Run::write(std::uint32_t index) {
   const PublisherOptions& publish = options_.publish;
-  PublishConnection& connection = publishers_[index]->connection;
+  const PublishConnection& connection = publishers_[index]->connection;
   wake_[index] = kNever;
   // Only behind an empty buffer: what is due while the socket is full is written, and its lateness
   // measured, when there is room for it.

@@ -19,7 +19,7 @@ namespace tocsin::load {
 namespace {
 
 constexpr auto kRelaxed = std::memory_order_relaxed;
-constexpr std::uint64_t kUnanswered_ns = 1'000'000'000;
+constexpr std::uint64_t kUnansweredNs = 1'000'000'000;
 
 bool can_come_back(const LoadOptions& options) {
   const SubscriberOptions& s = options.subscribe;
@@ -174,7 +174,7 @@ void Receiver::Impl::close_all() {
     const Stream& stream = streams_[slot];
     const std::uint64_t waited_ns = now - opening.started_ns;
     // One that was coming back just now is nothing to tell of.
-    if (stream.attempt > 1 && waited_ns < kUnanswered_ns) continue;
+    if (stream.attempt > 1 && waited_ns < kUnansweredNs) continue;
     ++(stream.state == State::connecting ? unanswered_.connecting : unanswered_.heads);
     unanswered_.longest_ns = std::max(unanswered_.longest_ns, waited_ns);
   }

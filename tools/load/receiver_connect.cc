@@ -16,9 +16,9 @@ namespace tocsin::load {
 namespace {
 
 constexpr auto kRelaxed = std::memory_order_relaxed;
-constexpr std::uint64_t kSecond_ns = 1'000'000'000;
+constexpr std::uint64_t kSecondNs = 1'000'000'000;
 // Without it, one that never answers would hold its place among those in flight for good.
-constexpr std::uint64_t kHeadTimeout_s = 30;
+constexpr std::uint64_t kHeadTimeoutS = 30;
 
 Refusal socket_error(int error) {
   std::string kind = fmt::format("socket: {}", std::strerror(error));
@@ -88,7 +88,7 @@ void Receiver::Impl::connect_one(std::uint32_t slot, std::uint64_t now) {
   Stream& stream = streams_[slot];
   ++stream.attempt;
   stream.state = State::connecting;
-  if (openings_.empty()) next_check_ns_ = now + kSecond_ns;
+  if (openings_.empty()) next_check_ns_ = now + kSecondNs;
   openings_.emplace(slot, Opening{.started_ns = net::now_ns(), .response = nullptr});
   if (const auto refusal = open_socket(slot)) return refuse(slot, *refusal);
   // On loopback the handshake is over by now, unless the listener's backlog is full.
@@ -204,7 +204,7 @@ void Receiver::Impl::refuse(std::uint32_t slot, const Refusal& refusal) {
 
 void Receiver::Impl::come_back_or_end(std::uint32_t slot) {
   if (comes_back_) {
-    returns_.push_back({.due_ns = net::now_ns() + kSecond_ns, .slot = slot});
+    returns_.push_back({.due_ns = net::now_ns() + kSecondNs, .slot = slot});
   } else {
     streams_[slot].state = State::ended;
   }
@@ -216,17 +216,17 @@ void Receiver::Impl::count_first_try(std::uint32_t slot) {
 
 void Receiver::Impl::check_openings(std::uint64_t now) {
   if (openings_.empty() || now < next_check_ns_) return;
-  next_check_ns_ = now + kSecond_ns;
+  next_check_ns_ = now + kSecondNs;
   std::vector<std::uint32_t> late;
   for (const auto& [slot, opening] : openings_) {
-    if (opening.started_ns + (kHeadTimeout_s * kSecond_ns) < now) late.push_back(slot);
+    if (opening.started_ns + (kHeadTimeoutS * kSecondNs) < now) late.push_back(slot);
   }
   for (const std::uint32_t slot : late) {
     const bool connecting = streams_[slot].state == State::connecting;
     refuse(slot,
            {"no answer",
             fmt::format("{} waited {} s for the {}", connecting ? "a stream" : "a connected stream",
-                        kHeadTimeout_s, connecting ? "connection" : "response's head")});
+                        kHeadTimeoutS, connecting ? "connection" : "response's head")});
   }
 }
 

@@ -121,8 +121,8 @@ void Receiver::Impl::close_stream(std::uint32_t slot) {
 
 void Receiver::Impl::churn(std::uint64_t now) {
   if (next_churn_ns_ == 0) return;
-  constexpr std::uint64_t kMaxLag_ns = 1'000'000'000;  // more is not made up for
-  next_churn_ns_ = std::max(next_churn_ns_, now - std::min(now, kMaxLag_ns));
+  constexpr std::uint64_t kMaxLagNs = 1'000'000'000;  // more is not made up for
+  next_churn_ns_ = std::max(next_churn_ns_, now - std::min(now, kMaxLagNs));
   std::exponential_distribution<double> interval_s(churn_per_s_);
   while (next_churn_ns_ <= now) {
     next_churn_ns_ += static_cast<std::uint64_t>(interval_s(random_) * 1e9);

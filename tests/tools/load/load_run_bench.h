@@ -11,7 +11,7 @@
 
 namespace tocsin::load {
 
-inline constexpr double kForever_s = 1000;  // no test waits for it
+inline constexpr double kForeverS = 1000;  // no test waits for it
 inline const std::string kBusy =
     "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 5\r\n\r\nbusy\n";
 
@@ -23,8 +23,8 @@ struct SomeRun {
     options.publish.request.url = *net::parse_url(url + "/publish?topic={topic}");
     options.publish.mode = PublishMode::each;
     options.publish.events = 5;
-    options.publish.each_timeout_s = kForever_s;
-    options.drain_s = kForever_s;
+    options.publish.each_timeout_s = kForeverS;
+    options.drain_s = kForeverS;
     options.workload.seed = 1;
   }
   LoadResult run() {

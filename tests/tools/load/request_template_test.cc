@@ -44,7 +44,7 @@ TEST(RequestTemplate, ContentLengthIsRightForEverySize) {
   source.item = "{\"t\":\"{topic}\",\"d\":\"{data}\"}";
   source.separator = ",\n";
   source.body_suffix = "]";
-  for (const std::size_t bytes : {0, 1, 9, 10, 61, 99, 100, 1000, 99'999, 1'048'576}) {
+  for (const std::size_t bytes : {0U, 1U, 9U, 10U, 61U, 99U, 100U, 1000U, 99'999U, 1'048'576U}) {
     const std::string text = request(source, {{"x", bytes}, {"longer-topic", 7}});
     const auto body = text.find("\r\n\r\n") + 4;
     EXPECT_THAT(text, HasSubstr("Content-Length: " + std::to_string(text.size() - body) + "\r\n"));
