@@ -23,7 +23,7 @@ constexpr std::size_t kMaxPassedChunks = 16;
 Hub::Hub(proto::Epoch epoch, std::size_t shards, HubSettings settings, const HashKey& key)
     : epoch_(epoch),
       settings_(std::move(settings)),
-      topics_(0, TopicHash{key}),
+      topics_(key),
       shards_(shards),
       forgotten_(kForgottenBuckets) {
   TOCSIN_ASSERT(shards > 0 && shards <= limits::kMaxShards);
@@ -35,28 +35,21 @@ Hub::~Hub() = default;
 // --- topics ---
 
 Sequence& Hub::forgotten(std::string_view name) {
-  return forgotten_[topics_.hash_function()(name) % kForgottenBuckets];
-}
-
-Topic* Hub::find(std::string_view name) {
-  const auto it = topics_.find(name);
-  return it == topics_.end() ? nullptr : it->get();
+  return forgotten_[topics_.hash(name) % kForgottenBuckets];
 }
 
 Topic* Hub::find_or_make(std::string_view name, TimeMs now) {
-  if (Topic* topic = find(name)) return topic;
+  if (Topic* topic = topics_.find(name)) return topic;
   return can_make(1) ? &make(name, now) : nullptr;
 }
 
 Topic& Hub::make(std::string_view name, TimeMs now) {
-  if (Topic* existing = find(name)) return *existing;
+  if (Topic* existing = topics_.find(name)) return *existing;
   return insert(std::string{name}, forgotten(name), now);
 }
 
 Topic& Hub::insert(std::string name, Sequence dropped, TimeMs now) {
-  const auto [it, inserted] = topics_.insert(std::make_unique<Topic>(std::move(name), dropped));
-  TOCSIN_ASSERT(inserted);
-  Topic& topic = **it;
+  Topic& topic = topics_.insert(std::make_unique<Topic>(std::move(name), dropped));
   topic.index = static_cast<std::uint32_t>(order_.size());
   topic.last_used = now;
   order_.push_back(&topic);
@@ -68,6 +61,7 @@ void Hub::unlist(Topic& topic) {
   order_[topic.index] = order_.back();
   order_[topic.index]->index = topic.index;
   order_.pop_back();
+  ++topics_forgotten_;
   if (topic.is_direct()) {
     --direct_;
     return;
@@ -79,7 +73,7 @@ void Hub::unlist(Topic& topic) {
 void Hub::forget(Topic& topic) {
   TOCSIN_ASSERT(topic.subscribers.is_empty() && topic.dirty.is_empty() && topic.log.empty());
   unlist(topic);
-  topics_.erase(topics_.find(std::string_view{topic.name}));
+  topics_.extract(topic).reset();
 }
 
 bool Hub::create(std::string_view name, TopicSettings settings, TimeMs now) {
@@ -91,11 +85,11 @@ bool Hub::create(std::string_view name, TopicSettings settings, TimeMs now) {
 }
 
 std::optional<ShardSet> Hub::remove(std::string_view name) {
-  const auto it = topics_.find(name);
-  if (it == topics_.end()) return std::nullopt;
-  unlist(**it);
-  std::unique_ptr<Topic> owned = std::move(topics_.extract(it).value());
-  Topic& topic = *owned;
+  Topic* found = topics_.find(name);
+  if (found == nullptr) return std::nullopt;
+  Topic& topic = *found;
+  unlist(topic);
+  std::unique_ptr<Topic> owned = topics_.extract(topic);
   topic.removed = true;
   removed_.emplace(&topic, std::move(owned));
   const ShardSet wake = announce(topic, {sequence_, appended_bytes_});
@@ -115,8 +109,8 @@ void Hub::end_if_unread(Topic& topic) {
 }
 
 bool Hub::is_base64(std::string_view name) const {
-  const auto it = topics_.find(name);
-  return it != topics_.end() && (*it)->settings && (*it)->settings->base64;
+  const Topic* topic = topics_.find(name);
+  return topic != nullptr && topic->settings && topic->settings->base64;
 }
 
 HistoryLimits Hub::history_of(const Topic& topic) const {
@@ -172,7 +166,7 @@ std::optional<PublishError> Hub::refuse(std::span<const NewEvent> events, std::s
       const auto own = proto::parse_event_id(event.id);
       if (event.id == "earliest" || (own && own->epoch == epoch_)) return PublishError::reserved_id;
     }
-    if (roomy || find(event.topic) != nullptr) continue;
+    if (roomy || topics_.find(event.topic) != nullptr) continue;
     if (!settings_.auto_topics) return PublishError::unknown_topic;
     // Neighbours of one new topic count once; others twice, so a batch may be refused a little
     // early.

@@ -18,6 +18,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <expected>
 #include <memory>
 #include <optional>
@@ -25,39 +26,19 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "core/keyed_hash.h"
 #include "core/settings.h"
 #include "core/shard_set.h"
+#include "core/topic.h"
 #include "core/topic_log.h"
+#include "core/topic_table.h"
 #include "proto/event.h"
 #include "proto/event_id.h"
 #include "proto/limits.h"
 
 namespace tocsin::core {
-
-struct Topic {
-  Topic(std::string topic_name, Sequence forgotten) : name(std::move(topic_name)), log(forgotten) {}
-
-  const std::string name;
-  TopicLog log;
-  ShardSet subscribers;     // shards that have subscribers here
-  ShardSet dirty;           // shards with news here that they have not collected
-  TimeMs last_used = 0;     // the last publish or leave
-  std::uint32_t index = 0;  // in Hub::order_
-  bool declared = false;    // named in the settings, or by create(): never forgotten
-  bool removed = false;     // true exactly when it is in Hub::removed_: no name leads here any more
-  std::unique_ptr<const TopicSettings> settings;  // null: as the hub
-
-  [[nodiscard]] bool is_direct() const { return is_direct_name(name); }
-  // Names that no client can ask for: proto::is_topic_name refuses control characters.
-  static constexpr char kDirectMark = '\x1f';
-  [[nodiscard]] static bool is_direct_name(std::string_view name) {
-    return !name.empty() && name.front() == kDirectMark;
-  }
-};
 
 // An event ready for the log: encoded but for its id line.
 struct NewEvent {
@@ -147,7 +128,7 @@ class Hub {
   // No name leads to the topic any more; its readers are told by Collected::removed. The shards to
   // wake; nothing: no such topic.
   [[nodiscard]] std::optional<ShardSet> remove(std::string_view name);
-  [[nodiscard]] bool exists(std::string_view name) const { return topics_.contains(name); }
+  [[nodiscard]] bool exists(std::string_view name) const { return topics_.find(name) != nullptr; }
   [[nodiscard]] bool is_base64(std::string_view name) const;
 
   // Takes the shard's list of topics with news. The shard then sweeps all its subscribers of them,
@@ -188,6 +169,7 @@ class Hub {
   [[nodiscard]] proto::Epoch epoch() const { return epoch_; }
   [[nodiscard]] Sequence last_sequence() const { return sequence_; }
   [[nodiscard]] std::size_t topics() const { return order_.size(); }
+  [[nodiscard]] std::uint64_t topics_forgotten() const { return topics_forgotten_; }
   [[nodiscard]] std::size_t log_bytes() const { return chunks_.bytes(); }
   [[nodiscard]] std::uint64_t encoded_bytes() const { return appended_bytes_; }
   [[nodiscard]] std::uint64_t events_encoded() const { return events_encoded_; }
@@ -208,22 +190,6 @@ class Hub {
     std::optional<Mark> news_since;   // before the first event in `news`
     std::optional<Mark> sweep_since;  // the same of the collection being swept
   };
-  struct TopicHash {
-    using is_transparent = void;
-    HashKey key;
-    std::size_t operator()(std::string_view name) const { return keyed_hash(name, key); }
-    std::size_t operator()(const std::unique_ptr<Topic>& topic) const {
-      return keyed_hash(topic->name, key);
-    }
-  };
-  struct TopicEqual {
-    using is_transparent = void;
-    static std::string_view name(std::string_view text) { return text; }
-    static std::string_view name(const std::unique_ptr<Topic>& topic) { return topic->name; }
-    bool operator()(const auto& a, const auto& b) const { return name(a) == name(b); }
-  };
-
-  Topic* find(std::string_view name);
   Topic* find_or_make(std::string_view name, TimeMs now);
   Topic& make(std::string_view name, TimeMs now);
   Topic& insert(std::string name, Sequence dropped, TimeMs now);
@@ -255,12 +221,14 @@ class Hub {
   std::uint64_t appended_bytes_ = 0;
   std::uint64_t events_encoded_ = 0;
 
-  std::unordered_set<std::unique_ptr<Topic>, TopicHash, TopicEqual> topics_;
-  std::vector<Topic*> order_;  // all of topics_; maintain() walks it in turns
-  std::size_t direct_ = 0;     // of order_
+  TopicTable topics_;
+  // All of topics_; maintain() walks it in turns. A deque, because a vector moves all it has.
+  std::deque<Topic*> order_;
+  std::size_t direct_ = 0;  // of order_
   std::uint64_t directs_made_ = 0;
   // Removed, but some shard has readers or news of them yet.
   std::unordered_map<const Topic*, std::unique_ptr<Topic>> removed_;
+  std::uint64_t topics_forgotten_ = 0;  // ever, the removed ones included
   std::size_t maintain_next_ = 0;
   ChunkList chunks_;
   std::vector<ShardState> shards_;

@@ -30,8 +30,8 @@ std::optional<Sequence> resolve(std::string_view id, proto::Epoch epoch, Sequenc
 std::optional<Subscription> Hub::subscribe(std::span<const std::string_view> topics,
                                            const Resume& resume, ShardId shard, TimeMs now) {
   if (!can_make(topics.size())) {
-    const auto missing = static_cast<std::size_t>(
-        std::ranges::count_if(topics, [this](std::string_view name) { return !find(name); }));
+    const auto missing = static_cast<std::size_t>(std::ranges::count_if(
+        topics, [this](std::string_view name) { return topics_.find(name) == nullptr; }));
     if (missing > 0 && !can_make(missing)) return std::nullopt;
   }
   Subscription result;
