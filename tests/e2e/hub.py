@@ -39,6 +39,12 @@ def run(*arguments, stdin="", status=0, environment=None):
     return done.stdout, done.stderr
 
 
+def is_sanitized():
+    with open(TOCSIN, "rb") as program:
+        code = program.read()
+    return b"__asan_init" in code or b"__tsan_init" in code
+
+
 class Process:
     """A running `tocsin`, or another program; its output is collected line by line."""
 
@@ -103,6 +109,10 @@ class Process:
         for reader in self.readers:
             reader.join(5)
         return status
+
+    def resident_bytes(self):
+        with open(f"/proc/{self.process.pid}/statm", encoding="ascii") as statm:
+            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
     def cpu_seconds(self):
         with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as stat:

@@ -10,7 +10,7 @@ import time
 import unittest
 from pathlib import Path
 
-from hub import Connection, Hub, Process, eventually, run
+from hub import Connection, Hub, Process, eventually, is_sanitized, run
 
 
 class Serve(unittest.TestCase):
@@ -226,6 +226,21 @@ class Serve(unittest.TestCase):
     def expect(notify, text):
         while text not in notify.recv(4096).decode().split("\n"):
             pass
+
+    def test_memory_of_forgotten_topics_is_given_back(self):
+        with Hub("--topic-idle", "1s", "--slow-time", "1s", "--history-count", "0", "--shards", "1",
+                 "--drain-timeout", "0s") as hub:
+            with hub.connect() as publisher:
+                for batch in range(20):
+                    lines = "".join(f'{{"stream":"user/{batch}/{i}","data":"{i:0100}"}}\n'
+                                    for i in range(1000))
+                    status, _, answer = publisher.ask("POST", "/publish", lines.encode(),
+                                                      "Content-Type: application/x-ndjson\r\n")
+                    self.assertEqual(status, 200, answer)
+            full = hub.resident_bytes()
+            self.assertIn("topics=20000", hub.wait_log("given back"))
+            if not is_sanitized():  # a sanitizer's allocator keeps what is freed
+                self.assertLess(hub.resident_bytes(), full / 2)
 
 
 if __name__ == "__main__":
