@@ -26,10 +26,11 @@ class Names {
     if (host == "none") {
       return std::unexpected(SocketError{SocketError::Kind::resolve, "no such name"});
     }
-    return *parse_literal("127.0.0.1", port);
+    return *parse_literal("127.0.0.1", host == "slow" && trap != 0 ? trap : port);
   }
 
   EventLog asked;
+  std::uint16_t trap = 0;  // the port of the slow one; 0: as asked for
   std::promise<void> slow;
   std::shared_future<void> released = slow.get_future().share();
 };
@@ -77,6 +78,8 @@ TEST(EventClientNames, GoesDuringALookUp) {
 TEST(EventClientNames, ALateAnswerIsNotTakenForAnotherName) {
   FakeWaiter waiter(FakeWaiter::Sleeps::stand);
   Names names;
+  const ScriptedServer trap({[](Connection&) { ADD_FAILURE() << "connected to the other name"; }});
+  names.trap = static_cast<std::uint16_t>(trap.port());
   ScriptedServer server({[&](Connection& c) {
                            c.read_request();
                            c.send("HTTP/1.1 307 Moved\r\nLocation: http://slow:" +
@@ -100,6 +103,7 @@ TEST(EventClientNames, ALateAnswerIsNotTakenForAnotherName) {
   waiter.advance(seconds(10));
   EXPECT_THAT(log.wait_for(1), ElementsAre("lost"));
   waiter.advance(seconds(1));  // the pause is over: "first" is wanted again
+  waiter.await_deadline(waiter.now() + seconds(10));
   names.slow.set_value();
   EXPECT_THAT(log.wait_for(3), ElementsAre("lost", "open", "a"));
   EXPECT_THAT(names.asked.wait_for(3), ElementsAre("first", "slow", "first"));

@@ -45,6 +45,7 @@ class FakeWaiter final : public Waiter {
         const std::lock_guard lock(mutex_);
         drain();
         deadline_ = deadline;
+        ++turns_;
         entered_.notify_all();
         passed = now_ >= deadline;
       }
@@ -63,6 +64,12 @@ class FakeWaiter final : public Waiter {
     now_ += by;
     const std::uint64_t one = 1;
     [[maybe_unused]] const auto written = ::write(moved_fd_, &one, sizeof one);
+  }
+
+  // Waits that were begun or gone on with.
+  [[nodiscard]] std::uint64_t turns() const {
+    const std::lock_guard lock(mutex_);
+    return turns_;
   }
 
   // Blocks until the client waits with exactly this deadline: it has dealt with what came before.
@@ -85,7 +92,8 @@ class FakeWaiter final : public Waiter {
 
   const Sleeps sleeps_;
   const int moved_fd_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
+  std::uint64_t turns_ = 0;  // guarded by mutex_
   std::condition_variable entered_;
   TimePoint now_{std::chrono::hours(1)};  // guarded by mutex_
   TimePoint deadline_{};                  // guarded by mutex_; of the wait entered last

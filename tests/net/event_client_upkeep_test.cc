@@ -1,0 +1,169 @@
+// What the loop of EventClient keeps, lets go of and wakes up for.
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <poll.h>
+#include <signal.h>
+
+#include <array>
+#include <cstring>
+#include <fstream>
+#include <future>
+#include <memory>
+#include <set>
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "net/event_client.h"
+#include "tests/net/event_client_log.h"
+#include "tests/net/fake_waiter.h"
+#include "tests/net/scripted_server.h"
+#include "tests/net/test_client.h"
+
+namespace tocsin::net {
+namespace {
+
+using std::chrono::seconds;
+using ::testing::ElementsAre;
+using Connection = ScriptedServer::Connection;
+
+TEST(EventClientUpkeep, UnsubscribingClosesTheConnectionAtOnce) {
+  std::promise<void> closed;
+  ScriptedServer server({[&](Connection& c) {
+    c.read_request();
+    c.send(kStreamHead);
+    c.wait_for_close();
+    closed.set_value();
+  }});
+  EventLog log;
+  auto client = EventClient::create().value();
+  const auto handle = client->subscribe(quick(server.url()), logging(log)).value();
+  EXPECT_THAT(log.wait_for(1), ElementsAre("open"));
+  EXPECT_TRUE(client->unsubscribe(handle));
+  EXPECT_EQ(closed.get_future().wait_for(seconds(30)), std::future_status::ready);
+}
+
+TEST(EventClientUpkeep, AStreamThatIsOverLetsGoOfItsCallbacks) {
+  ScriptedServer server({answer("HTTP/1.1 204 No Content\r\n\r\n")});
+  EventLog log;
+  auto client = EventClient::create().value();
+  auto token = std::make_shared<int>(0);
+  const std::weak_ptr<int> held = token;
+  EventSourceCallbacks callbacks = logging(log);
+  callbacks.on_event = [token = std::move(token)](const proto::ReceivedEvent&) {};
+  (void)client->subscribe(quick(server.url()), std::move(callbacks)).value();
+  EXPECT_THAT(log.wait_for(2), ElementsAre("closed", "end 204"));
+  EXPECT_TRUE(eventually([&] { return held.expired(); }));
+}
+
+// A request that does not fit the socket's buffers is waited for, a stream that is quiet is not.
+TEST(EventClientUpkeep, AQuietStreamCostsNoTurns) {
+  FakeWaiter waiter(FakeWaiter::Sleeps::stand);
+  const TimePoint begin = waiter.now();
+  ScriptedServer server({[&](Connection& c) {
+    c.read_request();
+    waiter.advance(seconds(1));  // tells the deadline after the head from the one before
+    c.send(kStreamHead);
+    c.wait_for_close();
+  }});
+  EventLog log;
+  auto client = EventClient::create({.waiter = &waiter}).value();
+  auto options = quick(server.url());
+  options.method = "POST";
+  options.body = std::string(std::size_t{8} * 1024 * 1024, 'x');
+  options.idle_timeout_ms = 5'000;
+  (void)client->subscribe(std::move(options), logging(log)).value();
+  EXPECT_THAT(log.wait_for(1), ElementsAre("open"));
+  waiter.await_deadline(begin + seconds(6));
+  const std::uint64_t turns = waiter.turns();
+  poll(nullptr, 0, 50);  // who spins has had thousands by then
+  EXPECT_EQ(waiter.turns(), turns);
+}
+
+std::set<std::string> tasks() {
+  std::set<std::string> found;
+  DIR* dir = opendir("/proc/self/task");
+  while (const dirent* entry = readdir(dir)) found.insert(entry->d_name);
+  closedir(dir);
+  return found;
+}
+
+TEST(EventClientUpkeep, ItsThreadsTakeNoSignals) {
+  const std::set<std::string> before = tasks();
+  const auto client = EventClient::create().value();
+  int looked_at = 0;
+  for (const std::string& task : tasks()) {
+    if (before.contains(task)) continue;
+    std::ifstream status("/proc/self/task/" + task + "/status");
+    for (std::string line; std::getline(status, line);) {
+      if (!line.starts_with("SigBlk:")) continue;
+      const std::uint64_t blocked = std::stoull(line.substr(7), nullptr, 16);
+      for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGALRM}) {
+        EXPECT_NE(blocked & (std::uint64_t{1} << (signal - 1)), 0U) << signal;
+      }
+      ++looked_at;
+    }
+  }
+  EXPECT_GT(looked_at, 0);
+}
+
+// Takes a connection or two, which it never accepts; further ones stay in the making.
+class FullListener {
+ public:
+  // At 127.0.0.2.
+  explicit FullListener(int port) : listener_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    address_.sin_family = AF_INET;
+    address_.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
+    address_.sin_port = htons(static_cast<std::uint16_t>(port));
+    const auto* raw = reinterpret_cast<const sockaddr*>(&address_);
+    EXPECT_EQ(bind(listener_, raw, sizeof address_), 0);
+    EXPECT_EQ(listen(listener_, 0), 0);
+    for (int& fd : fillers_) {
+      fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+      [[maybe_unused]] const int pending = connect(fd, raw, sizeof address_);
+    }
+  }
+  ~FullListener() {
+    for (const int fd : fillers_) close(fd);
+    close(listener_);
+  }
+  FullListener(const FullListener&) = delete;
+  FullListener& operator=(const FullListener&) = delete;
+
+  [[nodiscard]] SocketAddress address() const {
+    SocketAddress address;
+    std::memcpy(&address.storage, &address_, sizeof address_);
+    address.size = sizeof address_;
+    return address;
+  }
+
+ private:
+  int listener_;
+  sockaddr_in address_{};
+  std::array<int, 3> fillers_{};
+};
+
+// The second address is tried with a socket of the same number, in the same step.
+TEST(EventClientUpkeep, ASocketIsNotTakenForTheOneBefore) {
+  FakeWaiter waiter(FakeWaiter::Sleeps::stand);
+  const TimePoint begin = waiter.now();
+  ScriptedServer server({answer(kStreamHead + "data: a\n\n")});
+  const FullListener full(server.port());
+  EventLog log;
+  auto client = EventClient::create({.waiter = &waiter,
+                                     .look_up = [&](auto&, auto port) -> LookUpResult {
+                                       Addresses both = *parse_literal("127.0.0.1", port);
+                                       both.insert(both.begin(), full.address());
+                                       return both;
+                                     }})
+                    .value();
+  const std::string url = "http://name:" + std::to_string(server.port()) + "/";
+  (void)client->subscribe(quick(url), logging(log)).value();
+  waiter.await_deadline(begin + seconds(5));  // half of the ten for both
+  waiter.advance(seconds(5));
+  EXPECT_EQ(log.wait_for(2).at(1), "a");
+}
+
+}  // namespace
+}  // namespace tocsin::net
