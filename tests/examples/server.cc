@@ -8,7 +8,7 @@ using namespace tocsin::net;
 
 Answer hello(Server&, const RouteRequest&) {
   const auto greet = [](const StreamWriter& reader) {
-    reader.publish({.type = "hello", .data = "good to see you"});
+    (void)reader.publish({.type = "hello", .data = "good to see you"});  // it may have left again
   };
   return StreamResponse{.topics = {"news"}, .on_open = greet};
 }
