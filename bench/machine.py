@@ -4,6 +4,7 @@ import gzip
 import os
 import platform
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -126,7 +127,11 @@ def description():
 
 
 def commit():
-    """Of the working copy; "+" behind it where files differ from it. Empty outside of one."""
+    """Of the working copy; "+" behind it where files differ from it. Empty outside of one, and
+    without git."""
+    if not shutil.which("git"):
+        return ""
+
     def git(*arguments):
         done = subprocess.run(["git", "-C", ROOT, *arguments], capture_output=True, text=True,
                               check=False)
