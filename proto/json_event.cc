@@ -278,6 +278,9 @@ class ObjectReader {
     // the event object.
     const char* end = nullptr;
     if (const auto code = v.current_location().get(end)) return json_error(code);
+    // simdjson takes what stands behind an unclosed text for its closing bracket, twice at most,
+    // and then begins again at the front.
+    if (end < start) return json_error(simdjson::TAPE_ERROR);
     event_.data = arena_.compact({start, static_cast<std::size_t>(end - start)});
     return std::nullopt;
   }
