@@ -41,7 +41,7 @@ def verdict(target, contender, parts, astray=False):
     for value, relation, limit, text in parts:
         if value is None:
             met = None if met is not False and limit is not None else met
-            words.append(text.format("not measured"))
+            words.append(text.format("-") + " (not measured)")
             continue
         if limit is None:
             words.append(text.format(f"{value:,.2f}"))
