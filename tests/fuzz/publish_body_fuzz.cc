@@ -35,7 +35,7 @@ std::string read(PublishBodyReader& reader, std::string_view body, BodyForm form
     return "error " + error.field + ": " + error.message + " @" + std::to_string(error.line);
   }
   require(!(*result)->empty(), "no empty batches");
-  std::string text;
+  std::string text = "events\n";  // a topic may be called "error "
   for (const EventView& event : **result) {
     require(!check(event), "every event passed check()");
     for (const auto part : {event.topic, event.type, event.id, event.data}) {
