@@ -178,7 +178,7 @@ void FloorServer::open_stream(int fd) {
 
 // The publisher has its answer before the streams have the event: so does the hub.
 void FloorServer::publish(int fd, std::string_view body) {
-  frame_ = fmt::format("id: {}\ndata: {}\n\n", ++events_, body);
+  frame_ = fmt::format("data: {}\nid: {}\n\n", body, ++events_);
   send(fd, kAnswer.data(), kAnswer.size(), MSG_NOSIGNAL);
   failed_.clear();
   if (ring_) {

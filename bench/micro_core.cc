@@ -16,7 +16,7 @@ constexpr std::size_t kManyBytes = limits::kMaxSendBytes;
 constexpr std::string_view kTopic = "events";
 
 std::string body_of(std::size_t size) {
-  return "data: " + std::string(size, 'x') + "\n\n";
+  return "data: " + std::string(size, 'x') + "\n";
 }
 
 void set_rates(benchmark::State& state, std::size_t items) {
@@ -62,12 +62,12 @@ class Setup {
 
 void log_append(benchmark::State& state) {
   const std::string body = body_of(static_cast<std::size_t>(state.range(0)));
-  const std::string_view id_line = "id: 00000001-1234567\n";
+  const std::string_view tail = "id: 00000001-1234567\n\n";
   ChunkList chunks;
   TopicLog log{0};
   Sequence sequence = 0;
   for (auto _ : state) {
-    log.append(id_line, body, false, ++sequence, 1, chunks);
+    log.append(body, tail, false, ++sequence, 1, chunks);
     log.trim({}, {}, sequence, 1, chunks);
   }
   set_rates(state, 1);

@@ -19,7 +19,7 @@ void check_stream(benchmark::State& state) {
   for (std::uint64_t i = 0; i < kEvents; ++i) {
     std::string data(kBytes, '\0');
     format.write({.lane = 0, .number = i, .due_ns = 1000 + i}, kBytes, data.data());
-    wire += "id: 9f3c21ab-" + std::to_string(1000 + i) + "\ndata: " + data + "\n\n";
+    wire += "data: " + data + "\nid: 9f3c21ab-" + std::to_string(1000 + i) + "\n\n";
   }
   const std::size_t size = wire.size() - StreamChecker::kFront;
   auto latency = std::make_unique<Histogram>();

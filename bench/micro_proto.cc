@@ -163,7 +163,7 @@ BENCHMARK(write_publish_reply);
 void parse_event_stream(benchmark::State& state) {
   std::string wire;
   for (int i = 0; i < 100; ++i)
-    wire += "id: 9f3c21ab-1042\ndata: " + std::string(174, 'x') + "\n\n";
+    wire += "data: " + std::string(174, 'x') + "\nid: 9f3c21ab-1042\n\n";
   std::size_t events = 0;
   SseParser parser([&](const ReceivedEvent&) { ++events; });
   for (auto _ : state) {

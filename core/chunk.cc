@@ -30,13 +30,13 @@ bool Chunk::accepts(std::size_t size, Sequence sequence, TimeMs time) const {
          time - origin_.time <= kMaxOffset;
 }
 
-void Chunk::append(std::string_view head, std::string_view body, Sequence sequence, TimeMs time) {
-  const std::size_t frame_size = head.size() + body.size();
+void Chunk::append(std::string_view body, std::string_view tail, Sequence sequence, TimeMs time) {
+  const std::size_t frame_size = body.size() + tail.size();
   TOCSIN_ASSERT(accepts(frame_size, sequence, time));
   TOCSIN_ASSERT(frames_ == 0 || sequence > last_sequence());
   const std::size_t begin = size();
-  std::memcpy(bytes_.get() + begin, head.data(), head.size());
-  std::memcpy(bytes_.get() + begin + head.size(), body.data(), body.size());
+  std::memcpy(bytes_.get() + begin, body.data(), body.size());
+  std::memcpy(bytes_.get() + begin + body.size(), tail.data(), tail.size());
   const Slot slot{static_cast<std::uint32_t>(begin + frame_size),
                   static_cast<std::uint32_t>(sequence - origin_.sequence),
                   static_cast<std::uint32_t>(time - origin_.time)};

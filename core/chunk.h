@@ -44,8 +44,8 @@ class Chunk {
   // Room for it, and its sequence and time within reach of the slots' 32-bit offsets.
   [[nodiscard]] bool accepts(std::size_t size, Sequence sequence, TimeMs time) const;
 
-  // Copies the frame `head` + `body` in. REQUIRES: accepts(), and a sequence above the last one.
-  void append(std::string_view head, std::string_view body, Sequence sequence, TimeMs time);
+  // Copies the frame `body` + `tail` in. REQUIRES: accepts(), and a sequence above the last one.
+  void append(std::string_view body, std::string_view tail, Sequence sequence, TimeMs time);
 
   [[nodiscard]] const char* data() const { return bytes_.get(); }
   [[nodiscard]] std::size_t capacity() const { return capacity_; }

@@ -30,9 +30,8 @@ void append_gap_frame(std::string& out, GapReason reason, std::string_view last_
     proto::append_json_string(data, at.topic->name);
   }
   data += "]}";
-  out += "id: " + proto::to_string(id) + "\n";
-  proto::encode_frame_body({.topic = {}, .type = kGapEvent, .id = {}, .data = data, .retry_ms = {}},
-                           out);
+  out += proto::encode_frame(
+      {.topic = {}, .type = kGapEvent, .id = proto::to_string(id), .data = data, .retry_ms = {}});
 }
 
 }  // namespace tocsin::core

@@ -15,9 +15,9 @@ using proto::kGapEvent;
 [[nodiscard]] std::string_view to_string(GapReason reason);
 
 // Appends the frame:
-//   id: EPOCH-CURSOR
 //   event: gap
 //   data: {"reason":"expired","last_event_id":"...","topics":["..."]}
+//   id: EPOCH-CURSOR
 // The id moves the client on, so that it is told once. `last_event_id`: from where on events are
 // missing; what the client sent, or in a running stream the last position that it was sent.
 // `topics`: all that the connection reads; a direct one is not named.

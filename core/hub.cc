@@ -178,10 +178,10 @@ std::optional<PublishError> Hub::refuse(std::span<const NewEvent> events, std::s
 }
 
 void Hub::append(Topic& topic, const NewEvent& event, Sequence swept, TimeMs now) {
-  std::array<char, limits::kMaxEventId + 8> line;
+  std::array<char, limits::kMaxEventId + 8> frame_end;
   static_assert(limits::kMaxEventId >= proto::kMaxEventIdText);
   constexpr std::string_view kField = "id: ";
-  char* end = std::ranges::copy(kField, line.data()).out;
+  char* end = std::ranges::copy(kField, frame_end.data()).out;
   const Sequence sequence = ++sequence_;
   if (event.id.empty()) {
     end += proto::write_event_id({epoch_, sequence}, end);
@@ -189,12 +189,12 @@ void Hub::append(Topic& topic, const NewEvent& event, Sequence swept, TimeMs now
     TOCSIN_ASSERT(event.id.size() <= limits::kMaxEventId);
     end = std::ranges::copy(event.id, end).out;
   }
-  *end++ = '\n';
-  const std::string_view id_line{line.data(), static_cast<std::size_t>(end - line.data())};
+  end = std::ranges::fill_n(end, 2, '\n');
+  const std::string_view tail{frame_end.data(), static_cast<std::size_t>(end - frame_end.data())};
   const bool indexed = !event.id.empty() && !topic.is_direct();
-  topic.log.append(id_line, event.body, indexed, sequence, now, chunks_);
+  topic.log.append(event.body, tail, indexed, sequence, now, chunks_);
   topic.last_used = now;
-  appended_bytes_ += id_line.size() + event.body.size();
+  appended_bytes_ += event.body.size() + tail.size();
   ++events_encoded_;
   topic.log.trim(history_of(topic), backlog_of(topic), swept, now, chunks_);
 }

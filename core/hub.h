@@ -40,7 +40,7 @@
 
 namespace tocsin::core {
 
-// An event ready for the log: encoded but for its id line.
+// An event ready for the log: encoded but for its id.
 struct NewEvent {
   std::string_view topic;
   std::string_view id;    // the publisher's own; empty: the hub's

@@ -8,13 +8,15 @@
 namespace tocsin::core {
 namespace {
 
-constexpr std::string_view kIdField = "id: ";
+constexpr std::string_view kIdField = "\nid: ";
+constexpr std::string_view kFrameEnd = "\n\n";
 
-// The id on a frame's first line, which the hub always writes.
+// The id on a frame's last line, which the hub always writes.
 std::string_view id_of(const Chunk& chunk, std::uint32_t frame) {
   const std::uint32_t begin = chunk.begin_of(frame);
   const std::string_view bytes{chunk.data() + begin, std::size_t{chunk.end_of(frame)} - begin};
-  return bytes.substr(kIdField.size(), bytes.find('\n') - kIdField.size());
+  const std::size_t id = bytes.rfind(kIdField) + kIdField.size();
+  return bytes.substr(id, bytes.size() - kFrameEnd.size() - id);
 }
 
 // Settings may say "for ever" with the largest number: no sums.
@@ -24,14 +26,14 @@ bool older(TimeMs time, TimeMs age_ms, TimeMs now) {
 
 }  // namespace
 
-void TopicLog::append(std::string_view id_line, std::string_view body, bool indexed,
-                      Sequence sequence, TimeMs now, ChunkList& all) {
+void TopicLog::append(std::string_view body, std::string_view tail, bool indexed, Sequence sequence,
+                      TimeMs now, ChunkList& all) {
   TOCSIN_ASSERT(sequence > last_sequence_);
-  const std::size_t size = id_line.size() + body.size();
+  const std::size_t size = body.size() + tail.size();
   Chunk& chunk = !empty() && chunks_.back()->accepts(size, sequence, now)
                      ? *chunks_.back()
                      : add_chunk(size, sequence, now, all);
-  chunk.append(id_line, body, sequence, now);
+  chunk.append(body, tail, sequence, now);
   last_sequence_ = sequence;
   ++frames_;
   bytes_ += size;

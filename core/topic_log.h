@@ -40,9 +40,10 @@ class TopicLog {
   TopicLog(const TopicLog&) = delete;
   TopicLog& operator=(const TopicLog&) = delete;
 
-  // Appends a frame: `id_line` is `id: ID\n`, `body` the rest. `indexed`: the id is the publisher's
-  // own and resumes through the index. Registers a new chunk with `all`.
-  void append(std::string_view id_line, std::string_view body, bool indexed, Sequence sequence,
+  // Appends a frame: `body` is what proto::encode_frame_body makes, `tail` is `id: ID\n\n`.
+  // `indexed`: the id is the publisher's own and resumes through the index. Registers a new chunk
+  // with `all`.
+  void append(std::string_view body, std::string_view tail, bool indexed, Sequence sequence,
               TimeMs now, ChunkList& all);
 
   // The frames above `after` that are adjacent in memory, at most `max_bytes` of them but at least

@@ -49,12 +49,13 @@ void append_data(std::string& out, std::string_view data) {
 
 std::string encode_frame(const EventView& event) {
   std::string frame;
+  encode_frame_body(event, frame);
   if (!event.id.empty()) {
     frame += "id: ";
     frame += event.id;
     frame += '\n';
   }
-  encode_frame_body(event, frame);
+  frame += '\n';
   return frame;
 }
 
@@ -70,7 +71,6 @@ void encode_frame_body(const EventView& event, std::string& out) {
     out += '\n';
   }
   append_data(out, event.data);
-  out += '\n';
 }
 
 std::size_t max_frame_body(std::size_t size, std::size_t type_size) {
@@ -78,7 +78,7 @@ std::size_t max_frame_body(std::size_t size, std::size_t type_size) {
   const std::size_t data = (size + 1) * (kDataField.size() + 1);
   const std::size_t type = kEventField.size() + type_size + 1;
   const std::size_t retry = kRetryField.size() + kMaxRetryDigits + 1;
-  return type + retry + data + 1;
+  return type + retry + data;
 }
 
 void append_greeting(std::string& out, std::uint32_t retry_ms, std::string_view id) {

@@ -24,12 +24,12 @@ TEST(Chunk, IsEmptyAtFirst) {
 
 TEST(Chunk, KeepsFramesAdjacentAndKnowsEach) {
   Chunk chunk{512, kOrigin};
-  chunk.append("id: 1\n", "data: a\n\n", 40, 500);
-  chunk.append("id: 22\n", "data: bb\n\n", 43, 520);
+  chunk.append("data: a\n", "id: 1\n\n", 40, 500);
+  chunk.append("data: bb\n", "id: 22\n\n", 43, 520);
   chunk.append("", "c", 44, 520);
   ASSERT_EQ(chunk.frames(), 3U);
   EXPECT_EQ(std::string_view(chunk.data(), chunk.size()),
-            "id: 1\ndata: a\n\nid: 22\ndata: bb\n\nc");
+            "data: a\nid: 1\n\ndata: bb\nid: 22\n\nc");
   EXPECT_EQ(chunk.begin_of(0), 0U);
   EXPECT_EQ(chunk.end_of(0), 15U);
   EXPECT_EQ(chunk.begin_of(1), 15U);

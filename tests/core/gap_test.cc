@@ -19,16 +19,16 @@ class GapTest : public HubTest {
 
 TEST_F(GapTest, IsOneEventThatMovesTheClientOn) {
   EXPECT_EQ(frame(GapReason::expired, "9f3c21ab-7", {"news"}),
-            "beforeid: 9f3c21ab-42\nevent: gap\n"
+            "beforeevent: gap\n"
             "data: {\"reason\":\"expired\",\"last_event_id\":\"9f3c21ab-7\",\"topics\":[\"news\"]}"
-            "\n\n");
+            "\nid: 9f3c21ab-42\n\n");
 }
 
 TEST_F(GapTest, NamesAllTopics) {
   EXPECT_EQ(frame(GapReason::slow, "", {"a", "b", "c"}),
-            "beforeid: 9f3c21ab-42\nevent: gap\n"
+            "beforeevent: gap\n"
             "data: {\"reason\":\"slow\",\"last_event_id\":\"\",\"topics\":[\"a\",\"b\",\"c\"]}"
-            "\n\n");
+            "\nid: 9f3c21ab-42\n\n");
 }
 
 // The client chose the id and the name: they must not write fields of their own.

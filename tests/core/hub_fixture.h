@@ -27,12 +27,12 @@ inline std::string own_id(Sequence sequence, proto::Epoch epoch = kEpoch) {
 }
 
 inline std::string body_of(std::string_view data) {
-  return "data: " + std::string{data} + "\n\n";
+  return "data: " + std::string{data} + "\n";
 }
 
 // The whole frame as it is on the wire.
 inline std::string frame_of(std::string_view id, std::string_view data) {
-  return "id: " + std::string{id} + "\n" + body_of(data);
+  return body_of(data) + "id: " + std::string{id} + "\n\n";
 }
 
 inline std::string body_of_size(std::size_t size, char fill = 'x') {

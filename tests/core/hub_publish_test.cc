@@ -11,7 +11,7 @@ using ::testing::ElementsAre;
 class HubPublishTest : public HubTest {
  protected:
   static NewEvent event(std::string_view topic, std::string_view id = {}) {
-    return {.topic = topic, .id = id, .body = "data: x\n\n"};
+    return {.topic = topic, .id = id, .body = "data: x\n"};
   }
   auto publish_all(std::initializer_list<NewEvent> events, std::size_t* failed = nullptr) {
     return hub().publish({events.begin(), events.size()}, now_, failed);
@@ -35,11 +35,11 @@ TEST_F(HubPublishTest, SequencesAreDenseOverAllTopics) {
   EXPECT_THAT(read_all(at).sequences(), ElementsAre(1, 2, 3, 4, 5, 6, 7));
 }
 
-TEST_F(HubPublishTest, PutsTheHubsIdInFrontOfTheBody) {
+TEST_F(HubPublishTest, PutsTheHubsIdBehindTheBody) {
   publish("a", "one");
   publish("a", "two");
   Subscription at = earliest({"a"});
-  EXPECT_EQ(read_all(at).bytes(), "id: 9f3c21ab-1\ndata: one\n\nid: 9f3c21ab-2\ndata: two\n\n");
+  EXPECT_EQ(read_all(at).bytes(), "data: one\nid: 9f3c21ab-1\n\ndata: two\nid: 9f3c21ab-2\n\n");
 }
 
 TEST_F(HubPublishTest, PutsThePublishersIdOnTheWire) {
@@ -58,8 +58,8 @@ TEST_F(HubPublishTest, CarriesLargeEventsWhole) {
   publish_body("a", large);
   publish("a", "small");
   Subscription at = earliest({"a"});
-  EXPECT_EQ(read_all(at).bytes(), frame_of(own_id(1), "small") + "id: " + own_id(2) + "\n" + large +
-                                      frame_of(own_id(3), "small"));
+  EXPECT_EQ(read_all(at).bytes(), frame_of(own_id(1), "small") + large + "id: " + own_id(2) +
+                                      "\n\n" + frame_of(own_id(3), "small"));
 }
 
 // I2: encoded once however many read it. I1: and all are given the same address.

@@ -58,8 +58,8 @@ TEST_F(HubReadTest, AppendsToWhatTheCallerHas) {
 // Frames of 100 bytes each, every limit around their ends: as many whole frames as fit, at least
 // one, over one topic and over two (of which one is silent).
 TEST_F(HubReadTest, KeepsToTheByteLimit) {
-  const std::string id_line = "id: " + own_id(1) + "\n";
-  for (int i = 0; i < 9; ++i) publish_body("a", body_of_size(100 - id_line.size()));
+  const std::string tail = "id: " + own_id(1) + "\n\n";
+  for (int i = 0; i < 9; ++i) publish_body("a", body_of_size(100 - tail.size()));
   for (const Subscription& at : {earliest({"a"}), earliest({"a", "silent"})}) {
     for (std::size_t limit = 0; limit <= 1000; ++limit) {
       const Got got = read_once(at, limit);

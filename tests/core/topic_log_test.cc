@@ -15,7 +15,7 @@ class TopicLogTest : public ::testing::Test {
  protected:
   void append(Sequence sequence, std::size_t size = 100, std::string_view id = {}) {
     const std::string text = id.empty() ? own_id(sequence) : std::string{id};
-    log_.append("id: " + text + "\n", body_of_size(size), !id.empty(), sequence, now_, chunks_);
+    log_.append(body_of_size(size), "id: " + text + "\n\n", !id.empty(), sequence, now_, chunks_);
   }
   void trim(const HistoryLimits& history, Sequence swept) {
     log_.trim(history, kNoBacklog, swept, now_, chunks_);

@@ -41,7 +41,7 @@ class Serve(unittest.TestCase):
                 self.assertRegex(hub.ask("GET", "/metrics")[2], rf'tocsin_info{{.*io="{name}"}} 1')
                 with hub.stream("/events?stream=a") as stream:
                     hub.publish("a", "hello")
-                    stream.read_until(b"data: hello\n\n")
+                    stream.read_until(b"data: hello\n")
                 self.assertEqual(hub.stop(), 0)
 
     def test_reads_its_configuration(self):
@@ -123,7 +123,7 @@ class Serve(unittest.TestCase):
                     self.assertIn('applied=""', again)
                     self.assertIn("restart_needed=shards", again)
                 with hub.stream("/events?stream=a&last_event_id=earliest") as stream:
-                    self.assertNotIn(b"event 1", stream.read_until(b"data: event 2\n\n"))
+                    self.assertNotIn(b"event 1", stream.read_until(b"data: event 2\n"))
                 self.config("history_count = -5")
                 hub.signal(signal.SIGHUP)
                 self.assertIn("history_count", hub.wait_log("configuration not reloaded"))
@@ -136,7 +136,7 @@ class Serve(unittest.TestCase):
                 with hub.stream("/events?stream=a") as stream:
                     hub.publish("a", "last words")
                     hub.signal(signal.SIGTERM)
-                    self.assertIn(b"data: last words\n\n", stream.read_to_end())
+                    self.assertIn(b"data: last words\n", stream.read_to_end())
                     self.assertEqual(hub.wait_exit(), 0)
                     self.assertIn("msg=stopped", hub.log[-1])
             with Hub("--drain-timeout", "3600s", "--io", io) as hub:

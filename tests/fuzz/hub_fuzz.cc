@@ -136,7 +136,7 @@ class Machine {
       if (ids[i].empty()) ids[i] = proto::to_string({kEpoch, sequence});
       model_.events.push_back({.topic = topics[i],
                                .id = ids[i],
-                               .frame = "id: " + ids[i] + "\n" + bodies[i],
+                               .frame = bodies[i] + "id: " + ids[i] + "\n\n",
                                .time = model_.now});
       model_.bytes += model_.events.back().frame.size();
       for (ShardId s = 0; s < kShards; ++s) {

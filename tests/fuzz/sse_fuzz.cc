@@ -143,12 +143,11 @@ std::string with_lf(std::string_view data) {
 
 void round_trip(const EventView& event, Splitter splitter) {
   if (check(event)) return;
-  std::string frame = "id: " + std::string(event.id) + "\n";
-  const std::size_t before = frame.size();
+  std::string frame;
   encode_frame_body(event, frame);
-  require(
-      frame.size() - before <= tocsin::proto::max_frame_body(event.data.size(), event.type.size()),
-      "a frame is no larger than announced");
+  require(frame.size() <= tocsin::proto::max_frame_body(event.data.size(), event.type.size()),
+          "a frame is no larger than announced");
+  frame += "id: " + std::string(event.id) + "\n\n";
   const Outcome expected{.events = {{event.type.empty() ? "message" : std::string(event.type),
                                      with_lf(event.data), std::string(event.id)}},
                          .last_event_id = std::string(event.id),

@@ -20,25 +20,25 @@ std::string encoded(const EventView& event) {
 }
 
 TEST(SseEncodeTest, DataOnly) {
-  EXPECT_EQ(encoded({.data = "hello"}), "data: hello\n\n");
+  EXPECT_EQ(encoded({.data = "hello"}), "data: hello\n");
 }
 
 TEST(SseEncodeTest, TypeAndRetryStandBeforeTheData) {
   EXPECT_EQ(encoded({.topic = "t", .type = "tick", .id = "7", .data = "x", .retry_ms = 1500}),
-            "event: tick\nretry: 1500\ndata: x\n\n");
-  EXPECT_EQ(encoded({.data = "x", .retry_ms = 0}), "retry: 0\ndata: x\n\n");
+            "event: tick\nretry: 1500\ndata: x\n");
+  EXPECT_EQ(encoded({.data = "x", .retry_ms = 0}), "retry: 0\ndata: x\n");
 }
 
 TEST(SseEncodeTest, EveryLineEndStartsADataLine) {
-  EXPECT_EQ(encoded({.data = "a\nb"}), "data: a\ndata: b\n\n");
-  EXPECT_EQ(encoded({.data = "a\rb"}), "data: a\ndata: b\n\n");
-  EXPECT_EQ(encoded({.data = "a\r\nb"}), "data: a\ndata: b\n\n");
-  EXPECT_EQ(encoded({.data = "a\n\rb"}), "data: a\ndata: \ndata: b\n\n");
-  EXPECT_EQ(encoded({.data = "a\r\r\nb\n\nc"}), "data: a\ndata: \ndata: b\ndata: \ndata: c\n\n");
-  EXPECT_EQ(encoded({.data = "\n"}), "data: \ndata: \n\n");
-  EXPECT_EQ(encoded({.data = "\r\n"}), "data: \ndata: \n\n");
-  EXPECT_EQ(encoded({.data = "a\r"}), "data: a\ndata: \n\n");
-  EXPECT_EQ(encoded({.data = "\na\r\n"}), "data: \ndata: a\ndata: \n\n");
+  EXPECT_EQ(encoded({.data = "a\nb"}), "data: a\ndata: b\n");
+  EXPECT_EQ(encoded({.data = "a\rb"}), "data: a\ndata: b\n");
+  EXPECT_EQ(encoded({.data = "a\r\nb"}), "data: a\ndata: b\n");
+  EXPECT_EQ(encoded({.data = "a\n\rb"}), "data: a\ndata: \ndata: b\n");
+  EXPECT_EQ(encoded({.data = "a\r\r\nb\n\nc"}), "data: a\ndata: \ndata: b\ndata: \ndata: c\n");
+  EXPECT_EQ(encoded({.data = "\n"}), "data: \ndata: \n");
+  EXPECT_EQ(encoded({.data = "\r\n"}), "data: \ndata: \n");
+  EXPECT_EQ(encoded({.data = "a\r"}), "data: a\ndata: \n");
+  EXPECT_EQ(encoded({.data = "\na\r\n"}), "data: \ndata: a\ndata: \n");
 }
 
 TEST(SseEncodeTest, DataCannotInjectFields) {
@@ -50,7 +50,7 @@ TEST(SseEncodeTest, DataCannotInjectFields) {
     EXPECT_EQ(event.last_event_id, "");
     EXPECT_EQ(event.data, "x\n\nevent: admin\nid: 9\ndata: y");
   });
-  ASSERT_TRUE(parser.feed(bytes));
+  ASSERT_TRUE(parser.feed(bytes + "\n"));
   EXPECT_EQ(events, 1);
 }
 

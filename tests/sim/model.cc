@@ -51,7 +51,8 @@ std::string Model::take_in(net::ServerState& state, core::ShardId shard,
 void Model::add(Sequence s, std::string topic, std::string_view frame, std::uint64_t now_ms) {
   TopicEvents& of = topics_[topic];
   ModelEvent event;
-  event.id = frame.substr(4, frame.find('\n') - 4);
+  const std::size_t id = frame.rfind("\nid: ") + 5;
+  event.id = frame.substr(id, frame.size() - 2 - id);
   event.topic = std::move(topic);
   event.frame = frame;
   event.time_ms = now_ms;

@@ -117,7 +117,7 @@ class Fleet {
     for (const std::uint64_t until = now() + ms; now() < until;) step(until - now());
   }
   void broadcast() {
-    const core::NewEvent event{.topic = proto::kDefaultTopic, .id = {}, .body = "data: x\n\n"};
+    const core::NewEvent event{.topic = proto::kDefaultTopic, .id = {}, .body = "data: x\n"};
     const auto published =
         state_.hub.with([&](core::Hub& hub) { return hub.publish({&event, 1}, now()); });
     ASSERT_TRUE(published.has_value());

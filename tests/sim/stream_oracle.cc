@@ -87,14 +87,16 @@ bool StreamOracle::take(std::uint64_t now_ms) {
 }
 
 void StreamOracle::on_frame(std::string_view frame, std::uint64_t now_ms) {
-  const std::size_t line = frame.find('\n');
-  if (!frame.starts_with("id: ")) {
-    wrong("a frame without an id: " + std::string{frame});
+  constexpr std::string_view kField = "\nid: ";
+  const std::size_t line = frame.rfind(kField);
+  if (line == std::string_view::npos) {
+    wrong("a frame without an id at its end: " + std::string{frame});
     return;
   }
-  const std::string_view id = frame.substr(4, line - 4);
+  const std::string_view id =
+      frame.substr(line + kField.size(), frame.size() - line - kField.size() - 2);
   const auto own = proto::parse_event_id(id);
-  if (own && own->epoch == epoch_ && frame.substr(line + 1).starts_with("event: gap\n")) {
+  if (own && own->epoch == epoch_ && frame.starts_with("event: gap\n")) {
     on_gap(frame, *own, now_ms);
     return;
   }
@@ -154,8 +156,8 @@ std::string StreamOracle::gap_data(std::string_view reason, std::string_view id)
 
 void StreamOracle::on_gap(std::string_view frame, proto::EventId id, std::uint64_t now_ms) {
   const auto is = [&](std::string_view reason, std::string_view last) {
-    return frame == fmt::format("id: {}\nevent: gap\ndata: {}\n\n", proto::to_string(id),
-                                gap_data(reason, last));
+    return frame == fmt::format("event: gap\ndata: {}\nid: {}\n\n", gap_data(reason, last),
+                                proto::to_string(id));
   };
   ++gaps_;
   if (id.sequence > model_.last()) wrong("a gap with an id of the future");
