@@ -27,7 +27,7 @@
 namespace tocsin::net {
 namespace {
 
-constexpr std::size_t kReadBuffer = 64U * 1024;  // shared by all streams
+constexpr std::size_t kReadBuffer = std::size_t{64} * 1024;  // shared by all streams
 constexpr int kEventsPerTurn = 256;
 constexpr std::uint64_t kWakeTag = 0;  // the eventfd's; handles begin at 1
 

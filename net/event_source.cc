@@ -8,7 +8,7 @@
 namespace tocsin::net {
 namespace {
 
-constexpr std::size_t kReadBuffer = 64U * 1024;
+constexpr std::size_t kReadBuffer = std::size_t{64} * 1024;
 
 }  // namespace
 

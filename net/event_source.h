@@ -58,8 +58,8 @@ struct EventSourceOptions {
   std::uint32_t connect_timeout_ms = 10'000;
   // Servers send heartbeats every 15 to 25 s: two may be lost. 0: never.
   std::uint32_t idle_timeout_ms = 60'000;
-  std::size_t max_event_bytes = 16U * 1024 * 1024;  // see proto::SseParser
-  std::size_t max_head_bytes = 64U * 1024;
+  std::size_t max_event_bytes = std::size_t{16} * 1024 * 1024;  // see proto::SseParser
+  std::size_t max_head_bytes = std::size_t{64} * 1024;
   unsigned max_redirects = 5;
   std::shared_ptr<const TlsContext> tls{};  // for https; null: the system's certificates, verified
   std::optional<std::uint64_t> seed{};      // of the jitter; nothing: random

@@ -12,7 +12,7 @@ using std::chrono::milliseconds;
 using Kind = HttpError::Kind;
 using State = Transfer::State;
 
-constexpr std::size_t kReadBuffer = 64U * 1024;
+constexpr std::size_t kReadBuffer = std::size_t{64} * 1024;
 
 void append_request(std::string& out, const HttpRequest& request, const Url& origin) {
   const auto add = [&](std::string_view name, std::string_view value) {

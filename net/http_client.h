@@ -54,9 +54,9 @@ using HttpResult = std::expected<HttpResponse, HttpError>;
 struct HttpClientOptions {
   std::size_t max_in_flight = 64;
   // Bytes of requests that wait for the kernel; one request may be larger.
-  std::size_t max_pending_bytes = 1024U * 1024;
-  std::size_t max_head_bytes = 64U * 1024;
-  std::size_t max_body_bytes = 4U * 1024 * 1024;
+  std::size_t max_pending_bytes = std::size_t{1024} * 1024;
+  std::size_t max_head_bytes = std::size_t{64} * 1024;
+  std::size_t max_body_bytes = std::size_t{4} * 1024 * 1024;
   std::uint32_t connect_timeout_ms = 10'000;
   // From the moment that a request is the oldest unanswered one to the end of its answer.
   std::uint32_t response_timeout_ms = 30'000;

@@ -27,7 +27,7 @@ class SseParser {
  public:
   using OnEvent = std::function<void(const ReceivedEvent&)>;
 
-  explicit SseParser(OnEvent on_event, std::size_t max_event_bytes = 16U * 1024 * 1024);
+  explicit SseParser(OnEvent on_event, std::size_t max_event_bytes = std::size_t{16} * 1024 * 1024);
 
   // Consumes all of `bytes`. False: a limit was passed (see above).
   [[nodiscard]] bool feed(std::string_view bytes);
