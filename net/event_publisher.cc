@@ -2,24 +2,66 @@
 
 #include <openssl/evp.h>
 
-#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
 
 #include "proto/assert.h"
+#include "proto/limits.h"
 #include "proto/sse_encode.h"
 
 namespace tocsin::net {
+namespace {
 
-std::expected<core::Published, EventPublisher::Failure> EventPublisher::publish(
+using Reason = PublishFailure::Reason;
+
+PublishFailure too_large() {
+  return {.error = {.field = "body",
+                    .message = fmt::format("is more than {} bytes on the wire, where every line of "
+                                           "data is a field",
+                                           limits::kMaxEncodedBatch)}};
+}
+
+// `event`: the one that the hub refused, the `line`th of its batch; 0: it came alone.
+PublishFailure failure_of(core::PublishError why, const proto::EventView& event, std::size_t line) {
+  const auto invalid = [line](const char* field, std::string message) {
+    return PublishFailure{.reason = Reason::invalid,
+                          .error = {.field = field, .message = std::move(message), .line = line}};
+  };
+  switch (why) {
+    case core::PublishError::unknown_topic:
+      return {.reason = Reason::no_topic,
+              .error = {.message = fmt::format("topic {}: no such topic", event.topic)}};
+    case core::PublishError::topic_limit:
+      return {.reason = Reason::topic_limit,
+              .error = {.message = "the hub has as many topics as it may have"}};
+    case core::PublishError::too_many_new:
+      return invalid("topic",
+                     fmt::format("a batch may name {} new topics at most", limits::kMaxNewTopics));
+    case core::PublishError::reserved_id:
+      return invalid("id", "this form is reserved for the hub's own ids");
+    case core::PublishError::busy:
+      break;
+  }
+  return {.reason = Reason::busy, .error = {.message = "the hub has to catch up first"}};
+}
+
+}  // namespace
+
+std::expected<core::Published, PublishFailure> EventPublisher::publish(
     SharedHub& hub, std::span<const proto::EventView> events, core::TimeMs now) {
   TOCSIN_ASSERT(!events.empty());
   if (hub.has_base64()) events = in_base64(hub, events);
-  if (!encode(events)) return std::unexpected(Failure{.refused = {}});
+  if (!encode(events)) return std::unexpected(too_large());
   std::size_t failed = 0;
   const auto published =
       hub.with([&](core::Hub& shared) { return shared.publish(new_events_, now, &failed); });
   // A rare large batch does not stay.
   if (encoded_.capacity() > limits::kMaxRequestBody) std::string{}.swap(encoded_);
-  if (!published) return std::unexpected(Failure{.refused = published.error(), .index = failed});
+  if (!published) {
+    const std::size_t line = events.size() > 1 ? failed + 1 : 0;
+    return std::unexpected(failure_of(published.error(), events[failed], line));
+  }
   hub.wake(published->wake);
   return *published;
 }

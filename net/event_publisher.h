@@ -4,13 +4,14 @@
 // Keeps its buffers between calls. Threads: one at a time; different objects, any.
 #pragma once
 
-#include <cstdint>
 #include <expected>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/hub.h"
+#include "net/publishing.h"
 #include "net/shared_hub.h"
 #include "proto/event.h"
 
@@ -18,16 +19,10 @@ namespace tocsin::net {
 
 class EventPublisher {
  public:
-  // Nothing was published. `refused`: by the hub; without it the events are too large together.
-  struct Failure {
-    std::optional<core::PublishError> refused;
-    std::size_t index = 0;  // of the event that it is about
-  };
-
-  // All events or none. An event's data goes out as base64 where its topic says so. REQUIRES: at
-  // least one event, each with a topic, and proto::check() passed (for base64: of all but the
-  // data).
-  [[nodiscard]] std::expected<core::Published, Failure> publish(
+  // All events or none. An event's data goes out as base64 where its topic says so. Never fails for
+  // `closed`. REQUIRES: at least one event, each with a topic, and proto::check() passed (for
+  // base64: of all but the data).
+  [[nodiscard]] std::expected<core::Published, PublishFailure> publish(
       SharedHub& hub, std::span<const proto::EventView> events, core::TimeMs now);
 
  private:

@@ -116,39 +116,22 @@ Outcome RequestHandler::publish_events(const proto::Request& request,
     reply_published(request, events, form, *published, out);
     return {};
   }
-  const auto [refused, failed] = published.error();
-  if (!refused) {
-    return problem(request,
-                   {.field = "body",
-                    .message = fmt::format("is more than {} bytes on the wire, where every line of "
-                                           "data is a field",
-                                           limits::kMaxEncodedBatch)},
-                   out);
-  }
-  const std::size_t line = events.size() > 1 || form == proto::BodyForm::ndjson ? failed + 1 : 0;
-  switch (*refused) {
-    case core::PublishError::busy:
-      return {.kind = Outcome::Kind::busy, .topics = {}, .last_event_id = {}};
-    case core::PublishError::reserved_id:
-      return problem(
-          request,
-          {.field = "id", .message = "this form is reserved for the hub's own ids", .line = line},
-          out);
-    case core::PublishError::topic_limit:
-      return problem(request, 503, Rejection::topic_limit,
-                     "the hub has as many topics as it may have", out, "Retry-After: 30\r\n");
-    case core::PublishError::too_many_new:
-      return problem(
-          request,
-          {.field = "topic",
-           .message = fmt::format("a batch may name {} new topics at most", limits::kMaxNewTopics),
-           .line = line},
-          out);
-    case core::PublishError::unknown_topic:
+  PublishFailure failure = published.error();
+  switch (failure.reason) {
+    case PublishFailure::Reason::invalid:
+      // NDJSON has lines, even one.
+      if (form == proto::BodyForm::ndjson && events.size() == 1) failure.error.line = 1;
+      return problem(request, failure.error, out);
+    case PublishFailure::Reason::no_topic:
+      return problem(request, 404, Rejection::not_found, failure.error.message, out);
+    case PublishFailure::Reason::topic_limit:
+      return problem(request, 503, Rejection::topic_limit, failure.error.message, out,
+                     "Retry-After: 30\r\n");
+    case PublishFailure::Reason::busy:
+    case PublishFailure::Reason::closed:
       break;
   }
-  return problem(request, 404, Rejection::not_found,
-                 fmt::format("topic {}: no such topic", events[failed].topic), out);
+  return {.kind = Outcome::Kind::busy, .topics = {}, .last_event_id = {}};
 }
 
 void RequestHandler::reply_published(const proto::Request& request,

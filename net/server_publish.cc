@@ -5,8 +5,6 @@
 #include <utility>
 #include <vector>
 
-#include <fmt/format.h>
-
 #include "net/clock.h"
 #include "net/event_publisher.h"
 #include "net/server.h"
@@ -30,34 +28,6 @@ PublishFailure closed_failure(const char* message) {
   return {.reason = Reason::closed, .error = {.message = message}};
 }
 
-PublishFailure failure_of(const EventPublisher::Failure& failure, bool batch) {
-  const auto invalid = [&](const char* field, std::string message) {
-    return PublishFailure{
-        .reason = Reason::invalid,
-        .error = {
-            .field = field, .message = std::move(message), .line = batch ? failure.index + 1 : 0}};
-  };
-  if (!failure.refused) {
-    return invalid("data", fmt::format("more than {} bytes on the wire, all events together",
-                                       limits::kMaxEncodedBatch));
-  }
-  switch (*failure.refused) {
-    case core::PublishError::unknown_topic:
-      return {.reason = Reason::no_topic, .error = {.message = "there is no such topic"}};
-    case core::PublishError::topic_limit:
-      return {.reason = Reason::topic_limit,
-              .error = {.message = "the hub has as many topics as it may have"}};
-    case core::PublishError::too_many_new:
-      return invalid("topic",
-                     fmt::format("a batch may name {} new topics at most", limits::kMaxNewTopics));
-    case core::PublishError::reserved_id:
-      return invalid("id", "this form is reserved for the hub's own ids");
-    case core::PublishError::busy:
-      break;
-  }
-  return {.reason = Reason::busy, .error = {.message = "the hub has to catch up first"}};
-}
-
 // The rules of POST /publish; the data of a base64 topic may be anything but nothing.
 std::optional<proto::InputError> check(SharedHub& hub, proto::EventView event) {
   const bool any_bytes =
@@ -79,7 +49,7 @@ Result publish_once(ServerState& state, std::span<const proto::EventView> events
     return std::unexpected(closed_failure("the hub has ended"));
   }
   const auto published = publisher.publish(state.hub, events, now_ms());
-  if (!published) return std::unexpected(failure_of(published.error(), events.size() > 1));
+  if (!published) return std::unexpected(published.error());
   state.events_published += events.size();
   const auto id_of = [&](const proto::EventView& event, core::Sequence sequence) {
     return event.id.empty() ? proto::to_string({state.hub.epoch(), sequence})
