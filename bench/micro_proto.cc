@@ -153,6 +153,7 @@ void write_publish_reply(benchmark::State& state) {
     append_reply(out, {.status = 204,
                        .content_type = "",
                        .body = "",
+                       .date = "Sun, 06 Nov 1994 08:49:37 GMT",
                        .extra_headers = "Event-ID: 9f3c21ab-1042\r\n"});
     benchmark::DoNotOptimize(out.data());
   }

@@ -43,7 +43,7 @@ struct Response {
   int status = 200;            // 200 to 599
   std::string content_type{};  // empty: no body
   std::string body{};
-  // Whole lines, each ended by CRLF; not Content-Type, Content-Length, Transfer-Encoding and
+  // Whole lines, each ended by CRLF; not Content-Type, Content-Length, Date, Transfer-Encoding and
   // Connection, which the hub adds, as it does Access-Control-Allow-Origin.
   std::string headers{};
 };

@@ -61,15 +61,24 @@ Defaults defaults_of(const proto::Query& query) {
 
 }  // namespace
 
-std::optional<Outcome> RequestHandler::refuse_encoded(const proto::Request& request,
-                                                      std::string& out) {
+bool RequestHandler::refuse_unreadable(const proto::Request& request,
+                                       const proto::Request& answered, std::string& out) {
+  if (!request.has_body) return false;
+  // As text it would be an event of boundaries and the heads of parts.
+  constexpr std::string_view kMultipart = "multipart/";
+  const std::string_view type = request.header(proto::Header::content_type);
+  if (proto::equals_ignoring_case(type.substr(0, kMultipart.size()), kMultipart)) {
+    (void)problem(answered, 415, Rejection::invalid,
+                  "the body is the event's text, or JSON; no form in parts", out);
+    return true;
+  }
   const std::string_view coding = request.header(proto::Header::content_encoding);
   // RFC 9110, 8.4: identity is no encoding, though some say so.
-  const bool none = coding.empty() || proto::equals_ignoring_case(coding, "identity");
-  if (none || !request.has_body) return std::nullopt;
-  return problem(request, 415, Rejection::invalid,
-                 "the body is read as it is sent; leave out Content-Encoding", out,
-                 "Accept-Encoding: identity\r\n");
+  if (coding.empty() || proto::equals_ignoring_case(coding, "identity")) return false;
+  (void)problem(answered, 415, Rejection::invalid,
+                "the body is read as it is sent; leave out Content-Encoding", out,
+                "Accept-Encoding: identity\r\n");
+  return true;
 }
 
 Outcome RequestHandler::publish(const proto::Request& request, const ServerOptions& options,
@@ -81,7 +90,7 @@ Outcome RequestHandler::publish(const proto::Request& request, const ServerOptio
   }
   const bool catching_up = state_.hub.with([](const core::Hub& hub) { return hub.overloaded(); });
   if (catching_up) return {.kind = Outcome::Kind::busy, .topics = {}, .last_event_id = {}};
-  if (auto refused = refuse_encoded(request, out)) return *std::move(refused);
+  if (refuse_unreadable(request, request, out)) return {};
   const auto query = parse_query(request, out);
   if (!query) return {};
   Defaults defaults = defaults_of(*query);
@@ -102,6 +111,10 @@ Outcome RequestHandler::publish(const proto::Request& request, const ServerOptio
     }
   }
   if (!events) return problem(request, events.error(), out);
+  // Who resumes behind an id that two events have would get one of them again.
+  if (!defaults.event.id.empty() && (*events)->size() > 1) {
+    return problem(request, {.field = "id", .message = "in a batch each event names its own"}, out);
+  }
   return publish_events(request, **events, form, now_ms, out);
 }
 

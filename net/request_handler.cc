@@ -81,11 +81,8 @@ Outcome RequestHandler::on_head(const Request& request, const ServerOptions& opt
     (void)on_request(last, options, 0, out);
     return refused();
   }
-  const bool encoded = !request.header(proto::Header::content_encoding).empty();
-  if (encoded && resource_at(request.path()) == Resource::publish && !find_route(request)) {
-    last.has_body = true;
-    last.headers = request.headers;
-    if (refuse_encoded(last, out)) return refused();
+  if (resource_at(request.path()) == Resource::publish && !find_route(request)) {
+    if (refuse_unreadable(request, last, out)) return refused();
   }
   if (request.expects_continue) out += proto::kContinue;
   return {};
@@ -93,6 +90,11 @@ Outcome RequestHandler::on_head(const Request& request, const ServerOptions& opt
 
 Outcome RequestHandler::on_request(const Request& request, const ServerOptions& options,
                                    std::uint64_t now_ms, std::string& out) {
+  // RFC 9110, 9.3.7: what the server as a whole can do.
+  if (request.method == Method::options && request.target == "*") {
+    preflight(request, "GET, HEAD, POST, OPTIONS", out);
+    return {};
+  }
   if (const Route* route = find_route(request)) {
     if (auto outcome = run_route(*route, request, out)) return std::move(*outcome);
   }
@@ -159,10 +161,10 @@ std::string RequestHandler::allowed_at(std::string_view path) const {
   return allowed;
 }
 
-void RequestHandler::on_bad_request(const Request& request, proto::RequestParser::Error error,
-                                    std::string& out) {
+void RequestHandler::on_bad_request(const proto::RequestParser& parser, std::string& out) {
   using Error = proto::RequestParser::Error;
-  switch (error) {
+  const Request& request = parser.request();
+  switch (parser.error()) {
     case Error::head_too_large:
       refuse(request, 431, Rejection::head_too_large,
              fmt::format("the request head is limited to {} bytes", limits::kMaxRequestHead), 0,
@@ -180,7 +182,8 @@ void RequestHandler::on_bad_request(const Request& request, proto::RequestParser
       return;
     case Error::malformed:
     case Error::none:
-      refuse(request, 400, Rejection::malformed, "the request is not valid HTTP", 0, out);
+      refuse(request, 400, Rejection::malformed,
+             fmt::format("the request is not valid HTTP: {}", parser.reason()), 0, out);
       return;
   }
 }
@@ -194,6 +197,7 @@ void RequestHandler::refuse(const Request& request, int status, Rejection why,
   proto::append_reply(out, {.status = status,
                             .content_type = kProblem,
                             .body = proto::problem_json(status, detail),
+                            .date = date_.now(),
                             .extra_headers = retry,
                             .http_1_1 = request.http_1_1,
                             .keep_alive = false,
@@ -217,12 +221,19 @@ void RequestHandler::preflight(const Request& request, std::string_view allowed,
                     allowed));
 }
 
+void RequestHandler::append_stream_head(const Outcome& stream, std::string& out) {
+  proto::append_stream_head(out, date_.now(),
+                            {state_.application.stream_headers,
+                             stream.route ? stream.route->headers : std::string_view{}});
+}
+
 void RequestHandler::reply(const Request& request, int status, std::string_view content_type,
                            std::string_view body, std::string& out,
                            std::string_view extra_headers) {
   proto::append_reply(out, {.status = status,
                             .content_type = content_type,
                             .body = body,
+                            .date = date_.now(),
                             .extra_headers = extra_headers,
                             .http_1_1 = request.http_1_1,
                             .keep_alive = request.keep_alive,

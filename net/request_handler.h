@@ -22,6 +22,7 @@
 #include "core/hub.h"
 #include "net/application.h"
 #include "net/event_publisher.h"
+#include "net/http_date.h"
 #include "net/server_state.h"
 #include "proto/http_request.h"
 #include "proto/http_response.h"
@@ -59,11 +60,12 @@ class RequestHandler {
                                    std::uint64_t now_ms, std::string& out);
 
   // The parser gave up; the answer ends the connection.
-  void on_bad_request(const proto::Request& request, proto::RequestParser::Error error,
-                      std::string& out);
+  void on_bad_request(const proto::RequestParser& parser, std::string& out);
   // 408, 503: the answer ends the connection. `detail` is for people.
   void refuse(const proto::Request& request, int status, Rejection why, std::string_view detail,
               std::uint32_t retry_after_s, std::string& out);
+  // The head that begins a stream.
+  void append_stream_head(const Outcome& stream, std::string& out);
 
  private:
   Outcome subscribe(const proto::Request& request, std::string& out);
@@ -88,9 +90,9 @@ class RequestHandler {
   // Nothing: it cannot be read, and the answer that says so was appended.
   [[nodiscard]] std::optional<proto::Query> parse_query(const proto::Request& request,
                                                         std::string& out);
-  // 415 for a body with a Content-Encoding; nothing: it has none.
-  [[nodiscard]] std::optional<Outcome> refuse_encoded(const proto::Request& request,
-                                                      std::string& out);
+  // 415 for a body that is encoded or in parts, as the answer to `answered`; false: it can be read.
+  [[nodiscard]] bool refuse_unreadable(const proto::Request& request,
+                                       const proto::Request& answered, std::string& out);
   void preflight(const proto::Request& request, std::string_view allowed, std::string& out);
 
   void reply(const proto::Request& request, int status, std::string_view content_type,
@@ -104,6 +106,7 @@ class RequestHandler {
   ShardMetrics& metrics_;
   proto::PublishBodyReader reader_;
   EventPublisher publisher_;
+  HttpDate date_;
 };
 
 // The resume position that a request names: the header, which is what the browser knows last, else

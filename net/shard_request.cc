@@ -117,7 +117,7 @@ Shard::Fed Shard::feed(std::uint32_t slot, Connection& connection, std::string_v
       refuse_and_linger(slot, connection);
       return Fed::ended;
     case ParserState::failed:
-      handler_.on_bad_request(exchange.parser.request(), exchange.parser.error(), reply_);
+      handler_.on_bad_request(exchange.parser, reply_);
       refuse_and_linger(slot, connection);
       return Fed::ended;
     case ParserState::head_complete: {

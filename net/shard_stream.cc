@@ -68,8 +68,7 @@ void Shard::open_stream(std::uint32_t slot, Connection& connection, Outcome& wan
   connection.cursor = subscription->cursor;
   connection.opened_at = subscription->newest;
   const proto::EventId here{state_.hub.epoch(), subscription->cursor};
-  proto::append_stream_head(reply_, state_.application.stream_headers,
-                            wanted.route ? wanted.route->headers : std::string{});
+  handler_.append_stream_head(wanted, reply_);
   const bool fresh = wanted.resume == core::Resume::Kind::live;
   // Without a topic of the hub the position in it means nothing.
   proto::append_greeting(reply_, jittered(options_->retry_ms),

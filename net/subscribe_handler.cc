@@ -59,8 +59,7 @@ Outcome RequestHandler::open(const proto::Request& request, Outcome&& outcome, s
     outcome.resume = core::Resume::Kind::after_id;
   }
   if (request.method == proto::Method::head) {
-    proto::append_stream_head(out, state_.application.stream_headers,
-                              outcome.route ? outcome.route->headers : std::string{});
+    append_stream_head(outcome, out);
     return {.kind = Outcome::Kind::refused, .topics = {}, .last_event_id = {}};
   }
   return std::move(outcome);

@@ -17,6 +17,10 @@ void RequestParser::begin() {
   error_ = Error::none;
 }
 
+std::string_view RequestParser::reason() const {
+  return machine_->reason;
+}
+
 bool RequestParser::mid_message() const {
   using Phase = Machine::Phase;
   return machine_->phase == Phase::head || machine_->phase == Phase::head_done ||
@@ -62,7 +66,7 @@ RequestParser::Step RequestParser::feed(std::string_view bytes) {
     if (result == HPE_INVALID_METHOD && machine.scan.at_method_name(bytes.substr(total))) {
       machine.phase = Phase::bad_method;
     } else if (result != HPE_OK) {
-      machine.error = machine.error_of(result);
+      machine.refuse(result, bytes);
     } else if (machine.budget == 0) {
       machine.error = Error::head_too_large;
     }

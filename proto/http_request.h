@@ -25,11 +25,11 @@ namespace tocsin::proto {
 // latter plus 16 per byte of data, which one-byte chunks need); a body up to `max_body` bytes.
 // Strict where leniency would let two readers disagree on where a request ends or what it says: any
 // Transfer-Encoding but `chunked`, one with Content-Length or in HTTP/1.0, a missing or repeated
-// Host, a field name that is no token or not right in front of its colon, and all that
-// proto/line_scan.h says of lines (a lone CR or LF, obs-fold, more than one blank in the request
-// line, anything but a line end behind a chunk's data) are malformed; the same in a trailer. No
-// protocol is ever switched: an Upgrade field is ignored, and CONNECT is a method like any other
-// that the hub does not serve.
+// Host or one that cannot be a host, a field name that is no token or not right in front of its
+// colon, and all that proto/line_scan.h says of lines (a lone CR or LF, obs-fold, more than one
+// blank in the request line, anything but a line end behind a chunk's data) are malformed; the same
+// in a trailer. No protocol is ever switched: an Upgrade field is ignored, and CONNECT is a method
+// like any other that the hub does not serve.
 //
 // Not thread-safe. Not movable (llhttp points back at it); about 700 bytes while a request is read.
 class RequestParser {
@@ -66,7 +66,10 @@ class RequestParser {
   [[nodiscard]] Step feed(std::string_view bytes);
 
   [[nodiscard]] Request& request() { return request_; }
+  [[nodiscard]] const Request& request() const { return request_; }
   [[nodiscard]] Error error() const { return error_; }
+  // What is wrong with a malformed request, for people; may depend on how the stream was cut.
+  [[nodiscard]] std::string_view reason() const;
   // True from the first byte of a request to its end: closing now would cut a message.
   [[nodiscard]] bool mid_message() const;
 

@@ -27,6 +27,13 @@ void append_status_line(std::string& out, int status) {
   out += "\r\n";
 }
 
+void append_date(std::string& out, std::string_view date) {
+  if (date.empty()) return;
+  out += "Date: ";
+  out += date;
+  out += "\r\n";
+}
+
 std::string problem(int status, std::string_view detail) {
   std::string json = R"({"type":"about:blank","title":)";
   append_json_string(json, reason_phrase(status));
@@ -114,6 +121,7 @@ void append_reply(std::string& out, const Reply& reply) {
     append_number(out, reply.content_type.empty() ? 0 : reply.body.size());
     out += "\r\n";
   }
+  append_date(out, reply.date);
   out += "Access-Control-Allow-Origin: *\r\n";
   out += reply.extra_headers;
   if (!reply.keep_alive) {
@@ -125,7 +133,8 @@ void append_reply(std::string& out, const Reply& reply) {
   if (!bodiless && !reply.head_only && !reply.content_type.empty()) out += reply.body;
 }
 
-void append_stream_head(std::string& out, std::string_view more, std::string_view most) {
+void append_stream_head(std::string& out, std::string_view date,
+                        std::initializer_list<std::string_view> extra_headers) {
   // No charset parameter: the type is UTF-8 by definition, and EventSource in old browsers compares
   // the whole field. `no-transform` and X-Accel-Buffering keep proxies from holding bytes back.
   out +=
@@ -135,14 +144,14 @@ void append_stream_head(std::string& out, std::string_view more, std::string_vie
       "X-Accel-Buffering: no\r\n"
       "Access-Control-Allow-Origin: *\r\n"
       "Connection: close\r\n";
-  out += more;
-  out += most;
+  append_date(out, date);
+  for (const std::string_view lines : extra_headers) out += lines;
   out += "\r\n";
 }
 
 bool are_extra_headers(std::string_view lines) {
-  static constexpr std::array<std::string_view, 4> kOwn{"Connection", "Content-Length",
-                                                        "Content-Type", "Transfer-Encoding"};
+  static constexpr std::array<std::string_view, 5> kOwn{
+      "Connection", "Content-Length", "Content-Type", "Date", "Transfer-Encoding"};
   while (!lines.empty()) {
     const std::size_t end = lines.find("\r\n");
     if (end == std::string_view::npos) return false;

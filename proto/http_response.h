@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 
@@ -16,6 +17,7 @@ struct Reply {
   int status = 200;
   std::string_view content_type{};  // empty: no body
   std::string_view body{};
+  std::string_view date{};           // of the Date field; empty: without one
   std::string_view extra_headers{};  // whole lines, each ended by CRLF
   bool http_1_1 = true;              // the request's version
   bool keep_alive = true;            // false: `Connection: close`
@@ -27,11 +29,12 @@ struct Reply {
 void append_reply(std::string& out, const Reply& reply);
 
 // Appends the head of an event stream: 200, text/event-stream, close-delimited (RFC 9112, 6.3), so
-// the body's bytes are the same for HTTP/1.0 and 1.1. `more`, `most`: further whole lines.
-void append_stream_head(std::string& out, std::string_view more = {}, std::string_view most = {});
+// the body's bytes are the same for HTTP/1.0 and 1.1. `extra_headers`: whole lines.
+void append_stream_head(std::string& out, std::string_view date,
+                        std::initializer_list<std::string_view> extra_headers = {});
 
 // Whether `lines` can be the extra ones of the two above: whole lines `Name: value`, each ended by
-// CRLF, none of them Connection, Content-Length, Content-Type or Transfer-Encoding.
+// CRLF, none of them Connection, Content-Length, Content-Type, Date or Transfer-Encoding.
 [[nodiscard]] bool are_extra_headers(std::string_view lines);
 
 inline constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";

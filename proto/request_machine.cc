@@ -33,6 +33,14 @@ Method method_of(const llhttp_t& parser) {
   }
 }
 
+// RFC 9112, 3.2, and RFC 3986, 3.2.2: a name or address and perhaps a port, of which only the
+// characters are looked at; empty where the target has no host.
+bool is_host(std::string_view text) {
+  constexpr std::string_view kMarks = "-._~%!$&'()*+,;=:[]";
+  return std::ranges::all_of(
+      text, [&](char c) { return is_alpha(c) || is_digit(c) || kMarks.contains(c); });
+}
+
 }  // namespace
 
 const llhttp_settings_t& RequestParser::Machine::settings() {
@@ -65,6 +73,7 @@ void RequestParser::Machine::begin() {
   budget = max_head;
   phase = Phase::between;
   error = Error::none;
+  reason = {};
   chunked = false;
   chunk_left = 0;
   scan.start();
@@ -88,15 +97,26 @@ void RequestParser::Machine::begin() {
   clear_keeping(request.body, kKeptBody);
 }
 
-int RequestParser::Machine::fail(Error e) {
+int RequestParser::Machine::fail(Error e, std::string_view why) {
   error = e;
+  reason = why;
   return -1;
 }
 
 // What stands between `unscanned` and `end` is no body data. False: it is refused.
 bool RequestParser::Machine::scan_to(const char* end) {
-  if (!scan.takes({unscanned, static_cast<std::size_t>(end - unscanned)})) error = Error::malformed;
+  if (!scan.takes({unscanned, static_cast<std::size_t>(end - unscanned)})) {
+    (void)fail(Error::malformed,
+               "a line that is not ended by CR LF, folded, or has a blank too many");
+  }
   return error != Error::malformed;
+}
+
+void RequestParser::Machine::refuse(llhttp_errno_t result, std::string_view bytes) {
+  // A handshake record (RFC 8446, 5.1).
+  const bool tls = request.target.empty() && bytes.starts_with("\x16\x03");
+  (void)fail(error_of(result), tls ? "this is TLS, and the port speaks plain HTTP"
+                                   : llhttp_get_error_reason(&parser));
 }
 
 RequestParser::Error RequestParser::Machine::error_of(llhttp_errno_t result) const {
@@ -124,7 +144,7 @@ int RequestParser::Machine::on_version_complete() {
 
 int RequestParser::Machine::on_field_name(std::string_view piece) {
   // llhttp takes blanks, also in front of the colon, where others may read another name.
-  if (!is_token(piece)) return fail(Error::malformed);
+  if (!is_token(piece)) return fail(Error::malformed, "a field's name is not a token");
   if (name_size + piece.size() > name.size()) {
     name_size = static_cast<std::uint8_t>(name.size() + 1);
     return HPE_OK;
@@ -137,7 +157,7 @@ int RequestParser::Machine::on_field_name(std::string_view piece) {
 int RequestParser::Machine::on_field_name_complete() {
   const std::size_t size = std::exchange(name_size, std::uint8_t{0});
   field = Field::dropped;
-  if (size == 0) return fail(Error::malformed);
+  if (size == 0) return fail(Error::malformed, "a field without a name");
   // Behind a chunked body stand trailer fields; they may not change what the head said.
   if (size > name.size() || phase != Phase::head) return HPE_OK;
   const std::string_view text(name.data(), size);
@@ -191,14 +211,19 @@ int RequestParser::Machine::on_headers_complete() {
 
   chunked = (parser.flags & F_CHUNKED) != 0;
   const bool has_host = (seen >> static_cast<unsigned>(Header::host) & 1) != 0;
-  if (host_repeated || (request.http_1_1 && !has_host)) return fail(Error::malformed);
+  if (request.http_1_1 && !has_host) return fail(Error::malformed, "Host is missing");
+  if (host_repeated) return fail(Error::malformed, "Host is given twice");
+  if (!is_host(request.header(Header::host))) return fail(Error::malformed, "Host is not a host");
   if (encoding_seen) {
     // Only plain "chunked" is read. llhttp takes more for it ("gzip, chunked", an empty field next
     // to a Content-Length), and whoever reads such a request differently sees another end of it.
     // In HTTP/1.0 somebody in between may not know the field at all (RFC 9112, 6.1).
     const bool plain = chunked && encoding.matches() && !encoding_repeated;
     const bool has_length = (parser.flags & F_CONTENT_LENGTH) != 0;
-    if (!plain || has_length || !request.http_1_1) return fail(Error::malformed);
+    if (!plain || has_length || !request.http_1_1) {
+      return fail(Error::malformed,
+                  "Transfer-Encoding must be chunked, in HTTP/1.1, without Content-Length");
+    }
   }
 
   const bool connect = parser.method == HTTP_CONNECT;
@@ -276,7 +301,7 @@ std::size_t RequestParser::Machine::read_bad_method(std::string_view bytes) {
   const std::size_t size = take_line(bytes, budget, request.target);
   if (request.target.ends_with('\n')) {
     const auto target = target_of_line(request.target);
-    error = target ? Error::method : Error::malformed;
+    (void)fail(target ? Error::method : Error::malformed, "the request line is none of HTTP");
     request.target = std::string(target.value_or(""));
   } else if (budget == 0) {
     error = Error::head_too_large;

@@ -31,8 +31,10 @@ struct RequestParser::Machine {
   void begin();
   llhttp_errno_t execute(std::string_view bytes, std::size_t& consumed);
   std::size_t read_bad_method(std::string_view bytes);
-  int fail(Error e);
+  int fail(Error e, std::string_view why = {});
   bool scan_to(const char* end);
+  // llhttp stopped with `result`; `bytes`: what the feed began with.
+  void refuse(llhttp_errno_t result, std::string_view bytes);
   [[nodiscard]] Error error_of(llhttp_errno_t result) const;
 
   // Called by llhttp, in this order.
@@ -58,6 +60,7 @@ struct RequestParser::Machine {
   std::uint64_t budget = 0;
   Phase phase = Phase::between;
   Error error = Error::none;
+  std::string_view reason;  // of Error::malformed, static
   bool chunked = false;
   std::uint64_t chunk_left = 0;  // data bytes of the chunk being read
   LineScan scan;

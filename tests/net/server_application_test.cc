@@ -188,7 +188,10 @@ TEST_P(ServerApplication, AWriterOutlivesItsStreamAndTheServer) {
   EXPECT_EQ(closed_, 1);
   EXPECT_EQ(own.publish({.data = "late"}).error().reason, Reason::closed);
   EXPECT_NE(own.publish({.data = "late"}).error().error.message, "");
-  writer_.reset();
+  {
+    const std::scoped_lock lock(mutex_);
+    writer_.reset();
+  }
   TestSubscriber again = subscribe("/own");
   const StreamWriter second = writer();
   stop();

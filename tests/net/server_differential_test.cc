@@ -23,8 +23,10 @@ std::string normalised(const std::string& bytes) {
   static const std::regex epoch("[0-9a-f]{8}-([0-9]+)");
   static const std::regex retry("retry: [0-9]+");
   static const std::regex retry_after("Retry-After: [0-9]+");
+  static const std::regex date("Date: [A-Z][^\r]*");
   std::string text = std::regex_replace(bytes, epoch, "EPOCH-$1");
   text = std::regex_replace(text, retry, "retry: N");
+  text = std::regex_replace(text, date, "Date: D");
   return std::regex_replace(text, retry_after, "Retry-After: N");
 }
 

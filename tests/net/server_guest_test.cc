@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -69,13 +70,15 @@ TEST_P(ServerGuest, SignalsAreTheProgramsAlone) {
 TEST_P(ServerGuest, DescriptorsAreTheProgramsToo) {
   std::array<int, 2> early{};
   ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, early.data()), 0);
-  std::array<int, 2> late{};
+  std::atomic<int> out = -1;
   route("/write", [&](Server&, const RouteRequest&) -> Answer {
-    return Response{.status = write(late[1], "x", 1) == 1 ? 204 : 503};
+    return Response{.status = write(out, "x", 1) == 1 ? 204 : 503};
   });
   start();
   // One that was opened after the start can be used in a route.
+  std::array<int, 2> late{};
   ASSERT_EQ(pipe2(late.data(), O_CLOEXEC | O_NONBLOCK), 0);
+  out = late[1];
   EXPECT_EQ(get("/write").status, 204);
   char byte = 0;
   EXPECT_EQ(read(late[0], &byte, 1), 1);
@@ -156,7 +159,7 @@ TEST_P(ServerGuest, AnAnswerThatCannotBeSentIsA500) {
       StreamResponse{.headers = "X: y\r\n\r\n"},
       StreamResponse{.topics = std::vector<std::string>(limits::kMaxTopicsPerSubscriber + 1, "a")},
   };
-  route("/bad", [&](Server&, const RouteRequest& request) -> Answer {
+  route("/bad", [answers](Server&, const RouteRequest& request) -> Answer {
     return answers.at(std::stoul(std::string(request.query.first("n").value())));
   });
   route("/throws", [](Server&, const RouteRequest&) -> Answer { throw 42; });

@@ -146,6 +146,28 @@ TEST_P(ServerPublish, AnEncodedBodyIsRefused) {
   EXPECT_THAT(stream.wait_data(2), ElementsAre("plain", "none"));
 }
 
+TEST_P(ServerPublish, AFormInPartsIsRefused) {
+  start();
+  const std::string body =
+      "--x\r\nContent-Disposition: form-data; name=\"msg\"\r\n\r\nhi\r\n--x--\r\n";
+  const std::string type = "Content-Type: Multipart/form-data; boundary=x\r\n";
+  EXPECT_EQ(connect().request(post("", body, type)).status, 415);
+  EXPECT_EQ(rejections(Rejection::invalid), 1U);
+}
+
+// One id for two events: who resumed behind it would get the second again.
+TEST_P(ServerPublish, TheQueryNamesTheIdOfOneEvent) {
+  start();
+  TestSubscriber stream = subscribe("/events?stream=a");
+  const TestResponse refused =
+      connect().request(post("stream=a&id=mine", R"([{"data":"1"},{"data":"2"}])", kJson));
+  EXPECT_EQ(refused.status, 400);
+  EXPECT_THAT(refused.body, HasSubstr(R"("field":"id")"));
+  EXPECT_EQ(connect().request(post("stream=a&id=mine", R"([{"data":"3"}])", kJson)).status, 200);
+  EXPECT_THAT(stream.wait_data(1), ElementsAre("3"));
+  EXPECT_EQ(stream.events()[0].id, "mine");
+}
+
 TEST_P(ServerPublish, GetPublishesTheMessage) {
   start();
   TestSubscriber stream = subscribe();
@@ -277,6 +299,8 @@ TEST_P(ServerPublish, PreflightNamesWhatIsAllowed) {
   EXPECT_EQ(response.header("Access-Control-Allow-Origin"), "*");
   EXPECT_THAT(response.header("Access-Control-Allow-Headers"), HasSubstr("Last-Event-ID"));
   EXPECT_EQ(ask("/events").header("Allow"), "GET, HEAD, OPTIONS");
+  EXPECT_EQ(ask("*").status, 204);  // the server as a whole
+  EXPECT_EQ(ask("*").header("Allow"), "GET, HEAD, POST, OPTIONS");
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "net/http_date.h"
 #include "tests/net/server_fixture.h"
 
 namespace tocsin::net {
@@ -104,6 +105,20 @@ TEST_P(ServerSubscribe, HeadAnswersWithoutAStream) {
   EXPECT_EQ(client.response(true).header("Content-Type"), "text/event-stream");
   EXPECT_EQ(client.read_to_end(), "");
   EXPECT_EQ(sum(&ShardMetrics::streams_opened), 0U);
+}
+
+TEST_P(ServerSubscribe, EveryAnswerHasADate) {
+  start();
+  TestClient stream = connect();
+  stream.send("GET /events HTTP/1.1\r\nHost: hub\r\n\r\n");
+  EXPECT_EQ(stream.response().header("Date").size(), HttpDate::kSize);
+  EXPECT_EQ(get("/healthz").header("Date").size(), HttpDate::kSize);
+  EXPECT_EQ(get("/nowhere").header("Date").size(), HttpDate::kSize);
+  TestClient bad = connect();
+  bad.send("GET / HTTP/1.1\r\n\r\n");
+  const TestResponse refused = bad.response();
+  EXPECT_EQ(refused.header("Date").size(), HttpDate::kSize);
+  EXPECT_THAT(refused.body, HasSubstr("not valid HTTP: Host is missing"));
 }
 
 TEST_P(ServerSubscribe, AHeadThatComesInPieces) {

@@ -30,6 +30,33 @@ TEST(HttpRequestLimitsTest, HostIsRequiredOnceInHttp11) {
   EXPECT_EQ(error_of("GET / HTTP/1.1\r\nHost:\r\n\r\n"), Error::none);
 }
 
+TEST(HttpRequestLimitsTest, HostIsAHost) {
+  const auto host = [](std::string_view text) {
+    return error_of("GET / HTTP/1.1\r\nHost: " + std::string(text) + "\r\n\r\n");
+  };
+  for (const char* text :
+       {"a", "a.example:8080", "127.0.0.1", "[::1]:80", "a_b", "%C3%BC", "A,b"}) {
+    EXPECT_EQ(host(text), Error::none) << text;
+  }
+  for (const char* text : {"a b", "a/b", "a@b", "a?b", "a#b", "<a>", "a\"b", "a\\b", "\xC3\xBC"}) {
+    EXPECT_EQ(host(text), Error::malformed) << text;
+  }
+}
+
+TEST(HttpRequestLimitsTest, AReasonIsGiven) {
+  const auto reason_of = [](std::string_view bytes) {
+    RequestParser parser(limits::kMaxRequestHead, limits::kMaxRequestBody);
+    EXPECT_EQ(parser.feed(bytes).state, RequestParser::State::failed) << bytes;
+    return std::string(parser.reason());
+  };
+  EXPECT_EQ(reason_of("GET / HTTP/1.1\r\n\r\n"), "Host is missing");
+  EXPECT_EQ(reason_of("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"), "Host is given twice");
+  EXPECT_EQ(reason_of("GET / HTTP/1.1\r\nHost: a/b\r\n\r\n"), "Host is not a host");
+  EXPECT_NE(reason_of("\x16\x03\x01\x02").find("TLS"), std::string::npos);
+  EXPECT_NE(reason_of("GET / HTTP/1.1\nHost: a\n\n").find("CR LF"), std::string::npos);
+  EXPECT_NE(reason_of("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\n"), "");
+}
+
 TEST(HttpRequestLimitsTest, Malformed) {
   for (const auto stream : {
            "\x16\x03\x01\x02"sv,  // TLS

@@ -24,10 +24,12 @@ TEST(HttpResponseTest, WholeReply) {
   EXPECT_EQ(text_of({.status = 200,
                      .content_type = "application/json",
                      .body = "{}",
+                     .date = "Sun, 06 Nov 1994 08:49:37 GMT",
                      .extra_headers = "Allow: GET\r\n"}),
             "HTTP/1.1 200 OK\r\n"
             "Content-Type: application/json\r\n"
             "Content-Length: 2\r\n"
+            "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
             "Access-Control-Allow-Origin: *\r\n"
             "Allow: GET\r\n"
             "\r\n"
@@ -68,7 +70,7 @@ TEST(HttpResponseTest, ConnectionFieldOnlyWhereTheVersionNeedsIt) {
 
 TEST(HttpResponseTest, StreamHead) {
   std::string out = "before|";
-  append_stream_head(out);
+  append_stream_head(out, "Sun, 06 Nov 1994 08:49:37 GMT", {"X: y\r\n", "Z: z\r\n"});
   EXPECT_EQ(out,
             "before|HTTP/1.1 200 OK\r\n"
             "Content-Type: text/event-stream\r\n"
@@ -76,6 +78,9 @@ TEST(HttpResponseTest, StreamHead) {
             "X-Accel-Buffering: no\r\n"
             "Access-Control-Allow-Origin: *\r\n"
             "Connection: close\r\n"
+            "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
+            "X: y\r\n"
+            "Z: z\r\n"
             "\r\n");
 }
 

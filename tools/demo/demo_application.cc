@@ -100,14 +100,18 @@ void add_events(Schedule& schedule, Publisher& publish, std::uint32_t seed) {
   feed(30s, "system", [] { return std::string("ok"); });
 }
 
-// A beat under the id that it has as its data, once with a type and once without: an EventSource's
-// onmessage sees only the latter.
+// A beat, once with a type and once without: an EventSource's onmessage sees only the latter. Its
+// data are seconds, of which two beats are the same; its id are milliseconds, as who resumes must
+// be able to say which of them was the last.
 void beat(Publisher& publish) {
+  using std::chrono::duration_cast;
+  using std::chrono::milliseconds;
+  using std::chrono::seconds;
   const auto now = WallClock::now().time_since_epoch();
-  const std::string time =
-      std::to_string(std::chrono::duration_cast<std::chrono::seconds>(now).count());
-  publish(std::array{EventView{.topic = kPing, .type = "ping", .id = time, .data = time},
-                     EventView{.topic = kPlain, .id = time, .data = time}});
+  const std::string time = std::to_string(duration_cast<seconds>(now).count());
+  const std::string id = std::to_string(duration_cast<milliseconds>(now).count());
+  publish(std::array{EventView{.topic = kPing, .type = "ping", .id = id, .data = time},
+                     EventView{.topic = kPlain, .id = id, .data = time}});
 }
 
 }  // namespace

@@ -39,9 +39,7 @@ void Prices::open(const StreamWriter& writer, std::int64_t last_id) {
   if (last_id == 0 && !kept_.empty()) {
     write(writer, kept_.back());
   } else {
-    for (const Round& round : kept_) {
-      if (round.id > last_id) write(writer, round);
-    }
+    for (const Round& round : kept_) write(writer, round, last_id);
   }
   readers_.push_back(writer);
 }
@@ -66,13 +64,16 @@ void Prices::tick(WallClock::time_point now) {
   for (const StreamWriter& reader : readers) write(reader, round);
 }
 
-// A reader that has gone is found by the next tick; one that the hub cannot serve now gets the next
-// round.
-void Prices::write(const StreamWriter& writer, const Round& round) {
-  const std::string id = std::to_string(round.id);
+// Each quote has an id of its own, the round's and its place: two under one id could not be resumed
+// between. A reader that has gone is found by the next tick; one that the hub cannot serve now gets
+// the next round.
+void Prices::write(const StreamWriter& writer, const Round& round, std::int64_t after) {
+  std::int64_t id = round.id;
   for (const Quote& quote : round.quotes) {
+    const std::string text = std::to_string(id);
     const std::string data = fmt::format("{:f}", quote.price);
-    if (!writer.publish({.type = quote.symbol, .id = id, .data = data})) return;
+    if (id++ <= after) continue;
+    if (!writer.publish({.type = quote.symbol, .id = text, .data = data})) return;
   }
 }
 

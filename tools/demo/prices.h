@@ -42,7 +42,8 @@ class Prices {
   static constexpr std::size_t kKept = 60;
 
   void open(const net::StreamWriter& writer, std::int64_t last_id);
-  static void write(const net::StreamWriter& writer, const Round& round);
+  // What of the round is above the id `after`.
+  static void write(const net::StreamWriter& writer, const Round& round, std::int64_t after = 0);
 
   std::minstd_rand random_;
   std::array<Quote, 2> now_{Quote{"AAPL", 92.607347}, Quote{"AMZN", 73.540894}};
