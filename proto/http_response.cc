@@ -188,7 +188,7 @@ void append_json_string(std::string& out, std::string_view text) {
   // JSON is UTF-8 (RFC 8259, 8.1). What is not, as in a path echoed into a detail, is replaced.
   const bool valid = is_utf8(text);
   out += '"';
-  for (char c : text) {
+  for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
     if (c == '"' || c == '\\') {
       out += '\\';
