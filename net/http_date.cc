@@ -29,10 +29,4 @@ std::string_view HttpDate::at(std::time_t seconds) {
   return {text_.data(), text_.size()};
 }
 
-std::time_t HttpDate::read_seconds() {
-  timespec t{};
-  clock_gettime(CLOCK_REALTIME_COARSE, &t);
-  return t.tv_sec;
-}
-
 }  // namespace tocsin::net

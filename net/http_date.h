@@ -6,6 +6,8 @@
 #include <ctime>
 #include <string_view>
 
+#include "net/clock.h"
+
 namespace tocsin::net {
 
 // IMF-fixdate (RFC 9110, 5.6.7), "Sun, 06 Nov 1994 08:49:37 GMT": always 29 bytes. Written once a
@@ -15,13 +17,13 @@ class HttpDate {
   static constexpr std::size_t kSize = 29;
 
   // Valid until the next call.
-  [[nodiscard]] std::string_view now() { return at(read_seconds()); }
+  [[nodiscard]] std::string_view now() {
+    return at(static_cast<std::time_t>(read_clock_ns(CLOCK_REALTIME_COARSE) / 1'000'000'000));
+  }
   // The same for seconds since 1970, of the years 1970 to 9999.
   [[nodiscard]] std::string_view at(std::time_t seconds);
 
  private:
-  [[nodiscard]] static std::time_t read_seconds();
-
   std::time_t written_ = -1;
   std::array<char, kSize> text_{};
 };

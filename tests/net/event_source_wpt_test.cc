@@ -39,6 +39,9 @@
 #include <sys/socket.h>
 
 #include <future>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -59,6 +62,14 @@ using ::testing::Not;
 using Connection = ScriptedServer::Connection;
 using End = EventSourceResult::End;
 using Reason = StreamClosed::Reason;
+
+// Answers `bytes` and puts the request into `requests`, which outlives the server.
+ScriptedServer::Script keeping(std::vector<std::string>& requests, std::string bytes) {
+  return [&requests, bytes = std::move(bytes)](Connection& c) {
+    requests.push_back(c.read_request());
+    c.send(bytes);
+  };
+}
 
 TEST(EventSourceWpt, ContentTypes) {
   const auto run = [](const std::string& type) {
@@ -129,12 +140,7 @@ TEST(EventSourceWpt, Redirects) {
 // The id is the stream's, whatever happens between two connections and wherever they lead.
 TEST(EventSourceWpt, TheIdOutlivesFailuresAndRedirects) {
   std::vector<std::string> requests;
-  const auto script = [&](std::string bytes) -> ScriptedServer::Script {
-    return [&requests, bytes](Connection& c) {
-      requests.push_back(c.read_request());
-      c.send(bytes);
-    };
-  };
+  const auto script = [&](std::string bytes) { return keeping(requests, std::move(bytes)); };
   ScriptedServer server({script(kStreamHead + "id: 7\n\n"),             // an id without an event
                          script(kStreamHead + ": a comment, no id\n"),  // and a stream without one
                          script("HTTP/1.1 503 Busy\r\n\r\n"), script("nonsense\r\n\r\n"),
@@ -167,12 +173,7 @@ TEST(EventSourceWpt, NoContentAndOtherTypesEndAStreamThatWasOpen) {
 
 TEST(EventSourceWpt, IdsAreSentBack) {
   std::vector<std::string> requests;
-  const auto script = [&](std::string bytes) -> ScriptedServer::Script {
-    return [&requests, bytes](Connection& c) {
-      requests.push_back(c.read_request());
-      c.send(bytes);
-    };
-  };
+  const auto script = [&](std::string bytes) { return keeping(requests, std::move(bytes)); };
   using namespace std::string_literals;
   ScriptedServer server({script(kStreamHead + "id: \xe2\x80\xa6\ndata: a\n\n"),
                          script(kStreamHead + "id: 1\0002\ndata: b\n\n"s),

@@ -70,9 +70,10 @@ void Prices::tick(WallClock::time_point now) {
 void Prices::write(const StreamWriter& writer, const Round& round, std::int64_t after) {
   std::int64_t id = round.id;
   for (const Quote& quote : round.quotes) {
-    const std::string text = std::to_string(id);
+    const std::int64_t own = id++;
+    if (own <= after) continue;
+    const std::string text = std::to_string(own);
     const std::string data = fmt::format("{:f}", quote.price);
-    if (id++ <= after) continue;
     if (!writer.publish({.type = quote.symbol, .id = text, .data = data})) return;
   }
 }
