@@ -69,10 +69,12 @@ class UringPoller final : public Poller {
     entry->user_data = pack(Op::poll, token);
   }
   void watch(PollToken token, int fd) override { arm(pack(Op::poll, token), fd); }
-  // The poll holds the socket: without this, a close would not reach the peer.
+  // The poll holds the socket: without this, a close would not reach the peer. Not POLL_REMOVE:
+  // while an event of a multishot poll waits to be reported, that answers -EALREADY, and the poll
+  // stays armed for good (seen on 6.18). ASYNC_CANCEL marks it: its next report is its last.
   void forget(PollToken token, int) override {
     io_uring_sqe* entry = next_entry();
-    io_uring_prep_poll_remove(entry, pack(Op::poll, token));
+    io_uring_prep_cancel64(entry, pack(Op::poll, token), 0);
     entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
     entry->user_data = pack(Op::ignored, {});
   }

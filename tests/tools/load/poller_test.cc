@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <functional>
 #include <map>
@@ -203,6 +204,22 @@ TEST_P(PollerTest, AForgottenSocketIsClosedForItsPeer) {
   poller_->flush();
   char byte = 0;
   EXPECT_EQ(recv(peer.theirs, &byte, 1, 0), 0);
+}
+
+// What is unread, and not even reported, does not keep it open.
+TEST_P(PollerTest, AForgottenSocketIsClosedForItsPeerWhileBytesArrive) {
+  for (std::uint32_t slot = 0; slot < 20; ++slot) open(slot);
+  drain();
+  for (auto& [slot, peer] : peers_) {
+    send(peer, "x");
+    close_ours(slot);
+  }
+  poller_->flush();
+  for (const auto& [slot, peer] : peers_) {
+    char byte = 0;
+    EXPECT_EQ(recv(peer.theirs, &byte, 1, MSG_DONTWAIT), -1);
+    EXPECT_EQ(errno, ECONNRESET) << slot;
+  }
 }
 
 TEST_P(PollerTest, AForgottenSocketMayBeReadOtherwiseAndWatchedAgain) {
