@@ -8,6 +8,7 @@
 #include "tools/load/load_command.h"
 #include "tools/publish.h"
 #include "tools/subscribe.h"
+#include "tools/version_text.h"
 
 namespace {
 
@@ -30,7 +31,7 @@ int refuse(const CLI::App& app, const CLI::ParseError& error, int argc, char** a
 
 int main(int argc, char** argv) {
   CLI::App app{"Tocsin: a Server-Sent-Events hub", "tocsin"};
-  app.set_version_flag("--version", TOCSIN_VERSION);
+  app.set_version_flag("--version", tocsin::tools::version_text, "Print version and libraries");
   app.require_subcommand(1);
   int exit_code = 0;
   tocsin::demo::add_serve_command(app, exit_code);

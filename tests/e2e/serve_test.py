@@ -66,8 +66,17 @@ class Serve(unittest.TestCase):
         run("no-such-command", status=2)
         run(status=2)
         run("--help")
-        self.assertRegex(run("--version")[0], r"^\d+\.\d+\.\d+\n$")
         self.assertIn("nowhere.toml", run("serve", "--config", "/nowhere.toml", status=2)[1])
+
+    def test_version_says_what_a_report_needs(self):
+        name, io, libraries = run("--version")[0].splitlines()
+        self.assertRegex(name, r"^tocsin \d+\.\d+\.\d+( \([\w.-]+\))?$")
+        allowed = "uring" in self.each_backend()
+        self.assertRegex(io, "^I/O: io_uring, epoll$" if allowed else r"^I/O: epoll \(io_uring: .+\)$")
+        named = dict(entry.rsplit(" ", 1) for entry in libraries.removeprefix("Libraries: ").split(", "))
+        self.assertLessEqual({"liburing", "llhttp", "simdjson", "OpenSSL", "libsodium"}, set(named))
+        for library, version in named.items():
+            self.assertRegex(version, r"^\d+\.\d+", library)
 
     def test_check_prints_what_is_in_effect_and_can_be_read_back(self):
         printed, _ = run("check", "--heartbeat", "7s", "--shards", "3")
