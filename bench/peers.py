@@ -15,6 +15,7 @@ import os
 import re
 import resource
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -22,7 +23,7 @@ import urllib.request
 
 from fetch import build_with_go, fetch_from_npm
 from machine import split_cores
-from servers import Server, child_setup, free_port, output_of, package_version
+from servers import Server, child_setup, output_of, package_version
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 NCHAN_MODULE = "/usr/lib/nginx/modules/ngx_nchan_module.so"
@@ -140,6 +141,7 @@ class Pushpin(Server):
     recipe = "pushpin"
     can_resume = False
     can_pipeline = False
+    more_ports = 4
     origin = None
 
     @staticmethod
@@ -154,25 +156,26 @@ class Pushpin(Server):
 
     def command(self):
         root = self.folder.name
-        self.control = free_port()
+        self.control, push, push_sub, command = self.others
         with open(os.path.join(root, "routes"), "w", encoding="utf-8") as file:
             file.write(f"* 127.0.0.1:{self.origin_port}\n")
         config = os.path.join(root, "pushpin.conf")
         with open(config, "w", encoding="utf-8") as file:
             file.write(PUSHPIN_CONFIG.format(
                 root=root, port=self.port, connections=open_files() - 100, control=self.control,
-                push=free_port(), push_sub=free_port(), command=free_port()))
+                push=push, push_sub=push_sub, command=command))
         return ["pushpin", f"--config={config}"]
 
-    def start(self, cpus, group=None):
-        self.origin_port = free_port()
+    def _start(self, cpus, group):
         # Beside the generator: it is no part of Pushpin, and only asked when a stream opens.
-        self.origin = subprocess.Popen(
-            [sys.executable, os.path.join(HERE, "peers", "grip_origin.py"), str(self.origin_port)],
-            preexec_fn=child_setup(split_cores()[1]), stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL)
+        with socket.create_server(("127.0.0.1", 0), backlog=4096) as listener:
+            self.origin_port = listener.getsockname()[1]
+            self.origin = subprocess.Popen(
+                [sys.executable, os.path.join(HERE, "peers", "grip_origin.py")],
+                preexec_fn=child_setup(split_cores()[1]), stdin=listener,
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            super().start(cpus, group)
+            super()._start(cpus, group)
             self.wait_for_streams()
         except BaseException:
             self.stop()
@@ -197,7 +200,7 @@ class Pushpin(Server):
             self.origin = None
         return super().stop()
 
-    def ports(self):
+    def awaited_ports(self):
         return [self.port, self.control]
 
     def load_arguments(self):

@@ -7,11 +7,12 @@ import os
 import re
 import resource
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 import urllib.request
+
+import ports
 
 
 def child_setup(cpus, group=None):
@@ -28,12 +29,6 @@ def child_setup(cpus, group=None):
             group.enter()
 
     return setup
-
-
-def free_port(host="127.0.0.1"):
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return probe.getsockname()[1]
 
 
 def has_socket(pid, port, listening=True):
@@ -86,12 +81,14 @@ class Server:
 
     name = "?"
     recipe = "tocsin"  # of `tocsin load`
+    more_ports = 0  # that it must be told besides the one where it serves
     can_resume = True  # by Last-Event-ID
     can_pipeline = True  # publishing requests, on one connection
 
     def __init__(self):
         self.process = None
         self.port = 0
+        self.others = []  # ports
         self.folder = None
 
     def command(self):
@@ -100,7 +97,7 @@ class Server:
     def environment(self):
         return {}
 
-    def ports(self):
+    def awaited_ports(self):
         """All that it must listen on before it counts as started."""
         return [self.port]
 
@@ -112,7 +109,15 @@ class Server:
         return ""
 
     def start(self, cpus, group=None):
-        self.port = free_port()
+        for tries_left in reversed(range(ports.TRIES)):
+            self.port, *self.others = taken = [ports.take() for _ in range(1 + self.more_ports)]
+            try:
+                return self._start(cpus, group)
+            except RuntimeError:
+                if tries_left == 0 or all(map(ports.is_free, taken)):
+                    raise
+
+    def _start(self, cpus, group):
         self.folder = tempfile.TemporaryDirectory(prefix="tocsin-bench-")
         os.chmod(self.folder.name, 0o755)  # a worker may be another user
         command = self.command()
@@ -121,7 +126,8 @@ class Server:
                 command, preexec_fn=child_setup(cpus, group), stdout=subprocess.DEVNULL,
                 stderr=errors, cwd=self.folder.name, env={**os.environ, **self.environment()})
         deadline = time.monotonic() + START_S
-        while waiting := [port for port in self.ports() if not has_socket(self.process.pid, port)]:
+        while waiting := [port for port in self.awaited_ports()
+                          if not has_socket(self.process.pid, port)]:
             status = self.process.poll()
             if status is None and time.monotonic() < deadline:
                 time.sleep(0.02)

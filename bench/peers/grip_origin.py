@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """The origin behind Pushpin: answers every GET with "hold this stream open on that channel".
 
-    grip_origin.py PORT
+Its standard input is the listening socket.
 """
 
 import asyncio
-import sys
+import socket
 from urllib.parse import parse_qs, urlsplit
 
 
@@ -27,11 +27,11 @@ class Origin(asyncio.Protocol):
             self.transport.write(answer(head.split(b" ", 2)[1].decode("latin-1")))
 
 
-async def serve(port):
-    server = await asyncio.get_running_loop().create_server(
-        Origin, "127.0.0.1", port, backlog=4096)
-    await server.serve_forever()
+async def serve():
+    with socket.socket(fileno=0) as listener:
+        server = await asyncio.get_running_loop().create_server(Origin, sock=listener)
+        await server.serve_forever()
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1])))
+    asyncio.run(serve())

@@ -5,7 +5,7 @@ import json
 import signal
 import unittest
 
-from hub import Hub, Process, run
+from hub import Hub, Process, lasting_address, run
 
 
 def data_of(lines):
@@ -14,7 +14,10 @@ def data_of(lines):
 
 class Clients(unittest.TestCase):
     def setUp(self):
-        self.hub = Hub("--drain-timeout", "0s")
+        self.start_hub("127.0.0.1:0")
+
+    def start_hub(self, address):
+        self.hub = Hub("--drain-timeout", "0s", listen=address)
         self.addCleanup(self.hub.__exit__)
 
     def subscriber(self, count, *arguments):
@@ -78,13 +81,12 @@ class Clients(unittest.TestCase):
         self.assertEqual(out, "2\n3\n")
 
     def test_subscribe_survives_a_restart(self):
+        self.start_hub(lasting_address())
         reader = self.subscriber(3)
         self.hub.publish("a", "before")
         self.assertEqual(data_of(reader.wait_out(1)), ["before"])
-        address = self.hub.address
         self.assertEqual(self.hub.stop(), 0)
-        self.hub = Hub("--drain-timeout", "0s", listen=address)
-        self.addCleanup(self.hub.__exit__)
+        self.start_hub(self.hub.address)
         self.hub.wait_streams(1)
         self.hub.publish("a", "after")
         events = [json.loads(line) for line in reader.wait_out(3)]

@@ -11,15 +11,16 @@ import sys
 import unittest
 from pathlib import Path
 
+import hub  # noqa: F401  (before what is found in bench)
+
+import fetch
+import peers  # the servers that others wrote; they are measured as well
+from servers import child_setup, has_socket  # noqa: F401
+
 HERE = Path(__file__).resolve().parent
 SOURCE = HERE / "interop"
 BUILD = Path(os.environ["BUILD"])
 SKIPPED = 77
-
-sys.path.append(str(HERE.parents[1] / "bench"))
-import fetch  # noqa: E402
-import peers  # noqa: E402  (the servers that others wrote; they are measured as well)
-from servers import child_setup, free_port, has_socket  # noqa: E402, F401
 
 
 def skip_if(why):

@@ -14,7 +14,7 @@ import unittest
 
 import foreign
 import proxy
-from hub import DEADLINE, ELSEWHERE, Hub, Process, eventually
+from hub import DEADLINE, Hub, Process, eventually, lasting_address
 from relay import Relay
 
 HEARTBEAT = b"\n: keepalive\n"
@@ -40,7 +40,8 @@ class Contract:
     cut_off = ["this is the one"]  # what it makes of an event that was cut off in the middle
 
     def start(self, query="stream=a", hub=(), way=None):
-        self.hub = Hub("--drain-timeout", "0s", "--retry", "20ms", *hub, listen=f"{ELSEWHERE}:0")
+        self.hub = Hub("--drain-timeout", "0s", "--retry", "20ms", *hub,
+                       listen=lasting_address())
         self.addCleanup(self.hub.__exit__)
         self.relay = Relay((way or self.way)())
         self.addCleanup(self.relay.__exit__)
@@ -58,7 +59,7 @@ class Contract:
         between = proxy.Nginx(self.hub.address)
         between.__enter__()
         self.addCleanup(between.__exit__)
-        return f"{ELSEWHERE}:{between.port}"
+        return f"127.0.0.1:{between.port}"
 
     @staticmethod
     def folder():

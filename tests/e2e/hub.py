@@ -1,6 +1,7 @@
 """`tocsin` as processes, and sockets to talk to it. Every wait ends at a deadline.
 
-The binary is named by the environment variable TOCSIN.
+The binary is named by the environment variable TOCSIN. Modules of bench are found by those who
+import this one first.
 """
 
 import contextlib
@@ -10,15 +11,21 @@ import select
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[2] / "bench"))
+import ports  # noqa: E402
 
 TOCSIN = os.environ["TOCSIN"]
 DEADLINE = 60.0  # far beyond what a loaded machine under a sanitizer needs
 
-# Where a server listens that is going to be away for a while: who tries to reach it meanwhile comes
-# from 127.0.0.1, and a connection whose two ends are the same connects to itself.
-ELSEWHERE = "127.0.0.2"
+
+def lasting_address():
+    """Where a hub listens that is going to be away for a while and comes back."""
+    return f"127.0.0.1:{ports.take()}"
 
 
 def eventually(condition, what="the condition"):

@@ -5,13 +5,15 @@ What a machine lacks is said and skipped (exit status 77).
 """
 
 import json
+import socket
 import subprocess
 import sys
 import unittest
+from unittest import mock
 
 import foreign
 import proxy
-from hub import DEADLINE, ELSEWHERE, Hub, Process, eventually
+from hub import DEADLINE, Hub, Process, eventually, lasting_address, ports
 
 QUICK = ("60s", "3s")  # a proxy that bears less silence, so that no test takes minutes
 
@@ -26,7 +28,7 @@ class Contract:
 
     def start(self, *edits, heartbeat="0s"):
         self.hub = Hub("--drain-timeout", "0s", "--retry", "20ms", "--heartbeat", heartbeat,
-                       listen=f"{ELSEWHERE}:0")
+                       listen=lasting_address())
         self.addCleanup(lambda: self.hub.__exit__())
         self.proxy = self.proxy_class(self.hub.address, *edits)
         self.proxy.__enter__()
@@ -62,6 +64,14 @@ class Contract:
         for i in range(count):
             self.hub.publish("a", f"event {i}")
             self.wait_line(client, f"data: event {i}")
+
+    def test_takes_other_ports_when_one_is_taken(self):
+        with socket.create_server(("127.0.0.1", 0)) as user:
+            free = [ports.take() for _ in range(1 + self.proxy_class.more_ports)]
+            taken = [*free[1:], user.getsockname()[1]]
+            with mock.patch.object(ports, "take", mock.Mock(side_effect=[*taken, *free])), \
+                    self.proxy_class("127.0.0.1:1") as other:
+                self.assertEqual(other.ports, free)
 
     def test_every_byte_passes_at_once(self):
         self.start()
@@ -212,7 +222,7 @@ class Caddy(Contract, unittest.TestCase):
 
     def secure_curl(self, *arguments):
         return ["curl", "-s", "--cacert", self.proxy.authority(), "--resolve",
-                f"events.example.com:{self.proxy.tls_port}:{ELSEWHERE}", *arguments]
+                f"events.example.com:{self.proxy.tls_port}:127.0.0.1", *arguments]
 
 
 if __name__ == "__main__":

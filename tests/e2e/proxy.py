@@ -9,8 +9,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from foreign import child_setup, free_port, has_socket
-from hub import DEADLINE, ELSEWHERE, eventually
+from foreign import child_setup, has_socket
+from hub import DEADLINE, eventually, ports
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "systemd" / "README.md"
 NOBODY = 65534
@@ -36,27 +36,37 @@ class Proxy:
     program = ""
     language = ""
     silence_ends_a_stream = True
+    more_ports = 0  # besides the one where it serves
     notices_at_once = True  # that a client has left; otherwise when it next has something for it
 
     def __init__(self, hub_address, *edits):
         self.lines = replaced(snippet(self.language), ("127.0.0.1:8080", hub_address), *edits)
         self.root = tempfile.TemporaryDirectory(prefix="tocsin-proxy-")
         self.process = None
-        self.port = 0
+        self.ports = []
         if os.getuid() == 0:
             os.chown(self.root.name, NOBODY, NOBODY)
 
     def __enter__(self):
-        self.start()
-        return self
+        for _ in range(ports.TRIES):
+            self.ports = [ports.take() for _ in range(1 + self.more_ports)]
+            if self._start():
+                return self
+            if all(map(ports.is_free, self.ports)):
+                break
+        raise self._failure()
 
     def __exit__(self, *_):
         self.stop()
         self.root.cleanup()
 
     @property
+    def port(self):
+        return self.ports[0]
+
+    @property
     def url(self):
-        return f"http://{ELSEWHERE}:{self.port}"
+        return f"http://127.0.0.1:{self.port}"
 
     def path(self, name):
         return os.path.join(self.root.name, name)
@@ -65,17 +75,15 @@ class Proxy:
         return Path(self.path("log")).read_text(encoding="utf-8", errors="replace")
 
     def start(self):
-        """On the port that it had before, if it had one."""
-        for _ in range(5):
-            port = self.port or free_port(ELSEWHERE)
-            if self._start_on(port):
-                self.port = port
-                return
-            # Somebody else took the port meanwhile; everything else fails again.
-        raise AssertionError(f"{self.program} does not start: {self.log()}")
+        """Again, on the ports that it had before."""
+        if not self._start():
+            raise self._failure()
 
-    def _start_on(self, port):
-        command = self.command(port)
+    def _failure(self):
+        return AssertionError(f"{self.program} does not start: {self.log()}")
+
+    def _start(self):
+        command = self.command()
         unprivileged = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
         with open(self.path("log"), "wb") as log:
             self.process = subprocess.Popen(
@@ -84,8 +92,9 @@ class Proxy:
                      "XDG_CONFIG_HOME": self.root.name},
                 preexec_fn=child_setup(None), **(unprivileged if os.getuid() == 0 else {}))
 
-        eventually(lambda: has_socket(self.process.pid, port) or self.process.poll() is not None,
-                   f"{self.program} on its port")
+        eventually(lambda: self.process.poll() is not None or
+                   all(has_socket(self.process.pid, port) for port in self.ports),
+                   f"{self.program} on its ports")
         return self.process.poll() is None
 
     def stop(self):
@@ -106,7 +115,7 @@ class Proxy:
 class Nginx(Proxy):
     program = language = "nginx"
 
-    def command(self, port):
+    def command(self):
         temporary = "".join(f"  {kind}_temp_path {self.path(kind)};\n" for kind in
                             ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
         # A site that compresses whatever it can.
@@ -123,7 +132,7 @@ http {{
   gzip_proxied any;
   gzip_min_length 0;
 {temporary}
-{replaced(self.lines, ("listen 80;", f"listen {ELSEWHERE}:{port};"))}
+{replaced(self.lines, ("listen 80;", f"listen 127.0.0.1:{self.port};"))}
 }}
 """)
         return ["nginx", "-p", self.root.name, "-c", config, "-e", "stderr"]
@@ -133,7 +142,7 @@ class Haproxy(Proxy):
     program = language = "haproxy"
     notices_at_once = False
 
-    def command(self, port):
+    def command(self):
         config = self.write("haproxy.cfg", f"""
 global
   maxconn 100
@@ -144,26 +153,29 @@ defaults
   retries 0
   compression algo gzip
   compression type text/event-stream text/plain
-{replaced(self.lines, ("bind :80", f"bind {ELSEWHERE}:{port}"))}
+{replaced(self.lines, ("bind :80", f"bind 127.0.0.1:{self.port}"))}
 """)
         return ["haproxy", "-db", "-f", config]
 
 
 class Caddy(Proxy):
-    """Over http on its port, over https on tls_port with a certificate of its own authority."""
+    """Over http on its port, over https on another with a certificate of its own authority."""
 
     program = "caddy"
     language = "caddyfile"
     silence_ends_a_stream = False
-    tls_port = 0
+    more_ports = 1
 
-    def command(self, port):
-        self.tls_port = self.tls_port or free_port(ELSEWHERE)
+    @property
+    def tls_port(self):
+        return self.ports[1]
+
+    def command(self):
         lines = replaced(
             self.lines,
             ("grace_period 10s", "grace_period 1s\n  admin off\n  local_certs\n"
              "  skip_install_trust\n  auto_https disable_redirects"),
-            ("events.example.com {", f"http://{ELSEWHERE}:{port}, "
+            ("events.example.com {", f"http://127.0.0.1:{self.port}, "
              f"https://events.example.com:{self.tls_port} {{"))
         return ["caddy", "run", "--adapter", "caddyfile", "--config", self.write("Caddyfile", lines)]
 

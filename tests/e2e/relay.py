@@ -100,8 +100,7 @@ class Relay:
                 return
             self.may_enter.wait()
             try:
-                # From an address of its own: see ELSEWHERE in hub.py.
-                server = socket.create_connection(self.target, source_address=("127.0.0.9", 0))
+                server = socket.create_connection(self.target)
             except OSError:
                 client.close()
                 continue

@@ -10,7 +10,8 @@ import time
 import unittest
 from pathlib import Path
 
-from hub import Connection, Hub, Process, eventually, is_sanitized, run
+from hub import (Connection, Hub, Process, eventually, is_sanitized, lasting_address,
+                 run)
 
 
 class Serve(unittest.TestCase):
@@ -105,10 +106,9 @@ class Serve(unittest.TestCase):
             self.assertEqual(hub.ask("GET", "/healthz")[0], 200)
 
     def test_can_be_started_again_at_once_on_its_port(self):
-        listen = "127.0.0.1:0"
+        listen = lasting_address()
         for _ in range(3):
             with Hub("--drain-timeout", "0s", listen=listen) as hub:
-                listen = hub.address
                 with hub.stream("/events"):
                     self.assertEqual(hub.stop(), 0)
 

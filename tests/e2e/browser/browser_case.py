@@ -12,7 +12,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 # Found by the line above; the tests have them from here.
-from hub import Hub, eventually  # noqa: E402
+from hub import Hub, eventually, lasting_address  # noqa: E402, F401
 from webdriver import (CHROMEDRIVER, CHROMIUM, ENTER, SKIPPED, TAB,  # noqa: E402, F401
                        Browser)
 

@@ -8,7 +8,8 @@ import os
 import signal
 from pathlib import Path
 
-from browser_case import ENTER, TAB, BrowserCase, CutProxy, eventually, main
+from browser_case import (ENTER, TAB, BrowserCase, CutProxy, eventually, lasting_address,
+                          main)
 
 ROWS = """return [...document.querySelectorAll('#inspector-rows tr')].map((row) => ({
   id: row.querySelector('.id').textContent, kind: row.className,
@@ -227,7 +228,7 @@ class Site(BrowserCase):
         self.check_nothing_lost(expected)
 
     def test_a_gap_is_told_after_the_hub_was_killed(self):
-        hub = self.demo()
+        hub = self.demo(listen=lasting_address())
         self.expected_errors = ("net::ERR_",)
         self.page(hub.url)
         self.join("ann")
