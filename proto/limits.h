@@ -18,6 +18,9 @@ inline constexpr std::size_t kMiB = 1024 * kKiB;
 // KiB.
 inline constexpr std::size_t kMaxRequestHead = 16 * kKiB;
 
+// Bytes of Access-Control-Request-Headers that a preflight's answer repeats: some fifty names.
+inline constexpr std::size_t kMaxPreflightNames = 1 * kKiB;
+
 // One publish request's body.
 inline constexpr std::size_t kMaxRequestBody = 4 * kMiB;
 

@@ -309,5 +309,32 @@ TEST_P(ServerPublish, PreflightNamesWhatIsAllowed) {
   EXPECT_EQ(ask("*").header("Allow"), "GET, HEAD, POST, OPTIONS");
 }
 
+// A tracing agent adds its fields to every request of the page.
+TEST_P(ServerPublish, PreflightAllowsTheFieldsThatAreAskedFor) {
+  start();
+  TestClient client = connect();
+  const auto allowed = [&](const std::string& asked) {
+    const TestResponse response = client.request(
+        "OPTIONS /events HTTP/1.1\r\nHost: h\r\nOrigin: http://x\r\n"
+        "Access-Control-Request-Method: GET\r\nAccess-Control-Request-Headers: " +
+        asked + "\r\n\r\n");
+    EXPECT_EQ(response.status, 204) << asked;
+    EXPECT_EQ(response.header("Vary"), "Access-Control-Request-Headers");
+    return response.header("Access-Control-Allow-Headers");
+  };
+  const std::string always = "Authorization, Cache-Control, Content-Type, Last-Event-ID";
+  EXPECT_EQ(allowed("baggage,last-event-id,sentry-trace,traceparent,tracestate,x-requested-with"),
+            always + ", baggage, sentry-trace, traceparent, tracestate, x-requested-with");
+  EXPECT_EQ(allowed(" a\t, ,b,AUTHORIZATION"), always + ", a, b");
+  EXPECT_EQ(allowed("a\r\nAccess-Control-Request-Headers: b"), always + ", a, b");
+  // No field's name: nothing of it is repeated.
+  for (const char* bad : {"a b", "x-a, \"b\"", "a;b", "x:y", "na\xc3\xafve", "*, (a)"}) {
+    EXPECT_EQ(allowed(bad), always) << bad;
+  }
+  EXPECT_EQ(allowed(std::string(limits::kMaxPreflightNames, 'a')),
+            always + ", " + std::string(limits::kMaxPreflightNames, 'a'));
+  EXPECT_EQ(allowed(std::string(limits::kMaxPreflightNames + 1, 'a')), always);
+}
+
 }  // namespace
 }  // namespace tocsin::net
