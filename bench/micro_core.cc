@@ -131,10 +131,11 @@ void resume(benchmark::State& state, std::string_view own) {
   setup.publish();
   const NewEvent named{.topic = kTopic, .id = "order-17", .body = body};
   const Sequence at = setup.hub().publish({&named, 1}, setup.now())->last;
-  const std::string id = own.empty() ? proto::to_string({kEpoch, at - 500}) : std::string{own};
+  const std::string hubs = proto::to_string({kEpoch, at - 500});
+  const std::string_view id = own.empty() ? std::string_view{hubs} : own;
   for (auto _ : state) {
     const auto subscription = setup.hub().subscribe(
-        {&kTopic, 1}, {.kind = Resume::Kind::after_id, .id = id}, 0, setup.now());
+        {&kTopic, 1}, {.kind = Resume::Kind::after_id, .ids = {&id, 1}}, 0, setup.now());
     if (subscription->gap) state.SkipWithError("the id is not known");
   }
   set_rates(state, 1);
@@ -150,10 +151,11 @@ void resume_behind_backlog(benchmark::State& state) {
   Hub hub(kEpoch, 1, settings);
   const NewEvent event{.topic = kTopic, .id = {}, .body = body};
   for (int i = 0; i < 15'000; ++i) benchmark::DoNotOptimize(hub.publish({&event, 1}, 1));
-  const std::string id = proto::to_string({kEpoch, hub.last_sequence()});
+  const std::string text = proto::to_string({kEpoch, hub.last_sequence()});
+  const std::string_view id = text;
   for (auto _ : state) {
     benchmark::DoNotOptimize(
-        hub.subscribe({&kTopic, 1}, {.kind = Resume::Kind::after_id, .id = id}, 0, 1));
+        hub.subscribe({&kTopic, 1}, {.kind = Resume::Kind::after_id, .ids = {&id, 1}}, 0, 1));
   }
   set_rates(state, 1);
 }

@@ -65,7 +65,9 @@ enum class PublishError : std::uint8_t {
 struct Resume {
   enum class Kind : std::uint8_t { live, after_id, earliest };
   Kind kind = Kind::live;
-  std::string_view id;  // after_id: the Last-Event-ID
+  // after_id: the positions that the client named, at least one. The newest of those that the hub
+  // knows counts; the order of the others does not matter.
+  std::span<const std::string_view> ids{};
 };
 
 enum class GapReason : std::uint8_t { expired, unknown_id, slow };
@@ -82,6 +84,7 @@ struct Subscription {
   Sequence cursor = 0;              // everything up to here is delivered (or lost, see gap)
   std::vector<TopicCursor> topics;  // without repetitions
   std::optional<GapReason> gap;
+  std::string_view last_event_id;  // of Resume::ids the one that counts; if none is known, the last
 };
 
 // A shard's unfinished work as the hub sees it. Bytes and sequences before the first unswept event.

@@ -25,6 +25,23 @@ std::optional<Sequence> resolve(std::string_view id, proto::Epoch epoch, Sequenc
   return found;
 }
 
+struct Position {
+  std::string_view id;
+  std::optional<Sequence> sequence;
+};
+
+// A page may be opened with one position and its polyfill append another at every reconnect.
+Position newest_known(std::span<const std::string_view> ids, proto::Epoch epoch, Sequence newest,
+                      std::span<const TopicCursor> topics) {
+  TOCSIN_ASSERT(!ids.empty());
+  Position found{.id = ids.back(), .sequence = std::nullopt};
+  for (const std::string_view id : ids) {
+    const auto sequence = resolve(id, epoch, newest, topics);
+    if (sequence > found.sequence) found = {.id = id, .sequence = sequence};
+  }
+  return found;
+}
+
 }  // namespace
 
 std::optional<Subscription> Hub::subscribe(std::span<const std::string_view> topics,
@@ -59,7 +76,8 @@ std::optional<Subscription> Hub::subscribe(std::span<const std::string_view> top
   }
   result.cursor = least;
   if (resume.kind != Resume::Kind::after_id || result.topics.empty()) return result;
-  const auto position = resolve(resume.id, epoch_, sequence_, result.topics);
+  const auto [id, position] = newest_known(resume.ids, epoch_, sequence_, result.topics);
+  result.last_event_id = id;
   if (!position) {
     result.gap = GapReason::unknown_id;
     return result;

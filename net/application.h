@@ -33,9 +33,11 @@ class Server;
 
 // A request to a route. Valid during the call.
 struct RouteRequest {
-  const proto::Request& http;      // method, target, body, and the header fields that the hub keeps
-  const proto::Query& query;       // decoded
-  std::string_view last_event_id;  // the header, or the query's last_event_id; empty: none
+  const proto::Request& http;  // method, target, body, and the header fields that the hub keeps
+  const proto::Query& query;   // decoded
+  // The header, or the query's last_event_id in any of its spellings, the last of several; empty:
+  // none. Topics of a StreamResponse go on behind the newest of them that the hub knows.
+  std::string_view last_event_id;
 };
 
 // One that cannot be sent as it is, is logged and answered 500.

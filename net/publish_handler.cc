@@ -89,7 +89,7 @@ Outcome RequestHandler::publish(const proto::Request& request, const ServerOptio
                    "publishing by GET is switched off; use POST", out);
   }
   const bool catching_up = state_.hub.with([](const core::Hub& hub) { return hub.overloaded(); });
-  if (catching_up) return {.kind = Outcome::Kind::busy, .topics = {}, .last_event_id = {}};
+  if (catching_up) return {.kind = Outcome::Kind::busy};
   if (refuse_unreadable(request, request, out)) return {};
   const auto query = parse_query(request, out);
   if (!query) return {};
@@ -144,7 +144,7 @@ Outcome RequestHandler::publish_events(const proto::Request& request,
     case PublishFailure::Reason::closed:
       break;
   }
-  return {.kind = Outcome::Kind::busy, .topics = {}, .last_event_id = {}};
+  return {.kind = Outcome::Kind::busy};
 }
 
 void RequestHandler::reply_published(const proto::Request& request,

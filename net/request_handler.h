@@ -42,8 +42,8 @@ struct Outcome {
   // kind stream
   std::vector<std::string> topics{};  // at least one, but for a route's stream
   core::Resume::Kind resume = core::Resume::Kind::live;
-  std::string last_event_id{};              // resume after_id
-  std::unique_ptr<StreamResponse> route{};  // of a route: its topics and `resume` are those above
+  std::vector<std::string> last_event_ids{};  // resume after_id
+  std::unique_ptr<StreamResponse> route{};    // of a route: its topics and `resume` are those above
 };
 
 class RequestHandler {
@@ -74,7 +74,7 @@ class RequestHandler {
   [[nodiscard]] std::optional<Outcome> run_route(const Route& route, const proto::Request& request,
                                                  std::string& out);
   Outcome stream_of(StreamResponse&& wanted, const proto::Request& request,
-                    std::string&& last_event_id, std::string& out);
+                    std::vector<std::string>&& positions, std::string& out);
   // 500; `why` is for the log.
   Outcome failed(const Route& route, const proto::Request& request, std::string_view why,
                  std::string& out);
@@ -109,9 +109,10 @@ class RequestHandler {
   HttpDate date_;
 };
 
-// The resume position that a request names: the header, which is what the browser knows last, else
-// the query, which is what the page was opened with; empty: none.
-[[nodiscard]] std::string last_event_id_of(const proto::Request& request,
-                                           const proto::Query& query);
+// The resume positions that a request names: the header's, which is what the browser knows last,
+// else those of the query, at most limits::kMaxPositions, the last ones; empty: none. A page may
+// name one and its polyfill append another: which of them is the newest, the hub knows.
+[[nodiscard]] std::vector<std::string> positions_of(const proto::Request& request,
+                                                    const proto::Query& query);
 
 }  // namespace tocsin::net

@@ -41,7 +41,8 @@ std::optional<Outcome> RequestHandler::run_route(const Route& route, const proto
                                                  std::string& out) {
   const auto query = parse_query(request, out);
   if (!query) return Outcome{};
-  std::string last_event_id = last_event_id_of(request, *query);
+  std::vector<std::string> positions = positions_of(request, *query);
+  const std::string last_event_id = positions.empty() ? std::string{} : positions.back();
   Answer answer = Declined{};
   try {
     answer = route.handle(*state_.server,
@@ -56,7 +57,7 @@ std::optional<Outcome> RequestHandler::run_route(const Route& route, const proto
     if (const auto fault = fault_of(*wanted); !fault.empty()) {
       return failed(route, request, fault, out);
     }
-    return stream_of(std::move(*wanted), request, std::move(last_event_id), out);
+    return stream_of(std::move(*wanted), request, std::move(positions), out);
   }
   const Response& response = std::get<Response>(answer);
   if (const auto fault = fault_of(response); !fault.empty()) {
@@ -67,11 +68,10 @@ std::optional<Outcome> RequestHandler::run_route(const Route& route, const proto
 }
 
 Outcome RequestHandler::stream_of(StreamResponse&& wanted, const proto::Request& request,
-                                  std::string&& last_event_id, std::string& out) {
-  Outcome outcome{
-      .kind = Outcome::Kind::stream, .topics = std::move(wanted.topics), .last_event_id = {}};
+                                  std::vector<std::string>&& positions, std::string& out) {
+  Outcome outcome{.kind = Outcome::Kind::stream, .topics = std::move(wanted.topics)};
   // A stream of its handler's own has no position in the hub.
-  if (wanted.resume && !outcome.topics.empty()) outcome.last_event_id = std::move(last_event_id);
+  if (wanted.resume && !outcome.topics.empty()) outcome.last_event_ids = std::move(positions);
   outcome.route = std::make_unique<StreamResponse>(std::move(wanted));
   return open(request, std::move(outcome), out);
 }

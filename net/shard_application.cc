@@ -15,11 +15,12 @@ constexpr std::size_t kEndSlice = 256;
 // The stream's topics, and one of its own where somebody is to write to it.
 std::optional<core::Subscription> Shard::subscribe(const Outcome& wanted) {
   const std::vector<std::string_view> names(wanted.topics.begin(), wanted.topics.end());
+  const std::vector<std::string_view> ids(wanted.last_event_ids.begin(),
+                                          wanted.last_event_ids.end());
   // Without either it reads a log that nothing is written to.
   const bool direct = wanted.route && (wanted.route->on_open || names.empty());
   return state_.hub.with([&](core::Hub& hub) {
-    auto subscription =
-        hub.subscribe(names, {.kind = wanted.resume, .id = wanted.last_event_id}, id_, now_ms_);
+    auto subscription = hub.subscribe(names, {.kind = wanted.resume, .ids = ids}, id_, now_ms_);
     if (subscription && direct) {
       subscription->topics.push_back(hub.subscribe_direct(id_, now_ms_));
     }

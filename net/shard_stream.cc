@@ -76,9 +76,9 @@ void Shard::open_stream(std::uint32_t slot, Connection& connection, Outcome& wan
   if (wanted.route) reply_ += wanted.route->first;
   if (subscription->gap) {
     // An id longer than any that there can be is not repeated to its sender.
-    if (wanted.last_event_id.size() > limits::kMaxEventId) wanted.last_event_id.clear();
-    core::append_gap_frame(reply_, *subscription->gap, wanted.last_event_id, subscription->topics,
-                           here);
+    std::string_view asked = subscription->last_event_id;
+    if (asked.size() > limits::kMaxEventId) asked = {};
+    core::append_gap_frame(reply_, *subscription->gap, asked, subscription->topics, here);
     metrics_.gaps.add();
   }
   metrics_.streams_opened.add();

@@ -42,6 +42,10 @@ inline constexpr std::size_t kMaxQueryPairs = 256;
 // Topics that one subscriber or one URL may name.
 inline constexpr std::size_t kMaxTopicsPerSubscriber = 128;
 
+// Positions of one URL's query that are looked up, each in every topic, under the hub's lock. More
+// than a page and a polyfill name only who goes on appending; the last ones count.
+inline constexpr std::size_t kMaxPositions = 8;
+
 // Bytes of a topic's name, an event's type, a publisher-set id.
 inline constexpr std::size_t kMaxTopicName = 512;
 inline constexpr std::size_t kMaxEventType = 256;

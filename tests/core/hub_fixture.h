@@ -98,13 +98,18 @@ class HubTest : public ::testing::Test {
     return hub().subscribe({topics.begin(), topics.size()}, resume, shard, now_);
   }
   Subscription live(Topics topics, ShardId shard = 0) {
-    return try_subscribe(topics, {.kind = Resume::Kind::live, .id = {}}, shard).value();
+    return try_subscribe(topics, {.kind = Resume::Kind::live}, shard).value();
   }
   Subscription earliest(Topics topics, ShardId shard = 0) {
-    return try_subscribe(topics, {.kind = Resume::Kind::earliest, .id = {}}, shard).value();
+    return try_subscribe(topics, {.kind = Resume::Kind::earliest}, shard).value();
   }
   Subscription after(Topics topics, std::string_view id, ShardId shard = 0) {
-    return try_subscribe(topics, {.kind = Resume::Kind::after_id, .id = id}, shard).value();
+    return after_any(topics, {id}, shard);
+  }
+  Subscription after_any(Topics topics, std::initializer_list<std::string_view> ids,
+                         ShardId shard = 0) {
+    const Resume resume{.kind = Resume::Kind::after_id, .ids = {ids.begin(), ids.size()}};
+    return try_subscribe(topics, resume, shard).value();
   }
 
   // All that is above the subscription's cursor, which it moves.

@@ -113,6 +113,34 @@ TEST_F(HubSubscribeTest, ResumesByThePublishersId) {
   EXPECT_EQ(after({"b"}, "one").gap, GapReason::unknown_id) << "an id of another topic";
 }
 
+// A page is opened with one position, and its polyfill appends another at every reconnect.
+TEST_F(HubSubscribeTest, OfSeveralPositionsTheNewestKnownCounts) {
+  using Position = std::pair<Sequence, std::string>;
+  keep(6);
+  for (int i = 1; i <= 8; ++i) publish("a", "x", i == 5 ? "five" : "");
+  const auto begins = [&](std::initializer_list<std::string_view> ids) {
+    const Subscription at = after_any({"a"}, ids);
+    EXPECT_FALSE(at.gap);
+    EXPECT_EQ(read(at).size(), 8 - at.cursor);
+    return Position{at.cursor, std::string{at.last_event_id}};
+  };
+  const std::string four = own_id(4);
+  const std::string seven = own_id(7);
+  const std::string future = own_id(9);
+  EXPECT_EQ(begins({four, seven}), (Position{7, seven}));
+  EXPECT_EQ(begins({seven, four}), (Position{7, seven}));
+  EXPECT_EQ(begins({four, "five"}), (Position{5, "five"}));
+  EXPECT_EQ(begins({"five", seven}), (Position{7, seven}));
+  EXPECT_EQ(begins({four, "00000000-99", "nonsense", future}), (Position{4, four}))
+      << "what the hub does not know is no position";
+  const Subscription unknown = after_any({"a"}, {"nonsense", "00000000-99"});
+  EXPECT_EQ(unknown.gap, GapReason::unknown_id);
+  EXPECT_EQ(unknown.last_event_id, "00000000-99");
+  const Subscription expired = after_any({"a"}, {own_id(1), own_id(0), "nonsense"});
+  EXPECT_EQ(expired.gap, GapReason::expired);
+  EXPECT_EQ(expired.last_event_id, own_id(1));
+}
+
 TEST_F(HubSubscribeTest, APublishersIdUsedTwiceRepeatsRatherThanLoses) {
   publish("a", "1", "same");
   publish("a", "2");
@@ -245,8 +273,9 @@ TEST_F(HubSubscribeTest, EveryResumePointOfRandomStreams) {
           expected.push_back(s);
         }
       }
-      const std::string id = own_id(seen);
-      auto at = hub().subscribe(names, {.kind = Resume::Kind::after_id, .id = id}, 0, now_);
+      const std::string text = own_id(seen);
+      const std::string_view id = text;
+      auto at = hub().subscribe(names, {.kind = Resume::Kind::after_id, .ids = {&id, 1}}, 0, now_);
       ASSERT_TRUE(at);
       ASSERT_EQ(at->gap.has_value(), lost) << seen;
       ASSERT_EQ(read_all(*at, 1 + below(400), 1 + below(4)).sequences(), expected) << seen;

@@ -206,10 +206,13 @@ class Machine {
       }
     }
     Resume resume{.kind = pick({Resume::Kind::live, Resume::Kind::earliest, Resume::Kind::after_id,
-                                Resume::Kind::after_id}),
-                  .id = {}};
-    std::string id;
-    if (resume.kind == Resume::Kind::after_id) resume.id = id = some_id();
+                                Resume::Kind::after_id})};
+    std::vector<std::string> ids;
+    if (resume.kind == Resume::Kind::after_id) {
+      for (std::size_t n = pick<std::size_t>({1, 1, 2, 3}); n > 0; --n) ids.push_back(some_id());
+    }
+    const std::vector<std::string_view> views(ids.begin(), ids.end());
+    resume.ids = views;
     auto at = hub_.subscribe(names, resume, reader.shard, model_.now);
     require(at.has_value() == exists, "a subscriber needs its topics to exist");
     if (!at) return;

@@ -121,11 +121,17 @@ class HubModel {
     if (resume.kind == Kind::earliest) {
       return require(cursor == least && !reader.at.gap, "earliest is all that is kept, and no gap");
     }
-    const Meant meant = meaning_of(resume.id, reader);
-    if (reader.at.gap == core::GapReason::unknown_id) {
-      return require(cursor == least && !meant.certain, "an unknown id, then all that is kept");
+    std::optional<Sequence> known;  // the newest position that some id stands for, or an older one
+    for (const std::string_view id : resume.ids) {
+      const Meant meant = meaning_of(id, reader);
+      if (meant.certain) known = std::max(known, std::optional{std::ranges::min(meant.positions)});
     }
+    if (reader.at.gap == core::GapReason::unknown_id) {
+      return require(cursor == least && !known, "unknown ids, then all that is kept");
+    }
+    const Meant meant = meaning_of(reader.at.last_event_id, reader);
     const bool fits = std::ranges::any_of(meant.positions, [&](Sequence position) {
+      if (position < known) return false;
       bool lost = false;
       for (Sequence s = position + 1; s <= newest(); ++s) {
         const auto i = reader.place(event(s).topic);
@@ -133,7 +139,7 @@ class HubModel {
       }
       return cursor == std::max(least, position) && reader.at.gap.has_value() == lost;
     });
-    require(fits, "resumes after its id, and a gap is told if and only if there is one");
+    require(fits, "resumes after the newest of its ids; a gap is told if and only if there is one");
   }
 
   core::HubSettings settings;

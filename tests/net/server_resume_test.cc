@@ -60,6 +60,43 @@ TEST_P(ServerResume, ByQueryAndTheHeaderWins) {
   EXPECT_THAT(data_until_marker(both, "a"), ElementsAre("3"));
 }
 
+// A page seeds one position, its polyfill appends another: the older one would repeat a backlog
+// that grows with every reconnect.
+TEST_P(ServerResume, OfSeveralPositionsInTheQueryTheNewestKnownWins) {
+  start();
+  std::vector<std::string> ids;
+  for (int i = 0; i < 5; ++i) ids.push_back(publish("stream=a", std::to_string(i)));
+  publish("stream=a&id=mine", "5");
+  publish("stream=a", "6");
+  const auto expect = [&](const std::string& query, const std::string& data) {
+    TestSubscriber stream = subscribe("/events?stream=a&" + query);
+    std::string got;
+    for (const std::string& one : data_until_marker(stream, "a")) {
+      if (one != kMarker) got += one;
+    }
+    EXPECT_EQ(got, data) << query;
+  };
+  for (const std::string one :
+       {"last_event_id=", "lastEventID=", "Last-Event-Id=", "evs_last_event_id="}) {
+    for (const std::string other : {"last_event_id=", "lastEventID=", "lastEventId="}) {
+      expect(one + ids[1] + '&' + other + ids[4], "56");
+      expect(one + ids[4] + '&' + other + ids[1], "56");
+      expect(one + ids[1] + '&' + other + "mine", "6");
+    }
+  }
+  expect("lastEventId=" + ids[1] + "&lastEventId=", "23456");
+  expect("lastEventId=" + ids[1] + "&lastEventId=00000000-7", "23456");
+  expect("lastEventId=earliest&lastEventId=" + ids[3], "456");
+  expect("lastEventId=earliest&lastEventId=00000000-7", "gap0123456");
+  // Who goes on appending: the last ones are looked at.
+  std::string many = "lastEventId=" + ids[4];
+  for (std::size_t i = 0; i < limits::kMaxPositions; ++i) many += "&lastEventId=" + ids[1];
+  expect(many, "23456");
+  TestSubscriber header =
+      subscribe("/events?stream=a&lastEventId=" + ids[4], "Last-Event-ID: " + ids[2] + "\r\n");
+  EXPECT_EQ(header.wait_data(1)[0], "3") << "the header is what the browser knows";
+}
+
 TEST_P(ServerResume, OneIdResumesSeveralTopics) {
   start();
   std::vector<std::string> ids;
