@@ -1,6 +1,7 @@
 // Listening sockets.
 #pragma once
 
+#include <cstdint>
 #include <expected>
 #include <string>
 

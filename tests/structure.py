@@ -41,6 +41,24 @@ IMPURE = [
     (r"\bstd::(mutex|thread|jthread|condition_variable|async)\b", "threads and locks"),
 ]
 
+# A header includes what it names: which other headers bring it along differs between releases of the
+# compiler. (std::size_t comes with all of them.)
+INCLUDED_FOR = {
+    "array": r"array",
+    "atomic": r"atomic",
+    "chrono": r"chrono",
+    "cstdint": r"u?int\w*_t",
+    "expected": r"(un)?expected",
+    "functional": r"function",
+    "memory": r"((unique|shared|weak)_ptr|make_(unique|shared))",
+    "optional": r"(optional|nullopt)",
+    "span": r"span",
+    "string": r"string",
+    "string_view": r"string_view",
+    "utility": r"(move|exchange|pair|forward)",
+    "vector": r"vector",
+}
+
 BANNED = [
     (r"\busing namespace std\b(?!::\w*literals)", "using namespace std"),
     (r"\bgoto\b", "goto"),
@@ -119,6 +137,17 @@ def check_includes(tree):
                 yield f"{name}:{number}: {LAYERS[layer]} must not include {target}"
             elif target not in tree.files:
                 yield f"{name}:{number}: {target} does not exist"
+
+
+def check_headers(tree):
+    for name, text in tree.sources(*LAYERS, *FREE):
+        if not name.endswith(".h"):
+            continue
+        code = without_comments(text)
+        for header, names in INCLUDED_FOR.items():
+            match = re.search(rf"\bstd::{names}\b", code)
+            if match and f"#include <{header}>" not in text:
+                yield f"{name}: names {match.group()} and does not include <{header}>"
 
 
 def check_purity(tree):
@@ -279,7 +308,7 @@ def check_examples(tree):
             yield f"{name}: is shown in no document"
 
 
-CHECKS = [check_includes, check_purity, check_sizes, check_build_lists, check_banned,
+CHECKS = [check_includes, check_headers, check_purity, check_sizes, check_build_lists, check_banned,
           check_top_level, check_reading_order, check_links, check_examples]
 
 
@@ -320,6 +349,7 @@ BREAKAGES = [
     ("rightward include", {"core/b.cc": '#include "net/x.h"\n', "net/x.h": ""}, "core must not"),
     ("relative include", {"core/b.cc": '#include "b.h"\n'}, "from the root"),
     ("missing include", {"core/b.cc": '#include "proto/none.h"\n'}, "does not exist"),
+    ("include by chance", {"proto/a.h": "std::uint32_t a();\n"}, "does not include <cstdint>"),
     ("lock in core", {"core/b.cc": "#include <mutex>\n"}, "threads and locks"),
     ("socket in proto", {"proto/a.cc": "#include <sys/socket.h>\n"}, "operating system"),
     ("clock in core", {"core/b.cc": "auto t = std::chrono::steady_clock::now();\n"}, "a clock"),

@@ -1,9 +1,13 @@
 // What the tests of the hub share: short ways to publish, to subscribe, and to read all there is.
 #pragma once
 
+#include <array>
 #include <charconv>
+#include <cstdint>
 #include <cstdlib>
 #include <initializer_list>
+#include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <string_view>

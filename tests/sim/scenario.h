@@ -2,6 +2,7 @@
 // and clients act when told to.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>

@@ -1,6 +1,7 @@
 // All receivers as one.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
