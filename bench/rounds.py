@@ -13,7 +13,7 @@ from machine import commit, description, say, warn_if_busy
 
 
 def default_build(here):
-    return os.path.join(os.path.dirname(os.path.abspath(here)), "..", "build", "release")
+    return os.path.join(os.path.dirname(os.path.abspath(here)), "..", "build", "bench")
 
 
 def backends(text):
