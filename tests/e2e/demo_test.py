@@ -355,6 +355,19 @@ class Starting(unittest.TestCase):
         self.assertNotIn("demo", printed)
         self.assertIn("auto_topics", run("demo", "--auto-topics", "false", status=2)[1])
 
+    def test_says_where_it_is_once_it_is_ready(self):
+        with Hub("--drain-timeout", "0s", command="demo") as hub:
+            said = "\n".join(hub.wait_out(7))
+            self.assertIn(f"The hub is ready. Three things to try:\n  open {hub.url}/ in", said)
+            self.assertEqual(hub.ask("GET", "/readyz")[0], 200)
+            self.assertEqual(hub.stop(), 0)
+
+    def test_does_not_take_another_hub_for_itself(self):
+        with Hub() as other:
+            said, log = run("demo", "--listen", other.address, status=1)
+        self.assertEqual(said, "")
+        self.assertIn(other.address, log)
+
     def test_ends_without_a_complaint(self):
         with Hub("--drain-timeout", "1s", command="demo") as hub, hub.connect() as unfinished:
             unfinished.send(b"GET /ev")  # keeps the drain going for longer than a feed pauses

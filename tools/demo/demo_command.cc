@@ -3,11 +3,12 @@
 #include <cstdio>
 #include <memory>
 #include <random>
+#include <string>
+#include <thread>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
-#include "net/log.h"
 #include "tools/demo/demo_application.h"
 #include "tools/hub_command.h"
 #include "tools/options.h"
@@ -18,6 +19,18 @@ namespace {
 
 using tools::OptionFlags;
 
+// The hub itself says that it is ready: whoever asks the port may be answered by another program.
+void greet(const std::string& url) {
+  fmt::print(
+      "\nThe hub is ready. Three things to try:\n"
+      "  open {0}/ in a browser\n"
+      "  curl -N '{0}/events?stream=events'\n"
+      "  curl -d 'hello' '{0}/publish?stream=events&type=message'\n"
+      "Ctrl-C ends it.\n\n",
+      url);
+  std::fflush(stdout);
+}
+
 int run_demo(const OptionFlags& flags) {
   // Everybody in the chat has a topic of their own.
   if (const auto options = flags.load(); options && !options->auto_topics) {
@@ -26,8 +39,9 @@ int run_demo(const OptionFlags& flags) {
   }
   Demo demo(std::random_device{}());
   return tools::run_serve(flags, demo.application(), [&demo](net::Server& server) {
-    net::log::info("demonstration", {{"page", "http://" + server.addresses().front() + "/"}});
-    return demo.start(server);
+    std::jthread feeds = demo.start(server);
+    greet("http://" + server.addresses().front());
+    return feeds;
   });
 }
 
