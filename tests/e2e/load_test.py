@@ -75,6 +75,8 @@ class Scenarios(unittest.TestCase):
                 result, _ = self.load(scenario, "--io", io, *arguments)
                 self.assertEqual(result["failures"], [])
                 self.assertEqual(result["streams"]["connected"], STREAMS)
+                self.assertEqual(result["streams"]["held"], STREAMS)
+                self.assertEqual(result["streams"]["server_count"], STREAMS)
                 deliveries = result["deliveries"]
                 self.assertEqual([deliveries[name] for name in FAULTS], [0] * len(FAULTS))
                 self.check_course(scenario, result)

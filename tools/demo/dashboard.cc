@@ -1,13 +1,12 @@
 #include "tools/demo/dashboard.h"
 
-#include <algorithm>
-#include <charconv>
 #include <cmath>
 
 #include <fmt/format.h>
 
 #include "net/url.h"
 #include "proto/assert.h"
+#include "tools/counters_page.h"
 
 namespace tocsin::demo {
 namespace {
@@ -35,27 +34,6 @@ double one_digit(double value) {
 
 }  // namespace
 
-std::optional<double> sum_of(std::string_view page, std::string_view name,
-                             std::string_view labels) {
-  std::optional<double> sum;
-  while (!page.empty()) {
-    const std::string_view line = page.substr(0, page.find('\n'));
-    page.remove_prefix(std::min(line.size() + 1, page.size()));
-    if (!line.starts_with(name)) continue;
-    const std::string_view rest = line.substr(name.size());
-    const std::size_t blank = rest.rfind(' ');
-    if (blank == std::string_view::npos || !(rest.starts_with(' ') || rest.starts_with('{'))) {
-      continue;
-    }
-    if (!rest.substr(0, blank).contains(labels)) continue;
-    double value = 0;
-    const auto [end, error] =
-        std::from_chars(rest.data() + blank + 1, rest.data() + rest.size(), value);
-    if (error == std::errc{}) sum = sum.value_or(0) + value;
-  }
-  return sum;
-}
-
 Dashboard::Dashboard(const std::string& address)
     : hub_(url_of(address), impatient()), before_(sample_host()) {}
 
@@ -78,6 +56,7 @@ std::string Dashboard::next() {
   const auto answer = hub_.request(counters);
   if (answer && answer->head.status == 200) {
     const std::string& page = answer->body;
+    using tools::sum_of;
     const auto tell = [&](std::string_view name, std::optional<double> value) {
       if (value) append(json, name, *value);
     };

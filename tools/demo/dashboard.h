@@ -2,20 +2,12 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
-#include <string_view>
 
 #include "net/http_client.h"
 #include "tools/demo/host_metrics.h"
 
 namespace tocsin::demo {
-
-// What the hub's page of counters (/metrics, Prometheus' text format) says in all of its lines of
-// `name` together: the shards of one hub. `labels`: a part of the labels that a line must have.
-// Nothing if there is no such line.
-[[nodiscard]] std::optional<double> sum_of(std::string_view page, std::string_view name,
-                                           std::string_view labels = {});
 
 // Not thread-safe.
 class Dashboard {

@@ -47,7 +47,7 @@ std::optional<double> number(std::uint64_t value) {
 
 constexpr std::string_view kNoTime = "nothing took any time";
 constexpr std::string_view kNoServer = "it takes --pid or --unit, and something to measure";
-const std::array<Quantity, 14> kQuantities{{
+const std::array<Quantity, 15> kQuantities{{
     {"lost", Kind::number, [](const LoadResult& r) { return number(r.totals.lost); }, {}},
     {"duplicated",
      Kind::number,
@@ -58,6 +58,12 @@ const std::array<Quantity, 14> kQuantities{{
     {"refused", Kind::number, [](const LoadResult& r) { return number(r.refused); }, {}},
     {"dropped", Kind::number, [](const LoadResult& r) { return number(r.dropped); }, {}},
     {"connected", Kind::number, [](const LoadResult& r) { return number(r.connected); }, {}},
+    {"server-streams", Kind::number,
+     [](const LoadResult& r) -> std::optional<double> {
+       if (!r.server_streams) return std::nullopt;
+       return number(*r.server_streams);
+     },
+     "the server does not tell how many streams it has"},
     {"delivered", Kind::number, [](const LoadResult& r) { return number(r.totals.delivered); }, {}},
     {"deliveries/s", Kind::number,
      [](const LoadResult& r) {

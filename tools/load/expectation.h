@@ -13,8 +13,8 @@ struct LoadResult;
 
 // NAME OPERATOR VALUE. Operators: < <= = >= >. Names: p50, p90, p99, p99.9 (any p and number), max,
 // mean (with a unit: ns, us, ms, s); lost, duplicated, reordered, corrupted, refused, dropped;
-// connected, delivered, deliveries/s, events/s, connects/s; cpu/delivery (with a unit of time);
-// rss/subscriber, kernel/subscriber (bytes, or with B, KB, MB of 1,000).
+// connected, server-streams, delivered, deliveries/s, events/s, connects/s; cpu/delivery (with a
+// unit of time); rss/subscriber, kernel/subscriber (bytes, or with B, KB, MB of 1,000).
 struct Expectation {
   enum class Operator : std::uint8_t { less, less_equal, equal, greater_equal, greater };
   std::string text;  // as given

@@ -38,6 +38,15 @@ void add_stream_failures(const LoadOptions& options, const LoadResult& result,
   if (result.unanswered.count() > 0 && !is_expected(options, "connected")) {
     failures.push_back("no answer: " + readable_wait(result.unanswered));
   }
+  // An end that stands behind what a slow reader has yet to read is not known here.
+  const std::uint64_t counted = result.server_streams.value_or(result.held);
+  const bool is_off =
+      counted > result.held || (counted < result.held && options.subscribe.slow_share <= 0);
+  if (is_off && !is_expected(options, "server-streams")) {
+    failures.push_back(
+        fmt::format("the server counts {} streams more than before the run, {} are open here",
+                    readable_count(counted), readable_count(result.held)));
+  }
   // The server may cut off those that read slowly.
   if (result.dropped > 0 && options.subscribe.slow_share <= 0 && !is_expected(options, "dropped")) {
     failures.push_back(fmt::format("{} dropped", result.dropped));

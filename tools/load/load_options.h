@@ -101,6 +101,8 @@ struct LoadOptions {
   std::vector<pid_t> server_pids;
   std::string server_unit;     // systemd unit whose main process is measured
   bool kernel_memory = false;  // read (and as root shrink) the kernel's caches
+  // At the streams' host: where the server says how many streams it has; empty: nowhere.
+  std::string counters_target;
 
   std::vector<Expectation> expectations;
   std::string json_path;    // "-": standard output

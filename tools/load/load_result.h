@@ -81,6 +81,9 @@ struct LoadResult {
   std::uint32_t refused = 0;    // failed connects, and answers that are no stream: their number
   std::uint32_t dropped = 0;    // streams that the server ended, and that were not asked to end
   std::uint64_t left = 0;       // churn: streams that left
+  std::uint32_t held = 0;       // streams open when all was published and had arrived
+  // What the server counted then, beyond what it had before the run; nothing: it does not tell.
+  std::optional<std::uint64_t> server_streams;
   Refusals refusals;
   Unanswered unanswered;
   std::uint32_t threads = 0;

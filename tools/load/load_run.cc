@@ -15,6 +15,7 @@
 #include "tools/load/payload.h"
 #include "tools/load/publisher.h"
 #include "tools/load/sampler.h"
+#include "tools/load/server_streams.h"
 
 namespace tocsin::load {
 namespace {
@@ -25,6 +26,9 @@ constexpr auto kLook = 1ms;  // between two looks at the counters
 constexpr double kNothingConnectsS = 0.5;
 constexpr double kStillS = 0.01;       // without a delivery: the one before may have been the last
 constexpr double kInterruptedS = 0.2;  // what is under way should not look lost
+// Until the server has noticed what was closed here, and between two questions.
+constexpr double kServerNoticesS = 5;
+constexpr auto kAskAgain = 20ms;
 
 double seconds_since(std::uint64_t then_ns) {
   return static_cast<double>(net::now_ns() - then_ns) * 1e-9;
@@ -67,7 +71,12 @@ class Run {
   void wait_for_herd();
   void measure_herd();
   [[nodiscard]] Moment drain();
+  void compare_with_server();
   void finish(Sampler& sampler);
+
+  [[nodiscard]] std::optional<std::uint64_t> ask_server() const {
+    return server_streams(options_.subscribe.url, options_.counters_target);
+  }
 
   const LoadOptions& options_;
   Progress& progress_;
@@ -75,6 +84,7 @@ class Run {
   PayloadFormat format_;
   PublishProgress published_;
   ServerProbe probe_;
+  std::optional<std::uint64_t> before_;  // streams that the server had before the run
   std::unique_ptr<Fleet> fleet_;
   std::atomic<bool> publishing_{false};
   LoadResult result_;
@@ -269,10 +279,26 @@ void Run::measure_publish(const Moment& start) {
   result_.publish.own_waited_ns += waited_ns;
 }
 
+void Run::compare_with_server() {
+  result_.held = fleet_->connected();
+  if (!before_) return;
+  const std::uint64_t start_ns = net::now_ns();
+  for (;;) {
+    const auto now = ask_server();
+    if (!now) return;
+    result_.held = fleet_->connected();
+    result_.server_streams = *now - std::min(*now, *before_);
+    if (result_.server_streams == result_.held) return;
+    if (seconds_since(start_ns) > std::min(kServerNoticesS, options_.drain_s)) return;
+    std::this_thread::sleep_for(kAskAgain);
+  }
+}
+
 void Run::finish(Sampler& sampler) {
   // A duplicate would come right behind the last event: look a moment longer than needed.
   if (published_.events > 0) wait_seconds(options_.linger_s);
   result_.timeline = sampler.stop();
+  compare_with_server();
   result_.refused = fleet_->refused();
   result_.dropped = fleet_->dropped();
   result_.left = fleet_->left();
@@ -298,6 +324,7 @@ LoadResult Run::run() {
       return std::move(result_);
     }
   }
+  before_ = ask_server();
   fleet_ = std::make_unique<Fleet>(options_, format_, published_);
   Sampler sampler(*fleet_, published_, probe_, progress_, start_ns, sample_interval(options_));
   Moment start = Moment::now(probe_);

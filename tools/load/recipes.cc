@@ -19,8 +19,8 @@ constexpr std::array<Recipe, 8> kRecipes{{
      .example = "tocsin load broadcast http://127.0.0.1:8080 -n 10000",
      .subscribe_target = kTextTarget,
      .one = kTextForm,
-     .many = {"/publish", "application/x-ndjson",
-              "{\"stream\":\"{topic}\",\"data\":\"{data}\"}\n"}},
+     .many = {"/publish", "application/x-ndjson", "{\"stream\":\"{topic}\",\"data\":\"{data}\"}\n"},
+     .counters_target = "/metrics"},
     {.name = "nchan",
      .note =
          "nginx with nchan: `location = /publish { nchan_publisher; nchan_channel_id "
@@ -117,6 +117,7 @@ void apply_recipe(const Recipe& recipe, LoadOptions& options) {
     request.url.port = recipe.publish_port != 0 ? recipe.publish_port : streams.port;
   }
   if (!request.url.path_was_given) request.url.target = form.target;
+  options.counters_target = recipe.counters_target;
   if (!recipe.can_pipeline) options.publish.in_flight = 1;
   request.content_type = form.content_type;
   request.body_prefix = form.prefix;

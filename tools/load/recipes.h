@@ -28,6 +28,7 @@ struct Recipe {
   PublishForm one;                    // a request with one event
   PublishForm many = {};              // with several; no target: the server knows no such thing
   std::uint16_t publish_port = 0;     // 0: the streams' own
+  std::string_view counters_target = {};  // of a page that counts Tocsin's streams
   bool can_resume = true;
   bool can_pipeline = true;  // publishing takes a request before the last one is answered
 };

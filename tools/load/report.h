@@ -15,8 +15,10 @@
 //             zipf_exponent, mean_bytes, largest_bytes, topic_prefix, seed (a string: 64 bits)};
 //             warmup, settle_s, idle_s, drain_s, server_pids, server_unit, kernel_memory,
 //             expectations
-//   streams:  connected, refused, dropped, left, first_refusal, refusals {kind: number}, unanswered
-//             {connecting, heads (waited for when the run ended), longest_s}, threads, io
+//   streams:  connected, refused, dropped, left, held (open when all had arrived), server_count
+//             (what the server counted then, beyond what it had before), first_refusal, refusals
+//             {kind: number}, unanswered {connecting, heads (waited for when the run ended),
+//             longest_s}, threads, io
 //   connect, reconnect, idle, publish: phases {duration_s, server_cpu_ns, server_user_ns,
 //             server_system_ns, server_cpu_share, server_voluntary_switches,
 //             server_involuntary_switches, own_cpu_ns, own_cpu_share, own_waited_ns}, and in

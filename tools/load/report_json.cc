@@ -166,6 +166,9 @@ std::string streams_json(const LoadResult& result) {
   json.add("refused", result.refused);
   json.add("dropped", result.dropped);
   json.add("left", result.left);
+  json.add("held", result.held);
+  json.add("server_count",
+           result.server_streams ? std::optional(to_double(*result.server_streams)) : std::nullopt);
   json.raw("first_refusal", json_shown(result.refusals.first));
   JsonObject kinds;
   for (const auto& [kind, count] : result.refusals.by_kind) kinds.add(kind, count);

@@ -130,6 +130,11 @@ void add_connects(Table& table, const LoadOptions& options, const LoadResult& re
   if (result.unanswered.count() > 0) {
     table.sentence("No answer", readable_wait(result.unanswered));
   }
+  if (result.server_streams) {
+    table.row("At the end",
+              {counted(result.held, "open"),
+               fmt::format("the server counts {}", readable_count(*result.server_streams))});
+  }
   if (const auto rate = result.connects_per_s()) {
     Items items = {readable_rate(*rate)};
     if (result.connect_latency.count() > 0) {

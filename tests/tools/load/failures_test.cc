@@ -93,6 +93,23 @@ TEST(Failures, WhereSomeReadSlowlyTheServerMayDropThem) {
   EXPECT_THAT(run.failures(), IsEmpty());
 }
 
+TEST(Failures, TheServerMustCountWhatIsHeld) {
+  SomeRun run;
+  run.result.held = 10;
+  run.result.server_streams = 10;
+  EXPECT_THAT(run.failures(), IsEmpty());
+  run.result.server_streams = 43;
+  EXPECT_THAT(run.failures(), ElementsAre("the server counts 43 streams more than before the run, "
+                                          "10 are open here"));
+  run.expect("server-streams<50");
+  EXPECT_THAT(run.failures(), IsEmpty());
+  run.options.expectations.clear();
+  run.result.server_streams = 9;
+  EXPECT_THAT(run.failures(), ElementsAre(::testing::HasSubstr("the server counts 9 streams")));
+  run.options.subscribe.slow_share = 0.1;  // an end may stand behind what they have yet to read
+  EXPECT_THAT(run.failures(), IsEmpty());
+}
+
 TEST(Failures, OfPublishing) {
   SomeRun run;
   run.result.published.events = 5;

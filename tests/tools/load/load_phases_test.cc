@@ -167,6 +167,26 @@ TEST_P(LoadHubTest, AHerdLosesNothingAndIsNotWaitedForWhenItIsBack) {
   EXPECT_EQ(result.totals.delivered, 300U);
 }
 
+// What is closed by a reset while an event is on its way is closed for the hub, too.
+TEST_P(LoadHubTest, TheHubCountsWhatIsHeldAfterManyLeft) {
+  start();
+  SomeRun run("http://" + address());
+  run.at_rate(1000);
+  run.options.counters_target = "/metrics";
+  run.options.scenario = Scenario::churn;
+  run.options.subscribe.io = GetParam() == net::IoChoice::uring ? IoKind::uring : IoKind::epoll;
+  run.options.subscribe.count = 40;
+  run.options.subscribe.churn_per_s = 2000;
+  run.options.subscribe.churn_resume = 0.5;
+  run.options.publish.events = 500;
+  run.options.drain_s = 2;
+  const LoadResult result = run.run();
+  EXPECT_GT(result.left, 100U);
+  EXPECT_EQ(result.held, 40U);
+  EXPECT_EQ(result.server_streams, 40U);
+  EXPECT_THAT(result.failures, IsEmpty());
+}
+
 INSTANTIATE_TEST_SUITE_P(Backends, LoadHubTest, testing::ValuesIn(net::ServerTest::kBackends),
                          net::ServerTest::backend_name);
 

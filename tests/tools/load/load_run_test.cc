@@ -42,6 +42,37 @@ TEST(LoadRun, EverythingArrives) {
   EXPECT_EQ(hub.events(), 5);
 }
 
+TEST(LoadRun, AServerThatCountsMoreStreamsThanAreOpenIsTold) {
+  std::atomic<int> pages = 0;
+  FakeHub hub({.head = [&](int, const std::string& request) {
+    if (!request.starts_with("GET /counters ")) return std::string(kStreamHead);
+    // Two were there before; of the rest, five are the run's.
+    const std::string page = "tocsin_connections{shard=\"0\",state=\"stream\"} " +
+                             std::string(pages++ == 0 ? "2" : "10") + "\n";
+    return "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(page.size()) + "\r\n\r\n" + page;
+  }});
+  SomeRun run(hub.url());
+  run.options.counters_target = "/counters";
+  run.options.drain_s = 0.2;
+  const LoadResult result = run.run();
+  EXPECT_EQ(result.held, 5U);
+  EXPECT_EQ(result.server_streams, 8U);
+  EXPECT_GE(pages, 3);  // it may not have noticed yet
+  EXPECT_THAT(result.failures,
+              ElementsAre("the server counts 8 streams more than before the run, 5 are open here"));
+}
+
+TEST(LoadRun, AServerThatDoesNotCountIsNoFailure) {
+  FakeHub hub({.head = [](int, const std::string& request) {
+    return request.starts_with("GET /counters ") ? kBusy : std::string(kStreamHead);
+  }});
+  SomeRun run(hub.url());
+  run.options.counters_target = "/counters";
+  const LoadResult result = run.run();
+  EXPECT_EQ(result.server_streams, std::nullopt);
+  EXPECT_THAT(result.failures, IsEmpty());
+}
+
 TEST(LoadRun, RefusedStreamsAreNeitherWaitedForNorLost) {
   FakeHub hub(
       {.head = [](int n, const std::string&) { return n < 2 ? kBusy : std::string(kStreamHead); }});

@@ -223,6 +223,17 @@ TEST(ReportJson, StreamsThatWereStillWaitedFor) {
   EXPECT_DOUBLE_EQ(json.number("/streams/unanswered/longest_s"), 10);
 }
 
+TEST(ReportJson, WhatTheServerCounts) {
+  SomeRun run;
+  EXPECT_TRUE(Parsed(to_json(run.options, run.result)).is_null("/streams/server_count"));
+  run.result.held = 200;
+  run.result.server_streams = 861;
+  EXPECT_THAT(run.text(), HasSubstr("At the end     200 open  the server counts 861"));
+  const Parsed json(to_json(run.options, run.result));
+  EXPECT_EQ(json.count("/streams/held"), 200U);
+  EXPECT_DOUBLE_EQ(json.number("/streams/server_count"), 861);
+}
+
 TEST(ReportJson, LatencyBuckets) {
   const SomeRun run;
   const Parsed json(to_json(run.options, run.result));
