@@ -152,13 +152,16 @@ class Hub(Process):
         status, head, body = self.ask("POST", f"/publish?stream={stream}", data.encode())
         assert status == 204, (head, body)
 
+    def counter(self, name, labels=""):
+        """The sum of its lines that have these labels."""
+        page = self.ask("GET", "/metrics")[2]
+        return sum(float(line.rsplit(" ", 1)[1]) for line in page.splitlines()
+                   if re.match(rf"{name}[ {{]", line) and labels in line)
+
     def wait_streams(self, count):
         """Until so many streams are open."""
-        def streams():
-            page = self.ask("GET", "/metrics")[2]
-            return sum(float(line.rsplit(" ", 1)[1]) for line in page.splitlines()
-                       if line.startswith("tocsin_connections{") and 'state="stream"' in line)
-        eventually(lambda: streams() == count, f"{count} streams")
+        eventually(lambda: self.counter("tocsin_connections", 'state="stream"') == count,
+                   f"{count} streams")
 
     @contextlib.contextmanager
     def stream(self, target, fields=""):

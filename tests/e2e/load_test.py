@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """`tocsin load` as a process against `tocsin serve`, and against servers that are none."""
 
+import contextlib
 import json
 import os
 import signal
@@ -9,7 +10,7 @@ import tempfile
 import threading
 import unittest
 
-from hub import Hub, Process, run
+from hub import ELSEWHERE, Hub, Process, eventually, run
 
 STREAMS = 40
 # Short runs of each scenario: what it is about must happen in them.
@@ -141,6 +142,82 @@ class Scenarios(unittest.TestCase):
         result, _ = self.load("trickle", "--events", "5", "--rate", "100", "--drain", "0.5",
                               "--publish-url", f"{self.hub.url}/nowhere", status=1)
         self.assertTrue(result["failures"])
+
+
+class Deploy(unittest.TestCase):
+    """A hub that is restarted, and one that is killed, while a load runs."""
+
+    def deploy(self, io, duration):
+        """The result of a run, its exit status, and whether it lasted until both were over."""
+        with contextlib.ExitStack() as stack:
+            first = stack.enter_context(Hub("--drain-timeout", "0s", listen=f"{ELSEWHERE}:0"))
+            load = stack.enter_context(Process(
+                "load", "deploy", first.url, "-n", str(STREAMS), "--rate", "100", "--duration",
+                str(duration), "--io", io, "--json", "-"))
+
+            def wait(hub):
+                """Until all streams are there and events flow, or the run is over."""
+                eventually(lambda: load.process.poll() is not None or
+                           (hub.counter("tocsin_connections", 'state="stream"') == STREAMS and
+                            hub.counter("tocsin_events_published_total") >= 10), "a loaded hub")
+            wait(first)
+            self.assertEqual(first.stop(), 0)
+            second = stack.enter_context(
+                Hub("--drain-timeout", "0s", listen=first.address))
+            wait(second)
+            second.signal(signal.SIGKILL)
+            second.wait_exit()
+            third = stack.enter_context(Hub("--drain-timeout", "0s", listen=first.address))
+            wait(third)
+            is_in_time = load.process.poll() is None
+            status = load.wait_exit()
+            return json.loads("\n".join(load.out)), status, is_in_time
+
+    def check(self, io):
+        # A slow machine takes longer for the restarts than a short run does.
+        for duration in (8, 30, 120):
+            result, status, is_in_time = self.deploy(io, duration)
+            if is_in_time:
+                break
+        self.assertTrue(is_in_time, result["failures"])
+        self.assertEqual((result["failures"], status), ([], 0))
+        streams, deliveries = result["streams"], result["deliveries"]
+        publishing = result["publishing"]
+        for counted in ("connected", "held", "server_count"):
+            self.assertEqual(streams[counted], STREAMS)
+        self.assertEqual(streams["away"], 0)
+        self.assertEqual(streams["dropped"], 2 * STREAMS)
+        self.assertEqual(streams["outage"]["count"], 2 * STREAMS)
+        self.assertGreaterEqual(streams["outage"]["p50_ns"], 1e9)  # when it first tries again
+        self.assertEqual(streams["refused"], streams["refused_meanwhile"])
+        # What was published while nobody was there to get it is told of; all else came once.
+        for fault in ("lost", "away", "duplicated", "reordered", "corrupted"):
+            self.assertEqual(deliveries[fault], 0, fault)
+        published = publishing["events"] - publishing["events_refused"] - publishing["uncertain"]
+        self.assertGreaterEqual(deliveries["delivered"] + deliveries["told"], published * STREAMS)
+        self.assertFalse(publishing["ended_early"])
+        self.assertGreater(publishing["longest_away_s"], 0)
+
+    def test_epoll(self):
+        self.check("epoll")
+
+    def test_automatic(self):
+        self.check("auto")
+
+    def test_a_hub_that_does_not_come_back_fails_the_run(self):
+        with Hub("--drain-timeout", "0s", listen=f"{ELSEWHERE}:0") as hub:
+            with Process("load", "deploy", hub.url, "-n", "5", "--rate", "100", "--duration", "3",
+                         "--drain", "0.5", "--json", "-") as load:
+                eventually(lambda: hub.counter("tocsin_events_published_total") >= 10, "events")
+                hub.signal(signal.SIGKILL)
+                hub.wait_exit()
+                self.assertEqual(load.wait_exit(), 1)
+                result = json.loads("\n".join(load.out))
+        self.assertEqual(result["streams"]["away"], 5)
+        self.assertEqual(result["deliveries"]["lost"], 0)
+        self.assertTrue(result["publishing"]["ended_early"])
+        self.assertIn("5 streams that the server ended were not back at the end",
+                      result["failures"])
 
 
 class NoSuchServer(unittest.TestCase):

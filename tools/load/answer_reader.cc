@@ -78,6 +78,7 @@ void AnswerReader::count(int status, std::string_view body) {
     ++good_;
     return;
   }
+  bad_places_.push_back(answers());
   ++bad_;
   if (!first_bad_.empty()) return;
   first_bad_ = "the server answered with status " + std::to_string(status);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "net/response_reader.h"
@@ -34,6 +35,8 @@ class AnswerReader {
   [[nodiscard]] std::uint64_t good() const { return good_; }
   [[nodiscard]] std::uint64_t bad() const { return bad_; }
   [[nodiscard]] std::uint64_t answers() const { return good_ + bad_; }
+  // Places (from 0) of the answers that were no success, in order, since the last call.
+  [[nodiscard]] std::vector<std::uint64_t> take_bad() { return std::exchange(bad_places_, {}); }
   // The last answer said that no other follows on this connection.
   [[nodiscard]] bool is_last() const { return is_last_; }
   // Status and the body's beginning of the first answer that was no success; or empty.
@@ -54,6 +57,7 @@ class AnswerReader {
   std::string body_;        // its beginning
   std::uint64_t good_ = 0;
   std::uint64_t bad_ = 0;
+  std::vector<std::uint64_t> bad_places_;
   bool is_last_ = false;
   std::string first_bad_;
   std::string error_;

@@ -99,6 +99,7 @@ void check_lateness(const Context& context) {
   if (context.options.publish.mode != PublishMode::rate || result.published.lateness.count() == 0) {
     return;
   }
+  if (result.published.longest_away_ns > 0) return;  // there was no server to write to
   const double late = to_double(result.published.lateness.value_at(0.99));
   const double delivery = to_double(result.latency.value_at(0.99));
   if (late <= std::max(kLateNs, kLateShare * delivery)) return;

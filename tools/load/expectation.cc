@@ -47,8 +47,15 @@ std::optional<double> number(std::uint64_t value) {
 
 constexpr std::string_view kNoTime = "nothing took any time";
 constexpr std::string_view kNoServer = "it takes --pid or --unit, and something to measure";
-const std::array<Quantity, 15> kQuantities{{
+const std::array<Quantity, 19> kQuantities{{
     {"lost", Kind::number, [](const LoadResult& r) { return number(r.totals.lost); }, {}},
+    {"told", Kind::number, [](const LoadResult& r) { return number(r.totals.told); }, {}},
+    {"away", Kind::number, [](const LoadResult& r) { return number(r.totals.away + r.away); }, {}},
+    {"uncertain",
+     Kind::number,
+     [](const LoadResult& r) { return number(r.published.uncertain); },
+     {}},
+    {"outage", Kind::time, [](const LoadResult& r) { return number(r.outage.max_ns()); }, {}},
     {"duplicated",
      Kind::number,
      [](const LoadResult& r) { return number(r.totals.duplicated); },

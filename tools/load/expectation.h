@@ -12,7 +12,8 @@ namespace tocsin::load {
 struct LoadResult;
 
 // NAME OPERATOR VALUE. Operators: < <= = >= >. Names: p50, p90, p99, p99.9 (any p and number), max,
-// mean (with a unit: ns, us, ms, s); lost, duplicated, reordered, corrupted, refused, dropped;
+// mean, outage (the longest; with a unit: ns, us, ms, s); lost, told, away, uncertain, duplicated,
+// reordered, corrupted, refused, dropped;
 // connected, server-streams, delivered, deliveries/s, events/s, connects/s; cpu/delivery (with a
 // unit of time); rss/subscriber, kernel/subscriber (bytes, or with B, KB, MB of 1,000).
 struct Expectation {

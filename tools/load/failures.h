@@ -11,7 +11,8 @@ namespace tocsin::load {
 
 // What was not as it should be, a sentence each, with the server's own words as it sent them.
 // Counters must be zero unless an expectation names them; where subscribers read slowly, the server
-// may cut them off and leave out events.
+// may cut them off and leave out events, and over a deploy it may end all, refuse and leave out
+// what it says that it left out.
 [[nodiscard]] std::vector<std::string> find_failures(const LoadOptions& options,
                                                      const LoadResult& result);
 

@@ -83,6 +83,12 @@ std::uint32_t Fleet::refused() const {
 std::uint32_t Fleet::dropped() const {
   return sum(&ReceiverProgress::dropped);
 }
+std::uint32_t Fleet::refused_meanwhile() const {
+  return sum(&ReceiverProgress::refused_meanwhile);
+}
+std::uint32_t Fleet::away() const {
+  return sum(&ReceiverProgress::away);
+}
 std::uint32_t Fleet::cuts_done() const {
   return sum(&ReceiverProgress::cuts_done);
 }
@@ -97,6 +103,18 @@ Histogram Fleet::connect_latency() const {
   Histogram all;
   for (const auto& receiver : receivers_) all.merge(receiver->progress().connect_latency);
   return all;
+}
+
+Histogram Fleet::outage() const {
+  Histogram all;
+  for (const auto& receiver : receivers_) all.merge(receiver->progress().outage);
+  return all;
+}
+
+std::uint64_t Fleet::returned() const {
+  std::uint64_t sum = 0;
+  for (const auto& receiver : receivers_) sum += receiver->progress().outage.count();
+  return sum;
 }
 
 std::string Fleet::io_name() const {

@@ -37,10 +37,15 @@ class Fleet {
   [[nodiscard]] std::uint32_t tried() const;
   [[nodiscard]] std::uint32_t refused() const;
   [[nodiscard]] std::uint32_t dropped() const;
+  [[nodiscard]] std::uint32_t refused_meanwhile() const;
+  [[nodiscard]] std::uint32_t away() const;
   [[nodiscard]] std::uint32_t cuts_done() const;
+  [[nodiscard]] std::uint64_t returned() const;  // outages that are over
   [[nodiscard]] Histogram latency() const;
   [[nodiscard]] Histogram connect_latency() const;
   [[nodiscard]] std::string io_name() const;
+
+  [[nodiscard]] Histogram outage() const;
 
   // After stop().
   [[nodiscard]] CheckTotals finish() const;

@@ -82,14 +82,31 @@ bool LaneTable::take_missing(std::size_t position, std::uint64_t number, CheckTo
   return false;
 }
 
-void LaneTable::finish(std::uint32_t stream, const PublishProgress& published,
+void LaneTable::settle(std::uint32_t stream, const Unpublished& unpublished,
                        CheckTotals& totals) const {
+  if (missing_.empty()) return;
+  for (std::uint32_t lane = topic_of(stream); lane < lanes_; lane += topics_) {
+    const auto found = missing_.find(position_of(stream, lane));
+    if (found == missing_.end()) continue;
+    for (const Range& range : found->second) {
+      (range.told ? totals.told : totals.lost) -= unpublished.count(lane, range.first, range.last);
+    }
+  }
+}
+
+void LaneTable::finish(std::uint32_t stream, const PublishProgress& published, bool is_away,
+                       CheckTotals& totals) const {
+  settle(stream, published.unpublished, totals);
   for (std::uint32_t lane = topic_of(stream); lane < lanes_; lane += topics_) {
     const std::uint64_t position = positions_[position_of(stream, lane)];
     const std::uint64_t submitted = published.submitted[lane].load(std::memory_order_relaxed);
     const std::uint64_t next = position & kNumber;
     if (submitted <= next) continue;
-    ((position & kTold) != 0 ? totals.told : totals.lost) += submitted - next;
+    const bool is_told = (position & kTold) != 0;
+    (is_away   ? totals.away
+     : is_told ? totals.told
+               : totals.lost) +=
+        submitted - next - published.unpublished.count(lane, next, submitted);
   }
 }
 

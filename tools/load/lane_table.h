@@ -45,11 +45,15 @@ class LaneTable {
     position = number + 1;
     return true;
   }
-  // Counts what was submitted and has not come.
-  void finish(std::uint32_t stream, const PublishProgress& published, CheckTotals& totals) const;
+  // Takes out of lost and told what is not known to be published.
+  void settle(std::uint32_t stream, const Unpublished& unpublished, CheckTotals& totals) const;
+  // Settles, and counts what was submitted and has not come; `is_away`: as away, not as lost or
+  // told.
+  void finish(std::uint32_t stream, const PublishProgress& published, bool is_away,
+              CheckTotals& totals) const;
 
-  // An event that is so many gaps late counts as duplicated, not as reordered: that bounds what is
-  // remembered of a stream that loses much.
+  // An event that is so many gaps late counts as duplicated, not as reordered, and one that was not
+  // published as lost: that bounds what is remembered of a stream that loses much.
   static constexpr std::size_t kMaxGaps = 256;
 
  private:

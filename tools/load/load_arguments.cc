@@ -253,7 +253,7 @@ std::string settle_requests(const LoadArguments& arguments, const std::string& u
   if (auto fault = apply_flags(arguments.request, o); !fault.empty()) return fault;
   o.publish.request.url = target;
   const bool resumes = o.subscribe.herd_after_s > 0 || o.subscribe.churn_resume > 0 ||
-                       o.scenario == Scenario::replay;
+                       o.scenario == Scenario::replay || o.scenario == Scenario::deploy;
   if (resumes && !(*recipe)->can_resume) {
     warnings.push_back(
         fmt::format("{} cannot resume: what is published while a subscriber is away counts as lost",

@@ -278,7 +278,7 @@ void add_course_flags(std::vector<Flag>& flags) {
                  real(kMaxSeconds, of_run(&O::idle_s))},
                 {"--drain", kGroup, "SECONDS",
                  "Without any progress: what is missing then is lost (default: "
-                 "10; churn, slow: 2)",
+                 "10; churn, slow: 2; deploy: 5)",
                  real(kMaxSeconds, of_run(&O::drain_s))}});
 }
 

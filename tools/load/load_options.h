@@ -27,6 +27,7 @@ enum class Scenario : std::uint8_t {
   herd,       // everybody is cut off at once and comes back with Last-Event-ID
   slow,       // some subscribers read slowly or not at all
   replay,     // events are published first, then everybody connects and asks for all of them
+  deploy,     // the server is restarted by somebody else meanwhile; who lost what, and for how long
 };
 
 enum class IoKind : std::uint8_t { automatic, uring, epoll };

@@ -29,6 +29,7 @@ void CheckTotals::merge(const CheckTotals& other) {
   bytes += other.bytes;
   lost += other.lost;
   told += other.told;
+  away += other.away;
   duplicated += other.duplicated;
   reordered += other.reordered;
   corrupted += other.corrupted;

@@ -19,6 +19,7 @@ struct CheckTotals {
   std::uint64_t bytes = 0;       // received, heads included
   std::uint64_t lost = 0;        // never arrived
   std::uint64_t told = 0;        // never arrived, and the server said so (a gap event)
+  std::uint64_t away = 0;        // published while a stream was away that never got back
   std::uint64_t duplicated = 0;  // arrived again
   std::uint64_t reordered = 0;   // arrived after a later one
   std::uint64_t corrupted = 0;   // an event that is no whole payload, or a malformed line
@@ -62,13 +63,21 @@ struct Sample {
 struct PublishResult {
   std::uint64_t events = 0;
   std::uint64_t requests = 0;
-  std::uint64_t refused = 0;      // answers that are no success
-  std::uint64_t timeouts = 0;     // mode each: events that did not reach all in time
-  std::uint64_t duration_ns = 0;  // first request to last answer
-  Histogram lateness;             // written after it was due (mode rate)
-  Histogram answered;             // from the intended time to the answer
-  std::string error;              // the first refusal, or why publishing ended early
-  bool gave_up = false;           // events arrive no more, so the rest was not published
+  std::uint64_t refused = 0;          // answers that are no success
+  std::uint64_t events_refused = 0;   // events of those requests
+  std::uint64_t uncertain = 0;        // events whose request was cut before its answer
+  std::uint64_t failed_connects = 0;  // of connections that had been open before
+  std::uint64_t longest_away_ns = 0;  // of a connection: from its loss until it was open again
+  std::uint64_t timeouts = 0;         // mode each: events that did not reach all in time
+  std::uint64_t duration_ns = 0;      // first request to last answer
+  Histogram lateness;                 // written after it was due (mode rate)
+  Histogram answered;                 // from the intended time to the answer
+  std::string error;                  // the first refusal or loss, or why publishing ended early
+  bool ended_early = false;           // `error` says why not all was published
+  bool gave_up = false;               // of these: events arrive no more
+
+  // Events that the server has said it took.
+  [[nodiscard]] std::uint64_t accepted() const { return events - events_refused - uncertain; }
 };
 
 struct MemoryReading {
@@ -80,8 +89,10 @@ struct LoadResult {
   std::uint32_t connected = 0;  // at the end of the ramp
   std::uint32_t refused = 0;    // failed connects, and answers that are no stream: their number
   std::uint32_t dropped = 0;    // streams that the server ended, and that were not asked to end
-  std::uint64_t left = 0;       // churn: streams that left
-  std::uint32_t held = 0;       // streams open when all was published and had arrived
+  std::uint32_t refused_meanwhile = 0;  // of them: streams that were open before
+  std::uint32_t away = 0;               // that the server ended, and that were not back at the end
+  std::uint64_t left = 0;               // churn: streams that left
+  std::uint32_t held = 0;               // streams open when all was published and had arrived
   // What the server counted then, beyond what it had before the run; nothing: it does not tell.
   std::optional<std::uint64_t> server_streams;
   Refusals refusals;
@@ -104,6 +115,7 @@ struct LoadResult {
   CheckTotals totals;
   Histogram latency;          // intended send time to receipt, of every delivery but the duplicated
   Histogram connect_latency;  // connect() to the response's head
+  Histogram outage;           // of streams that the server ended: until they had the next head
   std::vector<Sample> timeline;
   std::vector<std::string> bottlenecks;  // why the generator itself may be what was measured
   std::vector<std::string> failures;     // expectations not met; empty: exit status 0

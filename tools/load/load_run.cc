@@ -70,6 +70,7 @@ class Run {
   void measure_publish(const Moment& start);
   void wait_for_herd();
   void measure_herd();
+  void wait_for_returns();
   [[nodiscard]] Moment drain();
   void compare_with_server();
   void finish(Sampler& sampler);
@@ -226,6 +227,11 @@ void Run::measure_herd() {
   progress_.phase("publish");
 }
 
+// Those that the server ended, in scenarios in which they try again.
+void Run::wait_for_returns() {
+  wait_while_moving([&] { return fleet_->away() == 0; }, [&] { return fleet_->returned(); });
+}
+
 // Waits for what is on its way. Returns the moment of the last delivery, at most kStill later: CPU
 // and time of the phase end there, so that a wait for what never comes is in neither.
 Moment Run::drain() {
@@ -273,6 +279,7 @@ void Run::measure_publish(const Moment& start) {
     publisher.join();
     if (options_.subscribe.churn_per_s > 0) fleet_->set_churning(false);
   }
+  wait_for_returns();
   // What has not come in the publisher's own waits does not come in one more.
   const Moment end = result_.published.gave_up ? Moment::now(probe_) : drain();
   result_.publish = start.until(end);
@@ -300,6 +307,8 @@ void Run::finish(Sampler& sampler) {
   result_.timeline = sampler.stop();
   compare_with_server();
   result_.refused = fleet_->refused();
+  result_.refused_meanwhile = fleet_->refused_meanwhile();
+  result_.away = fleet_->away();
   result_.dropped = fleet_->dropped();
   result_.left = fleet_->left();
   result_.threads = fleet_->size();
@@ -308,6 +317,7 @@ void Run::finish(Sampler& sampler) {
   result_.totals = fleet_->finish();
   result_.latency = fleet_->latency();
   result_.connect_latency = fleet_->connect_latency();
+  result_.outage = fleet_->outage();
   result_.refusals = fleet_->refusals();
   result_.unanswered = fleet_->unanswered();
   result_.bottlenecks = find_bottlenecks(options_, result_);

@@ -14,7 +14,8 @@ namespace tocsin::load {
 //   connect   warm-up subscribers, then the measured rest; memory before and after
 //   idle      a window without events
 //   publish   events flow, while subscribers leave and come, are cut off, or read slowly
-//   drain     until everything has arrived, or nothing did for options.drain_s
+//   drain     until everybody is back that the server ended and that tries again, and everything
+//             has arrived; or until nothing of it happened for options.drain_s
 //
 // Blocks. `options` is complete (resolve()). Raising `stop` ends the run early with what was
 // measured. Nothing throws but for lack of memory. failures says all that was not as it should be;

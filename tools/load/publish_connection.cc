@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 #include <utility>
 
 namespace tocsin::load {
@@ -32,8 +33,21 @@ int PublishConnection::finish_connect() {
   int code = 0;
   socklen_t size = sizeof code;
   if (getsockopt(fd_, SOL_SOCKET, SO_ERROR, &code, &size) != 0) code = errno;
+  if (code == 0 && is_own_peer()) code = ECONNREFUSED;
   if (code == 0) state_ = State::open;
   return code;
+}
+
+// Where nobody listens on a port of the ephemeral range, a connect can be given that very port, and
+// then meets itself (RFC 9293, 3.5: simultaneous open).
+bool PublishConnection::is_own_peer() const {
+  sockaddr_storage own{};
+  sockaddr_storage peer{};
+  socklen_t own_size = sizeof own;
+  socklen_t peer_size = sizeof peer;
+  return getsockname(fd_, reinterpret_cast<sockaddr*>(&own), &own_size) == 0 &&
+         getpeername(fd_, reinterpret_cast<sockaddr*>(&peer), &peer_size) == 0 &&
+         own_size == peer_size && std::memcmp(&own, &peer, own_size) == 0;
 }
 
 int PublishConnection::connect_and_wait(const net::SocketAddress& peer, int timeout_ms) {
@@ -43,8 +57,8 @@ int PublishConnection::connect_and_wait(const net::SocketAddress& peer, int time
   return finish_connect();
 }
 
-void PublishConnection::commit(std::uint64_t due_ns) {
-  waiting_.push_back({due_ns, std::exchange(committed_, handed_ + unsent_bytes())});
+void PublishConnection::commit(std::uint64_t due_ns, std::size_t events) {
+  waiting_.push_back({due_ns, std::exchange(committed_, handed_ + unsent_bytes()), events});
 }
 
 int PublishConnection::flush() {
@@ -61,31 +75,38 @@ int PublishConnection::flush() {
   return 0;
 }
 
-PublishConnection::Received PublishConnection::receive(
-    std::span<char> scratch, std::vector<std::uint64_t>& answered_due_ns) {
-  answered_due_ns.clear();
+PublishConnection::Received PublishConnection::receive(std::span<char> scratch,
+                                                       std::vector<Answered>& answered) {
+  answered.clear();
   const ssize_t got = ::recv(fd_, scratch.data(), scratch.size(), MSG_DONTWAIT);
   if (got < 0) return errno == EAGAIN || errno == EINTR ? Received::nothing : Received::broken;
   const std::uint64_t before = answers_->answers();
   const bool good = got > 0 ? answers_->feed({scratch.data(), static_cast<std::size_t>(got)})
                             : answers_->finish();
-  for (auto n = answers_->answers() - before; n > 0 && !waiting_.empty(); --n) {
-    answered_due_ns.push_back(waiting_.front().due_ns);
+  const std::vector<std::uint64_t> bad = answers_->take_bad();
+  auto next_bad = bad.begin();
+  for (auto place = before; place < answers_->answers() && !waiting_.empty(); ++place) {
+    const bool is_bad = next_bad != bad.end() && *next_bad == place;
+    if (is_bad) ++next_bad;
+    answered.push_back({waiting_.front().due_ns, waiting_.front().events, !is_bad});
     waiting_.pop_front();
   }
   if (got == 0) return Received::closed;
   return good ? Received::bytes : Received::no_http;
 }
 
-std::uint64_t PublishConnection::close(bool hard) {
+PublishConnection::Cut PublishConnection::close(bool hard) {
   if (hard) {
     const linger none{.l_onoff = 1, .l_linger = 0};
     setsockopt(fd_, SOL_SOCKET, SO_LINGER, &none, sizeof none);
   }
   if (fd_ >= 0) ::close(std::exchange(fd_, -1));
   state_ = State::closed;
-  std::uint64_t lost = 0;
-  for (; !waiting_.empty() && waiting_.front().begin < handed_; waiting_.pop_front()) ++lost;
+  Cut cut;
+  for (; !waiting_.empty() && waiting_.front().begin < handed_; waiting_.pop_front()) {
+    ++cut.requests;
+    cut.events += waiting_.front().events;
+  }
   // What is left of a request that was cut, or answered before all of it was sent, goes too. The
   // next connection's bytes count from 0 again.
   const std::uint64_t begin = waiting_.empty() ? committed_ : waiting_.front().begin;
@@ -94,7 +115,7 @@ std::uint64_t PublishConnection::close(bool hard) {
   committed_ -= begin;
   sent_ = 0;
   handed_ = 0;
-  return lost;
+  return cut;
 }
 
 }  // namespace tocsin::load

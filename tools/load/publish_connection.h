@@ -44,9 +44,9 @@ class PublishConnection {
   // Blocks until it is open, or for so long.
   [[nodiscard]] int connect_and_wait(const net::SocketAddress& peer, int timeout_ms);
 
-  // A request is what is written into buffer() before commit().
+  // A request is what is written into buffer() before commit(); so many events are in it.
   [[nodiscard]] std::string& buffer() { return unsent_; }
-  void commit(std::uint64_t due_ns);
+  void commit(std::uint64_t due_ns, std::size_t events);
 
   // EAGAIN: the socket is full. EPIPE and the like: the end, which receive() tells in full.
   [[nodiscard]] int flush();
@@ -58,19 +58,31 @@ class PublishConnection {
     broken,   // errno says how
     no_http,  // answers().error() says why
   };
-  // One recv(2). `answered_due_ns` becomes when the requests were due that it answers.
-  [[nodiscard]] Received receive(std::span<char> scratch,
-                                 std::vector<std::uint64_t>& answered_due_ns);
+  struct Answered {
+    std::uint64_t due_ns;
+    std::size_t events;
+    bool is_good;  // a success
+  };
+  // One recv(2). `answered` becomes the requests that it answers, in their order.
+  [[nodiscard]] Received receive(std::span<char> scratch, std::vector<Answered>& answered);
 
-  // Ends it from this side. Returns how many requests were (partly) sent and got no answer; those
-  // are forgotten. `hard`: with a reset, which leaves no TIME_WAIT and so keeps the port.
-  std::uint64_t close(bool hard);
+  // Requests that were sent, perhaps in part, and got no answer.
+  struct Cut {
+    std::uint64_t requests = 0;
+    std::uint64_t events = 0;
+  };
+  // Ends it from this side, and forgets those. `hard`: with a reset, which leaves no TIME_WAIT and
+  // so keeps the port.
+  Cut close(bool hard);
 
  private:
   struct Request {
     std::uint64_t due_ns;
     std::uint64_t begin;  // in the bytes of the connection
+    std::size_t events;
   };
+
+  [[nodiscard]] bool is_own_peer() const;
 
   const std::vector<int>* success_;
   bool to_head_;

@@ -56,6 +56,9 @@ class PublishPlan {
   // No connection gets another request.
   [[nodiscard]] bool is_over(std::uint64_t now_ns) const;
 
+  // The duration, if there is one, has been over for kGraceNs.
+  [[nodiscard]] bool is_past_grace(std::uint64_t now_ns) const;
+
   // Mode rate: events that were due before the end and were in no request. Call it at the end.
   [[nodiscard]] std::uint64_t unwritten();
 
@@ -95,7 +98,6 @@ class PublishPlan {
   static constexpr std::uint32_t kMaxVainWaits = 2;
 
   [[nodiscard]] bool is_ended(std::uint64_t now_ns) const;
-  [[nodiscard]] bool is_past_grace(std::uint64_t now_ns) const;
   [[nodiscard]] PlannedEvent event(Source& source, std::uint32_t lane, std::uint64_t due_ns) const;
   void draw(Source& source, std::uint64_t count, std::uint64_t now_ns);
   [[nodiscard]] std::uint64_t deliveries_of_drawn() const;

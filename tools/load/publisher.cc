@@ -1,22 +1,20 @@
 #include "tools/load/publisher.h"
 
 #include <sys/epoll.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <memory>
+#include <cerrno>
 #include <span>
 #include <system_error>
+#include <utility>
 
 #include <fmt/format.h>
 
-#include "net/clock.h"
-#include "net/resolver.h"
 #include "proto/assert.h"
 #include "tools/load/precise_sleep.h"
-#include "tools/load/publish_connection.h"
-#include "tools/load/publish_plan.h"
-#include "tools/load/request_template.h"
+#include "tools/load/publisher_run.h"
 
 namespace tocsin::load {
 namespace {
@@ -29,87 +27,12 @@ constexpr std::size_t kMaxUnsent = std::size_t{64} * 1024;  // requests written 
 // What is due so soon is waited for without sleeping: going to sleep and waking takes as long.
 constexpr std::uint64_t kSpinNs = 20'000;
 constexpr std::uint64_t kLongestSleepNs = 20 * kMs;  // `stop` is noticed so late
-constexpr std::uint64_t kSilenceStepNs = 50 * kMs;
-constexpr std::uint64_t kStopGraceNs = 1000 * kMs;  // for the answers on their way
-constexpr int kConnectTimeoutS = 10;
+constexpr std::uint64_t kStopGraceNs = 1000 * kMs;   // for the answers on their way
 
-std::string describe(int code) {
-  return std::system_category().message(code);
-}
+}  // namespace
 
-struct Publisher {
-  Publisher(const PublisherOptions& options, bool is_head)
-      : connection(options.request.success, is_head) {}
-
-  PublishConnection connection;
-  std::uint32_t interest = 0;     // as epoll has it
-  std::uint64_t progress_ns = 0;  // an answer's byte came, or the first open request was written
-  bool has_answered = false;      // on this connection
-};
-
-class Run {
- public:
-  // `request` outlives it.
-  Run(const PublisherSetup& setup, bool is_history, const RequestTemplate& request);
-  ~Run();
-  Run(const Run&) = delete;
-  Run& operator=(const Run&) = delete;
-
-  PublishResult run();
-
- private:
-  bool find_peer();
-  void loop();
-  void wait();
-  void serve(std::uint32_t index);
-  void write(std::uint32_t index);
-  bool flush(std::uint32_t index);
-  bool append(std::uint32_t index);
-  void read(std::uint32_t index);
-  void lose(std::uint32_t index, bool hard, const std::string& why);
-  void watch(std::uint32_t index, bool is_new);
-  void check_silence();
-  [[nodiscard]] bool is_over() const;
-  void refuse(std::uint64_t requests, std::string_view why) {
-    result_.refused += requests;
-    if (requests > 0 && first_refusal_.empty()) first_refusal_ = why;
-  }
-  void fail(std::string why) {
-    if (fatal_.empty()) fatal_ = std::move(why);
-  }
-  void fail_to_connect(int code) {
-    fail(fmt::format("cannot connect to {}: {}", peer_name_, describe(code)));
-  }
-
-  const PublisherSetup& setup_;
-  const LoadOptions& options_;
-  const RequestTemplate& request_;
-  const bool is_history_;
-  std::uint64_t now_ = net::now_ns();
-  PublishPlan plan_;
-  std::vector<std::string> topic_names_;
-  std::vector<std::unique_ptr<Publisher>> publishers_;
-  std::vector<std::uint64_t> wake_;  // when to serve each; apart, because every turn scans it
-  net::SocketAddress peer_;
-  std::string peer_name_;
-  int epoll_ = -1;
-  bool is_stopped_ = false;
-  std::uint64_t stopped_ns_ = 0;
-  std::uint64_t outstanding_ = 0;
-  std::uint64_t first_ns_ = 0;    // the first request was written
-  std::uint64_t last_ns_ = 0;     // the last answer came
-  std::uint64_t checked_ns_ = 0;  // for silence
-
-  PublishResult result_;
-  std::string fatal_;
-  std::string first_refusal_;
-  std::vector<char> scratch_;
-  std::vector<std::uint64_t> answered_;
-  std::vector<RequestTemplate::Item> items_;
-  std::vector<std::uint64_t> numbers_;
-};
-
-Run::Run(const PublisherSetup& setup, bool is_history, const RequestTemplate& request)
+PublisherRun::PublisherRun(const PublisherSetup& setup, bool is_history,
+                           const RequestTemplate& request)
     : setup_(setup),
       options_(*setup.options),
       request_(request),
@@ -129,67 +52,49 @@ Run::Run(const PublisherSetup& setup, bool is_history, const RequestTemplate& re
   }
 }
 
-Run::~Run() {
+PublisherRun::~PublisherRun() {
   if (epoll_ >= 0) close(epoll_);
 }
 
-// Which of the host's addresses answers is found out once, so that a wrong URL is told at once.
-bool Run::find_peer() {
-  const net::Url& url = options_.publish.request.url;
-  const auto addresses = net::look_up(url.host, url.port);
-  if (!addresses) {
-    fail(addresses.error().message);
-    return false;
-  }
-  PublishConnection& first = publishers_[0]->connection;
-  int code = 0;
-  for (const net::SocketAddress& address : *addresses) {
-    peer_ = address;
-    code = first.connect_and_wait(address, kConnectTimeoutS * 1000);
-    if (code == 0) break;
-    first.close(false);
-  }
-  if (code == ETIMEDOUT) {
-    fail(fmt::format("no connection to {} within {} s", peer_name_, kConnectTimeoutS));
-  } else if (code != 0) {
-    fail_to_connect(code);
-  } else {
-    watch(0, true);
-  }
-  return code == 0;
+PublishResult PublisherRun::run() {
+  const PreciseSleep precise_sleep;
+  if (find_peer()) loop();
+  finish();
+  return std::move(result_);
 }
 
-PublishResult Run::run() {
-  const PreciseSleep precise_sleep;
-  epoll_ = epoll_create1(EPOLL_CLOEXEC);
-  if (epoll_ < 0) {
-    fail("epoll: " + describe(errno));
-  } else if (find_peer()) {
-    loop();
-  }
+void PublisherRun::finish() {
+  std::uint64_t unsent = 0;
   for (auto& publisher : publishers_) {
-    refuse(publisher->connection.outstanding(), "a request was not answered");
+    const PublishConnection::Cut cut = publisher->connection.close(false);
+    if (cut.requests > 0) note_trouble("a request was not answered");
+    write_off(*publisher, cut.events, Fate::uncertain);
+    unsent += publisher->unanswered.size();
+    write_off(*publisher, publisher->unanswered.size(), Fate::unsent);
+    if (publisher->away_ns != 0) {
+      result_.longest_away_ns = std::max(result_.longest_away_ns, now_ - publisher->away_ns);
+    }
   }
   result_.timeouts = plan_.timeouts();
   result_.gave_up = !plan_.gave_up().empty();
   if (result_.gave_up) fail(plan_.gave_up());
   if (first_ns_ != 0) result_.duration_ns = std::max(last_ns_, first_ns_) - first_ns_;
-  result_.error = fatal_.empty() ? first_refusal_ : fatal_;
-  const std::uint64_t unwritten = is_stopped_ || !fatal_.empty() ? 0 : plan_.unwritten();
-  if (unwritten > 0 && result_.error.empty()) {
-    result_.error = fmt::format(
-        "the rate was not reached: {} events that were due have not been written", unwritten);
+  const std::uint64_t unwritten = is_stopped_ ? 0 : plan_.unwritten() + unsent;
+  if (unwritten > 0) {
+    fail(fmt::format("the rate was not reached: {} events that were due have not been written",
+                     unwritten));
   }
-  return std::move(result_);
+  result_.ended_early = !fatal_.empty();
+  result_.error = fatal_.empty() ? first_trouble_ : fatal_;
 }
 
-bool Run::is_over() const {
+bool PublisherRun::is_over() const {
   if (!fatal_.empty()) return true;
   if (!is_stopped_ && !plan_.is_over(now_)) return false;
   return outstanding_ == 0 || (is_stopped_ && now_ - stopped_ns_ >= kStopGraceNs);
 }
 
-void Run::loop() {
+void PublisherRun::loop() {
   while (!is_over()) {
     wait();
     if (!is_stopped_ && setup_.stop != nullptr && setup_.stop->load(std::memory_order_relaxed)) {
@@ -199,11 +104,11 @@ void Run::loop() {
     for (std::uint32_t i = 0; i < wake_.size() && fatal_.empty(); ++i) {
       if (wake_[i] <= now_) write(i);
     }
-    check_silence();
+    check_connections();
   }
 }
 
-void Run::wait() {
+void PublisherRun::wait() {
   std::array<epoll_event, 64> events;
   const std::uint64_t due = *std::ranges::min_element(wake_);
   now_ = net::now_ns();
@@ -215,32 +120,18 @@ void Run::wait() {
   for (int i = 0; i < count; ++i) serve(events[static_cast<std::size_t>(i)].data.u32);
 }
 
-void Run::serve(std::uint32_t index) {
+void PublisherRun::serve(std::uint32_t index) {
   PublishConnection& connection = publishers_[index]->connection;
   if (connection.state() == State::connecting) {
-    if (const int code = connection.finish_connect(); code != 0) fail_to_connect(code);
+    if (const int code = connection.finish_connect(); code != 0) fail_to_connect(index, code);
   } else if (connection.state() == State::open) {
     read(index);
   }
   wake_[index] = 0;
 }
 
-void Run::watch(std::uint32_t index, bool is_new) {
-  Publisher& publisher = *publishers_[index];
-  const bool wants_write =
-      publisher.connection.state() == State::connecting || publisher.connection.has_unsent();
-  const std::uint32_t interest = wants_write ? EPOLLIN | EPOLLOUT : EPOLLIN;
-  if (!is_new && interest == publisher.interest) return;
-  publisher.interest = interest;
-  epoll_event event{.events = interest, .data = {.u32 = index}};
-  const int operation = is_new ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
-  if (epoll_ctl(epoll_, operation, publisher.connection.fd(), &event) != 0) {
-    fail("epoll: " + describe(errno));
-  }
-}
-
 // Events that are due, as far as they may be in flight; then sleeps until more are, or an answer.
-void Run::write(std::uint32_t index) {
+void PublisherRun::write(std::uint32_t index) {
   const PublisherOptions& publish = options_.publish;
   const PublishConnection& connection = publishers_[index]->connection;
   wake_[index] = kNever;
@@ -257,35 +148,10 @@ void Run::write(std::uint32_t index) {
   }
 }
 
-// False: not all could be sent, which epoll will tell, or the run is over.
-bool Run::flush(std::uint32_t index) {
+bool PublisherRun::append(std::uint32_t index) {
   Publisher& publisher = *publishers_[index];
-  PublishConnection& connection = publisher.connection;
-  if (!connection.has_unsent()) {
-    if (connection.state() == State::open) watch(index, false);
-    return true;
-  }
-  if (connection.state() == State::closed) {
-    if (const int code = connection.connect(peer_); code != 0) {
-      fail_to_connect(code);
-      return false;
-    }
-    publisher.has_answered = false;
-    publisher.progress_ns = now_;
-    watch(index, true);
-  }
-  if (connection.state() == State::connecting) return false;
-  const int code = connection.flush();
-  // Whatever broke it, read() finds the answers that came before, and the end.
-  if (code != 0 && code != EAGAIN) read(index);
-  if (connection.state() == State::open) watch(index, false);
-  return code == 0;
-}
-
-bool Run::append(std::uint32_t index) {
-  Publisher& publisher = *publishers_[index];
-  const auto events = plan_.next(
-      index, now_, {.outstanding = outstanding_, .refused = result_.refused}, wake_[index]);
+  const auto events =
+      plan_.next(index, now_, {.outstanding = outstanding_, .refused = failed_}, wake_[index]);
   if (events.empty()) return false;
   const std::uint32_t topics = options_.workload.topics;
   items_.clear();
@@ -299,6 +165,7 @@ bool Run::append(std::uint32_t index) {
     auto& submitted = setup_.progress->submitted[event.lane];
     numbers_.push_back(submitted.load(std::memory_order_relaxed));
     submitted.store(numbers_.back() + 1, std::memory_order_release);
+    publisher.unanswered.push_back({event.lane, numbers_.back()});
     if (!is_history_ && options_.publish.mode == PublishMode::rate) {
       result_.lateness.record(now_ - event.due_ns);
     }
@@ -310,7 +177,7 @@ bool Run::append(std::uint32_t index) {
                          event.bytes, out);
   });
   if (publisher.connection.outstanding() == 0) publisher.progress_ns = now_;
-  publisher.connection.commit(due_ns);
+  publisher.connection.commit(due_ns, events.size());
   if (first_ns_ == 0) first_ns_ = now_;
   result_.events += events.size();
   ++result_.requests;
@@ -318,29 +185,35 @@ bool Run::append(std::uint32_t index) {
   return true;
 }
 
-void Run::read(std::uint32_t index) {
+void PublisherRun::read(std::uint32_t index) {
   Publisher& publisher = *publishers_[index];
   PublishConnection& connection = publisher.connection;
   if (connection.state() != State::open) return;
   now_ = net::now_ns();
   const std::uint64_t bad_before = connection.answers().bad();
-  const std::uint64_t outstanding_before = connection.outstanding();
   const Received received = connection.receive(scratch_, answered_);
   if (received == Received::nothing) return;
   const int code = errno;
-  for (const std::uint64_t due_ns : answered_) result_.answered.record(now_ - due_ns);
   publisher.progress_ns = now_;
-  if (connection.outstanding() < outstanding_before) {
-    outstanding_ -= outstanding_before - connection.outstanding();
-    publisher.has_answered = true;
-    last_ns_ = now_;
+  for (const PublishConnection::Answered& answered : answered_) {
+    result_.answered.record(now_ - answered.due_ns);
+    if (answered.is_good) {
+      settle(publisher, answered.events);
+    } else {
+      write_off(publisher, answered.events, Fate::refused);
+    }
   }
+  outstanding_ -= answered_.size();
+  if (!answered_.empty()) on_answer(publisher);
   const AnswerReader& answers = connection.answers();
-  refuse(answers.bad() - bad_before, answers.first_bad());
+  result_.refused += answers.bad() - bad_before;
+  failed_ += answers.bad() - bad_before;
+  if (answers.bad() > bad_before) note_trouble(answers.first_bad());
   if (received == Received::no_http) {
     fail(answers.error());
   } else if (received == Received::broken) {
-    lose(index, false, "the connection broke before the answer: " + describe(code));
+    lose(index, false,
+         "the connection broke before the answer: " + std::system_category().message(code));
   } else if (received == Received::closed) {
     lose(index, false, "the server closed the connection before the answer");
   } else if (answers.is_last()) {
@@ -348,31 +221,31 @@ void Run::read(std::uint32_t index) {
   }
 }
 
-// The connection has ended; the next request makes a new one. One that ended without a single
-// answer ends the run: it would be the same again and again.
-void Run::lose(std::uint32_t index, bool hard, const std::string& why) {
-  Publisher& publisher = *publishers_[index];
-  const std::uint64_t lost = publisher.connection.close(hard);
-  outstanding_ -= lost;
-  refuse(lost, why);
-  if (lost > 0 && !publisher.has_answered) fail(why);
-  wake_[index] = 0;
+void PublisherRun::settle(Publisher& publisher, std::size_t events) {
+  publisher.unanswered.erase(publisher.unanswered.begin(),
+                             publisher.unanswered.begin() + static_cast<std::ptrdiff_t>(events));
 }
 
-void Run::check_silence() {
-  if (now_ - checked_ns_ < kSilenceStepNs) return;
-  checked_ns_ = now_;
-  const double limit_ns = setup_.answer_timeout_s * 1e9;
-  for (const auto& publisher : publishers_) {
-    if (publisher->connection.outstanding() == 0) continue;
-    if (static_cast<double>(now_ - std::min(now_, publisher->progress_ns)) < limit_ns) continue;
-    const bool is_connecting = publisher->connection.state() == State::connecting;
-    fail(fmt::format("the server at {} has not answered for {} s: {} was waited for", peer_name_,
-                     setup_.answer_timeout_s,
-                     is_connecting ? "a connection" : "the answer to a publish request"));
-    return;
+// The first so many of the unanswered ones.
+void PublisherRun::write_off(Publisher& publisher, std::size_t events, Fate fate) {
+  for (std::size_t i = 0; i < events; ++i) {
+    setup_.progress->unpublished.add(publisher.unanswered[i].lane, publisher.unanswered[i].number);
+  }
+  settle(publisher, events);
+  switch (fate) {
+    case Fate::refused:
+      result_.events_refused += events;
+      break;
+    case Fate::uncertain:
+      result_.uncertain += events;
+      break;
+    case Fate::unsent:
+      result_.events -= events;
+      break;
   }
 }
+
+namespace {
 
 PublishResult start(const PublisherSetup& setup, bool is_history) {
   const PublisherOptions& options = setup.options->publish;
@@ -380,7 +253,7 @@ PublishResult start(const PublisherSetup& setup, bool is_history) {
   TOCSIN_ASSERT(setup.progress->submitted.size() ==
                 setup.options->workload.lanes(options.connections));
   auto request = RequestTemplate::compile(options.request, options.batch);
-  if (request) return Run(setup, is_history, *request).run();
+  if (request) return PublisherRun(setup, is_history, *request).run();
   PublishResult result;
   result.error = std::move(request.error());
   return result;

@@ -22,8 +22,11 @@ struct PublisherSetup {
   // Deliveries that one event of `topic` brings about (its subscribers now).
   std::function<std::uint64_t(std::uint32_t topic)> subscribers_of;
   const std::atomic<bool>* stop = nullptr;  // ends early when true
-  // Without a byte of an answer on a connection that owes one: publishing ends with an error.
+  // Without a byte of an answer on a connection that owes one: it is given up.
   double answer_timeout_s = 10;
+  // Without an answer after a connection was lost: publishing ends with an error, unless it has a
+  // duration, which then is its end.
+  double away_s = 30;
 };
 
 // Publishes options.publish.history events at full speed, as many on each lane (replay). Blocks; on

@@ -24,8 +24,8 @@ constexpr std::uint64_t kUnansweredNs = 1'000'000'000;
 bool can_come_back(const LoadOptions& options) {
   const SubscriberOptions& s = options.subscribe;
   return options.scenario == Scenario::churn || options.scenario == Scenario::herd ||
-         options.scenario == Scenario::slow || s.churn_per_s > 0 || s.herd_after_s > 0 ||
-         s.slow_share > 0;
+         options.scenario == Scenario::slow || options.scenario == Scenario::deploy ||
+         s.churn_per_s > 0 || s.herd_after_s > 0 || s.slow_share > 0;
 }
 
 std::uint32_t share_of(std::uint32_t count, double share) {
@@ -178,6 +178,10 @@ void Receiver::Impl::close_all() {
     ++(stream.state == State::connecting ? unanswered_.connecting : unanswered_.heads);
     unanswered_.longest_ns = std::max(unanswered_.longest_ns, waited_ns);
   }
+  for (const auto& [slot, since_ns] : away_) {
+    streams_[slot].is_lacking = true;
+    progress_.outage.record(now - since_ns);
+  }
   for (std::uint32_t slot = 0; slot < streams_.size(); ++slot) close_stream(slot);
   poller_->flush();
   poller_.reset();
@@ -188,8 +192,11 @@ CheckTotals Receiver::Impl::finish() const {
   totals.bytes = progress_.bytes.load();
   for (std::uint32_t slot = slow_; slot < streams_.size(); ++slot) {
     const Stream& stream = streams_[slot];
-    if (stream.is_begun && !stream.is_away) {
-      checker_.lanes().finish(slot, *setup_.published, totals);
+    if (!stream.is_begun) continue;
+    if (stream.has_left) {
+      checker_.lanes().settle(slot, setup_.published->unpublished, totals);
+    } else {
+      checker_.lanes().finish(slot, *setup_.published, stream.is_lacking, totals);
     }
   }
   return totals;

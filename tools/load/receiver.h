@@ -15,6 +15,7 @@
 #include "tools/load/payload.h"
 #include "tools/load/poller.h"
 #include "tools/load/refusal.h"
+#include "tools/load/unpublished.h"
 
 namespace tocsin::load {
 
@@ -25,6 +26,7 @@ struct PublishProgress {
   // Events of the lane whose request has been handed to the kernel, or is about to be.
   std::vector<std::atomic<std::uint64_t>> submitted;
   std::atomic<std::uint64_t> events{0};  // their sum
+  Unpublished unpublished;               // of them: nobody has to get these
 };
 
 // How many streams each topic has open now. Receivers write it; publishers read it to know how many
@@ -47,8 +49,12 @@ struct alignas(64) ReceiverProgress {
   std::atomic<std::uint64_t> left{0};
   std::atomic<std::uint32_t> cuts_done{0};
   std::atomic<std::uint64_t> reconnects{0};
+  // Streams that were open, that the server ended or refused since, and that try again.
+  std::atomic<std::uint32_t> away{0};
+  std::atomic<std::uint32_t> refused_meanwhile{0};  // of `refused`: connects of such streams
   Histogram latency;
   Histogram connect_latency;
+  Histogram outage;  // of the streams that were away: how long, until the next good head
 };
 
 struct ReceiverSetup {
@@ -85,7 +91,8 @@ class Receiver {
 
   // After stop(): the totals, with what is missing at the end of each stream counted as lost.
   // Streams that left, or that read slowly on purpose, miss nothing at their end, and one that was
-  // never accepted misses nothing at all; one that was dropped for good misses what came after.
+  // never accepted misses nothing at all; one that was dropped for good misses what came after. Of
+  // one that was away and trying when the run ended nobody knows: that is counted as away.
   [[nodiscard]] CheckTotals finish() const;
   [[nodiscard]] const Refusals& refusals() const;
   [[nodiscard]] const Unanswered& unanswered() const;

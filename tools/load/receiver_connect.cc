@@ -17,6 +17,8 @@ namespace {
 
 constexpr auto kRelaxed = std::memory_order_relaxed;
 constexpr std::uint64_t kSecondNs = 1'000'000'000;
+// A stream that was refused, or that the server ended, tries again so much later.
+constexpr std::uint64_t kReturnNs = kSecondNs;
 // Without it, one that never answers would hold its place among those in flight for good.
 constexpr std::uint64_t kHeadTimeoutS = 30;
 
@@ -171,8 +173,9 @@ void Receiver::Impl::take_head(std::uint32_t slot, std::string_view bytes, std::
 void Receiver::Impl::on_good_head(std::uint32_t slot) {
   Stream& stream = streams_[slot];
   stream.state = State::streaming;
-  stream.is_away = false;
+  stream.has_left = false;
   begin(slot);
+  end_outage(slot, net::now_ns());
   count_first_try(slot);
   progress_.connected.fetch_add(1, kRelaxed);
   audience_of(slot).fetch_add(1, kRelaxed);
@@ -198,16 +201,30 @@ void Receiver::Impl::refuse(std::uint32_t slot, const Refusal& refusal) {
   refusals_.add(refusal);
   count_first_try(slot);
   progress_.refused.fetch_add(1, kRelaxed);
+  if (comes_back_ && streams_[slot].is_begun) progress_.refused_meanwhile.fetch_add(1, kRelaxed);
   close_stream(slot);
   come_back_or_end(slot);
 }
 
 void Receiver::Impl::come_back_or_end(std::uint32_t slot) {
-  if (comes_back_) {
-    returns_.push_back({.due_ns = net::now_ns() + kSecondNs, .slot = slot});
-  } else {
+  if (!comes_back_) {
     streams_[slot].state = State::ended;
+    return;
   }
+  const std::uint64_t now = net::now_ns();
+  returns_.push_back({.due_ns = now + kReturnNs, .slot = slot});
+  if (streams_[slot].is_begun && away_.emplace(slot, now).second) {
+    progress_.away.fetch_add(1, kRelaxed);
+  }
+}
+
+void Receiver::Impl::end_outage(std::uint32_t slot, std::uint64_t now) {
+  if (away_.empty()) return;
+  const auto found = away_.find(slot);
+  if (found == away_.end()) return;
+  progress_.outage.record(now - found->second);
+  away_.erase(found);
+  progress_.away.fetch_sub(1, kRelaxed);
 }
 
 void Receiver::Impl::count_first_try(std::uint32_t slot) {

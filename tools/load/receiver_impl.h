@@ -61,11 +61,12 @@ class Receiver::Impl final : PollHandler {
     int fd = -1;
     std::uint32_t attempt = 0;  // connects so far
     State state = State::idle;
-    bool is_begun = false;   // LaneTable knows what it must get
-    bool is_framed = false;  // its StreamResponse stays, in responses_
-    bool is_slow = false;    // not the poller's: read by read_slow_streams()
-    bool was_cut = false;    // its next good head is a reconnect
-    bool is_away = false;    // left, and not back yet
+    bool is_begun = false;    // LaneTable knows what it must get
+    bool is_framed = false;   // its StreamResponse stays, in responses_
+    bool is_slow = false;     // not the poller's: read by read_slow_streams()
+    bool was_cut = false;     // its next good head is a reconnect
+    bool has_left = false;    // and is not back yet
+    bool is_lacking = false;  // away when the run ended
   };
   struct Opening {
     std::uint64_t started_ns;
@@ -97,6 +98,7 @@ class Receiver::Impl final : PollHandler {
   void refuse(std::uint32_t slot, const Refusal& refusal);
   void count_first_try(std::uint32_t slot);
   void come_back_or_end(std::uint32_t slot);
+  void end_outage(std::uint32_t slot, std::uint64_t now);
   void check_openings(std::uint64_t now);
 
   // receiver_streams.cc
@@ -136,6 +138,8 @@ class Receiver::Impl final : PollHandler {
   std::vector<Stream> streams_;
   std::unordered_map<std::uint32_t, Opening> openings_;  // connecting or reading_head
   std::unordered_map<std::uint32_t, std::unique_ptr<StreamResponse>> responses_;  // is_framed
+  // Streams that were open, that the server ended or refused, and that try again: since when.
+  std::unordered_map<std::uint32_t, std::uint64_t> away_;
   std::unique_ptr<Poller> poller_;
   std::string io_name_;
   sockaddr_storage server_{};

@@ -139,13 +139,14 @@ void Receiver::Impl::churn(std::uint64_t now) {
 void Receiver::Impl::leave(std::uint32_t slot) {
   close_stream(slot);
   Stream& stream = streams_[slot];
-  stream.is_away = true;
+  stream.has_left = true;
   progress_.left.fetch_add(1, kRelaxed);
   free_slots_.push_back(slot);
   const bool resumes =
       std::uniform_real_distribution<double>()(random_) < options_.subscribe.churn_resume;
   if (resumes && !checker_.last_event_id(slot).empty()) return;
   checker_.set_last_event_id(slot, {});
+  checker_.settle(slot, setup_.published->unpublished);
   checker_.lanes().expect_nothing(slot);
   stream.is_begun = false;
 }

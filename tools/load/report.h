@@ -15,7 +15,9 @@
 //             zipf_exponent, mean_bytes, largest_bytes, topic_prefix, seed (a string: 64 bits)};
 //             warmup, settle_s, idle_s, drain_s, server_pids, server_unit, kernel_memory,
 //             expectations
-//   streams:  connected, refused, dropped, left, held (open when all had arrived), server_count
+//   streams:  connected, refused, refused_meanwhile (of them: of streams that were open before),
+//             dropped, away (of those: not back at the end), outage (a latency: from the drop to
+//             the next head, or to the end), left, held (open when all had arrived), server_count
 //             (what the server counted then, beyond what it had before), first_refusal, refusals
 //             {kind: number}, unanswered {connecting, heads (waited for when the run ended),
 //             longest_s}, threads, io
@@ -24,14 +26,19 @@
 //             server_involuntary_switches, own_cpu_ns, own_cpu_share, own_waited_ns}, and in
 //             connect: count, connects_per_s, server_cpu_ns_per_connect, latency; in reconnect:
 //             count, reconnects_per_s, events (published meanwhile)
-//   publishing: events, requests, refused, timeouts, error, gave_up (events arrived no more),
-//             drain_s (waited after the last one), duration_s, events_per_s, lateness, answered
+//   publishing: events, requests, refused, events_refused, uncertain (events whose request was cut
+//             before its answer), failed_connects (of connections that were open before),
+//             longest_away_s (of a connection), timeouts, error, ended_early, gave_up (events
+//             arrived no more), drain_s (waited after the last one), duration_s, events_per_s,
+//             lateness, answered
 //   deliveries: delivered, bytes, deliveries_per_s, bytes_per_s, server_cpu_ns_per_delivery, lost,
-//             told, duplicated, reordered, corrupted, foreign, typed, comments, sample, latency
+//             told, away, duplicated, reordered, corrupted, foreign, typed, comments, sample,
+//             latency
 //   memory:   before, after {rss_bytes, pss_bytes, slab_bytes, socket_bytes};
 //             rss_bytes_per_subscriber, pss_..., kernel_..., socket_...; cache_bytes_per_subscriber
 //             {slab cache's name: bytes}, those that grew or shrank by 16 bytes of each or more
-//   timeline: [{at_s, connected, published, delivered, lost (totals so far), p50_ms, p99_ms, max_ms
+//   timeline: [{at_s, connected, published, delivered, lost (totals so far; what was
+//             not published is still in lost), p50_ms, p99_ms, max_ms
 //             (of the interval before), server_cpu_ns, own_cpu_ns (totals), server_rss_bytes,
 //             socket_bytes}]
 //   bottlenecks, failures: sentences

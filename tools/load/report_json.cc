@@ -164,7 +164,10 @@ std::string streams_json(const LoadResult& result) {
   JsonObject json;
   json.add("connected", result.connected);
   json.add("refused", result.refused);
+  json.add("refused_meanwhile", result.refused_meanwhile);
   json.add("dropped", result.dropped);
+  json.add("away", result.away);
+  json.raw("outage", latency_json(result.outage));
   json.add("left", result.left);
   json.add("held", result.held);
   json.add("server_count",
@@ -221,8 +224,13 @@ std::string publishing_json(const LoadResult& result) {
   json.add("events", published.events);
   json.add("requests", published.requests);
   json.add("refused", published.refused);
+  json.add("events_refused", published.events_refused);
+  json.add("uncertain", published.uncertain);
+  json.add("failed_connects", published.failed_connects);
+  json.add("longest_away_s", to_double(published.longest_away_ns) * 1e-9);
   json.add("timeouts", published.timeouts);
   json.raw("error", json_shown(published.error));
+  json.add("ended_early", published.ended_early);
   json.add("gave_up", published.gave_up);
   json.add("drain_s", to_double(result.drain_ns) * 1e-9);
   json.add("duration_s", to_double(published.duration_ns) * 1e-9);
@@ -244,6 +252,7 @@ std::string deliveries_json(const LoadResult& result) {
   json.add("server_cpu_ns_per_delivery", result.cpu_ns_per_delivery());
   json.add("lost", totals.lost);
   json.add("told", totals.told);
+  json.add("away", totals.away);
   json.add("duplicated", totals.duplicated);
   json.add("reordered", totals.reordered);
   json.add("corrupted", totals.corrupted);

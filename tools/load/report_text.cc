@@ -120,11 +120,25 @@ void add_setup(Table& table, const LoadOptions& options, const LoadResult& resul
   table.line("");
 }
 
+// Of streams that the server ended or refused, in scenarios in which they try again.
+void add_returns(Table& table, const LoadResult& result) {
+  const Histogram& outage = result.outage;
+  if (outage.count() == 0) return;
+  table.row("Returned", {counted(outage.count() - result.away, "times"),
+                         counted(result.refused_meanwhile, "refused meanwhile"),
+                         if_any(result.away, "not back at the end")});
+  table.row("Without stream",
+            {fmt::format("p50 {}", readable_time(to_double(outage.value_at(0.5)))),
+             fmt::format("p99 {}", readable_time(to_double(outage.value_at(0.99)))),
+             fmt::format("max {}", readable_time(to_double(outage.max_ns())))});
+}
+
 void add_connects(Table& table, const LoadOptions& options, const LoadResult& result) {
   table.row("Connected", {fmt::format("{} of {}", readable_count(result.connected),
                                       readable_count(options.subscribe.count)),
-                          counted(result.refused, "refused"), counted(result.dropped, "dropped"),
-                          if_any(result.left, "left")});
+                          counted(result.refused - result.refused_meanwhile, "refused"),
+                          counted(result.dropped, "dropped"), if_any(result.left, "left")});
+  add_returns(table, result);
   if (result.refused > 0) table.sentence("Refused", readable_kinds(result.refusals));
   if (!result.refusals.first.empty()) table.sentence("First refusal", result.refusals.first);
   if (result.unanswered.count() > 0) {
@@ -156,10 +170,16 @@ void add_publishing(Table& table, const LoadResult& result) {
   const PublishResult& published = result.published;
   if (published.events > 0 || published.requests > 0) {
     const auto rate = result.events_per_s();
-    table.row("Events",
-              {counted(published.events, "published"), rate ? readable_rate(*rate) : std::string(),
-               plural(published.requests, "request", "requests"),
-               counted(published.refused, "refused"), if_any(published.timeouts, "timed out")});
+    table.row(
+        "Events",
+        {counted(published.accepted(), "published"), rate ? readable_rate(*rate) : std::string(),
+         plural(published.requests, "request", "requests"), counted(published.refused, "refused"),
+         if_any(published.uncertain, "uncertain"), if_any(published.timeouts, "timed out")});
+  }
+  if (published.longest_away_ns > 0) {
+    table.row("Publishing", {fmt::format("no answers for up to {}",
+                                         readable_time(to_double(published.longest_away_ns))),
+                             if_any(published.failed_connects, "connects refused")});
   }
   if (!published.error.empty()) table.sentence("", published.error);
   const auto line = [&table](std::string_view label, const Histogram& times) {
@@ -184,8 +204,9 @@ void add_deliveries(Table& table, const LoadResult& result) {
   if (result.latency.count() > 0) table.row("Latency", percentiles(result.latency));
   table.row("Checked",
             {counted(totals.lost, "lost"), if_any(totals.told, "told as gaps"),
-             counted(totals.duplicated, "duplicated"), counted(totals.reordered, "reordered"),
-             counted(totals.corrupted, "corrupted"), if_any(totals.foreign, "of other runs")});
+             if_any(totals.away, "while away"), counted(totals.duplicated, "duplicated"),
+             counted(totals.reordered, "reordered"), counted(totals.corrupted, "corrupted"),
+             if_any(totals.foreign, "of other runs")});
   if (!totals.sample.empty()) {
     constexpr std::size_t kSample = 300;
     table.row("First odd one", {printable(std::string_view(totals.sample).substr(0, kSample))});

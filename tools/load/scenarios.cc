@@ -6,7 +6,7 @@
 namespace tocsin::load {
 namespace {
 
-constexpr std::array<ScenarioInfo, 9> kScenarios{{
+constexpr std::array<ScenarioInfo, 10> kScenarios{{
     {Scenario::idle, "idle", "streams that hear nothing but heartbeats: memory and CPU of each"},
     {Scenario::trickle, "trickle", "one event a second to everybody: the usual life of a hub"},
     {Scenario::broadcast, "broadcast", "one event at a time, the next when everybody has it"},
@@ -16,6 +16,8 @@ constexpr std::array<ScenarioInfo, 9> kScenarios{{
     {Scenario::herd, "herd", "everybody is cut off at once and comes back where it left off"},
     {Scenario::slow, "slow", "some subscribers read nothing, and must not harm the others"},
     {Scenario::replay, "replay", "everybody connects and asks for all that was published before"},
+    {Scenario::deploy, "deploy",
+     "you restart the server meanwhile: what was lost, and who was told"},
 }};
 
 }  // namespace
@@ -94,6 +96,11 @@ LoadOptions scenario_defaults(Scenario scenario) {
     case Scenario::replay:
       s.count = 200;
       p.history = 1000;
+      break;
+    case Scenario::deploy:
+      s.count = 1000;
+      at_rate(10, 60);
+      o.drain_s = 5;
       break;
   }
   return o;

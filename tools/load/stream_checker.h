@@ -52,6 +52,10 @@ class StreamChecker {
     return IdTable::text(states_[stream].last_id);
   }
   void set_last_event_id(std::uint32_t stream, std::string_view id);
+  // The stream leaves for good: of what it lacks, that is forgotten which was not published.
+  void settle(std::uint32_t stream, const Unpublished& unpublished) {
+    lanes_.settle(stream, unpublished, totals_);
+  }
   // What each stream must get.
   [[nodiscard]] LaneTable& lanes() { return lanes_; }
   [[nodiscard]] const LaneTable& lanes() const { return lanes_; }

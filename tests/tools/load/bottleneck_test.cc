@@ -97,6 +97,9 @@ TEST(Bottleneck, LatePublishers) {
   SomeRun run;
   run.result.published.lateness.record(3 * kMs, 100);  // p99 is 20 ms: 2 ms are allowed
   EXPECT_THAT(run.found(), ElementsAre(AllOf(HasSubstr("late"), HasSubstr("within 3 ms"))));
+  run.result.published.longest_away_ns = 1;  // there was no server to write to
+  EXPECT_THAT(run.found(), IsEmpty());
+  run.result.published.longest_away_ns = 0;
   run.options.publish.mode = PublishMode::full;
   EXPECT_THAT(run.found(), IsEmpty());
   run.options.publish.mode = PublishMode::rate;

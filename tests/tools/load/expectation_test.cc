@@ -38,10 +38,26 @@ TEST(Expectation, ReadsSeveral) {
 }
 
 TEST(Expectation, ReadsEveryName) {
-  for (const char* text :
-       {"p50<1ns", "mean<1us", "duplicated=0", "reordered=0", "corrupted=0", "refused=0",
-        "dropped=0", "connected=5", "server-streams=5", "delivered>5", "events/s>5", "connects/s>5",
-        "cpu/delivery<2us", "rss/subscriber<200", "rss/subscriber<1KB", "kernel/subscriber<1MB"}) {
+  for (const char* text : {"p50<1ns",
+                           "mean<1us",
+                           "duplicated=0",
+                           "reordered=0",
+                           "corrupted=0",
+                           "refused=0",
+                           "dropped=0",
+                           "connected=5",
+                           "server-streams=5",
+                           "told=0",
+                           "away=0",
+                           "uncertain<3",
+                           "outage<5s",
+                           "delivered>5",
+                           "events/s>5",
+                           "connects/s>5",
+                           "cpu/delivery<2us",
+                           "rss/subscriber<200",
+                           "rss/subscriber<1KB",
+                           "kernel/subscriber<1MB"}) {
     EXPECT_TRUE(parse_expectations(text)) << text;
   }
 }

@@ -110,6 +110,34 @@ TEST(Failures, TheServerMustCountWhatIsHeld) {
   EXPECT_THAT(run.failures(), IsEmpty());
 }
 
+TEST(Failures, OverADeployOnlyWhatNobodyWasToldOf) {
+  SomeRun run;
+  run.result.dropped = 10;
+  run.result.refused = 30;
+  run.result.refused_meanwhile = 30;
+  run.result.totals.told = 7;
+  run.result.published.events = 20;
+  run.result.published.refused = 2;
+  run.result.published.uncertain = 1;
+  run.result.published.error = "the connection broke before the answer";
+  EXPECT_THAT(run.failures(), ::testing::SizeIs(6));
+  run.options.scenario = Scenario::deploy;
+  EXPECT_THAT(run.failures(), IsEmpty());
+  run.expect("told=0");
+  EXPECT_THAT(run.failures(), ElementsAre("told is 7, not = 0"));
+  run.options.expectations.clear();
+  run.result.totals.lost = 1;
+  run.result.totals.away = 5;
+  run.result.away = 2;
+  run.result.refused = 31;
+  run.result.refusals.add({"status 503", "HTTP/1.1 503 Busy"});
+  run.result.published.ended_early = true;
+  EXPECT_THAT(run.failures(),
+              ElementsAre("1 refused (1 x status 503): HTTP/1.1 503 Busy",
+                          "2 streams that the server ended were not back at the end", "1 lost",
+                          "5 away", "publishing: the connection broke before the answer"));
+}
+
 TEST(Failures, OfPublishing) {
   SomeRun run;
   run.result.published.events = 5;

@@ -43,12 +43,40 @@ TEST(LaneTable, NothingIsLackingAfterwards) {
   table.place(0, {0});
   table.published.submitted[0] = 3;
   CheckTotals totals;
-  table.lanes.finish(0, table.published, totals);
+  table.lanes.finish(0, table.published, false, totals);
   EXPECT_EQ(totals.lost, 2U);
   table.lanes.expect_nothing(0);
   totals = {};
-  table.lanes.finish(0, table.published, totals);
+  table.lanes.finish(0, table.published, false, totals);
   EXPECT_EQ(totals.lost, 0U);
+}
+
+TEST(LaneTable, NobodyLacksWhatWasNotPublished) {
+  Table table;
+  table.place(0, {0, 4, 6});  // lacks 1, 2, 3 and 5
+  table.lanes.tell(0);
+  table.place(0, {9});  // 7 and 8 are told
+  table.published.submitted[0] = 13;
+  for (const std::uint64_t number : {2, 3, 4, 8, 10}) table.published.unpublished.add(0, number);
+  CheckTotals totals = table.totals;
+  EXPECT_EQ(totals.lost, 4U);
+  EXPECT_EQ(totals.told, 2U);
+  table.lanes.finish(0, table.published, false, totals);
+  EXPECT_EQ(totals.lost, 4U - 2U + 2U);  // 1 and 5, and of the last three 11 and 12
+  EXPECT_EQ(totals.told, 1U);            // 7
+  EXPECT_EQ(totals.delivered, 0U);       // that 4 came though it was not published is no fault
+  EXPECT_EQ(totals.duplicated, 0U);
+}
+
+TEST(LaneTable, WhatAStreamMissesThatNeverGotBackIsNotLost) {
+  Table table;
+  table.place(0, {0, 2});
+  table.published.submitted[0] = 9;
+  table.published.unpublished.add(0, 5);
+  CheckTotals totals = table.totals;
+  table.lanes.finish(0, table.published, true, totals);
+  EXPECT_EQ(totals.lost, 1U);
+  EXPECT_EQ(totals.away, 5U);
 }
 
 }  // namespace

@@ -106,6 +106,56 @@ TEST_P(ReceiverTest, ADroppedStreamStaysEndedAndMissesTheRest) {
   EXPECT_EQ(server.connections(), 1);
 }
 
+// A server that is restarted: dropped, refused at the first return, then told of a gap.
+TEST_P(ReceiverTest, OverADeployAStreamIsRefusedTriesAgainAndIsTold) {
+  ScriptedServer server(
+      {[&](ScriptedServer::Connection& c) {
+         (void)c.read_request();
+         c.send(std::string(kStream) + "\r\n" + run.frame());
+       },
+       [&](ScriptedServer::Connection& c) {
+         (void)c.read_request();
+         c.send("HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n");
+       },
+       [&](ScriptedServer::Connection& c) {
+         EXPECT_THAT(c.read_request(), testing::HasSubstr("\r\nLast-Event-ID: 1\r\n"));
+         (void)run.next();
+         (void)run.next();
+         c.send(std::string(kStream) + "\r\nid: x\nevent: gap\ndata: {}\n\n" + run.frame());
+         c.wait_for_close();
+       }});
+  run.options.scenario = Scenario::deploy;
+  run.start(server.url(), 1);
+  ASSERT_TRUE(run.wait_delivered(2));
+  const CheckTotals totals = run.finish();
+  EXPECT_EQ(totals.lost, 0U);
+  EXPECT_EQ(totals.told, 2U);
+  EXPECT_EQ(totals.away, 0U);
+  EXPECT_EQ(run.progress().dropped, 1U);
+  EXPECT_EQ(run.progress().refused_meanwhile, 1U);
+  EXPECT_EQ(run.progress().refused, 1U);
+  EXPECT_EQ(run.progress().away, 0U);
+  EXPECT_EQ(run.progress().outage.count(), 1U);
+  EXPECT_GE(run.progress().outage.max_ns(), 1'900'000'000U);  // it tried twice, a second apart
+}
+
+TEST_P(ReceiverTest, OverADeployAStreamThatIsNotBackAtTheEndHasLostNothingYet) {
+  ScriptedServer server({[&](ScriptedServer::Connection& c) {
+    (void)c.read_request();
+    c.send(std::string(kStream) + "\r\n" + run.frame());
+  }});
+  run.options.scenario = Scenario::deploy;
+  run.start(server.url(), 1);
+  ASSERT_TRUE(eventually([&] { return run.progress().refused_meanwhile > 0; }));
+  (void)run.next();
+  (void)run.next();
+  const CheckTotals totals = run.finish();
+  EXPECT_EQ(totals.lost, 0U);
+  EXPECT_EQ(totals.away, 2U);
+  EXPECT_EQ(run.progress().away, 1U);
+  EXPECT_EQ(run.progress().outage.count(), 1U);
+}
+
 TEST_P(ReceiverTest, AReportOfAnOldConnectionIsNotTakenForTheNewOnes) {
   const auto script = [&](ScriptedServer::Connection& c) {
     (void)c.read_request();

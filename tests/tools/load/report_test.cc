@@ -223,6 +223,45 @@ TEST(ReportJson, StreamsThatWereStillWaitedFor) {
   EXPECT_DOUBLE_EQ(json.number("/streams/unanswered/longest_s"), 10);
 }
 
+TEST(ReportJson, WhatADeployTook) {
+  SomeRun run;
+  run.result.dropped = 20;
+  run.result.refused = 47;
+  run.result.refused_meanwhile = 45;
+  run.result.away = 1;
+  run.result.outage.record(1200 * kMs, 18);
+  run.result.outage.record(2 * kSecond, 2);
+  run.result.totals.told = 60;
+  run.result.totals.away = 5;
+  run.result.published.events_refused = 4;
+  run.result.published.uncertain = 3;
+  run.result.published.failed_connects = 7;
+  run.result.published.longest_away_ns = kSecond / 2;
+  EXPECT_THAT(run.text(),
+              AllOf(HasSubstr("2 refused  20 dropped\n"),
+                    HasSubstr("Returned       19 times  45 refused meanwhile  1 not back at the"),
+                    HasSubstr("Without stream p50 1.21 s  p99 2 s  max 2 s"),
+                    HasSubstr("93 published  "), HasSubstr("3 uncertain"),
+                    HasSubstr("Publishing     no answers for up to 500 ms  7 connects refused"),
+                    HasSubstr("60 told as gaps  5 while away")));
+  const Parsed json(to_json(run.options, run.result));
+  EXPECT_EQ(json.count("/streams/refused_meanwhile"), 45U);
+  EXPECT_EQ(json.count("/streams/away"), 1U);
+  EXPECT_EQ(json.count("/streams/outage/count"), 20U);
+  EXPECT_EQ(json.count("/streams/outage/max_ns"), 2 * kSecond);
+  EXPECT_EQ(json.count("/deliveries/told"), 60U);
+  EXPECT_EQ(json.count("/deliveries/away"), 5U);
+  EXPECT_EQ(json.count("/publishing/events_refused"), 4U);
+  EXPECT_EQ(json.count("/publishing/uncertain"), 3U);
+  EXPECT_EQ(json.count("/publishing/failed_connects"), 7U);
+  EXPECT_DOUBLE_EQ(json.number("/publishing/longest_away_s"), 0.5);
+  const std::string page = to_html(run.options, run.result);
+  for (const char* shown :
+       {"Longest without a stream", "refused meanwhile", "uncertain: cut before the answer"}) {
+    EXPECT_THAT(page, HasSubstr(shown));
+  }
+}
+
 TEST(ReportJson, WhatTheServerCounts) {
   SomeRun run;
   EXPECT_TRUE(Parsed(to_json(run.options, run.result)).is_null("/streams/server_count"));

@@ -77,7 +77,7 @@ struct Stream {
   CheckTotals finish(const std::vector<std::uint64_t>& submitted, std::uint32_t stream = 0) {
     for (std::size_t i = 0; i < submitted.size(); ++i) published.submitted[i] = submitted[i];
     CheckTotals totals = checker.totals();
-    checker.lanes().finish(stream, published, totals);
+    checker.lanes().finish(stream, published, false, totals);
     return totals;
   }
   [[nodiscard]] const CheckTotals& totals() const { return checker.totals(); }
