@@ -30,7 +30,8 @@ bool Chunk::accepts(std::size_t size, Sequence sequence, TimeMs time) const {
          time - origin_.time <= kMaxOffset;
 }
 
-void Chunk::append(std::string_view body, std::string_view tail, Sequence sequence, TimeMs time) {
+void Chunk::append(std::string_view body, std::string_view tail, Sequence sequence, TimeMs time,
+                   ReceiptUs received) {
   const std::size_t frame_size = body.size() + tail.size();
   TOCSIN_ASSERT(accepts(frame_size, sequence, time));
   TOCSIN_ASSERT(frames_ == 0 || sequence > last_sequence());
@@ -39,7 +40,7 @@ void Chunk::append(std::string_view body, std::string_view tail, Sequence sequen
   std::memcpy(bytes_.get() + begin + body.size(), tail.data(), tail.size());
   const Slot slot{static_cast<std::uint32_t>(begin + frame_size),
                   static_cast<std::uint32_t>(sequence - origin_.sequence),
-                  static_cast<std::uint32_t>(time - origin_.time)};
+                  static_cast<std::uint32_t>(time - origin_.time), received};
   std::memcpy(bytes_.get() + capacity_ - (frames_ + 1) * sizeof(Slot), &slot, sizeof(Slot));
   ++frames_;
 }

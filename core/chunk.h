@@ -1,6 +1,6 @@
 // A run of one topic's frames as contiguous wire bytes: the memory that every send points into.
 //
-// A chunk is a slotted page. Wire bytes grow from the front, one 12-byte slot per frame grows from
+// A chunk is a slotted page. Wire bytes grow from the front, one 16-byte slot per frame grows from
 // the back, and it is full when they meet:
 //
 //     | frame 0 | frame 1 | frame 2 | ......free...... | slot 2 | slot 1 | slot 0 |
@@ -45,7 +45,8 @@ class Chunk {
   [[nodiscard]] bool accepts(std::size_t size, Sequence sequence, TimeMs time) const;
 
   // Copies the frame `body` + `tail` in. REQUIRES: accepts(), and a sequence above the last one.
-  void append(std::string_view body, std::string_view tail, Sequence sequence, TimeMs time);
+  void append(std::string_view body, std::string_view tail, Sequence sequence, TimeMs time,
+              ReceiptUs received = 0);
 
   [[nodiscard]] const char* data() const { return bytes_.get(); }
   [[nodiscard]] std::size_t capacity() const { return capacity_; }
@@ -59,6 +60,7 @@ class Chunk {
     return origin_.sequence + slot(i).sequence;
   }
   [[nodiscard]] TimeMs time_of(std::uint32_t i) const { return origin_.time + slot(i).time_ms; }
+  [[nodiscard]] ReceiptUs received_of(std::uint32_t i) const { return slot(i).received; }
 
   // The chunk's place in its topic: byte and frame numbers count from the topic's beginning.
   [[nodiscard]] std::uint64_t begin_position() const { return origin_.position; }
@@ -79,8 +81,9 @@ class Chunk {
     std::uint32_t end;       // one past the frame's last byte
     std::uint32_t sequence;  // above origin_.sequence
     std::uint32_t time_ms;   // above origin_.time
+    ReceiptUs received;
   };
-  static_assert(sizeof(Slot) == 12);
+  static_assert(sizeof(Slot) == 16);
 
   [[nodiscard]] const Slot& slot(std::uint32_t i) const {
     return reinterpret_cast<const Slot*>(bytes_.get() + capacity_)[-1 - static_cast<int>(i)];
@@ -111,6 +114,7 @@ struct Piece {
   Sequence above = 0;
 
   [[nodiscard]] Sequence first_sequence() const { return chunk->sequence_of(first); }
+  [[nodiscard]] ReceiptUs first_received() const { return chunk->received_of(first); }
   [[nodiscard]] std::uint32_t begin() const { return chunk->begin_of(first); }
   [[nodiscard]] std::uint32_t end() const { return chunk->end_of(last - 1); }
   [[nodiscard]] std::string_view bytes() const {

@@ -192,7 +192,7 @@ void Hub::append(Topic& topic, const NewEvent& event, Sequence swept, TimeMs now
   end = std::ranges::fill_n(end, 2, '\n');
   const std::string_view tail{frame_end.data(), static_cast<std::size_t>(end - frame_end.data())};
   const bool indexed = !event.id.empty() && !topic.is_direct();
-  topic.log.append(event.body, tail, indexed, sequence, now, chunks_);
+  topic.log.append(event.body, tail, indexed, sequence, now, chunks_, event.received);
   topic.last_used = now;
   appended_bytes_ += event.body.size() + tail.size();
   ++events_encoded_;

@@ -45,6 +45,7 @@ struct NewEvent {
   std::string_view topic;
   std::string_view id;    // the publisher's own; empty: the hub's
   std::string_view body;  // proto::encode_frame_body
+  ReceiptUs received = 0;
 };
 
 struct Published {

@@ -15,6 +15,10 @@ namespace tocsin::core {
 // Milliseconds of a monotonic clock that starts with the process; core never reads a clock.
 using TimeMs = std::uint64_t;
 
+// When a publish request had been read: microseconds of the same clock, their low 32 bits. The
+// difference of two is right modulo 71 minutes, which is longer than a live event is on its way.
+using ReceiptUs = std::uint32_t;
+
 // What a topic keeps for subscribers that come (back) later. An event is kept while ALL hold.
 struct HistoryLimits {
   std::size_t count = 1000;

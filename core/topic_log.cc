@@ -27,13 +27,13 @@ bool older(TimeMs time, TimeMs age_ms, TimeMs now) {
 }  // namespace
 
 void TopicLog::append(std::string_view body, std::string_view tail, bool indexed, Sequence sequence,
-                      TimeMs now, ChunkList& all) {
+                      TimeMs now, ChunkList& all, ReceiptUs received) {
   TOCSIN_ASSERT(sequence > last_sequence_);
   const std::size_t size = body.size() + tail.size();
   Chunk& chunk = !empty() && chunks_.back()->accepts(size, sequence, now)
                      ? *chunks_.back()
                      : add_chunk(size, sequence, now, all);
-  chunk.append(body, tail, sequence, now);
+  chunk.append(body, tail, sequence, now, received);
   last_sequence_ = sequence;
   ++frames_;
   bytes_ += size;

@@ -44,7 +44,7 @@ class TopicLog {
   // `indexed`: the id is the publisher's own and resumes through the index. Registers a new chunk
   // with `all`.
   void append(std::string_view body, std::string_view tail, bool indexed, Sequence sequence,
-              TimeMs now, ChunkList& all);
+              TimeMs now, ChunkList& all, ReceiptUs received = 0);
 
   // The frames above `after` that are adjacent in memory, at most `max_bytes` of them but at least
   // one frame. The end of a chunk ends a piece.

@@ -65,6 +65,7 @@ struct Exchange {
   proto::RequestParser parser;
   std::uint64_t& shard_bodies;
   std::uint64_t counted = 0;  // this request's part of it
+  std::uint64_t received_us = 0;  // when the request in the parser was whole
   std::string unread;  // received behind a request that waits, or that is answered but not yet read
   bool complete = false;       // the request in the parser is whole and waits (see SharedHub: busy)
   bool waited = false;         // it was counted as waiting

@@ -49,13 +49,16 @@ PublishFailure failure_of(core::PublishError why, const proto::EventView& event,
 }  // namespace
 
 std::expected<core::Published, PublishFailure> EventPublisher::publish(
-    SharedHub& hub, std::span<const proto::EventView> events, core::TimeMs now) {
+    SharedHub& hub, std::span<const proto::EventView> events, std::uint64_t received_us) {
   TOCSIN_ASSERT(!events.empty());
   if (hub.has_base64()) events = in_base64(hub, events);
-  if (!encode(events)) return std::unexpected(too_large());
+  if (!encode(events, static_cast<core::ReceiptUs>(received_us))) {
+    return std::unexpected(too_large());
+  }
   std::size_t failed = 0;
-  const auto published =
-      hub.with([&](core::Hub& shared) { return shared.publish(new_events_, now, &failed); });
+  const auto published = hub.with([&](core::Hub& shared) {
+    return shared.publish(new_events_, received_us / 1000, &failed);
+  });
   // A rare large batch does not stay.
   if (encoded_.capacity() > limits::kMaxRequestBody) std::string{}.swap(encoded_);
   if (!published) {
@@ -67,7 +70,8 @@ std::expected<core::Published, PublishFailure> EventPublisher::publish(
 }
 
 // False: more than one batch may be.
-bool EventPublisher::encode(std::span<const proto::EventView> events) {
+bool EventPublisher::encode(std::span<const proto::EventView> events,
+                            core::ReceiptUs received) {
   encoded_.clear();
   new_events_.clear();
   std::size_t most = 0;
@@ -78,8 +82,10 @@ bool EventPublisher::encode(std::span<const proto::EventView> events) {
   for (const proto::EventView& event : events) {
     const std::size_t begin = encoded_.size();
     proto::encode_frame_body(event, encoded_);
-    new_events_.push_back(
-        {.topic = event.topic, .id = event.id, .body = std::string_view{encoded_}.substr(begin)});
+    new_events_.push_back({.topic = event.topic,
+                           .id = event.id,
+                           .body = std::string_view{encoded_}.substr(begin),
+                           .received = received});
   }
   TOCSIN_ASSERT(encoded_.size() <= most);
   return encoded_.size() <= limits::kMaxEncodedBatch;

@@ -30,10 +30,11 @@ template <std::size_t kBuckets>
 class Histogram {
  public:
   static constexpr std::size_t size() { return kBuckets; }
-  void record(std::uint64_t value) {
+  // `value`, `times` times.
+  void record(std::uint64_t value, std::uint64_t times = 1) {
     const auto index = value <= 1 ? 0U : static_cast<unsigned>(std::bit_width(value - 1));
-    buckets_[index < kBuckets ? index : kBuckets - 1].add();
-    sum_.add(value);
+    buckets_[index < kBuckets ? index : kBuckets - 1].add(times);
+    sum_.add(value * times);
   }
   [[nodiscard]] std::uint64_t bucket(std::size_t i) const { return buckets_[i].get(); }
   [[nodiscard]] std::uint64_t sum() const { return sum_.get(); }
@@ -94,6 +95,7 @@ struct alignas(64) ShardMetrics {
   Counter loops;          // turns of the loop: the watchdog's pulse
   std::array<Counter, kRejections> rejections;
   Histogram<12> events_per_send;  // 1 .. 2048 and more
+  Histogram<28> delivery_latency_us;  // see Outbox
   Histogram<24> turn_us;          // busy time of a turn, waiting left out
 };
 

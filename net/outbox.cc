@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 namespace tocsin::net {
 namespace {
@@ -21,8 +22,14 @@ iovec vector_of(std::string_view bytes) {
 }  // namespace
 
 Outbox::Outbox(ConnectionTable& table, LocalTopics& topics, SharedHub& hub, Io& io,
-               ShardMetrics& metrics, Owner& owner)
-    : table_(table), topics_(topics), hub_(hub), io_(io), metrics_(metrics), owner_(owner) {
+               const Clock& clock, ShardMetrics& metrics, Owner& owner)
+    : table_(table),
+      topics_(topics),
+      hub_(hub),
+      io_(io),
+      clock_(clock),
+      metrics_(metrics),
+      owner_(owner) {
   vectors_.reserve(limits::kSendBatch * limits::kMaxPieces);
 }
 
@@ -82,8 +89,10 @@ std::size_t Outbox::read_log(std::span<const core::TopicCursor> topics, core::Se
   if (topics.size() == 1) {
     read.topic = topics.front().topic;
     read.above = pieces_.front().above;
-    read.first = pieces_.front().first_sequence();
   }
+  read.first = pieces_.front().first_sequence();
+  read.received = pieces_.front().first_received();
+  read.live_sends = 0;
   read.last = pieces_.back().last_sequence();
   read.more = status == core::ReadStatus::more;
   for (const core::Piece& piece : pieces_) {
@@ -141,6 +150,7 @@ void Outbox::flush() {
     const Delivery outcome = settle(connection, items_[i], requests_[i]);
     owner_.on_delivery(items_[i].slot, outcome);
   }
+  record_latency();
   batch_ = 0;
   vectors_.clear();
   if (used_ > kMaxReads) forget_reads();
@@ -185,8 +195,9 @@ void Outbox::take_all(Connection& connection, const Item& item) {
     owed.erase(owed.begin(), owed.begin() + sent);
   }
   if (item.read == kNoRead) return;
-  const Read& read = reads_[item.read];
+  Read& read = reads_[item.read];
   TOCSIN_DEBUG_ASSERT(read.last > connection.cursor);
+  count_live(connection, read);
   connection.cursor = read.last;
   metrics_.deliveries.add(read.events);
   metrics_.events_per_send.record(read.events);
@@ -197,9 +208,26 @@ void Outbox::take_part(Connection& connection, const Item& item, std::size_t byt
   connection.beat = false;
   bytes = take_owed(connection, bytes);
   if (item.read == kNoRead || bytes == 0) return;
+  count_live(connection, reads_[item.read]);
   const std::uint32_t events = take_pieces(connection, reads_[item.read], bytes);
   metrics_.deliveries.add(events);
   metrics_.events_per_send.record(events);
+}
+
+void Outbox::count_live(const Connection& connection, Read& read) {
+  if (read.first > connection.opened_at) ++read.live_sends;
+}
+
+// Of the batch that has just gone out: one look at the clock for all of it.
+void Outbox::record_latency() {
+  core::ReceiptUs now = 0;
+  for (std::size_t i = 0; i < batch_; ++i) {
+    if (items_[i].read == kNoRead) continue;
+    Read& read = reads_[items_[i].read];
+    if (read.live_sends == 0) continue;
+    if (now == 0) now = static_cast<core::ReceiptUs>(clock_.now_us());
+    metrics_.delivery_latency_us.record(now - read.received, std::exchange(read.live_sends, 0));
+  }
 }
 
 // Takes from what is owed; returns how many of the bytes are left for the log.

@@ -7,6 +7,10 @@
 //
 // A cursor moves only by what the kernel took, on the batch's results; nothing is assumed (I6).
 //
+// Latency is counted here, from the receipt of a publish request to the moment at which the kernel
+// has the event for a subscriber: once for each send, of the oldest event in it, so that coalescing
+// never makes it look better. What was published before the stream opened (a replay) is left out.
+//
 // Threads: the shard's.
 #pragma once
 
@@ -17,6 +21,7 @@
 #include <span>
 #include <vector>
 
+#include "net/clock.h"
 #include "net/connection_table.h"
 #include "net/io.h"
 #include "net/local_topics.h"
@@ -46,8 +51,8 @@ class Outbox {
   };
 
   // All outlive the outbox.
-  Outbox(ConnectionTable& table, LocalTopics& topics, SharedHub& hub, Io& io, ShardMetrics& metrics,
-         Owner& owner);
+  Outbox(ConnectionTable& table, LocalTopics& topics, SharedHub& hub, Io& io, const Clock& clock,
+         ShardMetrics& metrics, Owner& owner);
 
   // Puts a slot's next send into the batch; a full batch is flushed. REQUIRES: neither blocked nor
   // in the batch.
@@ -67,6 +72,8 @@ class Outbox {
     const core::Topic* topic = nullptr;  // null: of several topics, not shared
     core::Sequence above = 0;            // cursors [above, first) read this
     core::Sequence first = 0;
+    core::ReceiptUs received = 0;  // of the first
+    std::uint32_t live_sends = 0;  // of the running batch: those that are no replay
     core::Sequence last = 0;
     std::size_t bytes = 0;
     std::uint32_t events = 0;
@@ -91,11 +98,14 @@ class Outbox {
   void take_part(Connection& connection, const Item& item, std::size_t bytes);
   static std::size_t take_owed(Connection& connection, std::size_t bytes);
   std::uint32_t take_pieces(Connection& connection, const Read& read, std::size_t bytes);
+  static void count_live(const Connection& connection, Read& read);
+  void record_latency();
 
   ConnectionTable& table_;
   LocalTopics& topics_;
   SharedHub& hub_;
   Io& io_;
+  const Clock& clock_;
   ShardMetrics& metrics_;
   Owner& owner_;
   std::uint32_t now_ds_ = 0;

@@ -82,7 +82,7 @@ bool RequestHandler::refuse_unreadable(const proto::Request& request,
 }
 
 Outcome RequestHandler::publish(const proto::Request& request, const ServerOptions& options,
-                                std::uint64_t now_ms, std::string& out) {
+                                std::uint64_t received_us, std::string& out) {
   const bool get = request.method == proto::Method::get;
   if (get && !options.get_publish) {
     return problem(request, 403, Rejection::forbidden,
@@ -107,7 +107,7 @@ Outcome RequestHandler::publish(const proto::Request& request, const ServerOptio
       form = proto::BodyForm::text;
       events = reader_.read(padded, form, defaults.event);
       if (!events) return problem(request, events.error(), out);
-      return publish_events(request, **events, form, now_ms, out);
+      return publish_events(request, **events, form, received_us, out);
     }
   }
   if (!events) return problem(request, events.error(), out);
@@ -115,14 +115,14 @@ Outcome RequestHandler::publish(const proto::Request& request, const ServerOptio
   if (!defaults.event.id.empty() && (*events)->size() > 1) {
     return problem(request, {.field = "id", .message = "in a batch each event names its own"}, out);
   }
-  return publish_events(request, **events, form, now_ms, out);
+  return publish_events(request, **events, form, received_us, out);
 }
 
 Outcome RequestHandler::publish_events(const proto::Request& request,
                                        const std::vector<proto::EventView>& events,
-                                       proto::BodyForm form, std::uint64_t now_ms,
+                                       proto::BodyForm form, std::uint64_t received_us,
                                        std::string& out) {
-  const auto published = publisher_.publish(state_.hub, events, now_ms);
+  const auto published = publisher_.publish(state_.hub, events, received_us);
   if (published) {
     metrics_.events_published.add(events.size());
     metrics_.batches_published.add();

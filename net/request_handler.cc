@@ -116,7 +116,7 @@ Outcome RequestHandler::on_head(const Request& request, const ServerOptions& opt
 }
 
 Outcome RequestHandler::on_request(const Request& request, const ServerOptions& options,
-                                   std::uint64_t now_ms, std::string& out) {
+                                   std::uint64_t received_us, std::string& out) {
   // RFC 9110, 9.3.7: what the server as a whole can do.
   if (request.method == Method::options && request.target == "*") {
     preflight(request, "GET, HEAD, POST, OPTIONS", out);
@@ -143,7 +143,7 @@ Outcome RequestHandler::on_request(const Request& request, const ServerOptions& 
     case Resource::events:
       return subscribe(request, out);
     case Resource::publish:
-      return publish(request, options, now_ms, out);
+      return publish(request, options, received_us, out);
     case Resource::healthz:
       reply(request, 200, kText, "ok\n", out);
       return {};

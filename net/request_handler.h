@@ -55,9 +55,10 @@ class RequestHandler {
   [[nodiscard]] Outcome on_head(const proto::Request& request, const ServerOptions& options,
                                 std::string& out);
 
-  // A whole request. Appends the answer to `out` unless it is a stream or busy.
+  // A whole request, read at `received_us` of the monotonic clock (and handled again later if it is
+  // busy). Appends the answer to `out` unless it is a stream or busy.
   [[nodiscard]] Outcome on_request(const proto::Request& request, const ServerOptions& options,
-                                   std::uint64_t now_ms, std::string& out);
+                                   std::uint64_t received_us, std::string& out);
 
   // The parser gave up; the answer ends the connection.
   void on_bad_request(const proto::RequestParser& parser, std::string& out);
@@ -81,10 +82,10 @@ class RequestHandler {
   // The methods that a path has, as in Allow; empty: there is no such path.
   [[nodiscard]] std::string allowed_at(std::string_view path) const;
   [[nodiscard]] const Route* find_route(const proto::Request& request) const;
-  Outcome publish(const proto::Request& request, const ServerOptions& options, std::uint64_t now_ms,
-                  std::string& out);
+  Outcome publish(const proto::Request& request, const ServerOptions& options,
+                  std::uint64_t received_us, std::string& out);
   Outcome publish_events(const proto::Request& request, const std::vector<proto::EventView>& events,
-                         proto::BodyForm form, std::uint64_t now_ms, std::string& out);
+                         proto::BodyForm form, std::uint64_t received_us, std::string& out);
   void reply_published(const proto::Request& request, const std::vector<proto::EventView>& events,
                        proto::BodyForm form, const core::Published& published, std::string& out);
   // Nothing: it cannot be read, and the answer that says so was appended.

@@ -48,7 +48,7 @@ Result publish_once(ServerState& state, std::span<const proto::EventView> events
   if (state.phase.load() == Phase::stopping) {
     return std::unexpected(closed_failure("the hub has ended"));
   }
-  const auto published = publisher.publish(state.hub, events, now_ms());
+  const auto published = publisher.publish(state.hub, events, SteadyClock{}.now_us());
   if (!published) return std::unexpected(published.error());
   state.events_published += events.size();
   const auto id_of = [&](const proto::EventView& event, core::Sequence sequence) {

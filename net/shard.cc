@@ -39,7 +39,7 @@ Shard::Shard(core::ShardId id, ServerState& state, Io& io, const Clock& clock,
       now_us_(clock.now_us()),
       now_ms_(now_us_ / 1000),
       handler_(state, metrics_),
-      outbox_(table_, topics_, state.hub, io, metrics_, *this),
+      outbox_(table_, topics_, state.hub, io, clock, metrics_, *this),
       wheel_(now_ms_),
       scratch_(64 * limits::kKiB) {
   for (const int fd : listeners) listeners_.push_back({.fd = fd});

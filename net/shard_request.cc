@@ -134,9 +134,11 @@ Shard::Fed Shard::feed(std::uint32_t slot, Connection& connection, std::string_v
 }
 
 void Shard::on_request(std::uint32_t slot, Connection& connection) {
-  proto::Request& request = connection.extra().exchange->parser.request();
+  Exchange& exchange = *connection.extra().exchange;
+  if (!exchange.complete) exchange.received_us = now_us_;
+  proto::Request& request = exchange.parser.request();
   if (state_.phase.load(std::memory_order_relaxed) >= Phase::draining) request.keep_alive = false;
-  Outcome outcome = handler_.on_request(request, *options_, now_ms_, reply_);
+  Outcome outcome = handler_.on_request(request, *options_, exchange.received_us, reply_);
   obey(slot, connection, outcome);
 }
 

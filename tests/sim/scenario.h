@@ -63,7 +63,10 @@ class Scenario {
       world.intents.emplace(token, std::move(intent));
     }
     for (std::size_t i = 0; i < events.size(); ++i) {
-      batch.push_back({.topic = events[i].first, .id = {}, .body = bodies[i]});
+      batch.push_back({.topic = events[i].first,
+                       .id = {},
+                       .body = bodies[i],
+                       .received = static_cast<core::ReceiptUs>(world.clock.now_us())});
     }
     const auto published =
         world.state.hub.with([&](core::Hub& hub) { return hub.publish(batch, world.now_ms()); });
