@@ -10,7 +10,9 @@
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
+#include "net/process_metrics.h"
 #include "net/server_state.h"
+#include "proto/version.h"
 
 namespace tocsin::net {
 namespace {
@@ -166,6 +168,35 @@ void traffic(Page& page, const Shards& shards) {
   for (const Row& row : kRows) per_shard(page, shards, row.name, row.help, row.member);
 }
 
+void build_info(Page& page) {
+  ClientMetric metric;
+  metric.label = {label("version", version()), label("commit", commit())};
+  metric.gauge.value = 1;
+  page.add("tocsin_build_info", "Constant 1; what this build is.", MetricType::Gauge)
+      .metric.push_back(metric);
+}
+
+// The names that every Prometheus client library uses.
+void process(Page& page) {
+  const ProcessMetrics now = read_process_metrics();
+  const auto gauge = [&](const char* name, const char* help, const auto& value) {
+    if (value) page.gauge(name, help, static_cast<double>(*value));
+  };
+  ClientMetric cpu;
+  cpu.counter.value = now.cpu_seconds;
+  page.add("process_cpu_seconds_total", "CPU time, of user and system.", MetricType::Counter)
+      .metric.push_back(cpu);
+  gauge("process_start_time_seconds", "When it started, in seconds since 1970.",
+        now.start_time_seconds);
+  gauge("process_resident_memory_bytes", "Resident memory.", now.resident_bytes);
+  gauge("process_virtual_memory_bytes", "Virtual memory.", now.virtual_bytes);
+  gauge("process_open_fds",
+        "Descriptors in the fullest table; every shard has one of its own (Linux 6.2 or newer).",
+        now.open_descriptors);
+  gauge("process_max_fds", "Descriptors that one table may hold.", now.max_descriptors);
+  page.gauge("process_threads", "Threads.", static_cast<double>(now.threads));
+}
+
 // Those of requests by shard, and those of the program that runs the hub, if it publishes.
 void published(Page& page, const ServerState& state) {
   MetricFamily& family =
@@ -190,6 +221,7 @@ std::string render_metrics(ServerState& state) {
                     shared.topics(), shared.log_bytes()};
   });
   Page page;
+  build_info(page);
   MetricFamily& info =
       page.add("tocsin_info", "Constant 1; the I/O backend in use.", MetricType::Gauge);
   for (std::size_t i = 0; i < state.metrics.size(); ++i) {
@@ -215,9 +247,14 @@ std::string render_metrics(ServerState& state) {
              0);
   histogram(page, state.metrics, "tocsin_events_per_send", "Events that one send carried.", 1,
             &ShardMetrics::events_per_send);
+  histogram(page, state.metrics, "tocsin_delivery_latency_seconds",
+            "From the receipt of a publish request to the send of its event to a subscriber; of a "
+            "send with many events, the oldest. Replays are left out.",
+            1e-6, &ShardMetrics::delivery_latency_us);
   histogram(page, state.metrics, "tocsin_turn_seconds", "Busy time of a turn of the loop.", 1e-6,
             &ShardMetrics::turn_us);
   per_shard(page, state.metrics, "tocsin_turns_total", "Turns of the loop.", &ShardMetrics::loops);
+  process(page);
   return page.text();
 }
 

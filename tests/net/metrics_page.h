@@ -59,7 +59,7 @@ inline void check_metrics_page(const std::string& page) {
     EXPECT_TRUE(help.contains(family)) << line;
     ASSERT_TRUE(types.contains(family)) << line;
     EXPECT_EQ(types[family] == "counter", family.ends_with("_total")) << line;
-    EXPECT_TRUE(family.starts_with("tocsin_")) << line;
+    EXPECT_TRUE(family.starts_with("tocsin_") || family.starts_with("process_")) << line;
     EXPECT_TRUE(samples.insert(line.substr(0, line.rfind(' '))).second) << "twice: " << line;
   }
   EXPECT_GT(types.size(), 20U);

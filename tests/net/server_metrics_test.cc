@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "proto/version.h"
 #include "tests/net/server_fixture.h"
 
 namespace tocsin::net {
@@ -83,6 +84,22 @@ TEST_P(ServerMetrics, CountsWhatHappened) {
   EXPECT_GT(samples.at("tocsin_log_bytes"), 0);
   EXPECT_GE(samples.at("tocsin_events_per_send_count"), 1);
   EXPECT_EQ(samples.at("tocsin_events_per_send_sum"), 22);
+  // 22 deliveries, in so many sends as came about; the replay's is none.
+  const double sends = samples.at("tocsin_delivery_latency_seconds_count");
+  EXPECT_GE(sends, 2);
+  EXPECT_LE(sends, 22);
+  EXPECT_GT(samples.at("tocsin_delivery_latency_seconds_sum"), 0);
+}
+
+TEST_P(ServerMetrics, SaysWhatBuildItIsAndWhatTheProcessTakes) {
+  start();
+  const TestResponse response = get("/metrics");
+  EXPECT_THAT(response.body, HasSubstr("tocsin_build_info{version=\"" + std::string(version())));
+  const auto samples = parse_metrics(response.body);
+  EXPECT_GT(samples.at("process_cpu_seconds_total"), 0);
+  EXPECT_GT(samples.at("process_resident_memory_bytes"), 1 << 20);
+  EXPECT_GT(samples.at("process_start_time_seconds"), 1.7e9);
+  EXPECT_GT(samples.at("process_threads"), 2);
 }
 
 TEST_P(ServerMetrics, GaugesAgreeWithTheKernel) {

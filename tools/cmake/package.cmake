@@ -15,6 +15,8 @@ install(CODE "
   COMPONENT program)
 install(FILES ${tocsin_systemd}/90-tocsin.conf
   DESTINATION ${CMAKE_INSTALL_DATADIR}/tocsin COMPONENT program)
+install(DIRECTORY ${tocsin_systemd}/monitoring
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/tocsin COMPONENT program)
 install(FILES ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_SOURCE_DIR}/CHANGELOG.md
   DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT program)
 install(FILES ${tocsin_systemd}/README.md
