@@ -3,7 +3,9 @@
 
 import os
 import pty
+import select
 import subprocess
+import time
 import unittest
 
 from stubs import DEADLINE, ScriptCase
@@ -37,10 +39,13 @@ class Progress(ScriptCase):
                                f"echo '{line}'; read <{self.root}/end")
         with subprocess.Popen(command, stdout=theirs) as progress, os.fdopen(ours, "rb", 0) as out:
             os.close(theirs)
-            while expected not in shown:
-                shown += out.read(1000).decode()
+            end = time.monotonic() + DEADLINE
+            while expected not in shown and time.monotonic() < end:
+                if select.select([out], [], [], 1)[0]:
+                    shown += out.read(1000).decode()
             (self.root / "end").write_text("\n", encoding="utf-8")
             self.assertEqual(progress.wait(DEADLINE), 0)
+        self.assertIn(expected, shown)
         self.assertNotIn("\n", shown)  # one line that changes
 
     def test_shows_the_steps_of_a_build(self):
