@@ -78,6 +78,9 @@ set(CPACK_DEBIAN_PROGRAM_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_DEV_PACKAGE_DEPENDS
   "libssl-dev, libsimdjson-dev, libfmt-dev, libspdlog-dev, prometheus-cpp-dev, liburing-dev, \
 libsodium-dev, pkg-config")
+if(TOCSIN_LLHTTP_DEPENDENCY)  # else it is compiled in
+  string(APPEND CPACK_DEBIAN_DEV_PACKAGE_DEPENDS ", libllhttp-dev")
+endif()
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_CONTROL_EXTRA
   ${PROJECT_SOURCE_DIR}/tools/cmake/debian/conffiles

@@ -130,9 +130,13 @@ class InstallPackages(ScriptCase):
         shutil.rmtree(self.root / "build")
         self.calls.write_text("", encoding="utf-8")
         self.stub("id", "echo 1000")
-        self.stub("sudo", "exit 1")
+        self.stub("sudo", "echo 'user is not in the sudoers file'; exit 1")
         self.install("build")
         self.assertEqual(self.asked("download"), [["node-llhttp"]])
+
+        shutil.rmtree(self.root / "build")
+        self.with_apt("echo 'E: Unable to locate package node-llhttp'; exit 100")
+        self.assertIn("not in the sudoers file\nFailed: download", self.install("build", status=1))
 
     def test_a_list_that_can_be_read(self):
         names = {}
