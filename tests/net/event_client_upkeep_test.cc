@@ -1,10 +1,7 @@
 // What the loop of EventClient keeps, lets go of and wakes up for.
-#include <arpa/inet.h>
 #include <poll.h>
 #include <signal.h>
 
-#include <array>
-#include <cstring>
 #include <future>
 #include <memory>
 #include <string>
@@ -15,6 +12,7 @@
 #include "net/event_client.h"
 #include "tests/net/event_client_log.h"
 #include "tests/net/fake_waiter.h"
+#include "tests/net/full_listener.h"
 #include "tests/net/scripted_server.h"
 #include "tests/net/test_client.h"
 
@@ -103,53 +101,17 @@ TEST(EventClientUpkeep, ItsThreadTakesNoSignals) {
   }
 }
 
-// Takes a connection or two, which it never accepts; further ones stay in the making.
-class FullListener {
- public:
-  // At 127.0.0.2.
-  explicit FullListener(int port) : listener_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    address_.sin_family = AF_INET;
-    address_.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
-    address_.sin_port = htons(static_cast<std::uint16_t>(port));
-    const auto* raw = reinterpret_cast<const sockaddr*>(&address_);
-    EXPECT_EQ(bind(listener_, raw, sizeof address_), 0);
-    EXPECT_EQ(listen(listener_, 0), 0);
-    for (int& fd : fillers_) {
-      fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-      [[maybe_unused]] const int pending = connect(fd, raw, sizeof address_);
-    }
-  }
-  ~FullListener() {
-    for (const int fd : fillers_) close(fd);
-    close(listener_);
-  }
-  FullListener(const FullListener&) = delete;
-  FullListener& operator=(const FullListener&) = delete;
-
-  [[nodiscard]] SocketAddress address() const {
-    SocketAddress address;
-    std::memcpy(&address.storage, &address_, sizeof address_);
-    address.size = sizeof address_;
-    return address;
-  }
-
- private:
-  int listener_;
-  sockaddr_in address_{};
-  std::array<int, 3> fillers_{};
-};
-
 // The second address is tried with a socket of the same number, in the same step.
 TEST(EventClientUpkeep, ASocketIsNotTakenForTheOneBefore) {
   FakeWaiter waiter(FakeWaiter::Sleeps::stand);
   const TimePoint begin = waiter.now();
   ScriptedServer server({answer(kStreamHead + "data: a\n\n")});
-  const FullListener full(server.port());
+  const FullListener full;
   EventLog log;
   auto client = EventClient::create({.waiter = &waiter,
                                      .look_up = [&](auto&, auto port) -> LookUpResult {
                                        Addresses both = *parse_literal("127.0.0.1", port);
-                                       both.insert(both.begin(), full.address());
+                                       both.insert(both.begin(), full.where());
                                        return both;
                                      }})
                     .value();

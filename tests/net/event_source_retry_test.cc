@@ -151,11 +151,8 @@ TEST(EventSource, HonoursRetryAndStartsTheBackoffAgainOnceAConnectionLived) {
 }
 
 TEST(EventSource, FailuresBackOff) {
-  int port = 0;
-  {
-    port = ScriptedServer({}).port();
-  }  // nobody listens there now
-  EventSourceRecorder client("http://127.0.0.1:" + std::to_string(port));
+  const OwnPort port;
+  EventSourceRecorder client(port.url());
   client.create();
   // No connection ever: stop once the cap is reached for long.
   EventSourceCallbacks callbacks;

@@ -49,6 +49,7 @@
 #include "net/event_source.h"
 #include "proto/ascii.h"
 #include "tests/net/event_source_recorder.h"
+#include "tests/net/full_listener.h"
 #include "tests/net/scripted_server.h"
 
 namespace tocsin::net {
@@ -209,35 +210,6 @@ TEST(EventSourceWpt, RetryFromZeroToLarge) {
   EXPECT_GE(client.delays[3], milliseconds(500));
   EXPECT_LE(client.delays[3], milliseconds(750));
 }
-
-// Accepts nothing, and its queue is full: SYNs are dropped, a connection stays under way.
-class FullListener {
- public:
-  FullListener() {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    auto* raw = reinterpret_cast<sockaddr*>(&address);
-    EXPECT_EQ(bind(fds_[0], raw, size), 0);
-    EXPECT_EQ(listen(fds_[0], 0), 0);
-    EXPECT_EQ(getsockname(fds_[0], raw, &size), 0);
-    port_ = ntohs(address.sin_port);
-    for (std::size_t i = 1; i < fds_.size(); ++i) connect(fds_[i], raw, size);
-  }
-  ~FullListener() {
-    for (const int fd : fds_) close(fd);
-  }
-  FullListener(const FullListener&) = delete;
-  FullListener& operator=(const FullListener&) = delete;
-  [[nodiscard]] std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
-
- private:
-  static int open() { return socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0); }
-
-  std::array<int, 4> fds_{open(), open(), open(), open()};
-  int port_ = 0;
-};
 
 TEST(EventSourceWpt, StopsWhileConnecting) {
   const FullListener server;

@@ -244,11 +244,8 @@ TEST(HttpClient, ReadsARefusalOfABodyThatIsStillBeingSent) {
 }
 
 TEST(HttpClient, NobodyThereIsAConnectError) {
-  int port = 0;
-  {
-    port = ScriptedServer({}).port();
-  }
-  HttpClient client(parse_url("http://127.0.0.1:" + std::to_string(port)).value());
+  const OwnPort port;
+  HttpClient client(parse_url(port.url()).value());
   const auto response = client.request(post("a"));
   ASSERT_FALSE(response);
   EXPECT_EQ(response.error().kind, Kind::connect);

@@ -1,7 +1,6 @@
 // A server that plays prepared answers, one script per connection, in a thread of its own.
 #pragma once
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -18,6 +17,8 @@
 #include <thread>
 #include <utility>
 #include <vector>
+
+#include "tests/net/own_port.h"
 
 namespace tocsin::net {
 
@@ -116,25 +117,10 @@ class ScriptedServer {
   };
   using Script = std::function<void(Connection&)>;
 
-  // Plays scripts[i] on the i-th connection; afterwards nobody accepts.
+  // Plays scripts[i] on the i-th connection; afterwards nobody listens there, until it goes.
   explicit ScriptedServer(std::vector<Script> scripts, int family = AF_INET,
                           MakeWire make_wire = nullptr)
-      : family_(family),
-        make_wire_(std::move(make_wire)),
-        listener_(socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    if (family == AF_INET) {
-      sockaddr_in address{};
-      address.sin_family = AF_INET;
-      address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-      open(address);
-      port_ = ntohs(address.sin_port);
-    } else {
-      sockaddr_in6 address{};
-      address.sin6_family = AF_INET6;
-      address.sin6_addr = in6addr_loopback;
-      open(address);
-      port_ = ntohs(address.sin6_port);
-    }
+      : own_port_(family), make_wire_(std::move(make_wire)), listener_(own_port_.listen(64)) {
     thread_ = std::thread([this, s = std::move(scripts)] { play(s); });
   }
 
@@ -151,26 +137,13 @@ class ScriptedServer {
   ScriptedServer(const ScriptedServer&) = delete;
   ScriptedServer& operator=(const ScriptedServer&) = delete;
 
-  [[nodiscard]] int port() const { return port_; }
+  [[nodiscard]] int port() const { return own_port_.number(); }
   [[nodiscard]] std::string url(std::string_view target = "/events") const {
-    const char* host = family_ == AF_INET ? "127.0.0.1" : "[::1]";
-    const char* scheme = make_wire_ ? "https://" : "http://";
-    return scheme + std::string(host) + ":" + std::to_string(port_) + std::string(target);
+    return (make_wire_ ? "https://" : "http://") + own_port_.address() + std::string(target);
   }
   [[nodiscard]] int connections() const { return connections_; }
 
  private:
-  template <typename Address>
-  void open(Address& address) {
-    socklen_t size = sizeof address;
-    auto* raw = reinterpret_cast<sockaddr*>(&address);
-    if (bind(listener_, raw, size) != 0 || listen(listener_, 64) != 0 ||
-        getsockname(listener_, raw, &size) != 0) {
-      std::perror("scripted server");
-      std::abort();
-    }
-  }
-
   void play(const std::vector<Script>& scripts) {
     for (const Script& script : scripts) {
       const int fd = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
@@ -195,10 +168,9 @@ class ScriptedServer {
     if (!over_) ::close(std::exchange(listener_, -1));
   }
 
-  int family_;
+  OwnPort own_port_;
   MakeWire make_wire_;
-  int listener_;
-  int port_ = 0;
+  int listener_;  // -1 once all scripts are played
   std::atomic<int> connections_ = 0;
   std::mutex mutex_;
   int current_ = -1;   // guarded by mutex_; the connection whose script runs

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/net/own_port.h"
 #include "tests/net/server_fixture.h"
 #include "tests/net/socket_pair.h"
 
@@ -17,6 +18,9 @@ using testing::HasSubstr;
 
 class ServerDrain : public ServerTest {
  protected:
+  // Who asks for it when nobody listens any more meets nobody else.
+  ServerDrain() { options.listen = {port_.address()}; }
+
   [[nodiscard]] bool refuses_connections() const {
     try {
       const TestClient client(address());
@@ -25,6 +29,9 @@ class ServerDrain : public ServerTest {
       return true;
     }
   }
+
+ private:
+  OwnPort port_;
 };
 INSTANTIATE_TEST_SUITE_P(Server, ServerDrain, testing::ValuesIn(ServerTest::kBackends),
                          ServerTest::backend_name);

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include "tests/net/own_port.h"
+
 namespace tocsin::demo {
 namespace {
 
@@ -9,7 +11,8 @@ using testing::HasSubstr;
 using testing::Not;
 
 TEST(Dashboard, LeavesOutAHubThatDoesNotAnswer) {
-  Dashboard dashboard("127.0.0.1:1");  // nobody listens on a port of the system
+  const net::OwnPort port;
+  Dashboard dashboard(port.address());
   const std::string figures = dashboard.next();
   EXPECT_THAT(figures, HasSubstr(R"("memory_total_bytes":)"));
   EXPECT_THAT(figures, HasSubstr(R"("load1":)"));

@@ -1,8 +1,6 @@
 // What both kinds of poller promise, on real sockets.
 #include "tools/load/poller.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -20,6 +18,8 @@
 #include <vector>
 
 #include <gtest/gtest.h>
+
+#include "tests/net/own_port.h"
 
 namespace tocsin::load {
 namespace {
@@ -236,20 +236,13 @@ TEST_P(PollerTest, AForgottenSocketMayBeReadOtherwiseAndWatchedAgain) {
 }
 
 TEST_P(PollerTest, SaysWhenAConnectIsOver) {
-  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  auto* raw = reinterpret_cast<sockaddr*>(&address);
-  ASSERT_EQ(bind(listener, raw, size), 0);
-  ASSERT_EQ(getsockname(listener, raw, &size), 0);
-  ASSERT_EQ(listen(listener, 10), 0);
+  const net::OwnPort port;
+  const int listener = port.listen(10);
   for (std::uint32_t slot = 0; slot < 2; ++slot) {
     if (slot == 1) close(listener);  // nobody listens there any more
     Peer& peer = peers_[slot];
     peer.ours = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    connect(peer.ours, raw, size);
+    connect(peer.ours, port.raw(), port.where().size);
     poller_->watch_connect(token(slot), peer.ours);
     wait_for([&] { return peer.writable > 0 || peer.ended; });
     if (!peer.ended) {

@@ -182,14 +182,10 @@ TEST(Publisher, EventsThatWereRefusedAreNotExpectedOfAnybody) {
 }
 
 TEST(Publisher, RefusedConnectionEndsTheRun) {
-  int port = 0;
-  {
-    const ScriptedServer gone({});
-    port = gone.port();
-  }
-  const PublishResult result = Bench(port).run();
-  EXPECT_THAT(result.error, HasSubstr("cannot connect to 127.0.0.1 port " + std::to_string(port) +
-                                      ": Connection refused"));
+  const net::OwnPort port;
+  const PublishResult result = Bench(port.number()).run();
+  EXPECT_THAT(result.error, HasSubstr("cannot connect to 127.0.0.1 port " +
+                                      std::to_string(port.number()) + ": Connection refused"));
   EXPECT_EQ(result.events, 0U);
 }
 
