@@ -8,6 +8,7 @@ Sizes that are over the limit today stand in tests/structure_ratchet.json and ma
 """
 
 import json
+import os
 import re
 import sys
 import tempfile
@@ -18,7 +19,7 @@ FREE = ["bench", "tests"]
 TOP_LEVEL = {
     "CMakeLists.txt", "core", "net", "proto", "bench", "tests", "tools", "systemd", "README.md",
     "ARCHITECTURE.md", "CMakePresets.json", "CHANGELOG.md", "LICENSE", ".clang-format",
-    ".clang-tidy", ".editorconfig", ".gitignore", ".ci",
+    ".clang-tidy", ".editorconfig", ".gitignore", ".ci", "findings",
 }
 IGNORED_TOP = {".git", "build", ".cache"}  # not tracked
 
@@ -308,8 +309,22 @@ def check_examples(tree):
             yield f"{name}: is shown in no document"
 
 
+def check_finding_scripts(tree):
+    """What findings/README.md asks of a script's first lines."""
+    for name, text in tree.files.items():
+        if not name.startswith("findings/") or not name.endswith(".sh"):
+            continue
+        comment = re.match(r"#!/bin/bash\n((?:#.*\n)*)", text)
+        for part in ("Guess", "Package", r"Seen \d{4}-\d\d-\d\d"):
+            if not comment or not re.search(rf"^# {part}: \S", comment.group(1), re.M):
+                yield f"{name}: its first lines do not say \"# {part}: \""
+        if not os.access(tree.root / name, os.X_OK):
+            yield f"{name}: is not executable"
+
+
 CHECKS = [check_includes, check_headers, check_purity, check_sizes, check_build_lists, check_banned,
-          check_top_level, check_reading_order, check_links, check_examples]
+          check_top_level, check_reading_order, check_links, check_examples,
+          check_finding_scripts]
 
 
 def run_checks(root):
@@ -318,6 +333,15 @@ def run_checks(root):
 
 
 # --- the test of the test
+
+GOOD_SCRIPT = """#!/bin/bash
+# Guess: it is
+#   so.
+# Package: a 1.0
+# Seen 2026-11-29: it is otherwise.
+true
+"""
+
 
 def good_tree():
     files = {name: "text\n" for name in TOP_LEVEL if "." in name[1:] or name == "LICENSE"}
@@ -330,6 +354,7 @@ def good_tree():
         "proto/CMakeLists.txt": "add_library(p a.cc)\n",
         "proto/a.h": "int a();\n",
         "proto/a.cc": '#include "proto/a.h"\nint a() {\n  return 1\'000;\n}\n',
+        "findings/README.md": "text\n", "findings/a.sh": GOOD_SCRIPT,
         "core/CMakeLists.txt": "add_library(c b.cc)\n",
         "core/b.cc": '#include "proto/a.h"\n// std::mutex only in a comment\n',
         "net/CMakeLists.txt": "", "tools/CMakeLists.txt": "",
@@ -381,6 +406,12 @@ BREAKAGES = [
     ("no reading order", {"README.md": "# T\n"}, "no section"),
     ("drifted example", {"net/README.md": "```cpp\nint main();\n```\n"}, "no file of tests/exam"),
     ("example not shown", {"net/README.md": ""}, "e.cc: is shown in no document"),
+    ("no guess", {"findings/a.sh": GOOD_SCRIPT.replace("Guess", "Fact")}, '"# Guess: "'),
+    ("no package", {"findings/a.sh": GOOD_SCRIPT.replace("a 1.0", "")}, '"# Package: "'),
+    ("no day", {"findings/a.sh": GOOD_SCRIPT.replace("2026-11-29", "once")}, '"# Seen '),
+    ("said too late", {"findings/a.sh": GOOD_SCRIPT.replace("# Guess", "true\n# Guess")},
+     '"# Guess: "'),
+    ("not executable", {"findings/b.sh": "true\n"}, "b.sh: is not executable"),
     ("dead link", {"README.md": "## Reading order\n`proto/a.h`\n[x](none.md)\n"}, "link to none"),
 ]
 
@@ -391,6 +422,8 @@ def findings_of(files):
         for name, text in files.items():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             (root / name).write_text(text, encoding="utf-8")
+            if text.startswith("#!"):
+                (root / name).chmod(0o755)
         return run_checks(root)
 
 
