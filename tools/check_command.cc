@@ -34,6 +34,16 @@ CLI::App* add_check_command(CLI::App& app, int& exit_code) {
   CLI::App* command = add_hub_command(
       app, "check", "Check a configuration and this machine, print what is in effect", exit_code,
       [quiet](const OptionFlags& flags) { return run_check(flags, *quiet); });
+  command->footer(
+      "Prints every setting that is in effect, as a configuration file, and a warning for each\n"
+      "limit of this machine that is too low for it, with the command that raises it.\n"
+      "\n"
+      "Examples:\n"
+      "  tocsin check --config /etc/tocsin/tocsin.toml\n"
+      "\n"
+      "Exit status:\n"
+      "  0  the configuration is good, whatever the machine lacks\n"
+      "  2  wrong arguments or configuration");
   command->add_flag("-q,--quiet", *quiet, "Print only what is wrong with the configuration");
   return command;
 }

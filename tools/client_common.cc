@@ -12,8 +12,10 @@ std::expected<net::Url, std::string> endpoint_url(std::string_view url, std::str
 }
 
 void add_tls_flags(CLI::App& command, TlsFlags& flags) {
-  command.add_option("--ca-file", flags.ca_file,
-                     "https: trust the certificates in this file (PEM), not the system's");
+  command
+      .add_option("--ca-file", flags.ca_file,
+                  "https: trust the certificates in this file (PEM), not the system's")
+      ->type_name("FILE");
   command.add_flag("--insecure", flags.insecure,
                    "https: take any certificate (encrypted, but nobody knows for whom)");
 }

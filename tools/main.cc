@@ -5,6 +5,7 @@
 
 #include "tools/check_command.h"
 #include "tools/demo/demo_command.h"
+#include "tools/documents/documents_command.h"
 #include "tools/load/load_command.h"
 #include "tools/publish.h"
 #include "tools/subscribe.h"
@@ -30,7 +31,7 @@ int refuse(const CLI::App& app, const CLI::ParseError& error, int argc, char** a
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{"Tocsin: a Server-Sent-Events hub", "tocsin"};
+  CLI::App app{"A Server-Sent-Events hub", "tocsin"};
   app.set_version_flag("--version", tocsin::tools::version_text, "Print version and libraries");
   app.require_subcommand(1);
   int exit_code = 0;
@@ -40,6 +41,14 @@ int main(int argc, char** argv) {
   tocsin::load::add_load_command(app, exit_code);
   tocsin::demo::add_demo_command(app, exit_code);
   tocsin::tools::add_check_command(app, exit_code);
+  tocsin::documents::add_documents_command(app, exit_code);
+  app.footer(
+      "tocsin COMMAND --help tells more, and so does the manual page tocsin-COMMAND.\n"
+      "\n"
+      "Exit status:\n"
+      "  0  done\n"
+      "  1  failed, in part or as a whole\n"
+      "  2  wrong arguments or configuration; nothing was done");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

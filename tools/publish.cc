@@ -228,9 +228,14 @@ CLI::App* add_publish_command(CLI::App& app, int& exit_code) {
       "is sent line by line. With --ndjson every line is an object\n"
       R"(  {"stream":"...","type":"...","id":"...","retry":MS,"data":...})"
       "\nwhere all but data is optional and overrides the options here.\n\n"
-      "A --url without a path means the hub's /publish; one with a path is used as it is.\n"
-      "Exit status: 0 everything was accepted, 1 something was refused or failed (the rest was\n"
-      "still published), 2 wrong arguments (nothing was published).");
+      "A --url without a path means the hub's /publish; one with a path is used as it is.\n\n"
+      "Examples:\n"
+      "  tocsin publish --stream news --type message hello\n"
+      "  tail -f /var/log/syslog | tocsin publish --stream log\n\n"
+      "Exit status:\n"
+      "  0  everything was accepted\n"
+      "  1  something was refused or failed; the rest was still published\n"
+      "  2  wrong arguments; nothing was published");
   command->add_option("data", options->data, "An event each")->type_name("DATA");
   command->add_option("--url", options->url, "The hub")->capture_default_str();
   command->add_option("--stream,--topic", options->stream, "The stream (default: the hub's)");

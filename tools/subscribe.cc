@@ -227,11 +227,15 @@ CLI::App* add_subscribe_command(CLI::App& app, int& exit_code) {
       "\nConnections that end are made again, after a pause of 1 to 3 s or what the server asks "
       "for\n"
       "and longer while it fails, and resume behind the last event received.\n\n"
-      "A --url without a path means the hub's /events; one with a path is used as it is.\n"
-      "Exit status: 0 ended by a signal, --count, --timeout, a closed output or the server\n"
-      "(status 204, or the stream's end with --no-reconnect), 1 the server refused, "
-      "--no-reconnect\n"
-      "and no connection, or --count was not reached, 2 wrong arguments.");
+      "A --url without a path means the hub's /events; one with a path is used as it is.\n\n"
+      "Examples:\n"
+      "  tocsin subscribe --stream news --json\n"
+      "  tocsin subscribe --stream news --last-event-id earliest --count 10\n\n"
+      "Exit status:\n"
+      "  0  ended by a signal, --count, --timeout, a closed output or the server (status 204, or\n"
+      "     the stream's end with --no-reconnect)\n"
+      "  1  the server refused, --no-reconnect and no connection, or --count was not reached\n"
+      "  2  wrong arguments");
   command->add_option("--url", options->url, "The hub")->capture_default_str();
   command
       ->add_option("--stream,--topic", options->streams,

@@ -1,12 +1,13 @@
 #include "tools/version_text.h"
 
+#include <openssl/crypto.h>
+#include <sodium.h>
+
 #include <cerrno>
 #include <system_error>
 
 #include <fmt/format.h>
 #include <llhttp.h>
-#include <openssl/crypto.h>
-#include <sodium.h>
 
 #include "net/uring.h"
 #include "proto/version.h"

@@ -56,12 +56,41 @@ CLI::App* add_serve_command(CLI::App& app, int& exit_code) {
   command->add_flag("--demo", *demo,
                     "With the demonstration's page, feeds and chat; open to everybody, not for "
                     "production");
+  command->footer(
+      "The hub runs until SIGTERM or SIGINT. Then it drains: the listeners close, and streams end\n"
+      "spread over --drain-timeout, so that their clients come back elsewhere or later. A second\n"
+      "signal ends it at once. SIGHUP reads the file that --config names again; flags still win.\n"
+      "Every flag but --config and --demo is a key of that file, with _ for -.\n"
+      "\n"
+      "Examples:\n"
+      "  tocsin serve --listen 0.0.0.0:8080 --max-connections 10000\n"
+      "  tocsin serve --config /etc/tocsin/tocsin.toml\n"
+      "\n"
+      "Files:\n"
+      "  /etc/tocsin/tocsin.toml           the packaged service's configuration: every key, with\n"
+      "                                    its default\n"
+      "  /usr/share/tocsin/90-tocsin.conf  kernel settings for very many streams, which nothing\n"
+      "                                    applies by itself\n"
+      "\n"
+      "Exit status:\n"
+      "  0  drained, or ended by a second signal\n"
+      "  1  it could not start\n"
+      "  2  wrong arguments or configuration");
   return command;
 }
 
 CLI::App* add_demo_command(CLI::App& app, int& exit_code) {
-  return tools::add_hub_command(app, "demo", "Run the hub with a page, feeds and a chat to look at",
-                                exit_code, run_demo);
+  CLI::App* command = tools::add_hub_command(
+      app, "demo", "Run the hub with a page, feeds and a chat to look at", exit_code, run_demo);
+  command->footer(
+      "The same as serve --demo: open to everybody, not for production. http://127.0.0.1:8080/ is\n"
+      "the page.\n"
+      "\n"
+      "Exit status:\n"
+      "  0  drained, or ended by a second signal\n"
+      "  1  it could not start\n"
+      "  2  wrong arguments or configuration");
+  return command;
 }
 
 }  // namespace tocsin::demo

@@ -134,11 +134,26 @@ std::string footer() {
     text += ")\n";
   }
   return text +
-         "A URL without a path takes the recipe's; one with a path is used as it is. Every event "
+         "\nA URL without a path takes the recipe's; one with a path is used as it is. Every event "
          "is\n"
-         "numbered and checked by every receiver. Exit status: 0 everything arrived once and in "
-         "order\n"
-         "and each --expect held, 1 not, 2 wrong arguments.";
+         "numbered and checked by every receiver.\n\n"
+         "Examples:\n"
+         "  tocsin load broadcast -n 5000\n"
+         "  tocsin load trickle http://127.0.0.1:8080 --expect 'p99<50ms,lost=0'\n\n"
+         "Exit status:\n"
+         "  0  everything arrived once and in order, and each --expect held\n"
+         "  1  not so, or nobody could connect\n"
+         "  2  wrong arguments";
+}
+
+// The names, as what is to be typed: a|b.
+template <typename Named>
+std::string joined(std::span<const Named> choices) {
+  std::string text;
+  for (const Named& choice : choices) {
+    text.append(text.empty() ? "" : "|").append(choice.name);
+  }
+  return text;
 }
 
 void add_flag(CLI::App& app, const Flag& flag,
@@ -168,11 +183,12 @@ void add_load_flags(CLI::App& app, LoadArguments& arguments) {
   // Either may be left out, so that which word is which is decided by what they look like.
   const auto take = [&arguments](const std::string& word) { arguments.words.push_back(word); };
   using Take = std::function<void(const std::string&)>;
-  app.add_option_function("SCENARIO", Take(take), "See below (default: broadcast)")->type_name("");
+  app.add_option_function("SCENARIO", Take(take), "A set of defaults (default: broadcast)")
+      ->type_name(joined(scenarios()));
   app.add_option_function("URL", Take(take), "The server (default: http://127.0.0.1:8080)")
       ->type_name("");
   app.add_option("--recipe", arguments.recipe, "How to talk to the server, see --help-recipes")
-      ->type_name("NAME")
+      ->type_name(joined(recipes()))
       ->capture_default_str();
   for (const Flag& flag : common_flags()) add_flag(app, flag, arguments.common);
   for (const Flag& flag : request_flags()) add_flag(app, flag, arguments.request);

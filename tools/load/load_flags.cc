@@ -166,7 +166,7 @@ void add_subscriber_flags(std::vector<Flag>& flags) {
        {"--threads", kGroup, "N",
         "Receiving threads (default: one for each core, or as many as descriptors ask for)",
         whole(1, 1024, in(&S::threads))},
-       {"--io", kGroup, "KIND", "auto, uring or epoll (default: auto)", apply_io},
+       {"--io", kGroup, "auto|uring|epoll", "How to talk to the kernel (default: auto)", apply_io},
        {"--ramp", kGroup, "CONNECTS/S", "Pace of connecting (default: 0, at full speed)",
         real(kMaxRate, in(&S::connects_per_s))},
        {"--connects-in-flight", kGroup, "N", "Connects under way on each thread (default: 256)",
