@@ -13,5 +13,5 @@ endforeach()
 # CMake strips programs and shared libraries only.
 if(CMAKE_INSTALL_DO_STRIP)
   file(GLOB archives ${libraries}/libtocsin_*.a)
-  execute_process(COMMAND ${strip} --strip-debug ${archives} COMMAND_ERROR_IS_FATAL ANY)
+  execute_process(COMMAND ${strip} --strip-debug --remove-section=.comment ${archives} COMMAND_ERROR_IS_FATAL ANY)
 endif()

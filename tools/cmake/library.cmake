@@ -5,6 +5,12 @@
 # makes tocsin_NAME, a static library of this directory's, what find_package(tocsin) calls
 # tocsin::NAME. HEADERS are the public ones, a file set: users include <tocsin/net/server.h>, so do
 # the examples here, and the project itself "net/server.h". Both find the same file.
+
+# Debian keeps an architecture's libraries apart (/usr/lib/x86_64-linux-gnu), where its compilers and
+# pkg-config look, below every prefix; CMake does so only where the prefix is /usr when it configures.
+if(EXISTS /etc/debian_version AND CMAKE_LIBRARY_ARCHITECTURE AND NOT DEFINED CMAKE_INSTALL_LIBDIR)
+  set(CMAKE_INSTALL_LIBDIR lib/${CMAKE_LIBRARY_ARCHITECTURE} CACHE PATH "Libraries, below the prefix")
+endif()
 include(GNUInstallDirs)
 set(TOCSIN_PUBLIC_INCLUDE_DIR ${PROJECT_BINARY_DIR}/include)
 

@@ -1,5 +1,6 @@
-# Install rules in two components, `program` and `dev` (the libraries of library.cmake), and a Debian
-# package of each: `cmake --install DIR [--component NAME]`, `cmake --build DIR --target package`.
+# Install rules in three components, and a Debian package of each: `program`, `dev` (the libraries of
+# library.cmake), and, only when it is named, `debug`, what stripping takes from the program.
+# `cmake --install DIR [--component NAME]`, `cmake --build DIR --target package`.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
@@ -17,13 +18,50 @@ install(FILES ${tocsin_systemd}/90-tocsin.conf
   DESTINATION ${CMAKE_INSTALL_DATADIR}/tocsin COMPONENT program)
 install(DIRECTORY ${tocsin_systemd}/monitoring
   DESTINATION ${CMAKE_INSTALL_DATADIR}/tocsin COMPONENT program)
-install(FILES ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_SOURCE_DIR}/CHANGELOG.md
-  DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT program)
-install(FILES ${tocsin_systemd}/README.md
-  DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME systemd.md COMPONENT program)
-# The name that Debian's policy asks for.
-install(FILES ${PROJECT_SOURCE_DIR}/LICENSE
-  DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright COMPONENT program)
+
+# Whose package it is, as Debian's own tools ask for it.
+set(tocsin_maintainer "The Tocsin authors <tocsin@example.org>")
+if(DEFINED ENV{DEBFULLNAME} AND DEFINED ENV{DEBEMAIL})
+  set(tocsin_maintainer "$ENV{DEBFULLNAME} <$ENV{DEBEMAIL}>")
+endif()
+# Older than what Debian itself would make of this version.
+set(CPACK_DEBIAN_PACKAGE_RELEASE 0upstream1)
+
+# tocsin_install_documents(COMPONENT PACKAGE PROGRAM [EXCLUDE_FROM_ALL] [FILES FILE... NAMES NAME...])
+# installs the project's FILEs as /usr/share/doc/PACKAGE/NAME, its copyright and its changelogs, and
+# what PROGRAM (if not empty) says of itself: manual pages, completion.
+find_package(Git QUIET)
+function(tocsin_install_documents component package program)
+  cmake_parse_arguments(arg "" "" "FILES;NAMES" ${ARGN})
+  install(CODE "
+    set(source [[${PROJECT_SOURCE_DIR}]])
+    set(scratch [[${PROJECT_BINARY_DIR}/installed/${package}]])
+    set(package ${package})
+    set(docdir ${CMAKE_INSTALL_DATADIR}/doc/${package})
+    set(datadir ${CMAKE_INSTALL_DATADIR})
+    set(mandir ${CMAKE_INSTALL_MANDIR})
+    set(files [[${arg_FILES}]])
+    set(names [[${arg_NAMES}]])
+    set(program [[${program}]])
+    set(version ${PROJECT_VERSION}-${CPACK_DEBIAN_PACKAGE_RELEASE})
+    set(maintainer [[${tocsin_maintainer}]])
+    set(git [[${GIT_EXECUTABLE}]])
+    include([[${PROJECT_SOURCE_DIR}/tools/cmake/install_documents.cmake]])"
+    COMPONENT ${component} ${arg_UNPARSED_ARGUMENTS})
+endfunction()
+set(documents README.md ARCHITECTURE.md bench/README.md bench/figures/growth.svg net/README.md
+  systemd/README.md tools/load/README.md)
+tocsin_install_documents(program tocsin $<TARGET_FILE:tocsin>
+  FILES tools/cmake/debian/README.Debian ${documents}
+  NAMES README.Debian ${documents})
+tocsin_install_documents(dev libtocsin-dev "" FILES net/README.md NAMES README.md)
+tocsin_install_documents(debug tocsin-dbgsym "" EXCLUDE_FROM_ALL)
+install(CODE "
+  set(program [[$<TARGET_FILE:tocsin>]])
+  set(objcopy [[${CMAKE_OBJCOPY}]])
+  set(readelf [[${CMAKE_READELF}]])
+  include([[${PROJECT_SOURCE_DIR}/tools/cmake/install_debug.cmake]])"
+  COMPONENT debug EXCLUDE_FROM_ALL)
 
 set(tocsin_cmake_dir ${CMAKE_INSTALL_LIBDIR}/cmake/tocsin)
 foreach(export client hub)
@@ -45,19 +83,16 @@ install(CODE "
   set(strip ${CMAKE_STRIP})
   include(${PROJECT_SOURCE_DIR}/tools/cmake/install_library.cmake)"
   COMPONENT dev)
-set(tocsin_dev_docs ${CMAKE_INSTALL_DATADIR}/doc/libtocsin-dev)
-install(FILES ${PROJECT_SOURCE_DIR}/net/README.md DESTINATION ${tocsin_dev_docs} COMPONENT dev)
-install(FILES ${PROJECT_SOURCE_DIR}/LICENSE
-  DESTINATION ${tocsin_dev_docs} RENAME copyright COMPONENT dev)
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_DEB_COMPONENT_INSTALL ON)
-set(CPACK_COMPONENTS_ALL program dev)
+set(CPACK_COMPONENTS_ALL program dev debug)
 set(CPACK_PACKAGE_NAME tocsin)
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_NAME tocsin)
 set(CPACK_DEBIAN_DEV_PACKAGE_NAME libtocsin-dev)
+set(CPACK_DEBIAN_DEBUG_PACKAGE_NAME tocsin-dbgsym)
 set(CPACK_PACKAGE_VENDOR "The Tocsin authors")
-set(CPACK_PACKAGE_CONTACT "The Tocsin authors <tocsin@localhost>")
+set(CPACK_PACKAGE_CONTACT "${tocsin_maintainer}")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "hub for Server-Sent-Events streams")
 set(CPACK_COMPONENT_PROGRAM_DESCRIPTION
   "Publishers POST events, browsers and services hold open event streams, and
@@ -67,13 +102,18 @@ subscribers on one machine.")
 set(CPACK_COMPONENT_DEV_DESCRIPTION
   "Headers and static libraries for programs that embed the hub, or that
 read event streams.")
+set(CPACK_COMPONENT_DEBUG_DESCRIPTION
+  "What debuggers and profilers need to name functions and lines of tocsin.")
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_STRIP_FILES ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_SECTION net)
 set(CPACK_DEBIAN_DEV_PACKAGE_SECTION libdevel)
+set(CPACK_DEBIAN_DEBUG_PACKAGE_SECTION debug)
 set(CPACK_DEBIAN_PACKAGE_PRIORITY optional)
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_DEBUG_PACKAGE_DEPENDS
+  "tocsin (= ${PROJECT_VERSION}-${CPACK_DEBIAN_PACKAGE_RELEASE})")
 # What tocsinConfig.cmake looks for.
 set(CPACK_DEBIAN_DEV_PACKAGE_DEPENDS
   "libssl-dev, libsimdjson-dev, libfmt-dev, libspdlog-dev, prometheus-cpp-dev, liburing-dev, \
