@@ -10,7 +10,7 @@ import tempfile
 import threading
 import unittest
 
-from hub import ELSEWHERE, Hub, Process, eventually, run
+from hub import Hub, Process, eventually, lasting_address, run
 
 STREAMS = 40
 # Short runs of each scenario: what it is about must happen in them.
@@ -150,7 +150,7 @@ class Deploy(unittest.TestCase):
     def deploy(self, io, duration):
         """The result of a run, its exit status, and whether it lasted until both were over."""
         with contextlib.ExitStack() as stack:
-            first = stack.enter_context(Hub("--drain-timeout", "0s", listen=f"{ELSEWHERE}:0"))
+            first = stack.enter_context(Hub("--drain-timeout", "0s", listen=lasting_address()))
             load = stack.enter_context(Process(
                 "load", "deploy", first.url, "-n", str(STREAMS), "--rate", "100", "--duration",
                 str(duration), "--io", io, "--json", "-"))
@@ -205,7 +205,7 @@ class Deploy(unittest.TestCase):
         self.check("auto")
 
     def test_a_hub_that_does_not_come_back_fails_the_run(self):
-        with Hub("--drain-timeout", "0s", listen=f"{ELSEWHERE}:0") as hub:
+        with Hub("--drain-timeout", "0s", listen=lasting_address()) as hub:
             with Process("load", "deploy", hub.url, "-n", "5", "--rate", "100", "--duration", "3",
                          "--drain", "0.5", "--json", "-") as load:
                 eventually(lambda: hub.counter("tocsin_events_published_total") >= 10, "events")
