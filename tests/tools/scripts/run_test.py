@@ -5,9 +5,14 @@ import contextlib
 import os
 import socket
 import subprocess
+import sys
 import unittest
+from pathlib import Path
 
 from stubs import DEADLINE, ScriptCase
+
+sys.path.append(str(Path(__file__).resolve().parents[3] / "bench"))
+import ports  # noqa: E402
 
 
 @contextlib.contextmanager
@@ -17,8 +22,7 @@ def listener():
 
 
 def free_address():
-    with listener() as address:
-        return address
+    return f"127.0.0.1:{ports.take()}"
 
 
 class Run(ScriptCase):
