@@ -84,8 +84,9 @@ TEST(Chunk, FillsToTheLastByte) {
 
 TEST(Chunk, AcceptsExactlyWhatFits) {
   const Chunk chunk{512, kOrigin};
-  EXPECT_TRUE(chunk.accepts(500, 40, 500));
-  EXPECT_FALSE(chunk.accepts(501, 40, 500));
+  constexpr std::size_t kLargest = 512 - Chunk::cost(0);
+  EXPECT_TRUE(chunk.accepts(kLargest, 40, 500));
+  EXPECT_FALSE(chunk.accepts(kLargest + 1, 40, 500));
   const Chunk exact{Chunk::cost(300'000), kOrigin};
   EXPECT_TRUE(exact.accepts(300'000, 40, 500));
 }
