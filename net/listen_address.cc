@@ -3,11 +3,13 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstdint>
 #include <cstring>
 #include <optional>
+#include <tuple>
 
 #include <fmt/format.h>
 
@@ -21,6 +23,33 @@ namespace {
     return std::nullopt;
   }
   return port;
+}
+
+// The parts of an address that bind(2) looks at, IPv4 in the last four bytes.
+struct Parts {
+  sa_family_t family = AF_UNSPEC;
+  std::array<unsigned char, 16> host{};
+  std::uint16_t port = 0;
+
+  [[nodiscard]] bool is_wildcard() const {
+    return std::ranges::all_of(host, [](unsigned char byte) { return byte == 0; });
+  }
+};
+
+[[nodiscard]] Parts parts(const ListenAddress& address) {
+  Parts result{.family = address.storage.ss_family};
+  if (result.family == AF_INET6) {
+    sockaddr_in6 v6{};
+    std::memcpy(&v6, &address.storage, sizeof v6);
+    std::memcpy(result.host.data(), &v6.sin6_addr, result.host.size());
+    result.port = ntohs(v6.sin6_port);
+  } else {
+    sockaddr_in v4{};
+    std::memcpy(&v4, &address.storage, sizeof v4);
+    std::memcpy(&result.host[12], &v4.sin_addr, sizeof v4.sin_addr);
+    result.port = ntohs(v4.sin_port);
+  }
+  return result;
 }
 
 }  // namespace
@@ -62,6 +91,42 @@ std::expected<ListenAddress, std::string> parse_listen_address(std::string_view 
   std::memcpy(&result.storage, &address, sizeof address);
   result.length = sizeof address;
   return result;
+}
+
+std::expected<std::vector<ListenAddress>, std::string> parse_listen_addresses(
+    std::span<const std::string> texts) {
+  std::vector<ListenAddress> result;
+  for (const std::string& text : texts) {
+    auto address = parse_listen_address(text);
+    if (!address) return std::unexpected(fmt::format("listen {}: {}", text, address.error()));
+    const Parts mine = parts(*address);
+    for (std::size_t i = 0; i < result.size(); ++i) {
+      const Parts other = parts(result[i]);
+      // The kernel chooses another port for every 0.
+      if (mine.port == 0 || mine.port != other.port || mine.family != other.family) continue;
+      if (mine.host == other.host) {
+        return std::unexpected(
+            texts[i] == text
+                ? fmt::format("listen names {} twice", text)
+                : fmt::format("listen names one address twice: {} and {}", texts[i], text));
+      }
+      if (mine.is_wildcard() || other.is_wildcard()) {
+        const auto& [all, one] =
+            mine.is_wildcard() ? std::tie(text, texts[i]) : std::tie(texts[i], text);
+        return std::unexpected(fmt::format("listen names {}, which is a part of {}", one, all));
+      }
+    }
+    result.push_back(*address);
+  }
+  return result;
+}
+
+bool is_loopback(const ListenAddress& address) {
+  const Parts part = parts(address);
+  if (part.family == AF_INET) return part.host[12] == 127;
+  in6_addr v6{};
+  std::memcpy(&v6, part.host.data(), sizeof v6);
+  return IN6_IS_ADDR_LOOPBACK(&v6) || (IN6_IS_ADDR_V4MAPPED(&v6) && part.host[12] == 127);
 }
 
 std::string format_address(const sockaddr* address) {

@@ -14,17 +14,30 @@ struct Listening {
   ListenAddress address;  // as bound: with the port that the kernel chose
 };
 
-// A socket with SO_REUSEPORT, so that every shard has its own of the same address, in the calling
-// thread's descriptor table. Connections inherit its options: TCP_NODELAY (a frame goes out at
-// once), TCP_USER_TIMEOUT of `user_timeout_ms` (a peer that takes nothing for so long is gone,
-// whatever the policy for slow streams) and SO_SNDBUF of `send_buffer` bytes (0: the kernel's
-// choice). The error is a sentence for the operator.
+enum class Place : std::uint8_t {
+  first,   // the address must be nobody's, and is this process' as soon as the call returns
+  beside,  // one more listener of an address that `first` was called for
+};
+
+// A listening socket of an address, in the calling thread's descriptor table. Every shard has one
+// of its own (SO_REUSEPORT), and the kernel deals connections out to them.
+//
+// Sockets with SO_REUSEPORT of one user share a port without a complaint, and two hubs would each
+// get some of the clients. So the first one listens without that option, which the kernel grants to
+// one socket of an address alone (and to none while anybody listens there, or on a wildcard that
+// covers it), and takes the option on afterwards (inet_csk_get_port, reuseport_add_sock). Between
+// "nobody is there" and "it is ours" there is no gap, nothing is left behind by a crash, and the
+// address is held until the last of its listeners closes. Connections in TIME_WAIT are no obstacle.
+//
+// Connections inherit the socket's options: TCP_NODELAY (a frame goes out at once),
+// TCP_USER_TIMEOUT of `user_timeout_ms` (a peer that takes nothing for so long is gone, whatever
+// the policy for slow streams) and SO_SNDBUF of `send_buffer` bytes (0: the kernel's choice). The
+// error is a sentence for the operator. `first` waits up to half a second for an address in use:
+// the listener of a hub that has just ended may outlive it (a ring is torn down behind its
+// process).
 [[nodiscard]] std::expected<Listening, std::string> listen_on(const ListenAddress& address,
+                                                              Place place,
                                                               std::uint32_t send_buffer,
                                                               std::uint32_t user_timeout_ms);
-
-// Whether another process listens there already. Sockets with SO_REUSEPORT of one user share a port
-// without a complaint, and two hubs would each get some of the clients. The error is a sentence.
-[[nodiscard]] std::expected<void, std::string> check_not_in_use(const ListenAddress& address);
 
 }  // namespace tocsin::net

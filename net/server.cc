@@ -129,7 +129,8 @@ Server::ShardThread::Ready Server::ShardThread::prepare(
   io = std::move(*made);
   std::vector<ListenAddress> bound;
   for (const ListenAddress& address : addresses) {
-    auto listening = listen_on(address, options.send_buffer, user_timeout_ms(options));
+    auto listening = listen_on(address, id == 0 ? Place::first : Place::beside, options.send_buffer,
+                               user_timeout_ms(options));
     if (!listening) return std::unexpected(listening.error());
     listeners.push_back(listening->fd);
     bound.push_back(listening->address);
@@ -167,13 +168,8 @@ Server::Server(const ServerOptions& options, std::size_t shards, Application app
 std::expected<std::unique_ptr<Server>, std::string> Server::start(const ServerOptions& options,
                                                                   Application application) {
   if (auto good = check_start(options, application); !good) return std::unexpected(good.error());
-  std::vector<ListenAddress> addresses;
-  for (const std::string& text : options.listen) {
-    auto address = parse_listen_address(text);
-    if (!address) return std::unexpected(fmt::format("listen {}: {}", text, address.error()));
-    if (auto unused = check_not_in_use(*address); !unused) return std::unexpected(unused.error());
-    addresses.push_back(*address);
-  }
+  auto addresses = parse_listen_addresses(options.listen);
+  if (!addresses) return std::unexpected(addresses.error());
   const std::size_t count = shard_count(options.shards);
   std::unique_ptr<Server> server{new Server(options, count, std::move(application))};
   const std::vector<int> cores = allowed_cores();
@@ -189,15 +185,16 @@ std::expected<std::unique_ptr<Server>, std::string> Server::start(const ServerOp
     server->shards_.push_back(std::move(shard));
   }
   for (const auto& shard : server->shards_) {
-    // One after the other: the first fixes a port that the kernel chooses.
-    const auto result = shard->start(*server->state_, options, addresses);
+    // One after the other: the first makes the addresses ours, and fixes a port that the kernel
+    // chooses.
+    auto result = shard->start(*server->state_, options, *addresses);
     if (!result) {
       server->stop();
       return std::unexpected(result.error());
     }
-    addresses = *result;
+    addresses = std::move(result);
   }
-  for (const ListenAddress& address : addresses) {
+  for (const ListenAddress& address : *addresses) {
     server->addresses_.push_back(
         format_address(reinterpret_cast<const sockaddr*>(&address.storage)));
   }

@@ -13,6 +13,7 @@
 #include <fmt/ranges.h>
 #include <toml++/toml.h>
 
+#include "net/listen_address.h"
 #include "tools/option_table.h"
 
 namespace tocsin::tools {
@@ -227,9 +228,12 @@ std::expected<void, std::string> apply_toml(ServerOptions& options, std::string_
 }
 
 std::expected<void, std::string> check_together(const ServerOptions& options) {
-  std::vector<std::string_view> problems;
+  std::vector<std::string> problems;
   if (options.listen.empty()) {
     problems.emplace_back("listen names no address");
+  }
+  if (const auto addresses = net::parse_listen_addresses(options.listen); !addresses) {
+    problems.push_back(addresses.error());
   }
   if (!options.auto_topics && options.topics.empty()) {
     problems.emplace_back("auto_topics is false and topics is empty: nobody could subscribe");

@@ -10,8 +10,8 @@ import time
 import unittest
 from pathlib import Path
 
-from hub import (Connection, Hub, Process, eventually, is_sanitized, lasting_address,
-                 run)
+from hub import (Connection, Hub, Process, each_backend, eventually, is_sanitized,
+                 lasting_address, run)
 
 
 class Serve(unittest.TestCase):
@@ -24,18 +24,8 @@ class Serve(unittest.TestCase):
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
         return str(path)
 
-    @staticmethod
-    def each_backend():
-        yield "epoll"
-        # Where a sandbox forbids io_uring the hub ends and says so.
-        with Process("serve", "--listen", "127.0.0.1:0", "--io", "uring") as probe:
-            eventually(lambda: probe.log)
-            if "cannot start" in "".join(probe.log):
-                return
-        yield "uring"
-
     def test_serves_on_either_backend_and_says_which(self):
-        for io in self.each_backend():
+        for io in each_backend():
             with Hub("--io", io) as hub:
                 name = "io_uring" if io == "uring" else "epoll"
                 self.assertIn(f"io={name}", hub.wait_log("msg=listening"))
@@ -72,7 +62,7 @@ class Serve(unittest.TestCase):
     def test_version_says_what_a_report_needs(self):
         name, io, libraries = run("--version")[0].splitlines()
         self.assertRegex(name, r"^tocsin \d+\.\d+\.\d+( \([\w.-]+\))?$")
-        allowed = "uring" in self.each_backend()
+        allowed = "uring" in each_backend()
         self.assertRegex(io, "^I/O: io_uring, epoll$" if allowed else r"^I/O: epoll \(io_uring: .+\)$")
         named = dict(entry.rsplit(" ", 1) for entry in libraries.removeprefix("Libraries: ").split(", "))
         self.assertLessEqual({"liburing", "llhttp", "simdjson", "OpenSSL", "libsodium"}, set(named))
@@ -113,7 +103,7 @@ class Serve(unittest.TestCase):
                     self.assertEqual(hub.stop(), 0)
 
     def test_sighup_applies_what_it_can_and_names_the_rest(self):
-        for io in self.each_backend():
+        for io in each_backend():
             config = self.config('history_count = 100', 'heartbeat = 0')
             with Hub("--config", config, "--io", io) as hub:
                 for i in range(3):
@@ -140,7 +130,7 @@ class Serve(unittest.TestCase):
                 self.assertEqual(hub.ask("GET", "/readyz")[0], 200)
 
     def test_sigterm_drains_and_a_second_one_ends_at_once(self):
-        for io in self.each_backend():
+        for io in each_backend():
             with Hub("--drain-timeout", "1s", "--io", io) as hub:
                 with hub.stream("/events?stream=a") as stream:
                     hub.publish("a", "last words")
@@ -187,7 +177,7 @@ class Serve(unittest.TestCase):
     def test_survives_without_descriptors(self):
         def few():
             resource.setrlimit(resource.RLIMIT_NOFILE, (50, 50))
-        for io in self.each_backend():
+        for io in each_backend():
             with Hub("--io", io, "--shards", "1", before=few) as hub:
                 clients = [hub.connect() for _ in range(100)]
                 for client in clients:

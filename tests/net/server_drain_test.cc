@@ -172,6 +172,13 @@ TEST_P(ServerDrain, APortThatIsTakenIsAnError) {
   EXPECT_EQ(get("/healthz").status, 200);
 }
 
+TEST_P(ServerDrain, APortNamedTwiceIsAnError) {
+  options.listen = {"127.0.0.1:1", "127.0.0.1:1"};
+  const auto started = Server::start(options);
+  ASSERT_FALSE(started.has_value());
+  EXPECT_THAT(started.error(), HasSubstr("127.0.0.1:1 twice"));
+}
+
 TEST_P(ServerDrain, AnAddressThatIsNotOursIsAnError) {
   options.listen = {"127.0.0.1:0", "192.0.2.1:1"};
   const auto started = Server::start(options);
