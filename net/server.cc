@@ -31,6 +31,9 @@
 namespace tocsin::net {
 namespace {
 
+// A number of turns that no shard comes to.
+constexpr std::uint64_t kNever = ~std::uint64_t{0};
+
 std::uint64_t random_number() {
   std::random_device device;
   return std::uint64_t{device()} << 32 | device();
@@ -161,7 +164,7 @@ void Server::ShardThread::main(ServerState& state, const ServerOptions& options,
 Server::Server(const ServerOptions& options, std::size_t shards, Application application)
     : state_(std::make_shared<ServerState>(static_cast<proto::Epoch>(random_number()), shards,
                                            options, random_key(), std::move(application))),
-      turns_seen_(shards) {
+      turns_when_woken_(shards, kNever) {
   state_->server = this;
 }
 
@@ -244,14 +247,15 @@ bool Server::ended() const {
 }
 
 bool Server::all_turned() {
-  bool all = true;
   for (std::size_t i = 0; i < shards_.size(); ++i) {
-    const std::uint64_t turns = state_->metrics[i]->loops.get();
-    if (turns == turns_seen_[i] && !shards_[i]->ended) all = false;
-    turns_seen_[i] = turns;
+    const bool turned = state_->metrics[i]->loops.get() != turns_when_woken_[i];
+    if (!turned && !shards_[i]->ended) return false;
   }
-  wake_all();  // one that only waits has turned by the next time
-  return all;
+  for (std::size_t i = 0; i < shards_.size(); ++i) {
+    turns_when_woken_[i] = state_->metrics[i]->loops.get();
+  }
+  wake_all();
+  return true;
 }
 
 }  // namespace tocsin::net

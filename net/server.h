@@ -73,8 +73,9 @@ class Server {
   void wait();
   [[nodiscard]] bool ended() const;
 
-  // True if every shard has turned its loop since the last call (a loop turns at least once a
-  // second).
+  // For a watchdog, from one thread. Wakes every shard, to turn its loop once at least; false: one
+  // of them has not turned it since it was woken by the last call that returned true. The first
+  // call judges nobody.
   [[nodiscard]] bool all_turned();
 
  private:
@@ -85,7 +86,7 @@ class Server {
   const std::shared_ptr<ServerState> state_;  // writers of streams may outlive the server
   std::vector<std::unique_ptr<ShardThread>> shards_;
   std::vector<std::string> addresses_;
-  std::vector<std::uint64_t> turns_seen_;
+  std::vector<std::uint64_t> turns_when_woken_;  // by all_turned; one per shard
 };
 
 }  // namespace tocsin::net

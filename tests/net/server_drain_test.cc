@@ -1,6 +1,8 @@
 // Ending: the drain, the stop, and what probes see of it.
+#include <array>
 #include <chrono>
 #include <deque>
+#include <future>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -153,8 +155,43 @@ TEST_P(ServerDrain, AStopEndsItAtOnce) {
 
 TEST_P(ServerDrain, EveryShardTurnsItsLoop) {
   start();
-  (void)server().all_turned();
-  EXPECT_TRUE(eventually([&] { return server().all_turned(); })) << "an idle one too";
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE(eventually([&] { return server().all_turned(); })) << "an idle one too";
+  }
+}
+
+TEST_P(ServerDrain, NoShardIsJudgedBeforeItWasWoken) {
+  for (int i = 0; i < 20; ++i) {
+    start();
+    EXPECT_TRUE(server().all_turned());
+    stop();
+  }
+  start();
+}
+
+TEST_P(ServerDrain, AShardThatStandsStillIsFound) {
+  std::promise<void> entered;
+  std::promise<void> go_on;
+  application.routes.push_back({.path = "/stuck", .handle = [&](Server&, const RouteRequest&) {
+                                  entered.set_value();
+                                  go_on.get_future().wait();
+                                  return Answer(Response{.status = 204});
+                                }});
+  start();
+  TestClient client = connect();
+  client.send("GET /stuck HTTP/1.1\r\nHost: h\r\n\r\n");
+  entered.get_future().wait();
+  EXPECT_TRUE(server().all_turned()) << "it was never woken";
+  const auto turns = [&](std::size_t shard) {
+    return server().state().metrics[shard]->loops.get();
+  };
+  const std::array before{turns(0), turns(1)};
+  EXPECT_TRUE(eventually([&] { return turns(0) != before[0] || turns(1) != before[1]; }))
+      << "the other one was woken";
+  for (int i = 0; i < 3; ++i) EXPECT_FALSE(server().all_turned());
+  go_on.set_value();
+  EXPECT_EQ(client.response().status, 204);
+  EXPECT_TRUE(eventually([&] { return server().all_turned(); }));
 }
 
 // Two hubs on one port would each get half of the clients and none of the other's events.
