@@ -241,10 +241,6 @@ std::string render_metrics(ServerState& state) {
   page.gauge("tocsin_log_bytes", "Memory of all logs.", static_cast<double>(hub.log_bytes));
   page.gauge("tocsin_unswept_bytes", "Bytes published that some shard has yet to sweep.",
              static_cast<double>(hub.unswept));
-  page.gauge("tocsin_store_lag_events",
-             "Events that the history store has yet to make durable; "
-             "the memory store has none.",
-             0);
   histogram(page, state.metrics, "tocsin_events_per_send", "Events that one send carried.", 1,
             &ShardMetrics::events_per_send);
   histogram(page, state.metrics, "tocsin_delivery_latency_seconds",
