@@ -1,29 +1,77 @@
+#include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include "tools/check_command.h"
 #include "tools/demo/demo_command.h"
+#include "tools/did_you_mean.h"
 #include "tools/documents/documents_command.h"
 #include "tools/load/load_command.h"
 #include "tools/publish.h"
+#include "tools/standard_streams.h"
 #include "tools/subscribe.h"
 #include "tools/version_text.h"
 
 namespace {
+
+using Words = std::vector<std::string>;
+
+// "; did you mean NAME?" for the first of `words` that is near one of `names`, else where to look.
+std::string advice(const Words& words, const Words& names, std::string_view help) {
+  const std::vector<std::string_view> known(names.begin(), names.end());
+  for (const std::string_view word : words) {
+    if (auto hint = tocsin::tools::did_you_mean(word, known); !hint.empty()) return hint;
+  }
+  return fmt::format("; see {} --help", help);
+}
+
+Words commands_of(const CLI::App& app) {
+  Words names;
+  for (const CLI::App* command : app.get_subcommands({})) {
+    const bool hidden = command->get_group().empty();
+    if (!hidden) names.push_back(command->get_name());
+  }
+  return names;
+}
+
+Words flags_of(const CLI::App& command) {
+  Words names;
+  for (const CLI::Option* option : command.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  }
+  return names;
+}
+
+// What was given, but for values: --flag of --flag=value.
+Words unknown_flags(const CLI::App& command) {
+  Words words = command.remaining();
+  std::erase_if(words, [](const std::string& word) { return !word.starts_with("--"); });
+  for (std::string& word : words) word.resize(std::min(word.size(), word.find('=')));
+  return words;
+}
 
 // What was wrong with the arguments, in one line; what CLI11 says of a first word that is no
 // command is that a command is missing.
 int refuse(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
   const bool no_command = app.get_subcommands().empty();
   if (no_command && argc > 1 && argv[1][0] != '-') {
-    fmt::print(stderr, "tocsin: unknown command '{}'; see tocsin --help\n", argv[1]);
+    fmt::print(stderr, "tocsin: unknown command '{}'{}\n", argv[1],
+               advice({argv[1]}, commands_of(app), "tocsin"));
   } else if (no_command) {
-    fmt::print(stderr, "tocsin: {}; see tocsin --help\n", error.what());
+    fmt::print(stderr, "tocsin: {}{}\n", error.what(),
+               advice(unknown_flags(app), flags_of(app), "tocsin"));
   } else {
-    const std::string command = app.get_subcommands().front()->get_name();
-    fmt::print(stderr, "tocsin {0}: {1}; see tocsin {0} --help\n", command, error.what());
+    const CLI::App& command = *app.get_subcommands().front();
+    const std::string name = "tocsin " + command.get_name();
+    fmt::print(stderr, "{}: {}{}\n", name, error.what(),
+               advice(unknown_flags(command), flags_of(command), name));
   }
   return 2;
 }
@@ -31,6 +79,10 @@ int refuse(const CLI::App& app, const CLI::ParseError& error, int argc, char** a
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (!tocsin::tools::open_standard_streams()) {
+    fmt::print(stderr, "tocsin: cannot open /dev/null: {}\n", std::strerror(errno));
+    return 1;
+  }
   CLI::App app{"A Server-Sent-Events hub", "tocsin"};
   app.set_version_flag("--version", tocsin::tools::version_text, "Print version and libraries");
   app.require_subcommand(1);
