@@ -157,9 +157,9 @@ class Findings {
   return number + (number + 9) / 10;
 }
 
-void check_descriptors(Findings& findings, const Reader& reader, const ServerOptions& options,
+void check_descriptors(Findings& findings, const Reader& reader, std::uint64_t streams,
                        std::uint32_t shards) {
-  const std::uint64_t per_shard = descriptors_per_shard(options, shards);
+  const std::uint64_t per_shard = descriptors_per_shard(streams, shards);
   findings.require(
       "RLIMIT_NOFILE", descriptor_limit(reader), per_shard,
       fmt::format("each of {} shards keeps its streams in a descriptor table of its "
@@ -189,8 +189,7 @@ void check_socket_table(Findings& findings, const Reader& reader, std::uint64_t 
                                needed));
 }
 
-void check_network(Findings& findings, const Reader& reader, const ServerOptions& options) {
-  const std::uint64_t streams = options.max_connections;
+void check_network(Findings& findings, const Reader& reader, std::uint64_t streams) {
   findings.require_sysctl(reader, "net.core.somaxconn", std::min(streams, kBacklog),
                           "it cuts the listening queues, and a reconnecting crowd then waits for "
                           "TCP's retransmission");
@@ -221,16 +220,20 @@ void check_uring(Findings& findings, const Reader& reader, const ServerOptions& 
   }
 }
 
-void check_memory(Findings& findings, const Reader& reader, const ServerOptions& options) {
-  const std::uint64_t needed =
-      options.max_connections * kBytesPerStream + options.history_total_bytes;
+void check_memory(Findings& findings, const Reader& reader, const ServerOptions& options,
+                  const Demand& demand) {
+  const auto needed = [&](std::uint64_t streams) {
+    return streams * kBytesPerStream + options.history_total_bytes;
+  };
   const std::string why =
       "a stream takes up to 6 KiB, most of it in the kernel, and the history "
       "its own";
-  findings.require("available memory (bytes)", memory_available(reader), needed, why,
+  findings.require("available memory (bytes)", memory_available(reader),
+                   needed(demand.streams - demand.open), why,
                    "lower max_connections or history_total_bytes, or add memory");
-  findings.require("memory.max of the control group (bytes)", memory_limit(reader), needed, why,
-                   fmt::format("MemoryMax={} in the unit", needed));
+  findings.require("memory.max of the control group (bytes)", memory_limit(reader),
+                   needed(demand.streams), why,
+                   fmt::format("MemoryMax={} in the unit", needed(demand.streams)));
 }
 
 }  // namespace
@@ -239,20 +242,20 @@ std::string Finding::text() const {
   return fmt::format("{} is {}, needs {}: {}; {}", name, current, needed, why, fix);
 }
 
-std::uint64_t descriptors_per_shard(const ServerOptions& options, std::uint32_t shards) {
-  const std::uint64_t share = (std::uint64_t{options.max_connections} + shards - 1) / shards;
+std::uint64_t descriptors_per_shard(std::uint64_t streams, std::uint32_t shards) {
+  const std::uint64_t share = (streams + shards - 1) / shards;
   const std::uint64_t requests =
       std::min<std::uint64_t>(limits::kMaxRequestConnections, std::max<std::uint64_t>(share, 64));
   return with_tenth(share) + requests + kOwnDescriptors;
 }
 
-std::vector<Finding> check_system(const ServerOptions& options, std::uint32_t shards,
-                                  const std::filesystem::path& root) {
+std::vector<Finding> check_system(const ServerOptions& options, const Demand& demand,
+                                  std::uint32_t shards, const std::filesystem::path& root) {
   const Reader reader(root);
   Findings findings;
-  check_descriptors(findings, reader, options, shards);
-  check_memory(findings, reader, options);
-  check_network(findings, reader, options);
+  check_descriptors(findings, reader, demand.streams, shards);
+  check_memory(findings, reader, options, demand);
+  check_network(findings, reader, demand.streams);
   check_uring(findings, reader, options);
   return findings.take();
 }

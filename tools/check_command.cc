@@ -9,22 +9,28 @@
 #include "net/system_check.h"
 #include "tools/hub_command.h"
 #include "tools/options.h"
+#include "tools/start_warnings.h"
 
 namespace tocsin::tools {
 
 int run_check(const OptionFlags& flags, bool quiet) {
-  const auto options = flags.load();
-  if (!options) {
-    flags.complain(options.error());
+  const auto configuration = flags.load();
+  if (!configuration) {
+    flags.complain(configuration.error());
     return 2;
   }
   if (quiet) {
     return 0;
   }
-  fmt::print("{}", to_toml(*options));
-  for (const net::Finding& finding :
-       net::check_system(*options, net::shard_count(options->shards))) {
-    flags.complain("warning: " + finding.text());
+  const net::ServerOptions& options = configuration->options;
+  fmt::print("{}", to_toml(options));
+  if (const std::string open = reachable_by_others(options.listen); !open.empty()) {
+    flags.complain(fmt::format("warning: listen {}: {}", open, kOpenPublishing));
+  }
+  for (const net::Finding& finding : net::check_system(
+           options, {.streams = options.max_connections}, net::shard_count(options.shards))) {
+    flags.complain(
+        fmt::format("warning: for {} streams: {}", options.max_connections, finding.text()));
   }
   return 0;
 }

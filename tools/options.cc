@@ -14,6 +14,7 @@
 #include <toml++/toml.h>
 
 #include "net/listen_address.h"
+#include "tools/did_you_mean.h"
 #include "tools/option_table.h"
 
 namespace tocsin::tools {
@@ -38,6 +39,13 @@ using Text = std::expected<std::string, std::string>;
         fmt::format("{}: cannot be read: {}", name, std::generic_category().message(errno)));
   }
   return text;
+}
+
+[[nodiscard]] std::string unknown_key(std::string_view key) {
+  std::vector<std::string> keys;
+  for (const Option& option : option_table()) keys.push_back(option.key());
+  return fmt::format("{} is not a known key{}", key,
+                     did_you_mean(key, std::vector<std::string_view>(keys.begin(), keys.end())));
 }
 
 [[nodiscard]] const Option* find_by_key(std::string_view key) {
@@ -111,7 +119,7 @@ using Text = std::expected<std::string, std::string>;
                                                            const toml::node& node) {
   const Option* option = find_by_key(key);
   if (option == nullptr) {
-    return std::unexpected(fmt::format("{} is not a known key", key));
+    return std::unexpected(unknown_key(key));
   }
   const auto texts = node_texts(*option, node);
   if (!texts) {
@@ -168,15 +176,15 @@ void OptionFlags::complain(std::string_view lines) const {
   }
 }
 
-std::expected<ServerOptions, std::string> OptionFlags::load() const {
-  ServerOptions options;
+std::expected<Configuration, std::string> OptionFlags::load() const {
+  Configuration result;
   std::vector<std::string> problems;
   if (!config_file_.empty()) {
     const Text text = read_file(config_file_);
     if (!text) {
       return std::unexpected(text.error());
     }
-    if (const auto applied = apply_toml(options, *text, config_file_); !applied) {
+    if (const auto applied = apply_toml(result, *text, config_file_); !applied) {
       problems.push_back(applied.error());
     }
   }
@@ -185,22 +193,23 @@ std::expected<ServerOptions, std::string> OptionFlags::load() const {
     if (given == given_.end() || given->second.empty()) {
       continue;
     }
-    if (const auto set = set_option(options, option, given->second); !set) {
+    result.given.insert(option.key());
+    if (const auto set = set_option(result.options, option, given->second); !set) {
       problems.push_back(fmt::format("--{} {}", option.name, set.error()));
     }
   }
   if (problems.empty()) {
-    if (const auto good = check_together(options); !good) {
+    if (const auto good = check_together(result.options); !good) {
       problems.push_back(good.error());
     }
   }
   if (!problems.empty()) {
     return std::unexpected(fmt::format("{}", fmt::join(problems, "\n")));
   }
-  return options;
+  return result;
 }
 
-std::expected<void, std::string> apply_toml(ServerOptions& options, std::string_view text,
+std::expected<void, std::string> apply_toml(Configuration& configuration, std::string_view text,
                                             std::string_view file) {
   toml::table table;
   try {
@@ -211,7 +220,8 @@ std::expected<void, std::string> apply_toml(ServerOptions& options, std::string_
   }
   std::map<std::pair<toml::source_index, std::string>, std::string> problems;  // by line
   for (const auto& [key, node] : table) {
-    if (const auto applied = apply_entry(options, key.str(), node); !applied) {
+    configuration.given.emplace(key.str());
+    if (const auto applied = apply_entry(configuration.options, key.str(), node); !applied) {
       const auto line = node.source().begin.line;
       problems[{line, std::string(key.str())}] =
           fmt::format("{}:{}: {}", file, line, applied.error());

@@ -3,6 +3,7 @@
 
 #include <expected>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,12 @@ class App;
 
 namespace tocsin::tools {
 
+// What is in effect, and which of it somebody asked for.
+struct Configuration {
+  net::ServerOptions options;
+  std::set<std::string, std::less<>> given;  // keys in the file or, as such, among the flags
+};
+
 // Adds --config FILE and one flag for every option of the table to `app`, and keeps what was
 // given. `app` refers to this object until it has parsed; do not move it in between.
 class OptionFlags {
@@ -26,7 +33,7 @@ class OptionFlags {
   // After parsing: reads the file, if one was named, and puts the flags on top. May be called again
   // at a reload: the file is read again and the flags still win.
   // The error has one line for each problem: "FILE:LINE: key ..." or "--flag ...".
-  [[nodiscard]] std::expected<net::ServerOptions, std::string> load() const;
+  [[nodiscard]] std::expected<Configuration, std::string> load() const;
 
   // To standard error, each line behind the name of the command that the flags belong to.
   void complain(std::string_view lines) const;
@@ -40,9 +47,9 @@ class OptionFlags {
   std::map<std::string, std::vector<std::string>, std::less<>> given_;  // by option name
 };
 
-// Sets what a configuration file says. `file`: its name, for errors. On an error `options` may have
-// been changed in part.
-[[nodiscard]] std::expected<void, std::string> apply_toml(net::ServerOptions& options,
+// Sets what a configuration file says. `file`: its name, for errors. On an error the configuration
+// may have been changed in part. A key that does not exist is an error, with the nearest that does.
+[[nodiscard]] std::expected<void, std::string> apply_toml(Configuration& configuration,
                                                           std::string_view text,
                                                           std::string_view file);
 

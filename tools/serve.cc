@@ -1,12 +1,10 @@
 #include "tools/serve.h"
 
 #include <malloc.h>
-#include <pthread.h>
 
+#include <algorithm>
 #include <chrono>
-#include <csignal>
-#include <cstdio>
-#include <ctime>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -18,8 +16,9 @@
 #include "net/log.h"
 #include "net/server_state.h"
 #include "net/service_notify.h"
-#include "net/system_check.h"
 #include "tools/options.h"
+#include "tools/service_signals.h"
+#include "tools/start_warnings.h"
 
 namespace tocsin::tools {
 namespace {
@@ -29,62 +28,32 @@ using net::ServerOptions;
 using net::ServiceNotify;
 namespace log = net::log;
 
-// Waits for signals in one thread, so that no handler runs anywhere.
-class Signals {
- public:
-  // Before other threads are started: they inherit the mask.
-  Signals() {
-    ::sigemptyset(&set_);
-    for (const int signal : {SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&set_, signal);
-    ::pthread_sigmask(SIG_BLOCK, &set_, nullptr);
-    ::signal(SIGPIPE, SIG_IGN);
-  }
-  // The next signal, or 0 after `timeout`.
-  [[nodiscard]] int wait(std::chrono::milliseconds timeout) const {
-    const timespec time{.tv_sec = timeout.count() / 1000,
-                        .tv_nsec = timeout.count() % 1000 * 1'000'000};
-    const int signal = ::sigtimedwait(&set_, nullptr, &time);
-    return signal > 0 ? signal : 0;
-  }
-
- private:
-  sigset_t set_{};
-};
-
-void warn_of_limits(const ServerOptions& options, std::size_t shards) {
-  for (const net::Finding& finding :
-       net::check_system(options, static_cast<std::uint32_t>(shards))) {
-    log::warning("limit too low", {{"name", finding.name},
-                                   {"current", finding.current},
-                                   {"needed", finding.needed},
-                                   {"why", finding.why},
-                                   {"fix", finding.fix}});
-  }
-}
-
 // Reads the configuration again and applies what it can. `read`: what was read last, to tell what
 // is new.
-void reload(const OptionFlags& flags, Server& server, ServiceNotify& notify, ServerOptions& read) {
+void reload(const OptionFlags& flags, Server& server, ServiceNotify& notify, ServerOptions& read,
+            MachineWarning& machine) {
   notify.reloading();
   const ServerOptions current = *server.state().options();
-  const auto wanted = flags.load();
-  if (!wanted) {
-    log::error("configuration not reloaded", {{"error", wanted.error()}});
+  const auto loaded = flags.load();
+  if (!loaded) {
+    log::error("configuration not reloaded", {{"error", loaded.error()}});
     notify.ready("configuration has errors, still running the old one");
     return;
   }
-  const ServerOptions next = reloaded(current, *wanted);
+  const ServerOptions& wanted = loaded->options;
+  const ServerOptions next = reloaded(current, wanted);
   log::set_level(next.log_level);
   server.reload(next);
   const auto listed = [](const auto& keys) { return fmt::format("{}", fmt::join(keys, ",")); };
-  const Difference news = difference(std::exchange(read, *wanted), *wanted);
-  const std::vector<std::string> waiting = difference(current, *wanted).restart;
+  const Difference news = difference(std::exchange(read, wanted), wanted);
+  const std::vector<std::string> waiting = difference(current, wanted).restart;
   const bool same = news.applied.empty() && news.restart.empty();
   log::info(same ? "configuration reloaded, nothing has changed" : "configuration reloaded",
             {{"applied", listed(news.applied)}, {"restart_needed", listed(waiting)}});
   if (!news.restart.empty() && !waiting.empty()) {
     log::warning("a restart is needed for some changes", {{"keys", listed(waiting)}});
   }
+  machine.configured(*loaded, server.state().admission.streams());
   notify.ready();
 }
 
@@ -116,43 +85,92 @@ class MemoryReturn {
   std::chrono::steady_clock::time_point next_{};
 };
 
+// Feeds systemd's watchdog as long as every shard makes progress: half-way through its interval, as
+// sd_watchdog_enabled(3) advises, and when a shard is late then, as soon as it has turned.
+class Watchdog {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  Watchdog(Server& server, ServiceNotify& notify)
+      : server_(server), notify_(notify), interval_(notify.watchdog_interval()) {}
+
+  // At most `most`: until there is something to do.
+  [[nodiscard]] std::chrono::milliseconds wait(std::chrono::milliseconds most) const {
+    if (!interval_) return most;
+    const auto rest = std::chrono::ceil<std::chrono::milliseconds>(next_ - Clock::now());
+    return std::clamp(rest, std::chrono::milliseconds(0), most);
+  }
+
+  void look() {
+    if (!interval_ || Clock::now() < next_) return;
+    if (!server_.all_turned()) {
+      if (!std::exchange(late_, true)) {
+        log::error("a shard does not turn its loop; the watchdog is not fed");
+      }
+      next_ = Clock::now() + kLookAgain;
+      return;
+    }
+    if (std::exchange(late_, false)) log::info("every shard turns its loop again");
+    next_ = Clock::now() + *interval_;
+    notify_.alive();
+    notify_.status(fmt::format("{} streams", server_.state().admission.streams()));
+  }
+
+ private:
+  static constexpr std::chrono::milliseconds kLookAgain{20};
+
+  Server& server_;
+  ServiceNotify& notify_;
+  const std::optional<std::chrono::microseconds> interval_;
+  Clock::time_point next_{};
+  bool late_ = false;
+};
+
 class Service {
  public:
   // `read`: the configuration that the hub was started with.
   Service(const OptionFlags& flags, ServerOptions read, Server& server, std::jthread companion,
-          ServiceNotify& notify, const Signals& signals)
+          ServiceNotify& notify, const ServiceSignals& signals, MachineWarning& machine)
       : flags_(flags),
         read_(std::move(read)),
         server_(server),
         companion_(std::move(companion)),
         notify_(notify),
-        signals_(signals) {}
+        signals_(signals),
+        machine_(machine),
+        watchdog_(server, notify) {}
 
   // Until the hub has ended.
   void run() {
     using std::chrono::milliseconds;
-    using std::chrono::steady_clock;
-    const auto pulse = notify_.watchdog_interval();
-    auto next_pulse = steady_clock::now();
     while (!server_.ended()) {
       // A drain that is done should not wait for a second.
-      on_signal(signals_.wait(draining_ ? milliseconds(50) : milliseconds(1000)));
-      if (!draining_) memory_.look(server_);
-      if (!pulse || steady_clock::now() < next_pulse) continue;
-      next_pulse = steady_clock::now() + *pulse;
-      if (server_.all_turned()) {
-        notify_.alive();
-      } else {
-        log::error("a shard does not turn its loop; the watchdog is not fed");
-      }
-      notify_.status(fmt::format("{} streams", server_.state().admission.streams()));
+      on_signal(signals_.wait(watchdog_.wait(milliseconds(draining_ ? 50 : 1000))));
+      watchdog_.look();
+      if (!draining_) look_around();
     }
   }
 
  private:
-  void on_signal(int signal) {
-    if (signal == SIGHUP) reload(flags_, server_, notify_, read_);
-    if (signal != SIGTERM && signal != SIGINT) return;
+  // About once a second.
+  void look_around() {
+    const auto now = std::chrono::steady_clock::now();
+    if (now < next_look_) return;
+    next_look_ = now + std::chrono::seconds(1);
+    memory_.look(server_);
+    machine_.connected(*server_.state().options(), server_.state().admission.streams());
+  }
+
+  void on_signal(const ServiceSignals::Signal& signal) {
+    using Meaning = ServiceSignals::Meaning;
+    if (signal.meaning == Meaning::reload) reload(flags_, server_, notify_, read_, machine_);
+    if (signal.meaning == Meaning::nothing) {
+      log::info("a signal that means nothing here", {{"signal", signal.name()}});
+    }
+    if (signal.meaning == Meaning::drain) drain(signal);
+  }
+
+  void drain(const ServiceSignals::Signal& signal) {
     if (draining_) {
       log::info("stopping at once");
       server_.stop();
@@ -160,8 +178,9 @@ class Service {
     }
     draining_ = true;
     const std::uint32_t time_s = server_.state().options()->drain_timeout_s;
-    log::info("draining",
-              {{"streams", server_.state().admission.streams()}, {"timeout_s", time_s}});
+    log::info("draining", {{"streams", server_.state().admission.streams()},
+                           {"timeout_s", time_s},
+                           {"signal", signal.name()}});
     notify_.stopping("draining");
     notify_.extend_timeout(std::chrono::seconds(time_s + 10));
     companion_ = {};  // asks it to stop, and joins it
@@ -173,8 +192,11 @@ class Service {
   Server& server_;
   std::jthread companion_;
   ServiceNotify& notify_;
-  const Signals& signals_;
+  const ServiceSignals& signals_;
+  MachineWarning& machine_;
+  Watchdog watchdog_;
   MemoryReturn memory_;
+  std::chrono::steady_clock::time_point next_look_{};
   bool draining_ = false;
 };
 
@@ -182,28 +204,33 @@ class Service {
 
 int run_serve(const OptionFlags& flags, net::Application application,
               const std::function<std::jthread(Server&)>& companion) {
-  auto options = flags.load();
-  if (!options) {
-    flags.complain(options.error());
+  auto configuration = flags.load();
+  if (!configuration) {
+    flags.complain(configuration.error());
     return 2;
   }
-  log::configure(options->log_level, options->log_format);
+  ServerOptions& options = configuration->options;
+  log::configure(options.log_level, options.log_format);
   ServiceNotify notify = ServiceNotify::from_environment();
-  const Signals signals;
+  const ServiceSignals signals;
   if (const auto raised = net::raise_descriptor_limit(); !raised) log::warning(raised.error());
-  options->private_descriptors = true;
-  auto server = Server::start(*options, std::move(application));
+  options.private_descriptors = true;
+  auto server = Server::start(options, std::move(application));
   if (!server) {
     log::error("cannot start", {{"error", server.error()}});
     return 1;
   }
-  warn_of_limits(*options, (*server)->shards());
+  if (const std::string open = reachable_by_others((*server)->addresses()); !open.empty()) {
+    log::warning(kOpenPublishing, {{"address", open}});
+  }
+  MachineWarning machine(static_cast<std::uint32_t>((*server)->shards()));
+  machine.configured(*configuration, 0);
   log::info("listening", {{"address", fmt::format("{}", fmt::join((*server)->addresses(), ","))},
                           {"shards", (*server)->shards()},
                           {"io", (*server)->state().metrics.front()->io_name.load()}});
   notify.ready(fmt::format("listening on {}", fmt::join((*server)->addresses(), ", ")));
   std::jthread beside = companion ? companion(**server) : std::jthread();
-  Service(flags, *options, **server, std::move(beside), notify, signals).run();
+  Service(flags, options, **server, std::move(beside), notify, signals, machine).run();
   (*server)->wait();
   log::info("stopped");
   return 0;

@@ -14,18 +14,6 @@
 namespace tocsin::tools {
 namespace {
 
-// SIGINT and SIGTERM, but those that the parent wanted ignored.
-sigset_t wanted_signals() {
-  sigset_t set;
-  sigemptyset(&set);
-  for (const int number : {SIGINT, SIGTERM}) {
-    struct sigaction action{};
-    sigaction(number, nullptr, &action);
-    if (action.sa_handler != SIG_IGN) sigaddset(&set, number);
-  }
-  return set;
-}
-
 void raise_event(int fd) {
   const std::uint64_t one = 1;
   [[maybe_unused]] const auto written = ::write(fd, &one, sizeof one);  // a fresh counter has room
@@ -33,9 +21,20 @@ void raise_event(int fd) {
 
 }  // namespace
 
+sigset_t stop_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
+    struct sigaction action{};
+    sigaction(number, nullptr, &action);
+    if (action.sa_handler != SIG_IGN) sigaddset(&set, number);
+  }
+  return set;
+}
+
 StopWatcher::StopWatcher(int out_fd, std::function<void()> stop)
     : out_fd_(out_fd), stop_(std::move(stop)) {
-  const sigset_t signals = wanted_signals();
+  const sigset_t signals = stop_signals();
   pthread_sigmask(SIG_BLOCK, &signals, &old_mask_);
   signal_fd_ = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
   stopped_fd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -1,5 +1,5 @@
-// Ends a program that follows a stream: on SIGINT or SIGTERM, when nobody reads its output any
-// more, or when its time is up; also while nothing arrives.
+// Ends a program that follows a stream: on a signal, when nobody reads its output any more, or when
+// its time is up; also while nothing arrives.
 #pragma once
 
 #include <signal.h>
@@ -16,10 +16,14 @@
 
 namespace tocsin::tools {
 
-// While one exists, SIGINT and SIGTERM are blocked in the creating thread and in those that it
-// starts (unless they were ignored, as in a shell's background job: then they stay so), and a
-// thread of its own waits for them. REQUIRES: created and destroyed in the same thread, before
-// others are started that must not die of these signals.
+// The signals by which somebody or a terminal that goes away asks a program to end: SIGINT,
+// SIGTERM, SIGHUP, but for those that are ignored (in a shell's background job, by nohup). All
+// others keep their usual effect; SIGQUIT (Ctrl-\\) ends at once.
+[[nodiscard]] sigset_t stop_signals();
+
+// While one exists, the stop_signals() are blocked in the creating thread and in those that it
+// starts, and a thread of its own waits for them. REQUIRES: created and destroyed in the same
+// thread, before others are started that must not die of these signals.
 class StopWatcher {
  public:
   enum class Cause : std::uint8_t { none, signal, output_closed, timeout };

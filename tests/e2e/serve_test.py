@@ -47,14 +47,25 @@ class Serve(unittest.TestCase):
         for command in ("serve", "check", "demo"):
             _, error = run(command, "--config", config, status=2)
             first, second = error.splitlines()
-            self.assertEqual(first, f"tocsin {command}: {config}:3: hartbeat is not a known key")
+            self.assertEqual(first, f"tocsin {command}: {config}:3: hartbeat is not a known key"
+                                    "; did you mean heartbeat?")
             self.assertTrue(second.startswith(f"tocsin {command}: {config}:4: io "), second)
 
     def test_wrong_flags_are_errors(self):
         self.assertEqual(run("serve", "--shards", "-1", status=2)[1],
                          "tocsin serve: --shards must be a whole number from 0 to 128\n")
-        run("serve", "--no-such-flag", status=2)
-        run("no-such-command", status=2)
+        self.assertIn("--no-such-flag; see tocsin serve --help\n",
+                      run("serve", "--no-such-flag", status=2)[1])
+        self.assertEqual(run("no-such-command", status=2)[1],
+                         "tocsin: unknown command 'no-such-command'; see tocsin --help\n")
+        for wrong, hint in ((("serve", "--max_connections=5"), "--max-connections"),
+                            (("serve", "--hartbeat", "5s"), "--heartbeat"),
+                            (("load", "--subscriber", "5"), "--subscribers"),
+                            (("subscribe", "--steam", "a"), "--stream"),
+                            (("serv", "--listen"), "serve"), (("publsih", "x"), "publish"),
+                            (("--verison",), "--version")):
+            error = run(*wrong, status=2)[1]
+            self.assertTrue(error.endswith(f"; did you mean {hint}?\n"), error)
         run(status=2)
         run("--help")
         self.assertIn("nowhere.toml", run("serve", "--config", "/nowhere.toml", status=2)[1])

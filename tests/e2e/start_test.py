@@ -1,13 +1,33 @@
 #!/usr/bin/env python3
-"""How `tocsin serve` starts and what it owns then: ports."""
+"""How `tocsin` starts: ports, standard streams, what it says; and what signals do to it."""
 
 import contextlib
 import os
+import re
+import resource
 import signal
+import socket
 import tempfile
+import time
 import unittest
 
-from hub import TOCSIN, Hub, Process, each_backend, eventually, lasting_address, run
+from hub import (DEADLINE, TOCSIN, Connection, Hub, Process, each_backend, eventually,
+                 lasting_address, run)
+
+
+@contextlib.contextmanager
+def systemd(**environment):
+    """A socket for notifications, and the environment that names it."""
+    with tempfile.TemporaryDirectory() as folder, \
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        path = os.path.join(folder, "notify")
+        notify.bind(path)
+        notify.settimeout(DEADLINE)
+        yield notify, {**os.environ, "NOTIFY_SOCKET": path, **environment}
+
+
+def warnings_of(hub):
+    return [line for line in hub.log if "level=warn" in line or "level=error" in line]
 
 
 class Ports(unittest.TestCase):
@@ -64,6 +84,185 @@ class Ports(unittest.TestCase):
             for command in ("serve", "check"):
                 _, error = run(command, "--listen", first, "--listen", second, status=2)
                 self.assertEqual(error, f"tocsin {command}: {complaint}\n")
+
+
+class StandardStreams(unittest.TestCase):
+    @staticmethod
+    def close_all():
+        os.closerange(0, 3)
+
+    def test_none_of_them_becomes_a_connection(self):
+        for io in each_backend():
+            with systemd() as (notify, environment), \
+                    Process("serve", "--listen", "127.0.0.1:0", "--io", io, "--shards", "2",
+                            environment=environment, before=self.close_all) as hub:
+                ready = notify.recv(4096).decode()
+                port = int(re.search(r"listening on 127\.0\.0\.1:(\d+)", ready).group(1))
+                with contextlib.ExitStack() as open_ones:
+                    clients = [open_ones.enter_context(Connection("127.0.0.1", port))
+                               for _ in range(8)]
+                    for client in clients:
+                        client.send(b"GET /events?stream=a HTTP/1.1\r\nHost: h\r\n\r\n")
+                        self.assertEqual(client.response()[0], 200)
+                    hub.signal(signal.SIGHUP)  # is logged
+                    while "READY=1" not in notify.recv(4096).decode():
+                        pass
+                    tasks = f"/proc/{hub.process.pid}/task"
+                    for task in os.listdir(tasks):  # every shard has a table of its own
+                        for fd in range(3):
+                            self.assertEqual(os.readlink(f"{tasks}/{task}/fd/{fd}"), "/dev/null")
+                    for client in clients:
+                        self.assertNotIn(b"reloaded", client.unread)
+                hub.signal(signal.SIGTERM)
+                self.assertEqual(hub.wait_exit(), 0)
+
+    def test_the_clients_do_not_write_into_their_connection(self):
+        with Hub() as hub:
+            for arguments in (("publish", "--url", hub.url, "--stream", "a", "one"),
+                              ("publish", "--url", hub.url, "--stream", "a", "--verbose", "two")):
+                with Process(*arguments, before=self.close_all) as client:
+                    self.assertEqual(client.wait_exit(), 0)
+            with Process("subscribe", "--url", hub.url, "--stream", "a", "--count", "1",
+                         "--last-event-id", "earliest", before=self.close_all) as client:
+                self.assertEqual(client.wait_exit(), 1, "its output is closed")
+            with Process("publish", "--url", hub.url, before=self.close_all) as client:
+                self.assertEqual(client.wait_exit(), 1, "its input is closed, not empty")
+            with hub.stream("/events?stream=a&last_event_id=earliest") as stream:
+                stream.read_until(b"data: two\n")
+            self.assertNotIn('reason="malformed"} 1', hub.ask("GET", "/metrics")[2])
+
+
+class Signals(unittest.TestCase):
+    NOTHING = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF,
+               signal.SIGIO, signal.SIGPWR, 16, signal.SIGXFSZ, signal.SIGRTMIN, signal.SIGRTMAX,
+               signal.SIGPIPE, signal.SIGCHLD, signal.SIGWINCH, signal.SIGURG, signal.SIGCONT)
+
+    def test_what_means_nothing_ends_nothing(self):
+        with Hub() as hub, hub.stream("/events?stream=a") as stream:
+            for number in self.NOTHING:
+                hub.signal(number)
+            for name in ("SIGUSR1", "SIGUSR2", "SIGALRM", "SIGXFSZ"):
+                self.assertIn("means nothing here", hub.wait_log(f"signal={name}"))
+            hub.publish("a", "still here")
+            stream.read_until(b"data: still here\n")
+            self.assertEqual(hub.stop(), 0)
+
+    def test_every_wish_to_end_it_drains(self):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGXCPU):
+            with Hub("--drain-timeout", "0s") as hub, hub.stream("/events?stream=a") as stream:
+                hub.publish("a", "last words")
+                hub.signal(number)
+                hub.wait_log("msg=draining")
+                self.assertIn(b"data: last words\n", stream.read_to_end())
+                self.assertEqual(hub.wait_exit(), 0)
+
+    def test_what_the_parent_wanted_ignored_is(self):
+        def background():  # as a shell does without job control
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.signal(signal.SIGQUIT, signal.SIG_IGN)
+        with Hub(before=background) as hub:
+            hub.signal(signal.SIGINT)
+            hub.signal(signal.SIGQUIT)
+            hub.signal(signal.SIGUSR1)  # behind them
+            hub.wait_log("SIGUSR1")
+            self.assertEqual(hub.ask("GET", "/readyz")[0], 200)
+            self.assertEqual(hub.stop(), 0)
+
+    def test_sighup_drains_when_the_terminal_is_gone(self):
+        terminal, side = os.openpty()
+        with Hub(before=lambda: os.dup2(side, 0)) as hub:
+            os.close(side)
+            hub.signal(signal.SIGHUP)
+            hub.wait_log("configuration reloaded")
+            os.close(terminal)
+            hub.signal(signal.SIGHUP)
+            hub.wait_log("msg=draining")
+            self.assertEqual(hub.wait_exit(), 0)
+
+    def test_sighup_ends_a_reader_in_order(self):
+        with Hub() as hub:
+            reader = Process("subscribe", "--url", hub.url, "--stream", "a", "--json")
+            with reader:
+                hub.wait_streams(1)
+                hub.publish("a", "one")
+                reader.wait_out(1)
+                reader.signal(signal.SIGHUP)
+                self.assertEqual(reader.wait_exit(), 0)
+
+
+class Watchdog(unittest.TestCase):
+    def test_a_healthy_hub_is_never_late(self):
+        interval_s = 1.0  # the shortest WatchdogSec= that anybody would set
+        for io in each_backend():
+            with systemd(WATCHDOG_USEC=str(int(interval_s * 1e6))) as (notify, environment), \
+                    Hub("--io", io, "--drain-timeout", "0s", environment=environment) as hub:
+                times = []
+                while len(times) < 8:
+                    message = notify.recv(4096).decode()
+                    if "READY=1" in message or "WATCHDOG=1" in message:
+                        times.append(time.monotonic())
+                gaps = sorted(after - before for before, after in zip(times, times[1:]))
+                self.assertLess(gaps[len(gaps) // 2], interval_s * 0.9, gaps)
+                self.assertEqual(warnings_of(hub), [])
+                self.assertEqual(hub.stop(), 0)
+
+    def test_a_hub_that_stands_still_feeds_nothing(self):
+        with systemd(WATCHDOG_USEC="400000") as (notify, environment), \
+                Hub(environment=environment) as hub:
+            while "WATCHDOG=1" not in notify.recv(4096).decode():
+                pass
+            hub.signal(signal.SIGSTOP)
+            notify.settimeout(2)
+            with self.assertRaises(TimeoutError):
+                while True:
+                    notify.recv(4096)
+            hub.signal(signal.SIGCONT)
+            notify.settimeout(DEADLINE)
+            while "WATCHDOG=1" not in notify.recv(4096).decode():
+                pass
+
+
+class Warnings(unittest.TestCase):
+    def test_a_hub_that_nobody_configured_has_none(self):
+        for io in each_backend():
+            with Hub("--io", io) as hub:
+                self.assertEqual(hub.stop(), 0)
+                self.assertEqual(warnings_of(hub), [])
+
+    def test_one_line_for_what_was_asked_for(self):
+        with Hub("--max-connections", "1000000000") as hub:
+            self.assertEqual(hub.stop(), 0)
+            line, = warnings_of(hub)
+            self.assertIn("RLIMIT_NOFILE", line)
+            self.assertIn("tocsin check --max-connections 1000000000", line)
+        _, complaints = run("check", "--max-connections", "1000000000")
+        self.assertIn("warning: for 1000000000 streams: RLIMIT_NOFILE is ", complaints)
+
+    def test_a_default_that_was_written_down_was_asked_for(self):
+        def few():
+            resource.setrlimit(resource.RLIMIT_NOFILE, (600, 600))
+        with Hub("--max-connections", "1000000", before=few) as hub:
+            self.assertIn("RLIMIT_NOFILE", hub.wait_log("level=warn"))
+
+    def test_one_line_for_what_has_connected(self):
+        def few():
+            resource.setrlimit(resource.RLIMIT_NOFILE, (600, 600))
+        with Hub("--shards", "1", before=few) as hub, contextlib.ExitStack() as streams:
+            self.assertEqual(warnings_of(hub), [])
+            for _ in range(130):
+                streams.enter_context(hub.stream("/events"))
+            self.assertIn("RLIMIT_NOFILE", hub.wait_log("level=warn"))
+            self.assertEqual(len(warnings_of(hub)), 1)
+
+    def test_publishing_that_is_open_to_others_is_told_once(self):
+        with Hub("--listen", "127.0.0.1:0", listen="0.0.0.0:0") as hub:
+            self.assertEqual(hub.stop(), 0)
+            line, = warnings_of(hub)
+            self.assertIn("may publish", line)
+            self.assertIn(f"address={hub.address}", line)
+        _, complaints = run("check", "--listen", "0.0.0.0:1", "--listen", "[::1]:1")
+        self.assertIn("warning: listen 0.0.0.0:1: whoever reaches", complaints)
+        self.assertNotIn("may publish", run("check", "--listen", "127.0.0.1:1")[1])
 
 
 if __name__ == "__main__":

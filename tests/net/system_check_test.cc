@@ -42,7 +42,6 @@ class SystemCheck : public testing::Test {
     set("proc/sys/net/ipv4/tcp_mem", "1000000\t2000000\t3000000\n");
     set("proc/sys/net/ipv4/tcp_ehash_entries", "524288\n");
     set("proc/sys/kernel/io_uring_disabled", "0\n");
-    options_.max_connections = 1'000'000;
   }
   ~SystemCheck() override { fs::remove_all(root_); }
 
@@ -59,7 +58,7 @@ class SystemCheck : public testing::Test {
             soft, hard));
   }
   [[nodiscard]] std::vector<Finding> check(std::uint32_t shards = 2) const {
-    return check_system(options_, shards, root_);
+    return check_system(options_, demand_, shards, root_);
   }
   // The only finding; fails the test if there is another number of them.
   [[nodiscard]] Finding only() const {
@@ -70,6 +69,7 @@ class SystemCheck : public testing::Test {
 
   fs::path root_;
   ServerOptions options_;
+  Demand demand_{.streams = 1'000'000};
 };
 
 TEST_F(SystemCheck, AMachineThatIsSetUpHasNoFindings) {
@@ -77,12 +77,12 @@ TEST_F(SystemCheck, AMachineThatIsSetUpHasNoFindings) {
 }
 
 TEST_F(SystemCheck, AnEmptyTreeIsNotJudged) {
-  EXPECT_THAT(check_system(options_, 2, root_ / "nowhere"), IsEmpty());
+  EXPECT_THAT(check_system(options_, demand_, 2, root_ / "nowhere"), IsEmpty());
 }
 
 TEST_F(SystemCheck, DescriptorsAreCountedPerShardAgainstTheHardLimit) {
   // 500,000 streams a shard and a tenth, 8,192 requests, 256 of the process' own.
-  EXPECT_EQ(descriptors_per_shard(options_, 2), 558'448U);
+  EXPECT_EQ(descriptors_per_shard(1'000'000, 2), 558'448U);
   set_descriptors("1024", "558448");
   EXPECT_THAT(check(), IsEmpty());
   set_descriptors("558448", "558447");
@@ -96,8 +96,7 @@ TEST_F(SystemCheck, DescriptorsAreCountedPerShardAgainstTheHardLimit) {
 }
 
 TEST_F(SystemCheck, TheShareOfAShardIsRoundedUp) {
-  options_.max_connections = 10;
-  EXPECT_EQ(descriptors_per_shard(options_, 3), 4U + 1 + 64 + 256);
+  EXPECT_EQ(descriptors_per_shard(10, 3), 4U + 1 + 64 + 256);
 }
 
 TEST_F(SystemCheck, SystemWideFiles) {
@@ -126,7 +125,7 @@ TEST_F(SystemCheck, TcpMemoryIsJudgedByItsPressureMark) {
   EXPECT_EQ(finding.current, 382'296U);
   EXPECT_EQ(finding.needed, 1'000'000U);
   EXPECT_THAT(finding.fix, HasSubstr("tcp_mem=\"1000000 2000000 3000000\""));
-  options_.max_connections = 100'000;
+  demand_.streams = 100'000;
   EXPECT_THAT(check(), IsEmpty());
 }
 
@@ -139,7 +138,7 @@ TEST_F(SystemCheck, TheTableOfSocketsIsJudgedByTwoSocketsABucket) {
     EXPECT_EQ(finding.needed, 524'288U);
     EXPECT_THAT(finding.fix, HasSubstr("thash_entries=524288"));
   }
-  options_.max_connections = 500'000;
+  demand_.streams = 500'000;
   EXPECT_THAT(check(), IsEmpty());
 }
 
@@ -166,6 +165,12 @@ TEST_F(SystemCheck, MemoryOfTheMachine) {
   EXPECT_EQ(only().needed, 6'262'144ULL * 1024);
   set("proc/meminfo", "MemAvailable: 6262144 kB\n");
   EXPECT_THAT(check(), IsEmpty());
+  // Streams that are open have theirs.
+  set("proc/meminfo", "MemAvailable: 3262144 kB\n");
+  demand_.open = 500'000;
+  EXPECT_THAT(check(), IsEmpty());
+  demand_.open = 499'999;
+  EXPECT_EQ(only().name, "available memory (bytes)");
 }
 
 TEST_F(SystemCheck, MemoryOfTheControlGroupAndItsParents) {
@@ -175,6 +180,8 @@ TEST_F(SystemCheck, MemoryOfTheControlGroupAndItsParents) {
   const Finding finding = only();
   EXPECT_EQ(finding.name, "memory.max of the control group (bytes)");
   EXPECT_EQ(finding.current, 1'073'741'824U);
+  demand_.open = 999'999;
+  EXPECT_EQ(only().needed, 6'262'144ULL * 1024) << "its limit is for all of them";
 }
 
 TEST_F(SystemCheck, EverythingThatIsTooLowIsNamedAtOnce) {
@@ -190,13 +197,12 @@ TEST_F(SystemCheck, EverythingThatIsTooLowIsNamedAtOnce) {
 }
 
 TEST_F(SystemCheck, TheRealTreeCanBeRead) {
-  options_.max_connections = 1;
   options_.history_total_bytes = 1;
-  for (const Finding& finding : check_system(options_, 1)) {
+  for (const Finding& finding : check_system(options_, {.streams = 1}, 1)) {
     EXPECT_LT(finding.current, finding.needed == 0 ? UINT64_MAX : finding.needed);
   }
-  options_.max_connections = 1U << 30;
-  EXPECT_FALSE(check_system(options_, 1).empty()) << "no machine carries a thousand million";
+  EXPECT_FALSE(check_system(options_, {.streams = 1U << 30}, 1).empty())
+      << "no machine carries a thousand million";
 }
 
 TEST(DescriptorLimit, SoftBecomesHard) {

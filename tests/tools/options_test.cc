@@ -48,7 +48,9 @@ class Options : public testing::Test {
     } catch (const CLI::ParseError& error) {
       return std::unexpected(std::string("parser: ") + error.what());
     }
-    return flags.load();
+    auto loaded = flags.load();
+    if (!loaded) return std::unexpected(loaded.error());
+    return loaded->options;
   }
   [[nodiscard]] std::string file_error(const std::string& text) const {
     write_file(text);
@@ -190,7 +192,9 @@ TEST_F(Options, MistakesInFlagsAreNamed) {
 
 TEST_F(Options, MistakesInTheFileAreNamedWithTheirLine) {
   EXPECT_EQ(file_error("heartbeat = \"15s\"\n\nheartbeet = 1\n"),
-            file_ + ":3: heartbeet is not a known key");
+            file_ + ":3: heartbeet is not a known key; did you mean heartbeat?");
+  EXPECT_EQ(file_error("max-connections = 1\n"),
+            file_ + ":1: max-connections is not a known key; did you mean max_connections?");
   EXPECT_EQ(file_error("[streams]\nheartbeat = 1\n"), file_ + ":1: streams is not a known key");
   EXPECT_EQ(file_error("shards = 129\n"),
             file_ + ":1: shards must be a whole number from 0 to 128");
@@ -243,10 +247,10 @@ TEST_F(Options, WhatIsPrintedReadsBackToTheSame) {
     ASSERT_TRUE(set_option(options, option, text));
   }
   options.topics = {"a\"b\\c", "\u00e9", "d,e"};
-  ServerOptions back;
+  Configuration back;
   const auto applied = apply_toml(back, to_toml(options), "printed");
   ASSERT_TRUE(applied) << applied.error();
-  EXPECT_EQ(back, options);
+  EXPECT_EQ(back.options, options);
 }
 
 TEST_F(Options, AReloadAppliesWhatItCanAndNamesTheRest) {
@@ -263,15 +267,32 @@ TEST_F(Options, AReloadAppliesWhatItCanAndNamesTheRest) {
   EXPECT_THAT(difference(next, wanted).applied, IsEmpty());
 }
 
+TEST_F(Options, WhatSomebodyAskedForIsKnown) {
+  write_file("max_connections = 1000000\n");  // the default, but asked for
+  CLI::App app;
+  const OptionFlags flags(app);
+  app.parse(std::vector<std::string>{"1s", "--topic-idle", file_, "--config"});
+  const auto configuration = flags.load();
+  ASSERT_TRUE(configuration) << configuration.error();
+  EXPECT_THAT(configuration->given, ElementsAre("max_connections", "topic_idle"));
+}
+
+TEST_F(Options, AddressesThatMeetAreNamed) {
+  EXPECT_EQ(flag_error({"--listen", "127.0.0.1:1", "--listen", "127.0.0.1:01"}),
+            "listen names one address twice: 127.0.0.1:1 and 127.0.0.1:01");
+  EXPECT_EQ(file_error("listen = [\"127.0.0.1:1\", \"0.0.0.0:1\"]\n"),
+            "listen names 127.0.0.1:1, which is a part of 0.0.0.0:1");
+}
+
 TEST_F(Options, LoadReadsTheFileAgain) {
   write_file("heartbeat = 1\n");
   CLI::App app;
   const OptionFlags flags(app);
   app.parse(std::vector<std::string>{"1s", "--retry", file_, "--config"});
-  EXPECT_EQ(flags.load()->heartbeat_s, 1U);
+  EXPECT_EQ(flags.load()->options.heartbeat_s, 1U);
   write_file("heartbeat = 2\nretry = 9\n");
-  EXPECT_EQ(flags.load()->heartbeat_s, 2U);
-  EXPECT_EQ(flags.load()->retry_ms, 1000U) << "a flag still wins";
+  EXPECT_EQ(flags.load()->options.heartbeat_s, 2U);
+  EXPECT_EQ(flags.load()->options.retry_ms, 1000U) << "a flag still wins";
 }
 
 TEST_F(Options, HelpIsGroupedAndShowsDefaults) {
@@ -290,10 +311,11 @@ TEST_F(Options, ThePackagedFileEqualsTheDefaultsAndNamesEveryKey) {
   std::ifstream file(TOCSIN_SOURCE_DIR "/systemd/tocsin.toml");
   const std::string text(std::istreambuf_iterator<char>(file), {});
   ASSERT_FALSE(text.empty());
-  ServerOptions as_shipped;
+  Configuration as_shipped;
   const auto applied = apply_toml(as_shipped, text, "tocsin.toml");
   ASSERT_TRUE(applied) << applied.error();
-  EXPECT_EQ(as_shipped, ServerOptions{});
+  EXPECT_EQ(as_shipped.options, ServerOptions{});
+  EXPECT_THAT(as_shipped.given, IsEmpty());
   // With every commented setting switched on it is the same again.
   std::string all;
   std::size_t settings = 0;
@@ -303,10 +325,10 @@ TEST_F(Options, ThePackagedFileEqualsTheDefaultsAndNamesEveryKey) {
     all += (commented ? line.substr(1) : line) + "\n";
     settings += commented ? 1 : 0;
   }
-  ServerOptions switched_on;
+  Configuration switched_on;
   const auto all_applied = apply_toml(switched_on, all, "tocsin.toml");
   ASSERT_TRUE(all_applied) << all_applied.error();
-  EXPECT_EQ(switched_on, ServerOptions{});
+  EXPECT_EQ(switched_on.options, ServerOptions{});
   EXPECT_EQ(settings, option_table().size());
 }
 

@@ -33,7 +33,7 @@ void greet(const std::string& url) {
 
 int run_demo(const OptionFlags& flags) {
   // Everybody in the chat has a topic of their own.
-  if (const auto options = flags.load(); options && !options->auto_topics) {
+  if (const auto read = flags.load(); read && !read->options.auto_topics) {
     fmt::print(stderr, "auto_topics must be true for the demonstration\n");
     return 2;
   }

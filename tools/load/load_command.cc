@@ -49,10 +49,7 @@ class Interruption {
       : watcher_(tools::StopWatcher::create(-1, std::nullopt, [this] {
           stop_ = true;
           let_through_ = std::jthread([](const std::stop_token& done) {
-            sigset_t signals;
-            sigemptyset(&signals);
-            sigaddset(&signals, SIGINT);
-            sigaddset(&signals, SIGTERM);
+            const sigset_t signals = tools::stop_signals();
             // The watcher has seen the first one, but not taken it.
             const timespec at_once{};
             sigtimedwait(&signals, nullptr, &at_once);

@@ -1,0 +1,54 @@
+#include "tools/start_warnings.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "net/listen_address.h"
+#include "net/log.h"
+
+namespace tocsin::tools {
+
+std::string reachable_by_others(std::span<const std::string> listen) {
+  std::vector<std::string_view> open;
+  for (const std::string& text : listen) {
+    const auto address = net::parse_listen_address(text);
+    if (address && !net::is_loopback(*address)) open.push_back(text);
+  }
+  return fmt::format("{}", fmt::join(open, ","));
+}
+
+void MachineWarning::configured(const Configuration& configuration, std::uint64_t open) {
+  const std::uint64_t wanted = configuration.options.max_connections;
+  if (!configuration.given.contains("max_connections") ||
+      std::exchange(judged_for_, wanted) == wanted) {
+    return;
+  }
+  named_.clear();
+  judge(configuration.options, {.streams = wanted, .open = std::min(open, wanted)});
+}
+
+void MachineWarning::connected(const net::ServerOptions& options, std::uint64_t open) {
+  if (open < next_look_) return;
+  next_look_ = open * 2;
+  const std::uint64_t soon = std::min<std::uint64_t>(open * 2, options.max_connections);
+  judge(options, {.streams = std::max(open, soon), .open = open});
+}
+
+void MachineWarning::judge(const net::ServerOptions& options, const net::Demand& demand) {
+  std::vector<std::string> news;
+  for (const net::Finding& finding : net::check_system(options, demand, shards_)) {
+    if (named_.insert(finding.name).second) news.push_back(finding.name);
+  }
+  if (news.empty()) return;
+  net::log::warning("the machine is short of what so many streams need",
+                    {{"streams", demand.streams},
+                     {"open", demand.open},
+                     {"short_of", fmt::format("{}", fmt::join(news, ", "))},
+                     {"more", fmt::format("tocsin check --max-connections {}", demand.streams)}});
+}
+
+}  // namespace tocsin::tools

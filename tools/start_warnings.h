@@ -1,0 +1,48 @@
+// What an operator is told of the machine and the addresses, in as few lines as possible; the rest
+// is in `tocsin check`.
+#pragma once
+
+#include <cstdint>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "net/system_check.h"
+#include "tools/options.h"
+
+namespace tocsin::tools {
+
+// Of the addresses of `listen` those that other machines reach, with commas; none: empty.
+[[nodiscard]] std::string reachable_by_others(std::span<const std::string> listen);
+
+// What that means, as long as publishing asks for no password.
+inline constexpr std::string_view kOpenPublishing =
+    "whoever reaches it may publish; listen on 127.0.0.1, or let only a proxy or a firewall "
+    "through";
+
+// Judges the machine by the streams that somebody wants: max_connections where it was set, else
+// twice as many as are open, each time that they have doubled. A hub that nobody configured is not
+// told what it lacks for the million that it admits.
+class MachineWarning {
+ public:
+  explicit MachineWarning(std::uint32_t shards) : shards_(shards) {}
+
+  // At the start and after a reload: says what is too low for the max_connections that was given,
+  // unless that has been said.
+  void configured(const Configuration& configuration, std::uint64_t open);
+  // About once a second: says what is too low for more streams than are open and was not yet named.
+  void connected(const net::ServerOptions& options, std::uint64_t open);
+
+ private:
+  void judge(const net::ServerOptions& options, const net::Demand& demand);
+
+  static constexpr std::uint64_t kFirstLook = 128;  // streams
+
+  const std::uint32_t shards_;
+  std::uint64_t judged_for_ = 0;          // max_connections
+  std::uint64_t next_look_ = kFirstLook;  // streams
+  std::set<std::string> named_;
+};
+
+}  // namespace tocsin::tools
