@@ -85,6 +85,22 @@ class Site(BrowserCase):
         self.wait_text("#publish-result", "400")
         self.assertEqual(self.browser.run("return document.activeElement.name"), "data")
 
+    def test_a_pause_is_not_called_a_delay(self):
+        hub = self.demo()
+        self.page(hub.url)
+        cells = """return [...document.querySelectorAll('#inspector-rows tr')].map((row) =>
+          [row.querySelector('.badge').textContent, row.querySelector('.delay').textContent])"""
+
+        def texts(type):
+            return {text for one, text in self.browser.run(cells) if one == type}
+        # Scores say no time, clocks do. What was kept has waited at the hub.
+        eventually(lambda: any(text.startswith("after ") for text in texts("score")), "a pause")
+        eventually(lambda: any(text.endswith("s") and not text.startswith("after ")
+                               for text in texts("tick")), "a delay")
+        self.assertFalse([text for text in texts("score") if text[0] in "+0123456789≤"])
+        self.wait_text("#inspector .legend", "no latency")
+        self.screenshot("inspector", whole=True)
+
     # --- the chat
 
     def join(self, name):

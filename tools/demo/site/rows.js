@@ -27,8 +27,19 @@ function delayText(entry) {
   const delay = made ? Math.max(0, entry.received - made.ms) : NaN;
   if (made?.toTheSecond && delay < 1500) return "≤ 1 s";
   if (Number.isFinite(delay)) return duration(delay);
+  return "–";
+}
+
+// An event that says no time has no delay that could be known. What is known is how long nothing
+// came before it, which is the feed's pace and must not look like the hub's.
+function delayCell(entry) {
+  const text = delayText(entry);
   const { sincePrevious } = entry.info;
-  return Number.isFinite(sincePrevious) ? `+${duration(sincePrevious)}` : "–";
+  if (text !== "–" || !Number.isFinite(sincePrevious)) {
+    return html("td", { class: "number delay" }, text);
+  }
+  const title = "Its data says no time. So long was the pause since the event before.";
+  return html("td", { class: "number delay muted", title }, `after ${duration(sincePrevious)}`);
 }
 
 function dataCell({ id, data, json }) {
@@ -61,7 +72,7 @@ function row(entry) {
     cell("type", badge, ...tag),
     dataCell(entry),
     cell("number size", decimal(frameBytes(entry))),
-    cell("number delay", delayText(entry)),
+    delayCell(entry),
   );
 }
 
