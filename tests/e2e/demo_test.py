@@ -347,8 +347,9 @@ class Starting(unittest.TestCase):
 
     def test_serve_alone_has_nothing_of_it(self):
         with Hub("--drain-timeout", "0s") as hub:
-            for target in ("/", "/app.js", "/price", "/chat/sse?username=a"):
+            for target in ("/app.js", "/price", "/chat/sse?username=a"):
                 self.assertEqual(hub.ask("GET", target)[0], 404)
+            self.assertNotIn("app.js", hub.ask("GET", "/")[2])
 
     def test_only_the_flag_switches_it_on(self):
         printed, _ = run("check")

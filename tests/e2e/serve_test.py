@@ -2,6 +2,7 @@
 """`tocsin serve` and `check` as processes: configuration, signals, limits, notifications."""
 
 import os
+import re
 import resource
 import signal
 import socket
@@ -34,6 +35,27 @@ class Serve(unittest.TestCase):
                     hub.publish("a", "hello")
                     stream.read_until(b"data: hello\n")
                 self.assertEqual(hub.stop(), 0)
+
+    def test_the_front_page_says_where_to_go_on(self):
+        with Hub() as hub:
+            status, head, page = hub.ask("GET", "/")
+            self.assertEqual(status, 200)
+            self.assertIn("Content-Type: text/html; charset=utf-8\r\n", head)
+            self.assertIn("Content-Security-Policy: default-src 'none'", head)
+            self.assertIn("X-Content-Type-Options: nosniff\r\n", head)
+            links = re.findall(r'href="([^"]*)"', page)
+            self.assertLessEqual({"/events?stream=events", "/metrics", "/README.md"}, set(links))
+            for link in ["/", *links]:  # every one leads somewhere, here
+                with hub.connect() as connection:
+                    connection.send(f"HEAD {link} HTTP/1.1\r\nHost: hub\r\n\r\n".encode())
+                    connection.read_until(b"HTTP/1.1 200 ")
+            self.assertNotRegex(page, r"(src|action|style)=|<(script|style|link|img|iframe)\b")
+            _, head, readme = hub.ask("GET", "/README.md")
+            self.assertIn("Content-Type: text/plain; charset=utf-8\r\n", head)
+            self.assertTrue(readme.startswith("# Tocsin\n"))
+            self.assertEqual(hub.ask("GET", "/nowhere")[0], 404)
+        with Hub(command="demo") as demo:
+            self.assertIn("app.js", demo.ask("GET", "/")[2], "the demonstration has its own")
 
     def test_reads_its_configuration(self):
         config = self.config('listen = ["127.0.0.1:0"]', "auto_topics = false", 'topics = ["known"]',

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "tools/demo/demo_application.h"
+#include "tools/front_page.h"
 #include "tools/hub_command.h"
 #include "tools/options.h"
 #include "tools/serve.h"
@@ -51,7 +52,7 @@ CLI::App* add_serve_command(CLI::App& app, int& exit_code) {
   const auto demo = std::make_shared<bool>(false);
   CLI::App* command = tools::add_hub_command(
       app, "serve", "Run the hub", exit_code, [demo](const OptionFlags& flags) {
-        return *demo ? run_demo(flags) : tools::run_serve(flags);
+        return *demo ? run_demo(flags) : tools::run_serve(flags, tools::front_page());
       });
   command->add_flag("--demo", *demo,
                     "With the demonstration's page, feeds and chat; open to everybody, not for "
