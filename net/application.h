@@ -39,6 +39,9 @@ struct RouteRequest {
   // The header, or the query's last_event_id in any of its spellings, the last of several; empty:
   // none. Topics of a StreamResponse go on behind the newest of them that the hub knows.
   std::string_view last_event_id;
+  // At a path of the hub's own: the first parameter that the hub does not know there, for routes
+  // that would rather decline than ignore it (it is answered 400 then); empty: none.
+  std::string_view unknown_parameter;
 };
 
 // One that cannot be sent as it is, is logged and answered 500.
@@ -57,8 +60,9 @@ struct Response {
 // Threads: any.
 class StreamWriter {
  public:
-  // Appends to the stream's own log and returns; `topic` of the event is ignored. An event without
-  // an id gets the hub's. Never waits; the errors are those of Server::try_publish, and `closed`.
+  // Appends to the stream's own log and returns; the event's `topic` and `envelope` are ignored. An
+  // event without an id gets the hub's. Never waits; the errors are those of Server::try_publish,
+  // and `closed`.
   std::expected<void, PublishFailure> publish(const proto::EventView& event) const;
   // Ends the stream when what was published before is sent. Its client will come back; a handler
   // that answers 204 then stops it for good.

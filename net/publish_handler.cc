@@ -11,50 +11,90 @@ namespace {
 
 using proto::InputError;
 
+// As text reads it: the message is trimmed of these.
+constexpr std::string_view kSpace = " \t\r\n\f\v";
+
+bool is_blank(std::string_view text) {
+  return text.find_first_not_of(kSpace) == std::string_view::npos;
+}
+
 // The query's part of an event: what the body does not say itself.
 struct Defaults {
   proto::EventView event;
+  proto::MemberNames names;                 // as the query has them
   std::optional<std::string_view> message;  // msg=
-  std::optional<InputError> error;
+  std::optional<InputError> error;          // the first
 };
 
-// The value of a parameter under either of its names. An event has one of each: two are an error,
-// and not one that is silently dropped.
-std::optional<std::string_view> take_one(const proto::Query& query, std::string_view field,
-                                         std::string_view name, std::string_view other,
-                                         std::optional<InputError>& error) {
-  std::optional<std::string_view> found;
-  for (const auto& [key, value] : query.pairs()) {
-    if (key != name && key != other) continue;
-    if (found && !error)
-      error = InputError{.field = std::string(field), .message = "is given twice"};
-    found = value;
+// Takes the parameters out of a query. An event has one of each: two are an error, and not one that
+// is silently dropped.
+class Taker {
+ public:
+  struct Given {
+    std::string_view name;
+    std::string_view value;
+  };
+
+  Taker(const proto::Query& query, std::optional<InputError>& error)
+      : query_(query), error_(error) {}
+
+  // The parameter, under either of its names.
+  std::optional<Given> take(std::string_view name, std::string_view other = {}) {
+    std::optional<Given> found;
+    for (const auto& [key, value] : query_.pairs()) {
+      if (key != name && (other.empty() || key != other)) continue;
+      if (found) fail(proto::given_twice(key, found->name));
+      found = {.name = key, .value = value};
+    }
+    return found;
   }
-  return found;
+  void fail(InputError error) {
+    if (!error_) error_ = std::move(error);
+  }
+  void fail(std::string_view name, std::string message) {
+    fail({.field = std::string(name), .message = std::move(message)});
+  }
+
+ private:
+  const proto::Query& query_;
+  std::optional<InputError>& error_;
+};
+
+std::optional<std::uint32_t> retry_of(std::string_view text) {
+  std::uint32_t value = 0;
+  const char* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, value);
+  if (error != std::errc{} || rest != end || value > limits::kMaxRetryMs) return std::nullopt;
+  return value;
 }
 
 Defaults defaults_of(const proto::Query& query) {
   Defaults result;
-  const auto take = [&](std::string_view field, std::string_view name, std::string_view other) {
-    return take_one(query, field, name, other, result.error);
-  };
-  const auto topic = take("topic", "stream", "topic");
-  // Who names a topic means one: not the default.
-  if (topic && topic->empty()) result.error = InputError{.field = "topic", .message = "is empty"};
-  result.event.topic = topic.value_or(proto::kDefaultTopic);
-  result.event.type = take("type", "type", "event").value_or(std::string_view{});
-  result.event.id = take("id", "id", "id").value_or(std::string_view{});
-  result.message = take("msg", "msg", "msg");
-  if (const auto retry = take("retry", "retry", "retry")) {
-    std::uint32_t value = 0;
-    const char* end = retry->data() + retry->size();
-    const auto [rest, error] = std::from_chars(retry->data(), end, value);
-    if (error != std::errc{} || rest != end || value > limits::kMaxRetryMs) {
-      result.error =
-          InputError{.field = "retry",
-                     .message = fmt::format("must be digits, at most {} ms", limits::kMaxRetryMs)};
+  Taker taker(query, result.error);
+  result.event.topic = proto::kDefaultTopic;
+  if (const auto topic = taker.take("stream", "topic")) {
+    // Who names a topic means one: not the default.
+    if (topic->value.empty()) taker.fail(topic->name, "is empty");
+    result.names.topic = topic->name;
+    result.event.topic = topic->value;
+  }
+  if (const auto type = taker.take("type", "event")) {
+    result.names.type = type->name;
+    result.event.type = type->value;
+  }
+  if (const auto id = taker.take("id")) result.event.id = id->value;
+  if (const auto message = taker.take("msg")) result.message = message->value;
+  if (const auto retry = taker.take("retry")) {
+    result.event.retry_ms = retry_of(retry->value);
+    if (!result.event.retry_ms) {
+      taker.fail("retry", fmt::format("must be digits, at most {} ms", limits::kMaxRetryMs));
     }
-    result.event.retry_ms = value;
+  }
+  if (const auto envelope = taker.take("envelope")) {
+    result.event.envelope = envelope->value == "true";
+    if (envelope->value != "true" && envelope->value != "false") {
+      taker.fail("envelope", "must be true or false");
+    }
   }
   return result;
 }
@@ -91,25 +131,30 @@ Outcome RequestHandler::publish(const proto::Request& request, const ServerOptio
   const bool catching_up = state_.hub.with([](const core::Hub& hub) { return hub.overloaded(); });
   if (catching_up) return {.kind = Outcome::Kind::busy};
   if (refuse_unreadable(request, request, out)) return {};
-  const auto query = parse_query(request, out);
+  const auto query = own_query(request, options, out);
   if (!query) return {};
   Defaults defaults = defaults_of(*query);
   if (defaults.error) return problem(request, *defaults.error, out);
 
   auto form = proto::body_form(request.header(proto::Header::content_type));
-  auto events = reader_.read(request.body, form, defaults.event);
-  if (!events && (request.body.empty() || form == proto::BodyForm::text)) {
-    // The seeds' form: the message in the query, where the body has none.
-    const auto& message = defaults.message;
-    if (message && request.body.find_first_not_of(" \t\r\n") == std::string::npos) {
-      std::string padded{*message};
-      padded.reserve(padded.size() + 64);
-      form = proto::BodyForm::text;
-      events = reader_.read(padded, form, defaults.event);
-      if (!events) return problem(request, events.error(), out);
-      return publish_events(request, **events, form, received_us, out);
+  // The seeds' form: the message in the query, where the body has none.
+  const bool none =
+      request.body.empty() || (form == proto::BodyForm::text && is_blank(request.body));
+  const bool in_query = none && (get || defaults.message);
+  std::string message;
+  if (in_query) {
+    form = proto::BodyForm::text;
+    message = defaults.message.value_or(std::string_view{});
+    message.reserve(message.size() + 64);
+  }
+  if (form == proto::BodyForm::text) {
+    defaults.names.data = in_query ? "msg" : "body";
+    if (none && !in_query) {
+      return problem(request, {.field = "body", .message = "is empty: text or msg required"}, out);
     }
   }
+  const auto events =
+      reader_.read(in_query ? message : request.body, form, defaults.event, defaults.names);
   if (!events) return problem(request, events.error(), out);
   // Who resumes behind an id that two events have would get one of them again.
   if (!defaults.event.id.empty() && (*events)->size() > 1) {

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "net/query_parameters.h"
 #include "proto/ascii.h"
 
 namespace tocsin::net {
@@ -123,7 +124,7 @@ Outcome RequestHandler::on_request(const Request& request, const ServerOptions& 
     return {};
   }
   if (const Route* route = find_route(request)) {
-    if (auto outcome = run_route(*route, request, out)) return std::move(*outcome);
+    if (auto outcome = run_route(*route, request, options, out)) return std::move(*outcome);
   }
   const Resource resource = resource_at(request.path());
   if (!serves(resource, request.method)) {
@@ -141,7 +142,7 @@ Outcome RequestHandler::on_request(const Request& request, const ServerOptions& 
   }
   switch (resource) {
     case Resource::events:
-      return subscribe(request, out);
+      return subscribe(request, options, out);
     case Resource::publish:
       return publish(request, options, received_us, out);
     case Resource::healthz:
@@ -235,6 +236,18 @@ std::optional<proto::Query> RequestHandler::parse_query(const Request& request, 
   auto query = proto::Query::parse(request.query());
   if (query) return *std::move(query);
   (void)problem(request, {.field = "query", .message = words_for(query.error())}, out);
+  return std::nullopt;
+}
+
+std::optional<proto::Query> RequestHandler::own_query(const Request& request,
+                                                      const ServerOptions& options,
+                                                      std::string& out) {
+  auto query = parse_query(request, out);
+  if (!query) return query;
+  const auto known = parameters_at(request.path());
+  const auto unknown = unknown_parameter(*query, known, options.ignored_parameters);
+  if (!unknown) return query;
+  (void)problem(request, refuse_parameter(*unknown, known), out);
   return std::nullopt;
 }
 

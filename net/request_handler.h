@@ -69,11 +69,11 @@ class RequestHandler {
   void append_stream_head(const Outcome& stream, std::string& out);
 
  private:
-  Outcome subscribe(const proto::Request& request, std::string& out);
+  Outcome subscribe(const proto::Request& request, const ServerOptions& options, std::string& out);
   Outcome open(const proto::Request& request, Outcome&& outcome, std::string& out);
   // What the application answers; nothing: the route declined.
   [[nodiscard]] std::optional<Outcome> run_route(const Route& route, const proto::Request& request,
-                                                 std::string& out);
+                                                 const ServerOptions& options, std::string& out);
   Outcome stream_of(StreamResponse&& wanted, const proto::Request& request,
                     std::vector<std::string>&& positions, std::string& out);
   // 500; `why` is for the log.
@@ -91,6 +91,10 @@ class RequestHandler {
   // Nothing: it cannot be read, and the answer that says so was appended.
   [[nodiscard]] std::optional<proto::Query> parse_query(const proto::Request& request,
                                                         std::string& out);
+  // The same for a resource of the hub's own, which refuses parameters that it does not know.
+  [[nodiscard]] std::optional<proto::Query> own_query(const proto::Request& request,
+                                                      const ServerOptions& options,
+                                                      std::string& out);
   // 415 for a body that is encoded or in parts, as the answer to `answered`; false: it can be read.
   [[nodiscard]] bool refuse_unreadable(const proto::Request& request,
                                        const proto::Request& answered, std::string& out);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "net/log.h"
+#include "net/query_parameters.h"
 #include "net/request_handler.h"
 #include "proto/ascii.h"
 
@@ -38,15 +39,20 @@ Outcome RequestHandler::failed(const Route& route, const proto::Request& request
 }
 
 std::optional<Outcome> RequestHandler::run_route(const Route& route, const proto::Request& request,
-                                                 std::string& out) {
+                                                 const ServerOptions& options, std::string& out) {
   const auto query = parse_query(request, out);
   if (!query) return Outcome{};
   std::vector<std::string> positions = positions_of(request, *query);
   const std::string last_event_id = positions.empty() ? std::string{} : positions.back();
+  const auto unknown =
+      unknown_parameter(*query, parameters_at(request.path()), options.ignored_parameters);
   Answer answer = Declined{};
   try {
-    answer = route.handle(*state_.server,
-                          {.http = request, .query = *query, .last_event_id = last_event_id});
+    answer =
+        route.handle(*state_.server, {.http = request,
+                                      .query = *query,
+                                      .last_event_id = last_event_id,
+                                      .unknown_parameter = unknown.value_or(std::string_view{})});
   } catch (const std::exception& error) {
     return failed(route, request, error.what(), out);
   } catch (...) {

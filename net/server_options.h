@@ -82,6 +82,8 @@ struct ServerOptions {
   bool auto_topics = true;
   // Topics that exist from the start and are never forgotten.
   std::vector<std::string> topics{};
+  // Topics whose data is sent as {"topic":…,"data":…}, for those who read several; "*": all.
+  std::vector<std::string> envelope_topics{};
   // Topics in memory; past it requests for new ones are answered 503.
   std::uint32_t max_topics = 2'000'000;
   // Seconds after which a topic without subscribers and history is forgotten.
@@ -95,6 +97,10 @@ struct ServerOptions {
   std::uint32_t keep_alive_s = 75;
   // `GET /publish?msg=...` publishes, for clients that can do no better.
   bool get_publish = true;
+  // Query parameters that /events and /publish ignore besides the cache busters and trackers that
+  // they know (net/query_names.cc): those of a proxy in front or of routes that decline. NAME, or
+  // NAME* for all that begin so. Every other unknown one is answered 400.
+  std::vector<std::string> ignored_parameters{};
 
   // --- the process
 
@@ -117,6 +123,9 @@ struct TopicOptions {
   // Data is sent as base64 (RFC 4648, 4), so that it may be any bytes: the rule that it must be
   // UTF-8 does not hold for Server::publish then. Ids are of the encoded event.
   bool base64 = false;
+  // Data is sent as {"topic":NAME,"data":…}, encoded once like everything. JSON stays JSON in it,
+  // text becomes a string; of base64 it is the text.
+  bool envelope = false;
   // A stream of several topics is disconnected if any of them says so, and may be behind as far as
   // the most generous allows.
   std::optional<SlowPolicy> slow_policy{};

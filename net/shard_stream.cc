@@ -1,6 +1,8 @@
 // Streams, from opening to closing.
 #include <algorithm>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "core/gap.h"
 #include "net/shard.h"
@@ -31,6 +33,14 @@ std::string_view words_for(Rejection why) {
   }
 }
 
+// Of the topics that a stream was to read, for who asked for several.
+std::string missing_topic(SharedHub& hub, const std::vector<std::string>& topics) {
+  const auto missing = hub.with([&](const core::Hub& shared) {
+    return std::ranges::find_if(topics, [&](const auto& name) { return !shared.exists(name); });
+  });
+  return missing == topics.end() ? "no such topic" : "topic " + *missing + ": no such topic";
+}
+
 }  // namespace
 
 // --- opening ---
@@ -48,7 +58,7 @@ void Shard::open_stream(std::uint32_t slot, Connection& connection, Outcome& wan
       refuse_stream(slot, connection, Rejection::topic_limit);
     } else {
       handler_.refuse(connection.extra().exchange->parser.request(), 404, Rejection::not_found,
-                      "no such topic", 0, reply_);
+                      missing_topic(state_.hub, wanted.topics), 0, reply_);
       refuse_and_linger(slot, connection);
     }
     return;

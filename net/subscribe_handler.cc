@@ -1,31 +1,32 @@
 // GET /events?stream=a&stream=b: which topics, and from where.
+#include <expected>
+#include <utility>
+
 #include <fmt/format.h>
 
+#include "net/query_parameters.h"
 #include "net/request_handler.h"
-#include "proto/ascii.h"
 
 namespace tocsin::net {
 namespace {
 
-// The names that clients and polyfills have for the position differ in case, '-' and '_' only, but
-// for one with a prefix.
-bool is_position(std::string_view name) {
-  constexpr std::string_view kName = "lasteventid";
-  constexpr std::string_view kPrefix = "evs_";  // github.com/amvtek/EventSource
-  if (name.starts_with(kPrefix)) name.remove_prefix(kPrefix.size());
-  std::size_t matched = 0;
-  for (const char c : name) {
-    if (c == '-' || c == '_') continue;
-    if (matched == kName.size() || proto::to_lower(c) != kName[matched++]) return false;
-  }
-  return matched == kName.size();
-}
-
 // Repeated `stream=`, and `topic=`, its other name; none: the default topic.
-std::vector<std::string> topics_of(const proto::Query& query) {
+std::expected<std::vector<std::string>, proto::InputError> topics_of(const proto::Query& query) {
   std::vector<std::string> topics;
   for (const auto& [name, value] : query.pairs()) {
-    if (name == "stream" || name == "topic") topics.push_back(value);
+    if (name != "stream" && name != "topic") continue;
+    const auto refuse = [&name](std::string message) {
+      return std::unexpected(proto::InputError{.field = name, .message = std::move(message)});
+    };
+    if (value.empty()) return refuse("is empty");
+    if (!proto::is_topic_name(value)) {
+      return refuse(
+          fmt::format("must be 1 to {} bytes without control characters", limits::kMaxTopicName));
+    }
+    if (topics.size() == limits::kMaxTopicsPerSubscriber) {
+      return refuse(fmt::format("at most {} of them", limits::kMaxTopicsPerSubscriber));
+    }
+    topics.push_back(value);
   }
   if (topics.empty()) topics.emplace_back(proto::kDefaultTopic);
   return topics;
@@ -46,27 +47,17 @@ std::vector<std::string> positions_of(const proto::Request& request, const proto
   return positions;
 }
 
-Outcome RequestHandler::subscribe(const proto::Request& request, std::string& out) {
-  const auto query = parse_query(request, out);
+Outcome RequestHandler::subscribe(const proto::Request& request, const ServerOptions& options,
+                                  std::string& out) {
+  const auto query = own_query(request, options, out);
   if (!query) return {};
-  Outcome outcome{.kind = Outcome::Kind::stream, .topics = topics_of(*query)};
-  if (outcome.topics.size() > limits::kMaxTopicsPerSubscriber) {
-    return problem(request,
-                   {.field = "topic",
-                    .message = fmt::format("at most {} of them", limits::kMaxTopicsPerSubscriber)},
-                   out);
-  }
-  for (const std::string& topic : outcome.topics) {
-    if (!proto::is_topic_name(topic)) {
-      return problem(request,
-                     {.field = "topic",
-                      .message = fmt::format("must be 1 to {} bytes without control characters",
-                                             limits::kMaxTopicName)},
-                     out);
-    }
-  }
-  outcome.last_event_ids = positions_of(request, *query);
-  return open(request, std::move(outcome), out);
+  auto topics = topics_of(*query);
+  if (!topics) return problem(request, topics.error(), out);
+  return open(request,
+              {.kind = Outcome::Kind::stream,
+               .topics = *std::move(topics),
+               .last_event_ids = positions_of(request, *query)},
+              out);
 }
 
 // Topics and position are known; HEAD ends here.

@@ -47,20 +47,25 @@ std::optional<InputError> check_id(std::string_view id) {
 
 }  // namespace
 
-std::optional<InputError> check(const EventView& event) {
-  if (auto error = check_name("topic", event.topic, limits::kMaxTopicName)) return error;
-  if (auto error = check_name("type", event.type, limits::kMaxEventType)) return error;
-  if (event.type == kGapEvent) return refuse("type", "is the hub's own");
+std::optional<InputError> check(const EventView& event, const MemberNames& names) {
+  if (auto error = check_name(names.topic, event.topic, limits::kMaxTopicName)) return error;
+  if (auto error = check_name(names.type, event.type, limits::kMaxEventType)) return error;
+  if (event.type == kGapEvent) return refuse(names.type, "is the hub's own");
   if (auto error = check_id(event.id)) return error;
   if (event.retry_ms && *event.retry_ms > limits::kMaxRetryMs) {
     return refuse("retry", "is more than " + std::to_string(limits::kMaxRetryMs) + " ms");
   }
-  if (event.data.empty()) return refuse("data", "msg required");
   if (event.data.size() > limits::kMaxEventData) {
-    return refuse("data", too_long(limits::kMaxEventData));
+    return refuse(names.data, too_long(limits::kMaxEventData));
   }
-  if (!is_utf8(event.data)) return refuse("data", "is not valid UTF-8");
+  if (!is_utf8(event.data)) return refuse(names.data, "is not valid UTF-8");
   return std::nullopt;
+}
+
+InputError given_twice(std::string_view name, std::string_view first) {
+  std::string message = "is given twice";
+  if (name != first) message.append("; ").append(first).append(" is another name for it");
+  return {.field = std::string(name), .message = std::move(message)};
 }
 
 bool is_topic_name(std::string_view name) {

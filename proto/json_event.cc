@@ -1,14 +1,18 @@
 #include "proto/json_event.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <string>
 #include <utility>
 
 #include "proto/assert.h"
+#include "proto/json_value.h"
 #include "proto/limits.h"
+#include "proto/nearest_name.h"
 
 namespace tocsin::proto {
 
@@ -23,169 +27,51 @@ InputError refuse(std::string_view field, std::string message) {
   return {.field = std::string(field), .message = std::move(message)};
 }
 
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-
-// Removes leading digits; returns how many.
-std::size_t skip_digits(std::string_view& text) {
-  const auto end = std::ranges::find_if_not(text, is_digit);
-  const auto count = static_cast<std::size_t>(end - text.begin());
-  text.remove_prefix(count);
-  return count;
-}
-
-bool skip(std::string_view& text, std::string_view any_of) {
-  if (text.empty() || any_of.find(text.front()) == std::string_view::npos) return false;
-  text.remove_prefix(1);
-  return true;
-}
-
-// RFC 8259, 6: an optional minus, then 0 or digits that do not begin with 0.
-bool skip_integer(std::string_view& text) {
-  skip(text, "-");
-  if (skip(text, "0")) return true;
-  return skip_digits(text) > 0;
-}
-
-// simdjson converts numbers and refuses those that do not fit; ours keep their spelling, so only
-// the grammar counts.
-bool is_number(std::string_view text) {
-  if (!skip_integer(text)) return false;
-  if (skip(text, ".") && skip_digits(text) == 0) return false;
-  if (skip(text, "eE")) {
-    skip(text, "+-");
-    if (skip_digits(text) == 0) return false;
-  }
-  return text.empty();
-}
-
-bool is_integer(std::string_view text) {
-  return skip_integer(text) && text.empty();
-}
-
-// A scalar's token without the white space behind it.
-std::string_view token_of(value& v) {
-  std::string_view token = v.raw_json_token();
-  while (!token.empty() && std::string_view(" \t\r\n").contains(token.back())) {
-    token.remove_suffix(1);
-  }
-  return token;
-}
-
-// Consumes a string. `out` is its text in the JSON where nothing is escaped, else simdjson's copy.
-MaybeError read_raw_string(value& v, std::string_view& out) {
-  const std::string_view token = token_of(v);
-  if (token.size() < 2 || token.back() != '"') return json_error(simdjson::STRING_ERROR);
-  if (token.find('\\') == std::string_view::npos) {
-    // The first pass over the text has found its end and checked its characters.
-    simdjson::ondemand::raw_json_string raw;
-    if (const auto code = v.get_raw_json_string().get(raw)) return json_error(code);
-    out = token.substr(1, token.size() - 2);
-    return std::nullopt;
-  }
-  if (const auto code = v.get_string().get(out)) {
-    if (code == simdjson::STRING_ERROR) {
-      return refuse("body", "not valid JSON: bad escape or unpaired surrogate in a string");
-    }
-    return json_error(code);
-  }
-  return std::nullopt;
-}
-
-MaybeError validate(value v, std::size_t depth);
-
-MaybeError validate_array(value& v, std::size_t depth) {
-  simdjson::ondemand::array array;
-  if (const auto code = v.get_array().get(array)) return json_error(code);
-  for (auto element : array) {
-    value child;
-    if (const auto code = element.get(child)) return json_error(code);
-    if (auto error = validate(child, depth + 1)) return error;
-  }
-  return std::nullopt;
-}
-
-MaybeError validate_object(value& v, std::size_t depth) {
-  simdjson::ondemand::object object;
-  if (const auto code = v.get_object().get(object)) return json_error(code);
-  for (auto member : object) {
-    std::string_view key;
-    if (const auto code = member.unescaped_key().get(key)) return json_error(code);
-    value child;
-    if (const auto code = member.value().get(child)) return json_error(code);
-    if (auto error = validate(child, depth + 1)) return error;
-  }
-  return std::nullopt;
-}
-
-// Walks a value of any type to its end.
-MaybeError validate(value v, std::size_t depth) {
-  if (depth > limits::kMaxJsonDepth) {
-    return refuse("data", "is nested deeper than " + std::to_string(limits::kMaxJsonDepth));
-  }
-  json_type type;
-  if (const auto code = v.type().get(type)) return json_error(code);
-  switch (type) {
-    case json_type::array:
-      return validate_array(v, depth);
-    case json_type::object:
-      return validate_object(v, depth);
-    case json_type::string: {
-      std::string_view text;
-      return read_raw_string(v, text);
-    }
-    case json_type::number:
-      if (!is_number(token_of(v))) return json_error(simdjson::NUMBER_ERROR);
-      break;
-    case json_type::boolean: {
-      bool ignored = false;
-      if (const auto code = v.get_bool().get(ignored)) return json_error(code);
-      break;
-    }
-    case json_type::null: {
-      bool null = false;
-      if (const auto code = v.is_null().get(null)) return json_error(code);
-      if (!null) return json_error(simdjson::N_ATOM_ERROR);
-      break;
-    }
-  }
-  return std::nullopt;
-}
-
-// The members of an event object, in the order of kFieldNames.
+// The members of an event object.
 enum class Member : std::uint8_t { topic, type, id, retry, data };
-constexpr std::string_view kFieldNames[] = {"topic", "type", "id", "retry", "data"};
+constexpr std::size_t kMembers = 5;
 
 struct Spelling {
   std::string_view key;
   Member member;
 };
 
-constexpr Spelling kSpellings[] = {
-    {"data", Member::data},   {"type", Member::type}, {"event", Member::type},
-    {"topic", Member::topic}, {"id", Member::id},     {"stream", Member::topic},
+// The frequent ones first.
+constexpr auto kSpellings = std::to_array<Spelling>({
+    {"data", Member::data},
+    {"type", Member::type},
+    {"event", Member::type},
+    {"topic", Member::topic},
+    {"id", Member::id},
+    {"stream", Member::topic},
     {"retry", Member::retry},
-};
+});
+// In the order in which they are told.
+constexpr auto kKeys =
+    std::to_array<std::string_view>({"stream", "topic", "type", "event", "id", "retry", "data"});
+static_assert(kKeys.size() == kSpellings.size());
 
 class ObjectReader {
  public:
-  ObjectReader(ValueArena& arena, EventView& event) : arena_(arena), event_(event) {}
+  ObjectReader(ValueArena& arena, EventView& event, MemberNames& names)
+      : arena_(arena), event_(event), names_(names) {}
 
   MaybeError read_member(simdjson::ondemand::field& field) {
-    Member member{};
-    if (auto error = read_key(field, member)) return error;
-    const auto bit = static_cast<std::uint8_t>(1U << std::to_underlying(member));
-    const std::string_view name = kFieldNames[std::to_underlying(member)];
-    if ((seen_ & bit) != 0) return refuse(name, "is given twice");
-    seen_ |= bit;
+    Spelling spelling;
+    if (auto error = read_key(field, spelling)) return error;
+    const auto [key, member] = spelling;
+    std::string_view& seen = keys_[std::to_underlying(member)];
+    if (!seen.empty()) return given_twice(key, seen);
+    seen = key;
     json_type type;
     if (const auto code = field.value().type().get(type)) return json_error(code);
     switch (member) {
       case Member::topic:
+        names_.topic = key;
         return read_topic(field.value(), type);
       case Member::type:
-        return read_string(field.value(), type, name, event_.type);
+        names_.type = key;
+        return read_string(field.value(), type, key, event_.type);
       case Member::id:
         return read_id(field.value(), type);
       case Member::retry:
@@ -196,11 +82,18 @@ class ObjectReader {
     return std::nullopt;
   }
 
+  // Data that is left out is more often forgotten than meant: JSON.stringify drops what is
+  // undefined.
+  [[nodiscard]] MaybeError missing() const {
+    if (!keys_[std::to_underlying(Member::data)].empty()) return std::nullopt;
+    return refuse("data", "is missing; an event without data has \"data\":\"\"");
+  }
+
  private:
-  MaybeError read_key(simdjson::ondemand::field& field, Member& member) {
+  MaybeError read_key(simdjson::ondemand::field& field, Spelling& found) {
     for (const auto& spelling : kSpellings) {
       if (field.key().unsafe_is_equal(spelling.key)) {
-        member = spelling.member;
+        found = spelling;
         return std::nullopt;
       }
     }
@@ -209,12 +102,13 @@ class ObjectReader {
     if (const auto code = field.unescaped_key().get(key)) return json_error(code);
     for (const auto& spelling : kSpellings) {
       if (key == spelling.key) {
-        member = spelling.member;
+        found = spelling;
         return std::nullopt;
       }
     }
     constexpr std::size_t kMaxNamed = 64;
-    return refuse(key.empty() || key.size() > kMaxNamed ? "body" : key, "unknown key");
+    return refuse(key.empty() || key.size() > kMaxNamed ? "body" : key,
+                  "unknown key; " + did_you_mean(key, kKeys));
   }
 
   MaybeError read_text(value& v, std::string_view& out) {
@@ -233,9 +127,9 @@ class ObjectReader {
   }
 
   MaybeError read_topic(value& v, json_type type) {
-    if (auto error = read_string(v, type, "topic", event_.topic)) return error;
+    if (auto error = read_string(v, type, names_.topic, event_.topic)) return error;
     // Not the default one: who names a topic means one.
-    if (event_.topic.empty()) return refuse("topic", "is empty");
+    if (event_.topic.empty()) return refuse(names_.topic, "is empty");
     return std::nullopt;
   }
 
@@ -267,7 +161,8 @@ class ObjectReader {
   }
 
   MaybeError read_data(value& v, json_type type) {
-    if (type == json_type::string) return read_text(v, event_.data);
+    event_.json = type != json_type::string;
+    if (!event_.json) return read_text(v, event_.data);
     const char* start = v.raw_json_token().data();
     if (type != json_type::object && type != json_type::array) {
       event_.data = token_of(v);
@@ -287,7 +182,8 @@ class ObjectReader {
 
   ValueArena& arena_;
   EventView& event_;
-  std::uint8_t seen_ = 0;  // bit per Member
+  MemberNames& names_;
+  std::array<std::string_view, kMembers> keys_;  // of the members that were seen
 };
 
 }  // namespace
@@ -319,36 +215,15 @@ std::string_view ValueArena::compact(std::string_view json) {
   return {out, size};
 }
 
-InputError json_error(simdjson::error_code code) {
-  switch (code) {
-    case simdjson::UTF8_ERROR:
-      return refuse("body", "is not valid UTF-8");
-    case simdjson::EMPTY:
-      return refuse("body", "is empty");
-    case simdjson::UNCLOSED_STRING:
-      return refuse("body", "not valid JSON: unclosed string");
-    case simdjson::UNESCAPED_CHARS:
-      return refuse("body", "not valid JSON: control character in a string");
-    case simdjson::STRING_ERROR:
-      return refuse("body", "not valid JSON: bad string");
-    case simdjson::NUMBER_ERROR:
-      return refuse("body", "not valid JSON: bad number");
-    case simdjson::TRAILING_CONTENT:
-      return refuse("body", "not valid JSON: something follows the value");
-    default:
-      return refuse("body", "not valid JSON");
-  }
-}
-
-MaybeError read_json_event(simdjson::ondemand::object& object, ValueArena& arena,
-                           EventView& event) {
-  ObjectReader reader(arena, event);
+MaybeError read_json_event(simdjson::ondemand::object& object, ValueArena& arena, EventView& event,
+                           MemberNames& names) {
+  ObjectReader reader(arena, event, names);
   for (auto member : object) {
     simdjson::ondemand::field field;
     if (const auto code = std::move(member).get(field)) return json_error(code);
     if (auto error = reader.read_member(field)) return error;
   }
-  return std::nullopt;
+  return reader.missing();
 }
 
 }  // namespace tocsin::proto

@@ -31,10 +31,9 @@ class ValueArena {
 
 // Reads the members of `object` into `event`, which holds the defaults. Everything in it is
 // validated: simdjson's on-demand parser checks only what is looked at. The views point into the
-// JSON text or `arena`. Does not check() the event.
+// JSON text or `arena`. `names` becomes what the keys call the members. Does not check() the event.
 [[nodiscard]] std::optional<InputError> read_json_event(simdjson::ondemand::object& object,
-                                                        ValueArena& arena, EventView& event);
-
-[[nodiscard]] InputError json_error(simdjson::error_code code);
+                                                        ValueArena& arena, EventView& event,
+                                                        MemberNames& names);
 
 }  // namespace tocsin::proto

@@ -63,4 +63,14 @@ std::string_view nearest_name(std::string_view word, std::span<const std::string
   return best;
 }
 
+std::string did_you_mean(std::string_view word, std::span<const std::string_view> known) {
+  std::string words;
+  if (const std::string_view nearest = nearest_name(word, known); !nearest.empty()) {
+    return words.append("did you mean ").append(nearest).append("?");
+  }
+  for (const std::string_view name : known)
+    words.append(words.empty() ? "known are " : ", ") += name;
+  return words;
+}
+
 }  // namespace tocsin::proto

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace tocsin::proto {
@@ -13,5 +14,10 @@ namespace tocsin::proto {
 // result refers to the text of `known`.
 [[nodiscard]] std::string_view nearest_name(std::string_view word,
                                             std::span<const std::string_view> known);
+
+// What to tell who wrote `word`, which is none of `known`: "did you mean NAME?", or, where none is
+// near, "known are NAME, NAME, NAME".
+[[nodiscard]] std::string did_you_mean(std::string_view word,
+                                       std::span<const std::string_view> known);
 
 }  // namespace tocsin::proto

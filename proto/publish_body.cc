@@ -8,6 +8,7 @@
 #include <simdjson.h>
 
 #include "proto/json_event.h"
+#include "proto/json_value.h"
 #include "proto/limits.h"
 
 namespace tocsin::proto {
@@ -73,6 +74,7 @@ class PublishBodyReader::Reader {
   std::optional<InputError> read_json(std::string_view body, const EventView& defaults);
   std::optional<InputError> read_ndjson(std::string_view body, const EventView& defaults);
 
+  void set_names(const MemberNames& names) { names_ = names; }
   [[nodiscard]] const std::vector<EventView>& events() const { return events_; }
 
  private:
@@ -87,6 +89,7 @@ class PublishBodyReader::Reader {
 
   simdjson::ondemand::parser parser_;
   ValueArena arena_;
+  MemberNames names_;  // of what no key names
   std::vector<EventView> events_;
 };
 
@@ -94,7 +97,10 @@ std::optional<InputError> PublishBodyReader::Reader::read_text(std::string_view 
                                                                const EventView& defaults) {
   events_.assign(1, defaults);
   events_.front().data = trim(body, kAsciiSpace);
-  return check(events_.front());
+  if (events_.front().data.empty()) {
+    return InputError{.field = std::string(names_.data), .message = "msg required"};
+  }
+  return check(events_.front(), names_);
 }
 
 simdjson::error_code PublishBodyReader::Reader::start(std::string_view text, std::size_t behind,
@@ -113,9 +119,9 @@ simdjson::error_code PublishBodyReader::Reader::start(std::string_view text, std
 std::optional<InputError> PublishBodyReader::Reader::read_one(simdjson::ondemand::object& object,
                                                               const EventView& defaults) {
   EventView& event = events_.emplace_back(defaults);
-  event.data = {};
-  if (auto error = read_json_event(object, arena_, event)) return error;
-  return check(event);
+  MemberNames names{.topic = names_.topic, .type = names_.type};
+  if (auto error = read_json_event(object, arena_, event, names)) return error;
+  return check(event, names);
 }
 
 std::optional<InputError> PublishBodyReader::Reader::read_array(
@@ -201,8 +207,9 @@ PublishBodyReader::PublishBodyReader() : reader_(std::make_unique<Reader>()) {}
 PublishBodyReader::~PublishBodyReader() = default;
 
 std::expected<const std::vector<EventView>*, InputError> PublishBodyReader::read(
-    std::string_view body, BodyForm form, const EventView& defaults) {
+    std::string_view body, BodyForm form, const EventView& defaults, const MemberNames& names) {
   std::optional<InputError> error;
+  reader_->set_names(names);
   if (form == BodyForm::text) {
     error = reader_->read_text(body, defaults);
   } else {

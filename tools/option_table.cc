@@ -47,6 +47,13 @@ std::string check_topic(std::string_view text) {
                                       "control characters)";
 }
 
+std::string check_parameter(std::string_view text) {
+  const bool plain = !text.empty() && text.find('*') >= text.size() - 1;
+  return plain && proto::is_topic_name(text)
+             ? ""
+             : "is not a parameter's name, with or without a * at its end";
+}
+
 std::string automatic_shards(const ServerOptions& options) {
   return options.shards != 0 ? "" : fmt::format("{} on this machine", net::shard_count(0));
 }
@@ -106,6 +113,9 @@ constexpr auto kTable = std::to_array<Option>({
      Change::reload, FlagMember{&S::auto_topics}},
     {"topics", kTopics, "Topics that exist from the start and are never forgotten.", Change::reload,
      ListMember{&S::topics, check_topic}},
+    {"envelope-topics", kTopics,
+     "Topics whose data is sent as {\"topic\":...,\"data\":...}; *: all topics.", Change::reload,
+     ListMember{&S::envelope_topics, check_topic}},
     {"max-topics", kTopics, "Topics in memory; more are answered 503.", Change::reload,
      NumberMember{&S::max_topics, between(1, 100'000'000)}},
     {"topic-idle", kTopics, "An unused topic without history is forgotten after this.",
@@ -117,6 +127,9 @@ constexpr auto kTable = std::to_array<Option>({
      Change::reload, seconds(&S::keep_alive_s, between(1, 3600))},
     {"get-publish", kRequests, "GET /publish?msg=... publishes.", Change::reload,
      FlagMember{&S::get_publish}},
+    {"ignored-parameters", kRequests,
+     "Query parameters of /events and /publish that are not refused; NAME* for a prefix.",
+     Change::reload, ListMember{&S::ignored_parameters, check_parameter}},
 
     {"drain-timeout", kProcess, "At a stop, streams are ended spread over this time.",
      Change::reload, seconds(&S::drain_timeout_s, at_most(3600))},

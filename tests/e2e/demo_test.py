@@ -118,7 +118,10 @@ class Demo(unittest.TestCase):
         john = '{"username":"john_doe","status":"online"}'
         self.assertEqual(curl("-d", john, publish + "?type=userupdate"), (204, ""))
         status, body = curl("-d", "", publish + "?type=message")
-        self.assertEqual((status, json.loads(body)["detail"]), (400, "msg required"))
+        problem = json.loads(body)
+        self.assertEqual((status, problem["field"]), (400, "body"))
+        self.assertIn("msg required", problem["detail"])
+        self.assertEqual(curl(publish + "?type=message")[0], 400)
         stream = self.stream("/events?stream=events&last_event_id=earliest")
         seen = stream.until(lambda event: event["data"] == john)
         self.assertEqual([event["event"] for event in seen if event["data"] in
@@ -350,6 +353,16 @@ class Starting(unittest.TestCase):
             for target in ("/app.js", "/price", "/chat/sse?username=a"):
                 self.assertEqual(hub.ask("GET", target)[0], 404)
             self.assertNotIn("app.js", hub.ask("GET", "/")[2])
+
+    def test_a_misspelt_name_of_a_stream_is_refused(self):
+        with Hub("--demo", "--drain-timeout", "0s") as hub:
+            for target in ("/events?topics=a,b", "/sse?channel=a"):
+                status, _, problem = hub.ask("GET", target)
+                self.assertEqual(status, 400, target)
+                self.assertIn("unknown parameter", problem)
+            # What others add to a URL changes nothing.
+            with hub.stream("/events?utm_source=a&_=1&lastEventId=earliest") as stream:
+                stream.read_until(b"event: connected\n")
 
     def test_only_the_flag_switches_it_on(self):
         printed, _ = run("check")

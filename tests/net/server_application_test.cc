@@ -111,6 +111,23 @@ TEST_P(ServerApplication, ARouteComesFirstAndMayDecline) {
   EXPECT_THAT(hubs.wait_data(1), ElementsAre("x"));
 }
 
+// A route has parameters of its own, and is told of one that the hub would refuse there.
+TEST_P(ServerApplication, ARoutesParametersAreItsOwn) {
+  const auto tell = [](Server&, const RouteRequest& request) -> Answer {
+    if (request.query.first("stream")) return Declined{};
+    return Response{.content_type = "text/plain", .body = std::string{request.unknown_parameter}};
+  };
+  route(Method::get, "/events", tell);
+  route(Method::get, "/mine", tell);
+  options.ignored_parameters = {"token"};
+  start();
+  EXPECT_EQ(get("/events?topics=a&token=b").body, "topics");
+  EXPECT_EQ(get("/events?lastEventId=a&token=b&_=1").body, "");
+  EXPECT_EQ(get("/mine?anything=a").body, "");
+  EXPECT_EQ(get("/events?stream=a&user=b").status, 400) << "it declined, so the hub judges";
+  EXPECT_EQ(subscribe("/events?stream=a&token=b").response().status, 200);
+}
+
 // What a route might read the hub does not refuse before it; what the hub gets it refuses.
 TEST_P(ServerApplication, AnEncodedBodyIsForTheRouteThatTakesIt) {
   route(Method::post, "/publish", [](Server&, const RouteRequest& request) -> Answer {
@@ -182,7 +199,7 @@ TEST_P(ServerApplication, AWriterOutlivesItsStreamAndTheServer) {
   stream.emplace(address(), "/own");
   const StreamWriter own = writer();
   EXPECT_FALSE(own.closed());
-  EXPECT_EQ(own.publish({.data = ""}).error().error.field, "data");
+  EXPECT_EQ(own.publish({.data = "\xff"}).error().error.field, "data");
   stream->client().close();
   EXPECT_TRUE(eventually([&] { return own.closed(); }));
   EXPECT_EQ(closed_, 1);

@@ -88,7 +88,8 @@ class Script {
   }
   void publish_text() {
     const std::string own_id = below(5) == 0 ? "&id=own" + std::to_string(below(30)) : "";
-    exchange(post("stream=" + topic() + own_id,
+    const std::string envelope = below(5) == 0 ? "&envelope=true" : "";
+    exchange(post("stream=" + topic() + own_id + envelope,
                   std::string(1 + below(3000), 'x') + "\n" + std::to_string(random_())));
   }
   void publish_batch() {
@@ -107,6 +108,11 @@ class Script {
         "GET /events?stream=%0a HTTP/1.1\r\nHost: h\r\n\r\n",
         "POST /publish HTTP/1.1\r\nHost: h\r\nContent-Length: 9999999\r\n\r\n",
         "OPTIONS /publish HTTP/1.1\r\nHost: h\r\n\r\n",
+        "OPTIONS /events HTTP/1.1\r\nHost: h\r\n"
+        "Access-Control-Request-Headers: baggage,traceparent\r\n\r\n",
+        "GET /events?topics=a,b HTTP/1.1\r\nHost: h\r\n\r\n",
+        "GET /publish?channel=a&msg=b HTTP/1.1\r\nHost: h\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: h\r\n\r\n",
         "HEAD /events HTTP/1.1\r\nHost: h\r\n\r\n"};
     TestClient client(server_->addresses().front());
     client.send(requests[below(requests.size())]);
@@ -118,10 +124,13 @@ class Script {
     std::string target = "/events?stream=" + stream.topic;
     for (std::size_t i = below(3); i > 0; --i) target += "&stream=" + topic();
     std::string fields;
-    const std::size_t how = below(4);
+    const std::size_t how = below(5);
     if (how == 1) fields = "Last-Event-ID: earliest\r\n";
     if (how == 2 && !last_id_.empty()) fields = "Last-Event-ID: " + last_id_ + "\r\n";
     if (how == 3) fields = "Last-Event-ID: own" + std::to_string(below(40)) + "\r\n";
+    if (how == 4) {
+      target += "&last_event_id=own" + std::to_string(below(40)) + "&lastEventId=" + last_id_;
+    }
     if (open_.size() == 8) {  // at max_connections
       TestClient client(server_->addresses().front());
       client.send("GET " + target + " HTTP/1.1\r\nHost: h\r\n\r\n");

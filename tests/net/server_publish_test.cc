@@ -90,38 +90,6 @@ TEST_P(ServerPublish, AnOwnIdComesBackPercentEncoded) {
   EXPECT_EQ(stream.events()[2].id, "100%");
 }
 
-// An event has one topic, one type, one of each: nothing is dropped silently.
-TEST_P(ServerPublish, EveryParameterOnceAndNoEmptyTopic) {
-  start();
-  TestSubscriber stream = subscribe("/events?stream=a&stream=b&stream=events");
-  TestClient client = connect();
-  const auto refused = [&](const std::string& query, const std::string& field,
-                           const std::string& message) {
-    const TestResponse response = client.request(post(query, "x"));
-    EXPECT_EQ(response.status, 400) << query;
-    EXPECT_THAT(response.body, HasSubstr("\"field\":\"" + field + '"')) << query;
-    EXPECT_THAT(response.body, HasSubstr(message)) << query;
-  };
-  refused("stream=", "topic", "is empty");
-  refused("topic=", "topic", "is empty");
-  refused("stream=a&stream=b", "topic", "is given twice");
-  refused("stream=a&topic=b", "topic", "is given twice");
-  refused("topic=a&topic=a", "topic", "is given twice");
-  refused("stream=&stream=a", "topic", "is");
-  refused("type=a&event=b", "type", "is given twice");
-  refused("id=a&id=b", "id", "is given twice");
-  refused("retry=1&retry=2", "retry", "is given twice");
-  EXPECT_EQ(get("/publish?msg=a&msg=b").status, 400);
-  EXPECT_EQ(get("/publish?stream=&msg=a").status, 400);
-  EXPECT_EQ(client.request(post("stream=a", R"({"data":1})", kJson)).status, 200);
-  EXPECT_EQ(client.request(post("stream=a&topic=b", R"({"data":2})", kJson)).status, 400);
-  EXPECT_THAT(stream.wait_data(1), ElementsAre("1"));
-  // The reader's side says the same of the same.
-  const TestResponse empty = get("/events?stream=");
-  EXPECT_EQ(empty.status, 400);
-  EXPECT_THAT(empty.body, HasSubstr(R"("field":"topic")"));
-}
-
 TEST_P(ServerPublish, AnEncodedBodyIsRefused) {
   start();
   TestSubscriber stream = subscribe();
@@ -265,7 +233,7 @@ TEST_P(ServerPublish, LargeBodies) {
   EXPECT_EQ(stream.wait_data(1)[0], large);
   const TestResponse response = connect().request(post("stream=a", large + "x"));
   EXPECT_EQ(response.status, 400);
-  EXPECT_THAT(response.body, HasSubstr(R"("field":"data")"));
+  EXPECT_THAT(response.body, HasSubstr(R"("field":"body")"));
 }
 
 TEST_P(ServerPublish, KeepsOrClosesTheConnectionAsAsked) {

@@ -33,10 +33,25 @@ TEST(EventTest, AcceptsWhatTheWireCanCarry) {
             "");
 }
 
-TEST(EventTest, EmptyDataHasTheSeedsWords) {
-  EventView event = valid();
-  event.data = "";
-  EXPECT_EQ(check(event), (InputError{.field = "data", .message = "msg required"}));
+// A browser dispatches it: it has a `data:` line.
+TEST(EventTest, DataMayBeEmpty) {
+  EXPECT_EQ(refused_field({.type = "refresh"}), "");
+  EXPECT_EQ(refused_field({}), "");
+}
+
+TEST(EventTest, ErrorsCallTheMembersAsThePublisherDid) {
+  const MemberNames names{.topic = "stream", .type = "event", .data = "msg"};
+  const auto field = [&](const EventView& event) { return check(event, names).value().field; };
+  EXPECT_EQ(field({.topic = "a\nb"}), "stream");
+  EXPECT_EQ(field({.type = "a\nb"}), "event");
+  EXPECT_EQ(field({.type = kGapEvent}), "event");
+  EXPECT_EQ(field({.data = "\xFF"}), "msg");
+  const std::string large(limits::kMaxEventData + 1, 'x');
+  EXPECT_EQ(field({.data = large}), "msg");
+  EXPECT_EQ(given_twice("a", "a"), (InputError{.field = "a", .message = "is given twice"}));
+  EXPECT_EQ(
+      given_twice("topic", "stream"),
+      (InputError{.field = "topic", .message = "is given twice; stream is another name for it"}));
 }
 
 TEST(EventTest, RefusesControlCharactersInNames) {

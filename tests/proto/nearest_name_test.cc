@@ -25,6 +25,12 @@ TEST(NearestName, OneSlipOfEachKind) {
   EXPECT_EQ(nearest("max_conections"), "max_connections");
 }
 
+TEST(NearestName, WordsForWhoMisspelt) {
+  EXPECT_EQ(did_you_mean("streem", kNames), "did you mean stream?");
+  EXPECT_EQ(did_you_mean("channel", kNames),
+            "known are stream, topic, type, id, retry, last_event_id, max_connections, heartbeat");
+}
+
 TEST(NearestName, ADashAndACapitalAreNoDifference) {
   EXPECT_EQ(nearest("max-connections"), "max_connections");
   EXPECT_EQ(nearest("Last-Event-ID"), "last_event_id");

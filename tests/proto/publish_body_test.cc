@@ -131,8 +131,7 @@ TEST_F(PublishBodyTest, AbsentMembersTakeTheDefaults) {
               ElementsAre(Event{"t", "tick", "1", "x", 5}));
   EXPECT_THAT(read(R"({"data":"x","type":"","id":"","retry":0})", BodyForm::json, defaults).events,
               ElementsAre(Event{.topic = "t", .data = "x", .retry_ms = 0}));
-  EXPECT_EQ(read("{}", BodyForm::json, defaults).error,
-            (InputError{.field = "data", .message = "msg required"}));
+  EXPECT_EQ(read("{}", BodyForm::json, defaults).error->field, "data");
 }
 
 TEST_F(PublishBodyTest, DataIsAStringOrAnyValueCompact) {
@@ -186,27 +185,28 @@ TEST_F(PublishBodyTest, IdAndRetryAlsoInTheOtherType) {
 
 TEST_F(PublishBodyTest, WrongTypesUnknownKeysAndRepetitionsNameTheField) {
   EXPECT_EQ(refused(R"({"data":"x","topic":1})"), "topic");
-  EXPECT_EQ(refused(R"({"data":"x","stream":null})"), "topic");
+  EXPECT_EQ(refused(R"({"data":"x","stream":null})"), "stream");
   EXPECT_EQ(refused(R"({"data":"x","topic":""})"), "topic");
+  EXPECT_EQ(refused(R"({"data":"x","stream":""})"), "stream");
   EXPECT_EQ(refused(R"({"data":"x","type":["a"]})"), "type");
-  EXPECT_EQ(refused(R"({"data":"x","event":{}})"), "type");
+  EXPECT_EQ(refused(R"({"data":"x","event":{}})"), "event");
   EXPECT_EQ(refused(R"({"data":"x","colour":1})"), "colour");
   EXPECT_EQ(refused(R"({"data":"x","Data":1})"), "Data");
   EXPECT_EQ(refused(R"({"data":"x","dat":1})"), "dat");
   EXPECT_EQ(refused(R"({"data":"x","":1})"), "body");
   EXPECT_EQ(refused(R"({"data":"x","data":"y"})"), "data");
-  EXPECT_EQ(refused(R"({"data":"x","topic":"a","stream":"a"})"), "topic");
+  EXPECT_EQ(refused(R"({"data":"x","topic":"a","stream":"a"})"), "stream");
   EXPECT_EQ(refused(R"({"data":"x","event":"a","type":"a"})"), "type");
   EXPECT_EQ(refused(R"({"data":"x","id":"1","\u0069d":"1"})"), "id");
 }
 
 TEST_F(PublishBodyTest, EveryEventIsChecked) {
-  EXPECT_EQ(refused(R"({"data":""})"), "data");
+  EXPECT_EQ(refused(R"({"type":"tick"})"), "data");
   EXPECT_EQ(refused(R"({"data":"x","id":"a\nb"})"), "id");
   EXPECT_EQ(refused(R"({"data":"x","id":"a\u0000b"})"), "id");
   EXPECT_EQ(refused(R"({"data":"x","type":"a\rb"})"), "type");
   EXPECT_EQ(refused(R"({"data":"x","topic":"a\u001fb"})"), "topic");
-  EXPECT_EQ(refused(R"([{"data":"x"},{"data":""}])"), "data@2");
+  EXPECT_EQ(refused(R"([{"data":"x"},{"event":"gap","data":""}])"), "event@2");
 }
 
 TEST_F(PublishBodyTest, JsonArray) {
@@ -219,7 +219,7 @@ TEST_F(PublishBodyTest, JsonArray) {
   EXPECT_EQ(refused("[]"), "body");
   EXPECT_EQ(refused(R"([{"data":"a"},1])"), "body@2");
   EXPECT_EQ(refused(R"([{"data":"a"},[{"data":"b"}]])"), "body@2");
-  EXPECT_EQ(refused(R"([{"data":"a"},{"data":"b","x":1},{"data":""}])"), "x@2");
+  EXPECT_EQ(refused(R"([{"data":"a"},{"data":"b","x":1},{"data":"c","y":1}])"), "x@2");
 }
 
 TEST_F(PublishBodyTest, OtherJsonAtTheTopIsRefused) {
@@ -363,7 +363,7 @@ TEST_F(PublishBodyTest, Ndjson) {
 }
 
 TEST_F(PublishBodyTest, NdjsonErrorsHaveThePhysicalLine) {
-  EXPECT_EQ(refused("{\"data\":\"a\"}\n\n\n{\"data\":\"\"}\n", BodyForm::ndjson), "data@4");
+  EXPECT_EQ(refused("{\"data\":\"a\"}\n\n\n{\"type\":\"\"}\n", BodyForm::ndjson), "data@4");
   EXPECT_EQ(refused("\r\n{\"data\":\"a\",\"x\":1}", BodyForm::ndjson), "x@2");
   EXPECT_EQ(refused("{\"data\":\"a\"}\n[{\"data\":\"b\"}]", BodyForm::ndjson), "body@2");
   EXPECT_EQ(refused("{\"data\":\n\"a\"}", BodyForm::ndjson), "body@1");

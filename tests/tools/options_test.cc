@@ -145,11 +145,12 @@ TEST_F(Options, EveryMemberOfTheStructIsInTheTable) {
   EXPECT_TRUE(c.history_count != d.history_count && c.history_age_s != d.history_age_s &&
               c.history_bytes != d.history_bytes &&
               c.history_total_bytes != d.history_total_bytes && c.auto_topics != d.auto_topics &&
-              c.topics != d.topics && c.max_topics != d.max_topics &&
-              c.topic_idle_s != d.topic_idle_s);
+              c.topics != d.topics && c.envelope_topics != d.envelope_topics &&
+              c.max_topics != d.max_topics && c.topic_idle_s != d.topic_idle_s);
   EXPECT_TRUE(c.request_timeout_s != d.request_timeout_s && c.keep_alive_s != d.keep_alive_s &&
-              c.get_publish != d.get_publish && c.drain_timeout_s != d.drain_timeout_s &&
-              c.log_level != d.log_level && c.log_format != d.log_format);
+              c.get_publish != d.get_publish && c.ignored_parameters != d.ignored_parameters &&
+              c.drain_timeout_s != d.drain_timeout_s && c.log_level != d.log_level &&
+              c.log_format != d.log_format);
 }
 
 TEST_F(Options, NothingGivenMeansTheDefaults) {
@@ -207,6 +208,10 @@ TEST_F(Options, MistakesInTheFileAreNamedWithTheirLine) {
             file_ +
                 ":1: topics \"b\nc\" is not a topic's name (1 to 512 bytes of UTF-8 without "
                 "control characters)");
+  for (const char* name : {"", "a*b", "**", "*a"}) {
+    EXPECT_THAT(file_error(fmt::format("ignored_parameters = [\"{}\"]\n", name)),
+                HasSubstr("is not a parameter's name"));
+  }
   EXPECT_THAT(file_error("shards = = 1\n"), testing::StartsWith(file_ + ":1: "));
   EXPECT_THAT(file_error("shards = 1\nshards = 2\n"), testing::StartsWith(file_ + ":2: "));
 }

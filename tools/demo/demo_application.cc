@@ -33,16 +33,16 @@ constexpr std::string_view kPing = "ping";
 constexpr std::string_view kTimestamp = "timestamp";
 constexpr std::string_view kPlain = "plain";
 
-// Where a stream is named, the hub's own /events and /sse serve it; without a name these topics.
+// Where a stream is named, the hub's own /events and /sse serve it, and refuse what they do not
+// know; without a name these topics.
 net::Route unnamed_stream(std::string path, std::initializer_list<std::string_view> topics,
                           std::string first) {
   return {.path = std::move(path),
           .handle = [topics = std::vector<std::string>(topics.begin(), topics.end()),
                      first = std::move(first)](Server&,
                                                const net::RouteRequest& request) -> net::Answer {
-            if (request.query.first("stream") || request.query.first("topic")) {
-              return net::Declined{};
-            }
+            const bool named = request.query.first("stream") || request.query.first("topic");
+            if (named || !request.unknown_parameter.empty()) return net::Declined{};
             return net::StreamResponse{.topics = topics, .first = first};
           }};
 }

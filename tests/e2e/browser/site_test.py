@@ -101,6 +101,25 @@ class Site(BrowserCase):
         self.wait_text("#inspector .legend", "no latency")
         self.screenshot("inspector", whole=True)
 
+    # An event with an empty `data:` line is dispatched (HTML, 9.2.6: the line end that the field
+    # adds makes the buffer not empty), one without any such line is not.
+    def test_an_event_may_be_only_a_type(self):
+        hub = self.demo()
+        self.page(hub.url)
+        self.browser.run("""window.got = [];
+          window.one = new EventSource('/events?stream=quiet');
+          one.addEventListener('refresh', (event) => got.push(['refresh', event.data]));
+          one.onmessage = (event) => got.push(['message', event.data]);""")
+        self.browser.wait("one.readyState === EventSource.OPEN")
+        json = "Content-Type: application/json\r\n"
+        for body in (b'{"type":"refresh","data":""}', b'[{"data":""},{"data":"last"}]'):
+            status, _, answer = hub.ask("POST", "/publish?stream=quiet", body, json)
+            self.assertEqual(status, 200, answer)
+        self.browser.wait("got.length === 3")
+        self.assertEqual(self.browser.run("return got"),
+                         [["refresh", ""], ["message", ""], ["message", "last"]])
+        self.browser.run("one.close()")
+
     # --- the chat
 
     def join(self, name):

@@ -32,7 +32,7 @@ async function publish(url, form, arrival) {
   if (!answer.ok) {
     result.textContent = `${answer.status || "No answer"} · ${answer.problem.message}`;
     const name = answer.problem.field;
-    const field = fields.namedItem(name === "topic" ? "stream" : name);
+    const field = fields.namedItem(name === "body" ? "data" : name);
     field?.setAttribute("aria-invalid", "true");
     field?.focus();
     return;
