@@ -108,9 +108,15 @@ void Hub::end_if_unread(Topic& topic) {
   }
 }
 
-bool Hub::is_base64(std::string_view name) const {
+DataForm Hub::data_form(std::string_view name) const {
+  DataForm form;
   const Topic* topic = topics_.find(name);
-  return topic != nullptr && topic->settings && topic->settings->base64;
+  if (topic != nullptr && topic->settings) form = topic->settings->data;
+  // A direct topic has no name that means anything to its reader.
+  if (Topic::is_direct_name(name)) return form;
+  const auto listed = [name](const std::string& one) { return one == name || one == "*"; };
+  form.envelope = form.envelope || std::ranges::any_of(settings_.envelope_topics, listed);
+  return form;
 }
 
 HistoryLimits Hub::history_of(const Topic& topic) const {

@@ -133,7 +133,7 @@ class Hub {
   // wake; nothing: no such topic.
   [[nodiscard]] std::optional<ShardSet> remove(std::string_view name);
   [[nodiscard]] bool exists(std::string_view name) const { return topics_.find(name) != nullptr; }
-  [[nodiscard]] bool is_base64(std::string_view name) const;
+  [[nodiscard]] DataForm data_form(std::string_view name) const;
 
   // Takes the shard's list of topics with news. The shard then sweeps all its subscribers of them,
   // and calls swept() when every one was sent its part or found blocked. REQUIRES: no collection of

@@ -34,6 +34,12 @@ struct BacklogLimits {
   TimeMs age_ms = 30'000;
 };
 
+// How a topic's data is sent. Publishers ask (Hub::data_form) before they encode.
+struct DataForm {
+  bool base64 = false;
+  bool envelope = false;  // {"topic":…,"data":…}: proto/envelope.h
+};
+
 // What one topic does otherwise than the hub; nothing: as the hub.
 struct TopicSettings {
   std::optional<std::size_t> history_count{};
@@ -43,8 +49,7 @@ struct TopicSettings {
   std::optional<SlowPolicy> slow_policy{};
   // A subscriber that names no position begins at `earliest`.
   bool auto_replay = false;
-  // Its data is sent as base64; publishers ask (Hub::is_base64) before they encode.
-  bool base64 = false;
+  DataForm data{};
 };
 
 struct HubSettings {
@@ -60,6 +65,8 @@ struct HubSettings {
   // True: a topic exists once somebody subscribes or publishes. False: only those in `topics`.
   bool auto_topics = true;
   std::vector<std::string> topics{};
+  // Topics whose data is sent in an envelope, besides those whose own settings say so; "*": all.
+  std::vector<std::string> envelope_topics{};
 };
 
 }  // namespace tocsin::core

@@ -2,11 +2,13 @@
 
 #include <openssl/evp.h>
 
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "proto/assert.h"
+#include "proto/envelope.h"
 #include "proto/limits.h"
 #include "proto/sse_encode.h"
 
@@ -36,8 +38,7 @@ PublishFailure failure_of(core::PublishError why, const proto::EventView& event,
       return {.reason = Reason::topic_limit,
               .error = {.message = "the hub has as many topics as it may have"}};
     case core::PublishError::too_many_new:
-      return invalid("topic",
-                     fmt::format("a batch may name {} new topics at most", limits::kMaxNewTopics));
+      return invalid("body", fmt::format("names more than {} new topics", limits::kMaxNewTopics));
     case core::PublishError::reserved_id:
       return invalid("id", "this form is reserved for the hub's own ids");
     case core::PublishError::busy:
@@ -51,7 +52,9 @@ PublishFailure failure_of(core::PublishError why, const proto::EventView& event,
 std::expected<core::Published, PublishFailure> EventPublisher::publish(
     SharedHub& hub, std::span<const proto::EventView> events, std::uint64_t received_us) {
   TOCSIN_ASSERT(!events.empty());
-  if (hub.has_base64()) events = in_base64(hub, events);
+  const bool as_given =
+      !hub.has_data_forms() && std::ranges::none_of(events, &proto::EventView::envelope);
+  if (!as_given) events = in_form(hub, events);
   if (!encode(events, static_cast<core::ReceiptUs>(received_us))) {
     return std::unexpected(too_large());
   }
@@ -91,21 +94,33 @@ bool EventPublisher::encode(std::span<const proto::EventView> events,
   return encoded_.size() <= limits::kMaxEncodedBatch;
 }
 
-std::span<const proto::EventView> EventPublisher::in_base64(
+std::span<const proto::EventView> EventPublisher::in_form(
     SharedHub& hub, std::span<const proto::EventView> events) {
-  std::vector<std::size_t> wanted;
-  hub.with([&](const core::Hub& shared) {
-    for (std::size_t i = 0; i < events.size(); ++i) {
-      if (shared.is_base64(events[i].topic)) wanted.push_back(i);
-    }
-  });
-  if (wanted.empty()) return events;
+  std::vector<core::DataForm> forms(events.size());
+  if (hub.has_data_forms()) {
+    hub.with([&](const core::Hub& shared) {
+      for (std::size_t i = 0; i < events.size(); ++i) forms[i] = shared.data_form(events[i].topic);
+    });
+  }
   replaced_.assign(events.begin(), events.end());
   data_.clear();
-  data_.reserve(wanted.size());  // the views below must not move
-  for (const std::size_t i : wanted) {
-    data_.push_back(to_base64(replaced_[i].data));
-    replaced_[i].data = data_.back();
+  data_.reserve(events.size());  // the views below must not move
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    proto::EventView& event = replaced_[i];
+    const bool envelope = event.envelope || forms[i].envelope;
+    if (!forms[i].base64 && !envelope) continue;
+    std::string& data = data_.emplace_back();
+    if (forms[i].base64) {
+      data = to_base64(event.data);
+      event.json = false;
+      event.data = data;
+    }
+    if (envelope) {
+      std::string wrapped;
+      proto::append_envelope(wrapped, event.topic, event.data, event.json);
+      data = std::move(wrapped);
+      event.data = data;
+    }
   }
   return replaced_;
 }

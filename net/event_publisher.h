@@ -20,16 +20,18 @@ namespace tocsin::net {
 
 class EventPublisher {
  public:
-  // All events or none. An event's data goes out as base64 where its topic says so. Never fails for
-  // `closed`. `received_us`: of the monotonic clock, when the request had been read; it is the
-  // events' time as well, and what their latency counts from. REQUIRES: at least one event, each
-  // with a topic, and proto::check() passed (for base64: of all but the data).
+  // All events or none. An event's data goes out as base64 or in an envelope where its topic says
+  // so, in an envelope also where the event does. Never fails for `closed`. `received_us`: of the
+  // monotonic clock, when the request had been read; it is the events' time as well, and what their
+  // latency counts from. REQUIRES: at least one event, each with a topic, and proto::check() passed
+  // (for base64: of all but the data).
   [[nodiscard]] std::expected<core::Published, PublishFailure> publish(
       SharedHub& hub, std::span<const proto::EventView> events, std::uint64_t received_us);
 
  private:
-  [[nodiscard]] std::span<const proto::EventView> in_base64(
-      SharedHub& hub, std::span<const proto::EventView> events);
+  // The events with their data as it is sent.
+  [[nodiscard]] std::span<const proto::EventView> in_form(SharedHub& hub,
+                                                          std::span<const proto::EventView> events);
   bool encode(std::span<const proto::EventView> events, core::ReceiptUs received);
 
   std::string encoded_;  // frame bodies; new_events_ points into it

@@ -28,11 +28,11 @@ PublishFailure closed_failure(const char* message) {
   return {.reason = Reason::closed, .error = {.message = message}};
 }
 
-// The rules of POST /publish; the data of a base64 topic may be anything but nothing.
+// The rules of POST /publish; the data of a base64 topic may be anything.
 std::optional<proto::InputError> check(SharedHub& hub, proto::EventView event) {
-  const bool any_bytes =
-      hub.has_base64() && !event.data.empty() &&
-      hub.with([&](const core::Hub& shared) { return shared.is_base64(event.topic); });
+  const bool any_bytes = hub.has_data_forms() && hub.with([&](const core::Hub& shared) {
+    return shared.data_form(event.topic).base64;
+  });
   if (any_bytes) {
     if (event.data.size() > limits::kMaxRequestBody / 2) {
       return proto::InputError{.field = "data", .message = "is too long"};
@@ -111,10 +111,9 @@ bool Server::create_topic(std::string_view name, const TopicOptions& options) {
                                .backlog_bytes = options.slow_bytes,
                                .slow_policy = options.slow_policy,
                                .auto_replay = options.auto_replay,
-                               .base64 = options.base64};
+                               .data = {.base64 = options.base64, .envelope = options.envelope}};
   if (options.history_age_s) settings.history_age_ms = age_limit_ms(*options.history_age_s);
-  // Before the topic exists, so that no publisher misses it.
-  if (options.base64) state_->hub.set_base64();
+  if (options.base64 || options.envelope) state_->hub.set_data_forms();
   return state_->hub.with([&](core::Hub& hub) { return hub.create(name, settings, now_ms()); });
 }
 
@@ -135,6 +134,7 @@ bool Server::topic_exists(std::string_view name) {
 std::expected<void, PublishFailure> StreamWriter::publish(const proto::EventView& event) const {
   proto::EventView own = event;
   own.topic = proto::kDefaultTopic;  // checked as any event; then sent to the stream alone
+  own.envelope = false;
   if (auto error = proto::check(own)) {
     return std::unexpected(PublishFailure{.error = std::move(*error)});
   }

@@ -19,6 +19,7 @@ core::HubSettings hub_settings(const ServerOptions& options) {
   settings.max_topics = options.max_topics;
   settings.auto_topics = options.auto_topics;
   settings.topics = options.topics;
+  settings.envelope_topics = options.envelope_topics;
   return settings;
 }
 
@@ -35,6 +36,7 @@ void ServerState::set_options(const ServerOptions& options) {
     const std::scoped_lock lock(options_mutex_);
     current_options_ = std::make_shared<const ServerOptions>(options);
   }
+  if (!options.envelope_topics.empty()) hub.set_data_forms();
   hub.with([&](core::Hub& shared) { shared.reconfigure(hub_settings(options)); });
   options_version.fetch_add(1);
 }

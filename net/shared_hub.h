@@ -21,7 +21,10 @@ class SharedHub {
  public:
   SharedHub(proto::Epoch epoch, std::size_t shards, core::HubSettings settings,
             const core::HashKey& key)
-      : shards_(shards), epoch_(epoch), hub_(epoch, shards, std::move(settings), key) {}
+      : shards_(shards),
+        epoch_(epoch),
+        data_forms_(!settings.envelope_topics.empty()),
+        hub_(epoch, shards, std::move(settings), key) {}
   SharedHub(const SharedHub&) = delete;
   SharedHub& operator=(const SharedHub&) = delete;
 
@@ -33,9 +36,10 @@ class SharedHub {
     return std::forward<Use>(use)(hub_);
   }
 
-  // Some topic may send its data as base64: publishers have to ask which.
-  [[nodiscard]] bool has_base64() const { return base64_.load(std::memory_order_relaxed); }
-  void set_base64() { base64_ = true; }
+  // Some topic may send its data in another form: publishers have to ask which. Before the hub
+  // knows of such a topic, so that no publisher misses it.
+  [[nodiscard]] bool has_data_forms() const { return data_forms_.load(std::memory_order_relaxed); }
+  void set_data_forms() { data_forms_ = true; }
 
   [[nodiscard]] std::size_t shards() const { return shards_; }
   [[nodiscard]] proto::Epoch epoch() const { return epoch_; }
@@ -70,9 +74,9 @@ class SharedHub {
 
   const std::size_t shards_;
   const proto::Epoch epoch_;
+  std::atomic<bool> data_forms_;
   std::mutex mutex_;
-  core::Hub hub_;  // under mutex_
-  std::atomic<bool> base64_{false};
+  core::Hub hub_;            // under mutex_
   std::mutex wakers_mutex_;  // only where somebody does have to be woken
   std::array<Waker, limits::kMaxShards> wakers_;
 };

@@ -150,8 +150,7 @@ std::optional<std::string> find_fault(const PublishOptions& options) {
   for (std::size_t i = 0; i < options.data.size(); ++i) {
     event.data = options.data[i];
     if (auto error = proto::check(event)) {
-      return fmt::format("argument {}: {}", i + 1,
-                         options.data[i].empty() ? "DATA is empty" : describe(*error));
+      return fmt::format("argument {}: {}", i + 1, describe(*error));
     }
   }
   return std::nullopt;
@@ -166,6 +165,7 @@ std::expected<PublisherOptions, std::string> publisher_options(const PublishOpti
   if (!options.type.empty()) url->add_query("type", options.type);
   if (!options.id.empty()) url->add_query("id", options.id);
   if (options.retry_ms) url->add_query("retry", std::to_string(*options.retry_ms));
+  if (options.envelope) url->add_query("envelope", "true");
   auto tls = tls_context(options.tls);
   if (!tls) return std::unexpected(std::move(tls.error()));
   PublisherOptions result{.url = std::move(*url),
@@ -243,6 +243,8 @@ CLI::App* add_publish_command(CLI::App& app, int& exit_code) {
   command->add_option("--id", options->id, "The event's id (default: the hub's own)");
   command->add_option("--retry", options->retry_ms, "Tell clients to reconnect after so many ms")
       ->type_name("MS");
+  command->add_flag("--envelope", options->envelope,
+                    R"(Send the data as {"topic":...,"data":...})");
   command->add_option("-H,--header", options->headers, "Send this header field too")
       ->type_name("'NAME: VALUE'")
       ->allow_extra_args(false);

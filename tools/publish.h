@@ -22,6 +22,7 @@ struct PublishOptions {
   std::string type;
   std::string id;  // only for a single event
   std::optional<std::uint32_t> retry_ms;
+  bool envelope = false;
   std::vector<std::string> headers;  // "Name: value"
   std::vector<std::string> data;     // an event each; none: the input's lines
   TlsFlags tls;

@@ -161,11 +161,12 @@ TEST_F(HubTopics, TheStrictestPolicyAndTheWidestBound) {
 }
 
 TEST_F(HubTopics, Base64IsTheTopics) {
-  EXPECT_TRUE(hub().create("binary", {.base64 = true}, now_));
-  EXPECT_TRUE(hub().is_base64("binary"));
-  EXPECT_FALSE(hub().is_base64("other"));
+  EXPECT_TRUE(hub().create("binary", {.data = {.base64 = true}}, now_));
+  EXPECT_TRUE(hub().data_form("binary").base64);
+  EXPECT_FALSE(hub().data_form("binary").envelope);
+  EXPECT_FALSE(hub().data_form("other").base64);
   EXPECT_TRUE(hub().create("binary", {}, now_)) << "settings may change";
-  EXPECT_FALSE(hub().is_base64("binary"));
+  EXPECT_FALSE(hub().data_form("binary").base64);
 }
 
 }  // namespace

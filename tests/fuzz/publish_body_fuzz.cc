@@ -9,6 +9,7 @@
 
 #include <simdjson.h>
 
+#include "proto/envelope.h"
 #include "proto/event.h"
 #include "proto/limits.h"
 #include "proto/publish_body.h"
@@ -24,6 +25,22 @@ using tocsin::proto::PublishBodyReader;
 constexpr std::size_t kPadding = 64;
 constexpr EventView kDefaults{.topic = "t", .type = "y"};
 
+bool is_json(std::string_view text) {
+  simdjson::dom::parser parser;
+  const auto code = parser.parse(text.data(), text.size()).error();
+  // 3.0.1 has no code of its own for an integer that does not fit: it is a number error, and the
+  // rest is not looked at. Such a text may be either.
+  return code == simdjson::SUCCESS || code == simdjson::NUMBER_ERROR;
+}
+
+// The envelope of whatever may be published is JSON on one line; what was written as JSON is it.
+void check_envelope(const EventView& event) {
+  std::string envelope;
+  tocsin::proto::append_envelope(envelope, event.topic, event.data, event.json);
+  require(is_json(envelope), "an envelope is JSON");
+  require(envelope.find_first_of("\r\n") == std::string::npos, "an envelope is one line");
+}
+
 // What a body was read as, in text.
 std::string read(PublishBodyReader& reader, std::string_view body, BodyForm form, char behind) {
   std::vector<char> padded(body.begin(), body.end());
@@ -38,6 +55,7 @@ std::string read(PublishBodyReader& reader, std::string_view body, BodyForm form
   std::string text = "events\n";  // a topic may be called "error "
   for (const EventView& event : **result) {
     require(!check(event), "every event passed check()");
+    check_envelope(event);
     for (const auto part : {event.topic, event.type, event.id, event.data}) {
       text.append(part).append("\x1F");
     }
@@ -49,14 +67,6 @@ std::string read(PublishBodyReader& reader, std::string_view body, BodyForm form
 
 bool is_error(std::string_view outcome) {
   return outcome.starts_with("error ");
-}
-
-bool is_json(std::string_view text) {
-  simdjson::dom::parser parser;
-  const auto code = parser.parse(text.data(), text.size()).error();
-  // 3.0.1 has no code of its own for an integer that does not fit: it is a number error, and the
-  // rest is not looked at. Such a text may be either.
-  return code == simdjson::SUCCESS || code == simdjson::NUMBER_ERROR;
 }
 
 void check_json(const std::string& outcome, std::string_view body) {

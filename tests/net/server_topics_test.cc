@@ -66,7 +66,6 @@ TEST_P(ServerTopics, ABadBatchIsRefusedWhole) {
   EXPECT_EQ(refused.error().reason, Reason::invalid);
   EXPECT_EQ(refused.error().error.field, "type");
   EXPECT_EQ(refused.error().error.line, 2U);
-  EXPECT_EQ(server().publish({.data = ""}).error().error.field, "data");
   EXPECT_EQ(server().publish({.data = "\xff"}).error().error.field, "data");
   EXPECT_EQ(server().publish({.topic = "b", .data = "x"}).error().reason, Reason::no_topic);
   EXPECT_NE(server().publish({.topic = "b", .data = "x"}).error().error.message, "");
@@ -88,6 +87,8 @@ TEST_P(ServerTopics, WithoutAutoTopicsOnlyCreatedOnesExist) {
   start();
   EXPECT_FALSE(server().topic_exists("a"));
   EXPECT_EQ(get("/events?stream=a").status, 404);
+  EXPECT_TRUE(server().create_topic("b"));
+  EXPECT_THAT(get("/events?stream=b&stream=a").body, HasSubstr("topic a: no such topic"));
   EXPECT_TRUE(server().create_topic("a"));
   EXPECT_TRUE(server().topic_exists("a"));
   TestSubscriber stream = subscribe("/events?stream=a");
@@ -149,7 +150,71 @@ TEST_P(ServerTopics, Base64CarriesAnyBytes) {
   ASSERT_TRUE(server().publish(batch).has_value());
   publish("stream=binary", "by HTTP");
   EXPECT_THAT(stream.wait_data(4), ElementsAre("/wAK", "plain", "YQ==", "YnkgSFRUUA=="));
-  EXPECT_EQ(server().publish({.topic = "binary", .data = ""}).error().error.field, "data");
+}
+
+// Encoded once, whoever reads it; JSON stays JSON in it.
+TEST_P(ServerTopics, AnEnvelopeTellsTheTopic) {
+  options.envelope_topics = {"listed"};
+  start();
+  ASSERT_TRUE(server().create_topic("made", {.envelope = true}));
+  ASSERT_TRUE(server().create_topic("both", {.base64 = true, .envelope = true}));
+  TestSubscriber stream = subscribe("/events?stream=listed&stream=made&stream=both&stream=plain");
+  TestClient client = connect();
+  const char* json = "Content-Type: application/json\r\n";
+  EXPECT_EQ(client.request(post("stream=listed&type=t&id=7", "text\nof two")).status, 204);
+  EXPECT_EQ(client.request(post("stream=made", "{ \"a\": 1 }")).status, 204);
+  EXPECT_EQ(client
+                .request(post("", R"([{"stream":"made","data":42},{"stream":"made","data":"42"},
+                                        {"stream":"plain","data":42}])",
+                              json))
+                .status,
+            200);
+  EXPECT_EQ(client.request(post("stream=plain&envelope=true", "once")).status, 204);
+  EXPECT_EQ(client.request(post("stream=plain&envelope=false", "not")).status, 204);
+  EXPECT_EQ(client
+                .request(post("envelope=true", R"([{"stream":"plain","data":[1]},
+                                                     {"stream":"made","data":""}])",
+                              json))
+                .status,
+            200);
+  ASSERT_TRUE(server().publish({.topic = "both", .data = "\xff"}));
+  ASSERT_TRUE(server().publish({.topic = "plain", .data = "true", .envelope = true, .json = true}));
+  EXPECT_THAT(
+      stream.wait_data(11),
+      ElementsAre(R"({"topic":"listed","data":"text\nof two"})",
+                  R"({"topic":"made","data":{"a":1}})", R"({"topic":"made","data":42})",
+                  R"({"topic":"made","data":"42"})", "42", R"({"topic":"plain","data":"once"})",
+                  "not", R"({"topic":"plain","data":[1]})", R"({"topic":"made","data":""})",
+                  R"({"topic":"both","data":"/w=="})", R"({"topic":"plain","data":true})"));
+  EXPECT_EQ(stream.events()[0].type, "t");
+  EXPECT_EQ(stream.events()[0].id, "7");
+}
+
+TEST_P(ServerTopics, EveryTopicMayHaveAnEnvelope) {
+  start();
+  TestSubscriber stream = subscribe("/events?stream=a&stream=b");
+  publish("stream=a", "1");
+  ServerOptions all = options;
+  all.envelope_topics = {"*"};
+  server().reload(all);
+  publish("stream=a", "2");
+  publish("stream=b", "3");
+  server().reload(options);
+  publish("stream=b", "4");
+  EXPECT_THAT(stream.wait_data(4),
+              ElementsAre("1", R"({"topic":"a","data":"2"})", R"({"topic":"b","data":"3"})", "4"));
+}
+
+// It has a `data:` line, so every client dispatches it.
+TEST_P(ServerTopics, AnEventMayBeOnlyAType) {
+  start();
+  TestSubscriber stream = subscribe("/events?stream=a");
+  ASSERT_TRUE(server().publish({.topic = "a", .type = "refresh"}));
+  ASSERT_TRUE(server().publish({.topic = "a"}));
+  stream.wait_events(2);
+  EXPECT_EQ(stream.events()[0].type, "refresh");
+  EXPECT_EQ(stream.events()[0].data, "");
+  EXPECT_THAT(stream.bytes(), HasSubstr("event: refresh\ndata: \nid: "));
 }
 
 TEST_P(ServerTopics, AfterTheEndNothingIsPublished) {

@@ -1,0 +1,20 @@
+#include "proto/envelope.h"
+
+#include "proto/http_response.h"
+#include "proto/json_value.h"
+
+namespace tocsin::proto {
+
+void append_envelope(std::string& out, std::string_view topic, std::string_view data, bool json) {
+  out += R"({"topic":)";
+  append_json_string(out, topic);
+  out += R"(,"data":)";
+  if (json) {
+    out += data;
+  } else if (!append_collection(out, data)) {
+    append_json_string(out, data);
+  }
+  out += '}';
+}
+
+}  // namespace tocsin::proto
