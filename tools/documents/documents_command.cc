@@ -1,5 +1,6 @@
 #include "tools/documents/documents_command.h"
 
+#include <cerrno>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>

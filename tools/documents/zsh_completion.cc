@@ -32,10 +32,8 @@ std::string specification(const OptionModel& option) {
   const std::string message =
       quoted(option.value.empty() ? option.names.front() : option.value, "\\:");
   if (option.is_positional) {
-    return fmt::format("'{}:{}:{}'",
-                       option.is_repeatable ? "*"
-                       : option.is_required ? ""
-                                            : ":",
+    const std::string_view optional = option.is_required ? "" : ":";
+    return fmt::format("'{}:{}:{}'", option.is_repeatable ? "*" : optional,
                        quoted(option.names.front(), "\\:"), action(option));
   }
   const std::string tail =
