@@ -8,8 +8,12 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
+#include <string>
+#include <thread>
 
 #include <fmt/format.h>
+
+#include "net/log.h"
 
 namespace tocsin::net {
 namespace {
@@ -17,9 +21,7 @@ namespace {
 // Per shard; a quarter of the completion queue, so that a burst of accepts cannot overflow it. The
 // kernel lowers it to net.core.somaxconn.
 constexpr int kBacklog = 4096;
-// For an address in use: half a second.
-constexpr int kTries = 25;
-constexpr unsigned kPauseUs = 20'000;
+constexpr std::chrono::milliseconds kPause{20};  // between two tries
 
 bool set_option(int fd, int level, int option, int value) {
   return ::setsockopt(fd, level, option, &value, sizeof(value)) == 0;
@@ -62,18 +64,23 @@ std::expected<int, Refusal> try_listen(const ListenAddress& address, Place place
 
 std::expected<Listening, std::string> listen_on(const ListenAddress& address, Place place,
                                                 std::uint32_t send_buffer,
-                                                std::uint32_t user_timeout_ms) {
+                                                std::uint32_t user_timeout_ms,
+                                                std::chrono::milliseconds patience) {
+  const std::string text = format_address(reinterpret_cast<const sockaddr*>(&address.storage));
   auto fd = try_listen(address, place, send_buffer, user_timeout_ms);
-  for (int i = 1; i < kTries && !fd && place == Place::first && fd.error().error == EADDRINUSE;
-       ++i) {
-    ::usleep(kPauseUs);
+  for (auto rest = patience;
+       !fd && place == Place::first && fd.error().error == EADDRINUSE && rest.count() > 0;
+       rest -= kPause) {
+    if (rest == patience) {
+      log::info("the address is in use, waiting for it",
+                {{"address", text}, {"most_ms", patience.count()}});
+    }
+    std::this_thread::sleep_for(kPause);
     fd = try_listen(address, place, send_buffer, user_timeout_ms);
   }
   if (!fd) {
     return std::unexpected(
-        fmt::format("cannot {} {}: {}", fd.error().what,
-                    format_address(reinterpret_cast<const sockaddr*>(&address.storage)),
-                    std::strerror(fd.error().error)));
+        fmt::format("cannot {} {}: {}", fd.error().what, text, std::strerror(fd.error().error)));
   }
   Listening result{.fd = *fd, .address = {}};
   result.address.length = sizeof(result.address.storage);

@@ -1,6 +1,7 @@
 // Listening sockets.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <expected>
 #include <string>
@@ -19,6 +20,12 @@ enum class Place : std::uint8_t {
   beside,  // one more listener of an address that `first` was called for
 };
 
+// The listener of a hub that was killed may outlive it: its ring is torn down behind the process,
+// which took 0.5 s with 20,000 streams and 4 s with 100,000 (kernel 6.18, two busy cores). A
+// supervisor tries again after this; whoever chose a port that another program has hears of it
+// soon.
+inline constexpr std::chrono::milliseconds kListenPatience{3000};
+
 // A listening socket of an address, in the calling thread's descriptor table. Every shard has one
 // of its own (SO_REUSEPORT), and the kernel deals connections out to them.
 //
@@ -32,12 +39,12 @@ enum class Place : std::uint8_t {
 // Connections inherit the socket's options: TCP_NODELAY (a frame goes out at once),
 // TCP_USER_TIMEOUT of `user_timeout_ms` (a peer that takes nothing for so long is gone, whatever
 // the policy for slow streams) and SO_SNDBUF of `send_buffer` bytes (0: the kernel's choice). The
-// error is a sentence for the operator. `first` waits up to half a second for an address in use:
-// the listener of a hub that has just ended may outlive it (a ring is torn down behind its
-// process).
+// error is a sentence for the operator. `first` tries again for `patience` while the address is in
+// use.
 [[nodiscard]] std::expected<Listening, std::string> listen_on(const ListenAddress& address,
                                                               Place place,
                                                               std::uint32_t send_buffer,
-                                                              std::uint32_t user_timeout_ms);
+                                                              std::uint32_t user_timeout_ms,
+                                                              std::chrono::milliseconds patience);
 
 }  // namespace tocsin::net

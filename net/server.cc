@@ -133,7 +133,7 @@ Server::ShardThread::Ready Server::ShardThread::prepare(
   std::vector<ListenAddress> bound;
   for (const ListenAddress& address : addresses) {
     auto listening = listen_on(address, id == 0 ? Place::first : Place::beside, options.send_buffer,
-                               user_timeout_ms(options));
+                               user_timeout_ms(options), kListenPatience);
     if (!listening) return std::unexpected(listening.error());
     listeners.push_back(listening->fd);
     bound.push_back(listening->address);

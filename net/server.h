@@ -25,7 +25,7 @@ class Server {
  public:
   // Opens every listener in every shard and begins to serve. The error is a sentence for the
   // operator (an option or a route that cannot be, an address in use, no descriptor or thread
-  // left); nothing is left running then.
+  // left); nothing is left running then. Waits for an address in use (kListenPatience).
   [[nodiscard]] static std::expected<std::unique_ptr<Server>, std::string> start(
       const ServerOptions& options, Application application = {});
   // Stops at once if it still runs: streams end, their hooks are called.

@@ -43,7 +43,7 @@ class Ports(unittest.TestCase):
                 address = lasting_address()
                 command = ("serve", "--listen", address, "--io", io, "--shards", "3",
                            "--log-format", "logfmt")
-                for _ in range(8):
+                for _ in range(5):
                     self.start_together(program, command, writer)
 
     def start_together(self, program, command, gate, count=3):

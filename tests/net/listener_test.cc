@@ -6,6 +6,7 @@
 
 #include <array>
 #include <barrier>
+#include <chrono>
 #include <future>
 #include <string>
 #include <utility>
@@ -28,7 +29,7 @@ ListenAddress address_of(const std::string& text) {
 }
 
 std::expected<Listening, std::string> listen(const ListenAddress& address, Place place) {
-  return listen_on(address, place, 0, 30'000);
+  return listen_on(address, place, 0, 30'000, std::chrono::milliseconds(0));
 }
 
 // The same port at another host.
@@ -111,9 +112,23 @@ TEST(Listener, TheAddressIsHeldUntilTheLastOneCloses) {
   const Fd its(successor->fd);
 }
 
+TEST(Listener, AnAddressThatIsGivenUpMeanwhileIsWaitedFor) {
+  const auto before = listen(address_of("127.0.0.1:0"), Place::first);
+  ASSERT_TRUE(before) << before.error();
+  Fd its(before->fd);
+  auto successor = std::async(std::launch::async, [&] {
+    return listen_on(before->address, Place::first, 0, 30'000, std::chrono::minutes(1));
+  });
+  EXPECT_EQ(successor.wait_for(std::chrono::milliseconds(50)), std::future_status::timeout);
+  its.reset();
+  const auto after = successor.get();
+  ASSERT_TRUE(after) << after.error();
+  const Fd own(after->fd);
+}
+
 // All at the same moment: one gets it, and its other listeners too, whatever the rest tries.
 TEST(Listener, OfManyWhoWantItOneGetsIt) {
-  constexpr int kRounds = 8;
+  constexpr int kRounds = 50;
   constexpr int kThreads = 8;
   for (int round = 0; round < kRounds; ++round) {
     const ListenAddress address = [] {
