@@ -15,6 +15,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/net/own_port.h"
 #include "tests/net/socket_pair.h"
 
 namespace tocsin::net {
@@ -95,7 +96,8 @@ TEST(Listener, OthersBesideItShareItsConnections) {
 }
 
 TEST(Listener, TheAddressIsHeldUntilTheLastOneCloses) {
-  const auto first = listen(address_of("127.0.0.1:0"), Place::first);
+  const OwnPort port;
+  const auto first = listen(address_of(port.address()), Place::first);
   ASSERT_TRUE(first) << first.error();
   Fd one(first->fd);
   const auto second = listen(first->address, Place::beside);
@@ -113,7 +115,8 @@ TEST(Listener, TheAddressIsHeldUntilTheLastOneCloses) {
 }
 
 TEST(Listener, AnAddressThatIsGivenUpMeanwhileIsWaitedFor) {
-  const auto before = listen(address_of("127.0.0.1:0"), Place::first);
+  const OwnPort port;
+  const auto before = listen(address_of(port.address()), Place::first);
   ASSERT_TRUE(before) << before.error();
   Fd its(before->fd);
   auto successor = std::async(std::launch::async, [&] {
@@ -131,11 +134,8 @@ TEST(Listener, OfManyWhoWantItOneGetsIt) {
   constexpr int kRounds = 50;
   constexpr int kThreads = 8;
   for (int round = 0; round < kRounds; ++round) {
-    const ListenAddress address = [] {
-      const auto free = listen(address_of("127.0.0.1:0"), Place::first);
-      const Fd closed(free.value().fd);
-      return free->address;
-    }();
+    const OwnPort port;
+    const ListenAddress address = address_of(port.address());
     std::barrier begin(kThreads);
     std::barrier end(kThreads);
     std::vector<std::future<bool>> threads;
