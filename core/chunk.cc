@@ -59,20 +59,4 @@ std::uint32_t Chunk::first_after(Sequence after) const {
   return low;
 }
 
-void ChunkList::push(Chunk& chunk, TopicLog& owner) {
-  chunk.owner_ = &owner;
-  chunk.older_ = newest_;
-  (newest_ != nullptr ? newest_->newer_ : oldest_) = &chunk;
-  newest_ = &chunk;
-  bytes_ += chunk.capacity();
-}
-
-void ChunkList::remove(Chunk& chunk) {
-  (chunk.older_ != nullptr ? chunk.older_->newer_ : oldest_) = chunk.newer_;
-  (chunk.newer_ != nullptr ? chunk.newer_->older_ : newest_) = chunk.older_;
-  chunk.older_ = chunk.newer_ = nullptr;
-  chunk.owner_ = nullptr;
-  bytes_ -= chunk.capacity();
-}
-
 }  // namespace tocsin::core

@@ -12,6 +12,7 @@
 // written before the lock that handed it out was released.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -76,6 +77,7 @@ class Chunk {
 
  private:
   friend class ChunkList;
+  friend class Pin;
 
   struct Slot {
     std::uint32_t end;       // one past the frame's last byte
@@ -94,10 +96,13 @@ class Chunk {
   const std::unique_ptr<char[]> bytes_;
   std::uint32_t frames_ = 0;
 
-  // The hub's list of all chunks, oldest first (under the hub's lock).
+  // See ChunkList (under the hub's lock).
   Chunk* older_ = nullptr;
   Chunk* newer_ = nullptr;
-  TopicLog* owner_ = nullptr;
+  TopicLog* owner_ = nullptr;  // null: no log has it any more
+  bool kept_ = false;          // true exactly when it is in ChunkList::pinned_
+  // Raised under the lock, lowered anywhere: a count that is seen late frees the chunk later.
+  std::atomic<std::uint32_t> pins_{0};
 };
 
 // Shared by the topic's log and by the sends that point into it; one reference per distinct piece
@@ -121,21 +126,6 @@ struct Piece {
     return {chunk->data() + begin(), std::size_t{end()} - begin()};
   }
   [[nodiscard]] Sequence last_sequence() const { return chunk->sequence_of(last - 1); }
-};
-
-// All chunks of the hub in the order of their making; what the cap of the hub takes from.
-class ChunkList {
- public:
-  void push(Chunk& chunk, TopicLog& owner);
-  void remove(Chunk& chunk);
-  [[nodiscard]] Chunk* oldest() const { return oldest_; }
-  [[nodiscard]] static TopicLog& owner(const Chunk& chunk) { return *chunk.owner_; }
-  [[nodiscard]] std::size_t bytes() const { return bytes_; }
-
- private:
-  Chunk* oldest_ = nullptr;
-  Chunk* newest_ = nullptr;
-  std::size_t bytes_ = 0;  // sum of capacities
 };
 
 }  // namespace tocsin::core

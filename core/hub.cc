@@ -27,7 +27,7 @@ Hub::Hub(proto::Epoch epoch, std::size_t shards, HubSettings settings, const Has
       shards_(shards),
       forgotten_(kForgottenBuckets) {
   TOCSIN_ASSERT(shards > 0 && shards <= limits::kMaxShards);
-  for (const std::string& name : settings_.topics) make(name, 0).declared = true;
+  adopt_settings();
 }
 
 Hub::~Hub() = default;
@@ -61,7 +61,6 @@ void Hub::unlist(Topic& topic) {
   order_[topic.index] = order_.back();
   order_[topic.index]->index = topic.index;
   order_.pop_back();
-  ++topics_forgotten_;
   if (topic.is_direct()) {
     --direct_;
     return;
@@ -154,7 +153,7 @@ std::expected<Published, PublishError> Hub::publish(std::span<const NewEvent> ev
     if (!topic->subscribers.is_empty()) result.wake |= announce(*topic, before);
   }
   result.last = sequence_;
-  if (chunks_.bytes() > settings_.total_bytes) enforce_total();
+  if (memory() > settings_.total_bytes) enforce_total();
   return result;
 }
 
@@ -248,7 +247,7 @@ bool Hub::overloaded() const {
 void Hub::enforce_total() {
   const Sequence swept = swept_by_all();
   std::size_t passed = 0;
-  while (chunks_.bytes() > settings_.total_bytes && passed < kMaxPassedChunks) {
+  while (memory() > settings_.total_bytes && passed < kMaxPassedChunks) {
     Chunk* oldest = chunks_.oldest();
     if (oldest == nullptr) return;
     TopicLog& owner = ChunkList::owner(*oldest);
@@ -256,14 +255,14 @@ void Hub::enforce_total() {
       owner.drop_oldest(chunks_);
     } else {
       // It has news, so it counts as new: a chunk that fills slowly must not shield all others.
-      chunks_.remove(*oldest);
-      chunks_.push(*oldest, owner);
+      chunks_.renew(*oldest);
       ++passed;
     }
   }
 }
 
 void Hub::maintain(TimeMs now) {
+  chunks_.release_unpinned();
   const Sequence swept = swept_by_all();
   for (std::size_t n =
            std::min(std::clamp(order_.size() / kMaintainPart, kMaintainTopics, kMaintainMost),
@@ -286,6 +285,11 @@ void Hub::maintain(TimeMs now) {
 
 void Hub::reconfigure(HubSettings settings) {
   settings_ = std::move(settings);
+  adopt_settings();
+}
+
+void Hub::adopt_settings() {
+  chunks_.limit_pinned(settings_.total_bytes / limits::kPinnedShare);
   for (const std::string& name : settings_.topics) make(name, 0).declared = true;
 }
 

@@ -148,6 +148,9 @@ class Hub {
                                 std::size_t max_bytes, std::size_t max_pieces,
                                 std::vector<Piece>& out) const;
 
+  // For a reader that was sent a part of a frame of this chunk, which a piece has given it.
+  [[nodiscard]] Pin pin(const ChunkRef& chunk) { return chunks_.pin(chunk); }
+
   // How far a reader is behind: wire bytes, and when its first missing event was published.
   struct Behind {
     std::uint64_t bytes = 0;
@@ -173,8 +176,9 @@ class Hub {
   [[nodiscard]] proto::Epoch epoch() const { return epoch_; }
   [[nodiscard]] Sequence last_sequence() const { return sequence_; }
   [[nodiscard]] std::size_t topics() const { return order_.size(); }
-  [[nodiscard]] std::uint64_t topics_forgotten() const { return topics_forgotten_; }
   [[nodiscard]] std::size_t log_bytes() const { return chunks_.bytes(); }
+  // Of chunks that the logs have dropped and that readers are in the middle of.
+  [[nodiscard]] std::size_t pinned_bytes() const { return chunks_.pinned_bytes(); }
   [[nodiscard]] std::uint64_t encoded_bytes() const { return appended_bytes_; }
   [[nodiscard]] std::uint64_t events_encoded() const { return events_encoded_; }
   // Bytes appended that some shard has not swept yet.
@@ -212,6 +216,9 @@ class Hub {
   void append(Topic& topic, const NewEvent& event, Sequence swept, TimeMs now);
   ShardSet announce(Topic& topic, Mark before);
   [[nodiscard]] Sequence swept_by_all() const;
+  void adopt_settings();
+  // What total_bytes bounds.
+  [[nodiscard]] std::size_t memory() const { return chunks_.bytes() + chunks_.pinned_bytes(); }
   void enforce_total();
   [[nodiscard]] ReadStatus read_merged(std::span<const TopicCursor> topics, Sequence after,
                                        std::size_t max_bytes, std::size_t max_pieces,
@@ -232,7 +239,6 @@ class Hub {
   std::uint64_t directs_made_ = 0;
   // Removed, but some shard has readers or news of them yet.
   std::unordered_map<const Topic*, std::unique_ptr<Topic>> removed_;
-  std::uint64_t topics_forgotten_ = 0;  // ever, the removed ones included
   std::size_t maintain_next_ = 0;
   ChunkList chunks_;
   std::vector<ShardState> shards_;

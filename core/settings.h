@@ -56,7 +56,9 @@ struct HubSettings {
   HistoryLimits history{};
   BacklogLimits backlog{};
   SlowPolicy slow_policy = SlowPolicy::disconnect;
-  // Memory of all logs together, counted in whole chunks. Past it the hub's oldest chunk goes.
+  // Memory of all chunks, counted whole: of the logs, and of those that a log has dropped and a
+  // reader is in the middle of (at most a part of it, limits::kPinnedShare). Past it the hub's
+  // oldest chunk goes.
   std::size_t total_bytes = 256 * limits::kMiB;
   // A topic without subscribers and without history is forgotten after this.
   TimeMs topic_idle_ms = 60'000;

@@ -1,6 +1,7 @@
 #include "core/topic_log.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "proto/assert.h"
 #include "proto/limits.h"
@@ -140,12 +141,11 @@ void TopicLog::trim(const HistoryLimits& history, const BacklogLimits& backlog, 
 
 void TopicLog::drop_oldest(ChunkList& all) {
   TOCSIN_ASSERT(!empty());
-  Chunk& chunk = *chunks_[head_];
+  const Chunk& chunk = *chunks_[head_];
   TOCSIN_ASSERT(chunk.last_sequence() > dropped_);
   dropped_ = chunk.last_sequence();
   if (ids_) unindex(chunk);
-  all.remove(chunk);
-  chunks_[head_].reset();
+  all.drop(std::exchange(chunks_[head_], nullptr));
   ++head_;
   if (empty()) {
     std::vector<ChunkRef>().swap(chunks_);  // a quiet topic keeps no memory

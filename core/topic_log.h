@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "core/chunk.h"
+#include "core/chunk_list.h"
 #include "core/settings.h"
 
 namespace tocsin::core {

@@ -31,13 +31,14 @@ enum class State : std::uint8_t {
 };
 
 // Bytes that a connection is owed before anything from the log: a response, the rest of a frame
-// that a full socket cut, a gap event. `keep` holds the memory.
+// that a full socket cut, a gap event.
 struct Owed {
-  std::shared_ptr<const void> keep;
+  std::shared_ptr<const void> keep;  // holds the memory, but for a heartbeat or a pinned rest
   std::string_view bytes;
+  std::optional<core::Pin> pin{};  // `bytes` are in this chunk, if the hub has not taken it back
 
   // The only bytes that are a literal.
-  [[nodiscard]] bool is_heartbeat() const { return keep == nullptr; }
+  [[nodiscard]] bool is_heartbeat() const { return keep == nullptr && !pin; }
 };
 
 // A topic of a connection that reads more than one.
@@ -122,6 +123,10 @@ struct alignas(64) Connection {
     return *attachment;
   }
   [[nodiscard]] bool owes() const { return attachment && !attachment->owed.empty(); }
+  // What it is owed first is the rest of a frame that is gone: its stream cannot be continued.
+  [[nodiscard]] bool lost() const {
+    return owes() && attachment->owed.front().pin && attachment->owed.front().pin->gone();
+  }
   [[nodiscard]] bool many_topics() const { return topic == kManyTopics; }
 };
 static_assert(sizeof(Connection) == 64, "a stream's user memory; see ARCHITECTURE.md, T3");

@@ -214,11 +214,11 @@ void published(Page& page, const ServerState& state) {
 std::string render_metrics(ServerState& state) {
   struct Snapshot {
     std::uint64_t encoded, bytes, unswept;
-    std::size_t topics, log_bytes;
+    std::size_t topics, log_bytes, pinned_bytes;
   };
   const auto hub = state.hub.with([](const core::Hub& shared) {
     return Snapshot{shared.events_encoded(), shared.encoded_bytes(), shared.unswept_bytes(),
-                    shared.topics(), shared.log_bytes()};
+                    shared.topics(), shared.log_bytes(), shared.pinned_bytes()};
   });
   Page page;
   build_info(page);
@@ -239,6 +239,10 @@ std::string render_metrics(ServerState& state) {
   page.counter("tocsin_encoded_bytes_total", "Wire bytes of them.", hub.bytes);
   page.gauge("tocsin_topics", "Topics in memory.", static_cast<double>(hub.topics));
   page.gauge("tocsin_log_bytes", "Memory of all logs.", static_cast<double>(hub.log_bytes));
+  page.gauge("tocsin_pinned_bytes",
+             "Memory of what logs have dropped and slow streams are in the middle of; at most a "
+             "quarter of history_total_bytes.",
+             static_cast<double>(hub.pinned_bytes));
   page.gauge("tocsin_unswept_bytes", "Bytes published that some shard has yet to sweep.",
              static_cast<double>(hub.unswept));
   histogram(page, state.metrics, "tocsin_events_per_send", "Events that one send carried.", 1,

@@ -19,6 +19,12 @@ iovec vector_of(std::string_view bytes) {
   return {.iov_base = const_cast<char*>(bytes.data()), .iov_len = bytes.size()};
 }
 
+Owed copy_of(std::string_view bytes) {
+  const auto copy = std::make_shared_for_overwrite<char[]>(bytes.size());
+  std::ranges::copy(bytes, copy.get());
+  return {.keep = copy, .bytes = {copy.get(), bytes.size()}};
+}
+
 }  // namespace
 
 Outbox::Outbox(ConnectionTable& table, LocalTopics& topics, SharedHub& hub, Io& io,
@@ -34,14 +40,27 @@ Outbox::Outbox(ConnectionTable& table, LocalTopics& topics, SharedHub& hub, Io& 
 }
 
 void Outbox::begin_turn(std::uint32_t now_ds) {
-  TOCSIN_ASSERT(batch_ == 0);
+  TOCSIN_ASSERT(batch_ == 0 && used_ == 0);
   now_ds_ = now_ds;
+}
+
+void Outbox::end_turn() {
+  TOCSIN_ASSERT(batch_ == 0);
   forget_reads();
+  held_.clear();
 }
 
 void Outbox::push(std::uint32_t slot) {
   Connection& connection = table_[slot];
   TOCSIN_DEBUG_ASSERT(!connection.blocked && !connection.batched);
+  if (connection.owes() && connection.extra().owed.front().pin) {
+    core::ChunkRef chunk = connection.extra().owed.front().pin->hold();
+    if (chunk == nullptr) {
+      owner_.on_delivery(slot, Delivery::lost);
+      return;
+    }
+    held_.push_back(std::move(chunk));
+  }
   std::size_t read = kNoRead;
   core::ReadStatus status = core::ReadStatus::end;
   if (connection.state == State::stream) read = read_for(connection, status);
@@ -153,6 +172,7 @@ void Outbox::flush() {
   record_latency();
   batch_ = 0;
   vectors_.clear();
+  held_.clear();
   if (used_ > kMaxReads) forget_reads();
 }
 
@@ -238,8 +258,17 @@ std::size_t Outbox::take_owed(Connection& connection, std::size_t bytes) {
   for (; it != owed.end() && bytes >= it->bytes.size(); ++it) bytes -= it->bytes.size();
   owed.erase(owed.begin(), it);
   if (owed.empty() || bytes == 0) return bytes;
-  owed.front().bytes.remove_prefix(bytes);
+  Owed& first = owed.front();
+  first.bytes.remove_prefix(bytes);
+  if (first.pin && first.bytes.size() <= limits::kMaxCopiedRest) first = copy_of(first.bytes);
   return 0;
+}
+
+Owed Outbox::owe_rest(const core::ChunkRef& chunk, std::string_view rest) {
+  if (rest.size() <= limits::kMaxCopiedRest) return copy_of(rest);
+  return {.keep = {},
+          .bytes = rest,
+          .pin = hub_.with([&](core::Hub& hub) { return hub.pin(chunk); })};
 }
 
 // Moves the cursor over whole frames; the rest of a frame that was cut is owed from now on, and
@@ -272,7 +301,7 @@ std::uint32_t Outbox::take_pieces(Connection& connection, const Read& read, std:
     if (cut == chunk.begin_of(low)) return events;
     connection.cursor = chunk.sequence_of(low);
     connection.attach().owed.push_back(
-        {piece.chunk, {chunk.data() + cut, std::size_t{chunk.end_of(low)} - cut}});
+        owe_rest(piece.chunk, {chunk.data() + cut, std::size_t{chunk.end_of(low)} - cut}));
     return events + 1;
   }
   return events;

@@ -5,6 +5,9 @@
 // answer: all are "bytes owed, then the log above the cursor". Within a batch all subscribers at
 // one position send the same memory, looked up once.
 //
+// The rest of a frame is copied if it is small; a larger one is a Pin of its chunk, which the hub
+// may take back (core/chunk_list.h). No chunk is held between two turns.
+//
 // A cursor moves only by what the kernel took, on the batch's results; nothing is assumed (I6).
 //
 // Latency is counted here, from the receipt of a publish request to the moment at which the kernel
@@ -19,6 +22,7 @@
 #include <cstdint>
 #include <deque>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "net/clock.h"
@@ -37,6 +41,7 @@ enum class Delivery : std::uint8_t {
   starved,  // the kernel has no memory for it now; ask again later
   failed,   // the connection is broken
   gap,      // events above the cursor are gone; nothing was sent
+  lost,     // the rest of a frame that it was sent a part of is gone; nothing was sent
 };
 
 class Outbox {
@@ -63,8 +68,10 @@ class Outbox {
   // The topic's pointer ends: what was read from it is found no more.
   void forget(const core::Topic& topic);
 
-  // Starts a turn of the loop: time for Connection::last_sent_ds; what was read may be outdated.
+  // A turn of the loop: time for Connection::last_sent_ds. After it nothing that was read is held:
+  // the shard may sleep for long, and what it read may be outdated.
   void begin_turn(std::uint32_t now_ds);
+  void end_turn();
 
  private:
   // A stretch of the log, looked up once for all that stand at the same position.
@@ -97,6 +104,7 @@ class Outbox {
   void take_all(Connection& connection, const Item& item);
   void take_part(Connection& connection, const Item& item, std::size_t bytes);
   static std::size_t take_owed(Connection& connection, std::size_t bytes);
+  [[nodiscard]] Owed owe_rest(const core::ChunkRef& chunk, std::string_view rest);
   std::uint32_t take_pieces(Connection& connection, const Read& read, std::size_t bytes);
   static void count_live(const Connection& connection, Read& read);
   void record_latency();
@@ -115,8 +123,9 @@ class Outbox {
   std::size_t batch_ = 0;       // of both
   std::vector<iovec> vectors_;  // of items that owe bytes; never reallocated in a batch
   std::size_t used_ = 0;
-  std::deque<Read> reads_;           // of this turn; kept until the batch that uses them is out
-  std::vector<core::Piece> pieces_;  // scratch
+  std::deque<Read> reads_;            // of this turn; kept until the batch that uses them is out
+  std::vector<core::ChunkRef> held_;  // of pinned rests in the batch
+  std::vector<core::Piece> pieces_;   // scratch
 };
 
 }  // namespace tocsin::net

@@ -107,6 +107,7 @@ bool Shard::turn() {
   sweep_slice();
   end_slice();
   run_timers();
+  outbox_.end_turn();
 
   metrics_.loops.add();
   metrics_.turn_us.record(clock_.now_us() - now_us_);
@@ -240,6 +241,9 @@ void Shard::on_delivery(std::uint32_t slot, Delivery outcome) {
       return;
     case Delivery::gap:
       on_gap(slot, connection);
+      return;
+    case Delivery::lost:
+      end_slow(slot, connection);
       return;
   }
 }

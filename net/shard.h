@@ -156,6 +156,7 @@ class Shard final : private Outbox::Owner {
   void block(std::uint32_t slot, Connection& connection, bool starved);
   void unblock(std::uint32_t slot, Connection& connection);
   void skip_to_latest(Connection& connection);
+  void end_slow(std::uint32_t slot, Connection& connection);
   void settle_idle(std::uint32_t slot, Connection& connection);
   void terminate(std::uint32_t slot, Connection& connection, bool reset);
   void close_if_joined(std::uint32_t slot, Connection& connection);

@@ -202,8 +202,7 @@ void Shard::on_gap(std::uint32_t slot, Connection& connection) {
   const core::SlowRule rule =
       state_.hub.with([&](const core::Hub& hub) { return hub.slow_rule(topics); });
   if (rule.policy == core::SlowPolicy::disconnect) {
-    metrics_.slow_disconnects.add();
-    terminate(slot, connection, true);
+    end_slow(slot, connection);
     return;
   }
   const core::Sequence before = connection.cursor;
@@ -250,6 +249,10 @@ void Shard::skip_to_latest(Connection& connection) {
 // Called for a blocked stream from time to time. Counted is what was published since it opened and
 // has not been taken: how far a replay reaches back says nothing about its reader.
 void Shard::check_slow(std::uint32_t slot, Connection& connection) {
+  if (connection.lost()) {
+    end_slow(slot, connection);
+    return;
+  }
   const auto topics = topic_cursors(connection);
   const core::Sequence from = std::max(connection.cursor, connection.opened_at);
   const auto [behind, rule] = state_.hub.with([&](const core::Hub& hub) {
@@ -260,13 +263,17 @@ void Shard::check_slow(std::uint32_t slot, Connection& connection) {
   const bool stuck = connection.extra().blocked_since_ms + slow_ms < now_ms_;
   if (behind.bytes > rule.bytes || old || stuck) {
     if (rule.policy == core::SlowPolicy::disconnect) {
-      metrics_.slow_disconnects.add();
-      terminate(slot, connection, true);
+      end_slow(slot, connection);
       return;
     }
     skip_to_latest(connection);
   }
   set_deadline(slot, connection, now_ms_ + kSlowCheckMs);
+}
+
+void Shard::end_slow(std::uint32_t slot, Connection& connection) {
+  metrics_.slow_disconnects.add();
+  terminate(slot, connection, true);
 }
 
 // --- closing: terminate, join what is in flight, close ---

@@ -122,6 +122,17 @@ inline constexpr std::size_t kMaxUnswept = 16 * kMiB;
 // The bound follows the backlog that a slow connection is allowed, down to this.
 inline constexpr std::size_t kMinUnswept = 64 * kKiB;
 
+// The rest of a frame that a full socket cut is copied up to this size: a few percent of what the
+// kernel holds for such a socket, where its chunk may be sixteen times as much.
+inline constexpr std::size_t kMaxCopiedRest = 4 * kKiB;
+static_assert(kMaxCopiedRest * 16 <= kMaxChunk);
+
+// A larger rest keeps its chunk, which many readers may share, when the log drops it: within this
+// part of the hub's memory for events (1 in ...), and as many chunks as one walk may look at under
+// the hub's lock. Past either the oldest goes, and its readers end as slow.
+inline constexpr std::size_t kPinnedShare = 4;
+inline constexpr std::size_t kMaxPinnedChunks = 4096;
+
 // One encoded frame must fit a chunk's 32-bit offsets with room to spare.
 static_assert(kMaxEventData * 8 < (1ULL << 31));
 

@@ -16,6 +16,7 @@
 #include "net/log.h"
 #include "net/server_state.h"
 #include "net/service_notify.h"
+#include "tools/memory_return.h"
 #include "tools/options.h"
 #include "tools/service_signals.h"
 #include "tools/start_warnings.h"
@@ -57,33 +58,14 @@ void reload(const OptionFlags& flags, Server& server, ServiceNotify& notify, Ser
   notify.ready();
 }
 
-// Forgotten topics leave pages without anything on them, which the allocator keeps. Giving those of
-// a million topics back takes 40 to 110 ms, and threads that need memory from there wait meanwhile:
-// hence only after many topics, when no more go, and not often. It is here and not in a shard
-// because the allocator is the program's, not the hub's.
-class MemoryReturn {
- public:
-  // Called about once a second.
-  void look(Server& server) {
-    const std::uint64_t forgotten =
-        server.state().hub.with([](const core::Hub& hub) { return hub.topics_forgotten(); });
-    const bool calm = std::exchange(seen_, forgotten) == forgotten;
-    const auto now = std::chrono::steady_clock::now();
-    if (!calm || forgotten - returned_ < kMany || now < next_) return;
-    returned_ = forgotten;
-    next_ = now + kPause;
-    ::malloc_trim(0);
-    log::info("memory of forgotten topics given back", {{"topics", forgotten}});
-  }
-
- private:
-  static constexpr std::uint64_t kMany = 16'384;  // topics: 4 to 15 MB
-  static constexpr std::chrono::seconds kPause{60};
-
-  std::uint64_t seen_ = 0;      // topics forgotten at the last look
-  std::uint64_t returned_ = 0;  // of these the memory was given back
-  std::chrono::steady_clock::time_point next_{};
-};
+// What the hub has in use and may stop using: events, and topics, which without any take at least
+// this much each.
+std::uint64_t memory_in_use(Server& server) {
+  constexpr std::uint64_t kTopicBytes = 256;
+  return server.state().hub.with([](const core::Hub& hub) {
+    return hub.topics() * kTopicBytes + hub.log_bytes() + hub.pinned_bytes();
+  });
+}
 
 // Feeds systemd's watchdog as long as every shard makes progress: half-way through its interval, as
 // sd_watchdog_enabled(3) advises, and when a shard is late then, as soon as it has turned.
@@ -157,7 +139,10 @@ class Service {
     const auto now = std::chrono::steady_clock::now();
     if (now < next_look_) return;
     next_look_ = now + std::chrono::seconds(1);
-    memory_.look(server_);
+    if (const std::uint64_t freed = memory_.look(memory_in_use(server_), now); freed != 0) {
+      ::malloc_trim(0);
+      log::info("memory given back", {{"freed_bytes", freed}});
+    }
     machine_.connected(*server_.state().options(), server_.state().admission.streams());
   }
 

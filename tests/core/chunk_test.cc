@@ -131,37 +131,5 @@ TEST(Piece, IsWholeFramesAndKeepsTheChunkAlive) {
   EXPECT_EQ(piece.last_sequence(), 42U);
 }
 
-TEST(ChunkList, KeepsOrderAndCountsBytesWhateverIsRemoved) {
-  // Each of the three removed first, then each of the rest.
-  for (int a = 0; a < 3; ++a) {
-    for (int b = 0; b < 3; ++b) {
-      if (a == b) continue;
-      Chunk chunks[3] = {{512, kOrigin}, {1024, kOrigin}, {2048, kOrigin}};
-      ChunkList list;
-      EXPECT_EQ(list.oldest(), nullptr);
-      // The list only hands the owner's address back.
-      alignas(8) char owner[8];
-      auto& log = reinterpret_cast<TopicLog&>(owner);
-      for (Chunk& chunk : chunks) list.push(chunk, log);
-      EXPECT_EQ(list.bytes(), 3584U);
-      EXPECT_EQ(list.oldest(), &chunks[0]);
-      EXPECT_EQ(&ChunkList::owner(chunks[2]), &log);
-      list.remove(chunks[a]);
-      EXPECT_EQ(list.oldest(), &chunks[a == 0 ? 1 : 0]);
-      list.remove(chunks[b]);
-      const int rest = 3 - a - b;
-      EXPECT_EQ(list.oldest(), &chunks[rest]);
-      EXPECT_EQ(list.bytes(), chunks[rest].capacity());
-      list.push(chunks[a], log);
-      EXPECT_EQ(list.oldest(), &chunks[rest]);
-      list.remove(chunks[rest]);
-      EXPECT_EQ(list.oldest(), &chunks[a]);
-      list.remove(chunks[a]);
-      EXPECT_EQ(list.oldest(), nullptr);
-      EXPECT_EQ(list.bytes(), 0U);
-    }
-  }
-}
-
 }  // namespace
 }  // namespace tocsin::core

@@ -185,6 +185,27 @@ TEST_F(HubRetentionTest, TheCapHoldsBehindAnUnsweptChunk) {
   }
 }
 
+// The memory that total_bytes allows is that of all chunks, whoever keeps them.
+TEST_F(HubRetentionTest, PinnedChunksAreAPartOfWhatTheHubMayTake) {
+  HubSettings settings = history(kNoLimit, kNoLimit, kNoLimit);
+  settings.total_bytes = 8 * (kOwnChunk + 100);
+  make_hub(settings);
+  Subscription reader = live({"a"});
+  std::vector<Pin> pins;
+  for (int i = 0; i < 30; ++i) {
+    publish_large("a");
+    for (const Piece& piece : read_all(reader).pieces) pins.push_back(hub().pin(piece.chunk));
+    sweep(0);
+    EXPECT_LE(hub().log_bytes() + hub().pinned_bytes(), settings.total_bytes);
+    EXPECT_LE(hub().pinned_bytes(), settings.total_bytes / limits::kPinnedShare);
+  }
+  EXPECT_EQ(std::ranges::count_if(pins, &Pin::gone), 30 - 8);
+  EXPECT_THAT(kept("a"), ElementsAre(25, 26, 27, 28, 29, 30)) << "readers took a quarter of it";
+  pins.clear();
+  hub().maintain(now_);
+  EXPECT_EQ(hub().pinned_bytes(), 0U);
+}
+
 TEST_F(HubRetentionTest, AfterReconfiguringTheSmallerLimitsHold) {
   make_hub(history(kNoLimit, kNoLimit, kNoLimit));
   for (int i = 0; i < 10; ++i) publish_large("a");

@@ -53,7 +53,7 @@ net::ServerOptions draw_server(Random& random) {
   options.history_count = one_of(random, {0U, 3U, 50U, 1000U, 1000U});
   options.history_age_s = one_of(random, {0U, 2U, 300U});
   options.history_bytes = one_of<std::uint64_t>(random, {1024, 1 << 20, 1 << 20});
-  options.history_total_bytes = one_of<std::uint64_t>(random, {64 << 10, 256 << 20, 256 << 20});
+  options.history_total_bytes = one_of<std::uint64_t>(random, {64 << 10, 512 << 10, 256 << 20});
   options.auto_topics = random.chance(90);
   options.topics = {"t0", "t1"};
   options.topic_idle_s = one_of(random, {1U, 60U});
@@ -114,6 +114,10 @@ void populate(World& world) {
     plan.topics = draw_topics(random, 4);
     plan.depth = one_of<std::size_t>(random, {1, 1, 4, 12});
     plan.most_data = one_of<std::size_t>(random, {20, 60, 400});
+    // Frames whose rest is not copied; not so many at once that the hub's memory is too small.
+    if (plan.depth == 1 && world.options().history_total_bytes > 64 << 10 && random.chance(30)) {
+      plan.most_data = 20'000;
+    }
     plan.nonsense = one_of(random, {0U, 10U, 40U});
     plan.in_pieces = random.chance(25);
     plan.pace = random.chance(80) ? Pace::fast : Pace::slow;

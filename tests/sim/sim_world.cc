@@ -64,6 +64,7 @@ void World::adopt(const net::ServerOptions& options) {
                  options_.accept_rate != 0 || refuses_at_the_door_;
   may_end_ |= options_.max_stream_age_s != 0;
   may_be_unknown_ |= !options_.auto_topics;
+  may_take_back_ |= options_.history_total_bytes < 8 << 20;
 }
 
 // --- running
@@ -197,6 +198,11 @@ void World::end(bool drain) {
     fail(fmt::format("{} descriptors are left open", open));
   }
   if (state.admission.streams() != 0) fail("streams are still counted by admission");
+  const bool pinned = state.hub.with([this](core::Hub& hub) {
+    hub.maintain(now_ms());
+    return hub.pinned_bytes() != 0;
+  });
+  if (pinned) fail("a chunk is still pinned, and nobody is left");
   if (!kernel.failures().empty()) fail(kernel.failures().front());
 }
 
@@ -241,6 +247,7 @@ void World::identify(Sequence s) {
 void World::check() {
   for (const auto& shard : shards_) shard->check_invariants();
   check_gauges();
+  check_memory();
   if (turns_ % 32 == 0) check_slow();
 }
 
@@ -278,6 +285,15 @@ void World::check_gauges() {
   }
   if (state.admission.streams() != admitted) {
     fail(fmt::format("admission counts {} streams of {}", state.admission.streams(), admitted));
+  }
+}
+
+// What readers are in the middle of has its bound at every moment.
+void World::check_memory() {
+  const std::size_t pinned =
+      state.hub.with([](const core::Hub& hub) { return hub.pinned_bytes(); });
+  if (pinned > options_.history_total_bytes / limits::kPinnedShare) {
+    fail(fmt::format("{} bytes are pinned", pinned));
   }
 }
 

@@ -94,6 +94,8 @@ class World {
   [[nodiscard]] bool may_end() const { return may_end_ || ending; }
   // Topics may have to exist already.
   [[nodiscard]] bool may_be_unknown() const { return may_be_unknown_; }
+  // The hub's memory may be too small for a reader to finish its frame.
+  [[nodiscard]] bool may_take_back() const { return may_take_back_; }
   // A reader that keeps up must never be told of a gap or be closed: not with limits so small that
   // a moment's delay passes them, or a socket that takes a byte per turn.
   [[nodiscard]] bool generous() const { return generous_; }
@@ -109,6 +111,7 @@ class World {
   void take_in();
   void identify(Sequence s);
   void check_gauges();
+  void check_memory();
   void check_slow();
   void other_shards(std::size_t waiting);
 
@@ -126,6 +129,7 @@ class World {
   bool may_end_ = false;
   bool refuses_at_the_door_ = false;
   bool may_be_unknown_ = false;
+  bool may_take_back_ = false;
 };
 
 }  // namespace tocsin::sim
