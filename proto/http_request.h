@@ -59,7 +59,7 @@ class RequestParser {
   RequestParser(const RequestParser&) = delete;
   RequestParser& operator=(const RequestParser&) = delete;
 
-  // Makes ready for the next request of the connection; keeps a body's memory up to 64 KiB and the
+  // Makes ready for the next request of the connection; keeps a body's memory up to 4 KiB and the
   // head's strings up to 1 KiB each.
   void begin();
 

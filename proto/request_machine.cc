@@ -13,7 +13,9 @@ namespace tocsin::proto {
 namespace {
 
 constexpr std::size_t kPadding = 64;  // simdjson's, behind the body
-constexpr std::size_t kKeptBody = 64 * limits::kKiB;
+// Of a body's memory, where nothing of it has come or nothing of the next one: it is no part of any
+// bound on bodies, so with thousands of connections it must not matter.
+constexpr std::size_t kKeptBody = 4 * limits::kKiB;
 constexpr std::size_t kKeptString = 1 * limits::kKiB;
 // Bytes of chunk framing allowed per byte of data: "1\r\nx\r\n" has 5.
 constexpr std::uint64_t kFramingPerByte = 16;
