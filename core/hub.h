@@ -160,10 +160,14 @@ class Hub {
   // Disconnected if any of the topics says so; the most generous bound of them.
   [[nodiscard]] SlowRule slow_rule(std::span<const TopicCursor> topics) const;
 
+  // Three ways to go on behind a hole (the first is subscribe()). All return the last cursor from
+  // which read() gives what is left: the id of a gap event, which takes its reader as far as one
+  // number can, because with several topics another may keep events from before the hole's end.
+
   // Conflation: moves the topics' `from` and returns the cursor so that only each topic's newest
   // event (if it is above `cursor` and still there) is left to read.
   [[nodiscard]] Sequence skip_to_latest(std::span<TopicCursor> topics, Sequence cursor) const;
-  // After a gap: the least cursor from which read() goes on, with `from` at history's floor.
+  // With `from` at history's floor where the log has gone on without the reader.
   [[nodiscard]] Sequence skip_gap(std::span<TopicCursor> topics, Sequence cursor, TimeMs now) const;
 
   // Enforces ages and forgets unused topics, a bounded number of topics per call; call some times a
@@ -220,6 +224,7 @@ class Hub {
   // What total_bytes bounds.
   [[nodiscard]] std::size_t memory() const { return chunks_.bytes() + chunks_.pinned_bytes(); }
   void enforce_total();
+  [[nodiscard]] Sequence before_next(std::span<const TopicCursor> topics, Sequence cursor) const;
   [[nodiscard]] ReadStatus read_merged(std::span<const TopicCursor> topics, Sequence after,
                                        std::size_t max_bytes, std::size_t max_pieces,
                                        std::vector<Piece>& out) const;

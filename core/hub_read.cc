@@ -80,13 +80,22 @@ std::optional<Subscription> Hub::subscribe(std::span<const std::string_view> top
   result.last_event_id = id;
   if (!position) {
     result.gap = GapReason::unknown_id;
-    return result;
+  } else {
+    result.cursor = std::max(least, *position);
+    const auto expired = [&](const TopicCursor& at) { return at.from > *position; };
+    if (std::ranges::any_of(result.topics, expired)) result.gap = GapReason::expired;
   }
-  result.cursor = std::max(least, *position);
-  for (const TopicCursor& at : result.topics) {
-    if (at.from > *position) result.gap = GapReason::expired;
-  }
+  if (result.gap) result.cursor = before_next(result.topics, result.cursor);
   return result;
+}
+
+// Right before the first event that a reader at `cursor` is given.
+Sequence Hub::before_next(std::span<const TopicCursor> topics, Sequence cursor) const {
+  Sequence next = sequence_ + 1;
+  for (const TopicCursor& at : topics) {
+    next = std::min(next, at.topic->log.next_after(std::max(cursor, at.from)).value_or(next));
+  }
+  return next - 1;
 }
 
 TopicCursor Hub::subscribe_direct(ShardId shard, TimeMs now) {
@@ -205,26 +214,22 @@ SlowRule Hub::slow_rule(std::span<const TopicCursor> topics) const {
 }
 
 Sequence Hub::skip_to_latest(std::span<TopicCursor> topics, Sequence cursor) const {
-  Sequence least = sequence_;
   for (TopicCursor& at : topics) {
     const TopicLog& log = at.topic->log;
     const Sequence newest = log.last_sequence();
     const Sequence before_newest = newest == 0 ? 0 : newest - 1;
     at.from = std::max({at.from, cursor, log.dropped(), before_newest});
-    least = std::min(least, at.from);
   }
-  return std::max(cursor, least);
+  return before_next(topics, cursor);
 }
 
 Sequence Hub::skip_gap(std::span<TopicCursor> topics, Sequence cursor, TimeMs now) const {
-  Sequence least = sequence_;
   for (TopicCursor& at : topics) {
     if (at.topic->log.dropped() > std::max(cursor, at.from)) {
       at.from = at.topic->log.history_floor(history_of(*at.topic), now);
     }
-    least = std::min(least, std::max(cursor, at.from));
   }
-  return least;
+  return before_next(topics, cursor);
 }
 
 }  // namespace tocsin::core

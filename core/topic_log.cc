@@ -171,6 +171,12 @@ std::uint64_t TopicLog::bytes_after(Sequence after) const {
   return end_position() - (chunk.begin_position() + chunk.begin_of(chunk.first_after(after)));
 }
 
+std::optional<Sequence> TopicLog::next_after(Sequence after) const {
+  const ChunkRef* at = find_chunk(after);
+  if (at == end()) return std::nullopt;
+  return (*at)->sequence_of((*at)->first_after(after));
+}
+
 std::optional<TimeMs> TopicLog::time_after(Sequence after) const {
   const ChunkRef* at = find_chunk(after);
   if (at == end()) return std::nullopt;

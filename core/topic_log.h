@@ -69,7 +69,9 @@ class TopicLog {
 
   // Wire bytes above `after`.
   [[nodiscard]] std::uint64_t bytes_after(Sequence after) const;
-  // When the first event above `after` was published; nothing if there is none.
+  // The first event above `after`; nothing if there is none.
+  [[nodiscard]] std::optional<Sequence> next_after(Sequence after) const;
+  // When it was published.
   [[nodiscard]] std::optional<TimeMs> time_after(Sequence after) const;
 
   [[nodiscard]] bool empty() const { return head_ == chunks_.size(); }
