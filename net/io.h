@@ -86,7 +86,8 @@ class Io {
 
   // A stream's client has nothing more to say: bounds what it can make the kernel hold.
   virtual void limit_receive_buffer(int fd, std::uint32_t bytes) = 0;
-  // A number that is the same for connections from one client address (IPv6: one /64).
+  // A number that is the same for connections from one client address (IPv6: one /64), and
+  // another for every other; 0: it is not known.
   virtual std::uint64_t peer_key(int fd) = 0;
   // No more sending; the peer reads to the end of what was sent.
   virtual void shut_down_sending(int fd) = 0;

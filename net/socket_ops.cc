@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <bit>
 
 namespace tocsin::net {
 
@@ -20,6 +21,32 @@ void signal_eventfd(int fd) {
   const std::uint64_t one = 1;
   // Fails only when the counter is full, and then the reader is awake anyway.
   [[maybe_unused]] const ssize_t n = ::write(fd, &one, sizeof(one));
+std::uint64_t address_key(const sockaddr_storage& address) {
+  // All 64 bits belong to IPv6 networks. Of these no peer is in ff00::/8, multicast (RFC 4291,
+  // 2.7): there is room for IPv4, and for ::/64 (::1), whose own number would be 0.
+  std::array<unsigned char, sizeof(std::uint64_t)> bytes{0xff};
+  if (address.ss_family == AF_INET) {
+    sockaddr_in v4{};
+    std::memcpy(&v4, &address, sizeof(v4));
+    std::memcpy(&bytes[4], &v4.sin_addr, sizeof(v4.sin_addr));
+  } else if (address.ss_family == AF_INET6) {
+    sockaddr_in6 v6{};
+    std::memcpy(&v6, &address, sizeof(v6));
+    const auto& number = v6.sin6_addr.s6_addr;
+    constexpr std::array<unsigned char, sizeof(bytes)> kZero{};
+    if (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr)) {
+      std::memcpy(&bytes[4], &number[12], 4);
+    } else if (std::memcmp(number, kZero.data(), kZero.size()) == 0) {
+      bytes[1] = 1;
+    } else {
+      std::memcpy(bytes.data(), number, bytes.size());
+    }
+  } else {
+    return 0;
+  }
+  return std::bit_cast<std::uint64_t>(bytes);
+}
+
 }
 
 ReserveDescriptor::ReserveDescriptor() : fd_(::open("/dev/null", O_RDONLY | O_CLOEXEC)) {}
@@ -61,23 +88,7 @@ std::uint64_t SocketIo::peer_key(int fd) {
   sockaddr_storage storage{};
   socklen_t size = sizeof(storage);
   if (::getpeername(fd, reinterpret_cast<sockaddr*>(&storage), &size) != 0) return 0;
-  if (storage.ss_family == AF_INET) {
-    sockaddr_in v4{};
-    std::memcpy(&v4, &storage, sizeof(v4));
-    return v4.sin_addr.s_addr;
-  }
-  if (storage.ss_family != AF_INET6) return 0;
-  sockaddr_in6 v6{};
-  std::memcpy(&v6, &storage, sizeof(v6));
-  if (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr)) {
-    std::uint32_t v4 = 0;
-    std::memcpy(&v4, &v6.sin6_addr.s6_addr[12], sizeof(v4));
-    return v4;
-  }
-  // One subscriber line is usually given a /64; its addresses are one client.
-  std::uint64_t prefix = 0;
-  std::memcpy(&prefix, &v6.sin6_addr.s6_addr[0], sizeof(prefix));
-  return prefix | 1ULL << 63;
+  return address_key(storage);
 }
 
 void SocketIo::shut_down_sending(int fd) {

@@ -1,6 +1,8 @@
 // The plain system calls that both real backends share.
 #pragma once
 
+#include <sys/socket.h>
+
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -11,6 +13,10 @@ namespace tocsin::net {
 
 // Reads what is there: bytes, 0 at the end, or a negative errno.
 std::int64_t receive_some(int fd, std::span<char> buffer);
+// See Io::peer_key: all addresses of an IPv6 /64 (a subscriber line is usually given one) are one
+// client, and an IPv4 address written as IPv6 (::ffff:0:0/96) is the IPv4 one. No two clients have
+// the same number, and none has 0, which is what other families get.
+std::uint64_t address_key(const sockaddr_storage& address);
 // See Io::wake. From any thread.
 void signal_eventfd(int fd);
 
