@@ -14,6 +14,7 @@
 #include <fmt/format.h>
 
 #include "net/log.h"
+#include "proto/limits.h"
 
 namespace tocsin::net {
 namespace {
@@ -50,6 +51,9 @@ std::expected<int, Refusal> try_listen(const ListenAddress& address, Place place
   if (family == AF_INET6) set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
   set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
   set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(user_timeout_ms));
+  set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+  set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, static_cast<int>(limits::kKeepAliveIdleS));
+  set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, static_cast<int>(limits::kKeepAliveProbeS));
   if (send_buffer != 0) set_option(fd, SOL_SOCKET, SO_SNDBUF, static_cast<int>(send_buffer));
   if (::bind(fd, reinterpret_cast<const sockaddr*>(&address.storage), address.length) != 0) {
     return refused("bind");

@@ -38,9 +38,9 @@ inline constexpr std::chrono::milliseconds kListenPatience{3000};
 //
 // Connections inherit the socket's options: TCP_NODELAY (a frame goes out at once),
 // TCP_USER_TIMEOUT of `user_timeout_ms` (a peer that takes nothing for so long is gone, whatever
-// the policy for slow streams) and SO_SNDBUF of `send_buffer` bytes (0: the kernel's choice). The
-// error is a sentence for the operator. `first` tries again for `patience` while the address is in
-// use.
+// the policy for slow streams), SO_KEEPALIVE (a peer that vanished while nothing was sent to it:
+// limits::kKeepAliveIdleS) and SO_SNDBUF of `send_buffer` bytes (0: the kernel's choice). The error
+// is a sentence for the operator. `first` tries again for `patience` while the address is in use.
 [[nodiscard]] std::expected<Listening, std::string> listen_on(const ListenAddress& address,
                                                               Place place,
                                                               std::uint32_t send_buffer,

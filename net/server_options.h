@@ -57,8 +57,10 @@ struct ServerOptions {
 
   // --- streams
 
-  // Seconds of silence after which a comment is sent, give or take a quarter. 0: never; then a
-  // vanished client is found only by the next event.
+  // Seconds of silence after which a comment is sent, give or take a quarter. 0: never; a client
+  // that vanished is then found by the next event, or by the kernel, which asks after its peer when
+  // a connection was silent for two minutes (limits::kKeepAliveIdleS) and ends it 15 s later, or
+  // slow_seconds + 10 where that is longer.
   std::uint32_t heartbeat_s = 15;
   // Reconnection time sent as `retry:`, milliseconds; jittered per stream by the server.
   std::uint32_t retry_ms = 3000;

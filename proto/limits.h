@@ -110,6 +110,24 @@ inline constexpr std::uint32_t kMaxRequestConnections = 8192;
 // and none is left: what it holds back are the events in there. Some dozens of usual ones.
 inline constexpr std::size_t kReaderBuffer = 16 * kKiB;
 
+// Of one address, where its streams are limited: at least so many. A backend's pool of publishers
+// is one address, too, and may be larger than what a reader is allowed.
+inline constexpr std::uint32_t kMinRequestsPerAddress = 256;
+
+// The last descriptors that a shard can have are not for streams: when streams have taken all the
+// others, publishers and probes still come in. Of a low limit an eighth.
+inline constexpr std::uint64_t kRequestDescriptors = 64;
+[[nodiscard]] constexpr std::uint64_t request_descriptors(std::uint64_t limit) {
+  return limit / 8 < kRequestDescriptors ? limit / 8 : kRequestDescriptors;
+}
+
+// A connection on which nothing came in for so long is asked by the kernel whether its peer is
+// still there (SO_KEEPALIVE), and then again and again until TCP_USER_TIMEOUT is over. It matters
+// where `heartbeat` is 0 or long: else heartbeats' acknowledgements come in. Below the four minutes
+// after which a NAT may forget a connection; each look of the kernel's timer costs a microsecond.
+inline constexpr std::uint32_t kKeepAliveIdleS = 120;
+inline constexpr std::uint32_t kKeepAliveProbeS = 15;
+
 // --- the log ---
 
 // A topic's chunks double from the smallest to the largest; an event larger than that gets its own.

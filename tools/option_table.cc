@@ -88,7 +88,9 @@ constexpr auto kTable = std::to_array<Option>({
     {"accept-rate", kAdmission, "New streams per second; more are answered 503; 0: no limit.",
      Change::reload, NumberMember{&S::accept_rate, at_most(10'000'000)}},
 
-    {"heartbeat", kStreams, "Silence after which a comment is sent; 0: never.", Change::reload,
+    {"heartbeat", kStreams,
+     "Silence after which a comment is sent; 0: never, and the kernel finds vanished clients.",
+     Change::reload,
      seconds(&S::heartbeat_s, at_most(3600))},
     {"retry", kStreams, "Reconnection time that clients are told, jittered per stream.",
      Change::reload, TimeMember{&S::retry_ms, 1, between(10, limits::kMaxRetryMs)}},

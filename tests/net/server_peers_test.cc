@@ -1,5 +1,10 @@
 // Peers that leave: in every state, by reset, by closing, by half of it.
+#include <netinet/in.h>
+
+#include <cstdio>
+#include <fstream>
 #include <functional>
+#include <string>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -12,6 +17,27 @@ namespace {
 using testing::ElementsAre;
 
 const std::string kSubscribe = "GET /events?stream=a HTTP/1.1\r\nHost: h\r\n\r\n";
+
+// The kernel's timer of an established connection by its ports, from /proc/net/tcp: 2 is the
+// keep-alive's (0: none runs), due in `hundredths` of a second.
+struct SocketTimer {
+  unsigned kind = 0;
+  unsigned long hundredths = 0;
+};
+
+SocketTimer socket_timer(unsigned local_port, unsigned remote_port) {
+  std::ifstream file("/proc/thread-self/net/tcp");
+  for (std::string line; std::getline(file, line);) {
+    SocketTimer timer;
+    unsigned local = 0;
+    unsigned remote = 0;
+    // sl: local:port remote:port state tx:rx timer:when
+    const int read = std::sscanf(line.c_str(), "%*d: %*x:%x %*x:%x 01 %*x:%*x %x:%lx", &local,
+                                 &remote, &timer.kind, &timer.hundredths);
+    if (read == 4 && local == local_port && remote == remote_port) return timer;
+  }
+  return {};
+}
 
 class ServerPeers : public ServerTest {
  protected:
@@ -54,6 +80,25 @@ std::vector<PeerState> peer_states() {
                    200);
        }},
   };
+}
+
+// Nothing is sent to it, so nothing else would find out.
+TEST_P(ServerPeers, TheKernelAsksAfterASilentStreamsPeer) {
+  options.heartbeat_s = 0;
+  start();
+  TestClient client = connect();
+  ASSERT_EQ(client.request(kSubscribe).status, 200);
+  sockaddr_in here{};
+  socklen_t size = sizeof(here);
+  ASSERT_EQ(::getsockname(client.fd(), reinterpret_cast<sockaddr*>(&here), &size), 0);
+  const auto port = static_cast<unsigned>(std::stoi(address().substr(address().rfind(':') + 1)));
+  SocketTimer timer;
+  // Until the greeting is acknowledged another timer runs.
+  EXPECT_TRUE(eventually([&] {
+    timer = socket_timer(port, ntohs(here.sin_port));
+    return timer.kind == 2;
+  }));
+  EXPECT_LE(timer.hundredths, 100 * limits::kKeepAliveIdleS);
 }
 
 TEST_P(ServerPeers, LeaveInEveryStateByEveryWay) {
