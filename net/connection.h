@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "core/hub.h"
+#include "net/body_room.h"
 #include "proto/http_request.h"
 
 namespace tocsin::net {
@@ -47,26 +48,44 @@ struct TopicPlace {
   std::uint32_t place = 0;  // index in its subscribers
 };
 
+// A connection's place in a list by age: see net/age_list.h.
+struct AgeLinks {
+  static constexpr std::uint32_t kNone = 0xffff'ffff;
+  static constexpr std::uint32_t kUnlisted = 0xffff'fffe;
+
+  std::uint32_t older = kUnlisted;
+  std::uint32_t younger = kUnlisted;
+
+  [[nodiscard]] bool listed() const { return older != kUnlisted; }
+};
+
 // Reading requests: a parser and what is between requests.
 struct Exchange {
-  // `bodies`: the shard's count of body bytes; outlives this.
-  Exchange(std::size_t max_head, std::size_t max_body, std::uint64_t& bodies)
+  // `bodies` outlives this.
+  Exchange(std::size_t max_head, std::size_t max_body, ShardBodies& bodies)
       : parser(max_head, max_body), shard_bodies(bodies) {}
-  ~Exchange() { shard_bodies -= counted; }
+  ~Exchange() { shard_bodies.count(counted, 0); }
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
 
   // Brings the shard's count up to date.
   void count_body() {
     const std::uint64_t now = parser.request().body.size();
-    shard_bodies += now - counted;
+    if (now == counted) return;
+    shard_bodies.count(counted, now);
     counted = now;
+  }
+  // Makes ready for the next request.
+  void begin() {
+    parser.begin();
+    count_body();
   }
 
   proto::RequestParser parser;
-  std::uint64_t& shard_bodies;
-  std::uint64_t counted = 0;  // this request's part of it
+  ShardBodies& shard_bodies;
+  std::uint64_t counted = 0;      // this request's part of it
   std::uint64_t received_us = 0;  // when the request in the parser was whole
+  AgeLinks by_body_age;           // among the shard's connections with an unfinished body
   std::string unread;  // received behind a request that waits, or that is answered but not yet read
   bool complete = false;       // the request in the parser is whole and waits (see SharedHub: busy)
   bool waited = false;         // it was counted as waiting
@@ -87,7 +106,9 @@ struct Attachment {
   std::uint64_t deadline_ms = 0;       // 0: none
   std::uint64_t wheel_ms = 0;          // when the wheel next looks at it; 0: it does not
   std::uint64_t blocked_since_ms = 0;  // stream: nothing went out since
+  AgeLinks by_age;                     // among the shard's connections that are no streams
 };
+static_assert(sizeof(Attachment) <= 136, "a size of malloc's; streams of many topics keep one");
 
 // One cache line: a sweep over a million of them touches nothing else of an idle stream.
 struct alignas(64) Connection {

@@ -59,9 +59,8 @@ std::expected<core::Published, PublishFailure> EventPublisher::publish(
     return std::unexpected(too_large());
   }
   std::size_t failed = 0;
-  const auto published = hub.with([&](core::Hub& shared) {
-    return shared.publish(new_events_, received_us / 1000, &failed);
-  });
+  const auto published = hub.with(
+      [&](core::Hub& shared) { return shared.publish(new_events_, received_us / 1000, &failed); });
   // A rare large batch does not stay.
   if (encoded_.capacity() > limits::kMaxRequestBody) std::string{}.swap(encoded_);
   if (!published) {
@@ -73,8 +72,7 @@ std::expected<core::Published, PublishFailure> EventPublisher::publish(
 }
 
 // False: more than one batch may be.
-bool EventPublisher::encode(std::span<const proto::EventView> events,
-                            core::ReceiptUs received) {
+bool EventPublisher::encode(std::span<const proto::EventView> events, core::ReceiptUs received) {
   encoded_.clear();
   new_events_.clear();
   std::size_t most = 0;

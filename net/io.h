@@ -81,14 +81,22 @@ class Io {
   // token.op: hangup or writable. Both may be armed at once for a descriptor.
   virtual void watch(int fd, Token token) = 0;
   virtual void send(std::span<SendRequest> requests) = 0;
+  // For an answer that ends a connection at once: sends what the socket takes of `bytes`, and no
+  // more after that. What does not fit is lost.
+  virtual void send_last(int fd, std::string_view bytes) = 0;
   // What is there now, without waiting: bytes, 0 at the end of the stream, or a negative errno.
   virtual std::int64_t receive_now(int fd, std::span<char> buffer) = 0;
+
+  // Whether bytes have arrived that no completion has brought yet.
+  virtual bool has_unread(int fd) = 0;
 
   // A stream's client has nothing more to say: bounds what it can make the kernel hold.
   virtual void limit_receive_buffer(int fd, std::uint32_t bytes) = 0;
   // A number that is the same for connections from one client address (IPv6: one /64), and
   // another for every other; 0: it is not known.
   virtual std::uint64_t peer_key(int fd) = 0;
+  // Whether `fd` is among the last limits::kRequestDescriptors that there can be.
+  virtual bool is_among_last(int fd) = 0;
   // No more sending; the peer reads to the end of what was sent.
   virtual void shut_down_sending(int fd) = 0;
   // Both directions, with `reset` by RST so that nothing lingers; completes what is armed.

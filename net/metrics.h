@@ -61,6 +61,7 @@ enum class Rejection : std::uint8_t {
   topic_limit,       // 503
   draining,          // 503
   exhausted,         // 503: no descriptors, no memory, no request slot
+  body_limit,        // 503: too many unfinished bodies at once
   failed,            // 500: a route of the application
   kCount,
 };
@@ -77,6 +78,7 @@ struct alignas(64) ShardMetrics {
 
   Counter accepted;
   Counter accept_pauses;  // descriptors or memory ran out
+  Counter made_room;      // connections without a whole request that were ended for newcomers
   Counter streams_opened;
   Counter resumed;  // with a Last-Event-ID
   Counter events_published;
@@ -94,9 +96,9 @@ struct alignas(64) ShardMetrics {
   Counter publish_waits;  // a publisher waited for the shards
   Counter loops;          // turns of the loop: the watchdog's pulse
   std::array<Counter, kRejections> rejections;
-  Histogram<12> events_per_send;  // 1 .. 2048 and more
+  Histogram<12> events_per_send;      // 1 .. 2048 and more
   Histogram<28> delivery_latency_us;  // see Outbox
-  Histogram<24> turn_us;          // busy time of a turn, waiting left out
+  Histogram<24> turn_us;              // busy time of a turn, waiting left out
 };
 
 }  // namespace tocsin::net

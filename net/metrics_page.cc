@@ -22,10 +22,10 @@ using prometheus::MetricFamily;
 using prometheus::MetricType;
 
 constexpr std::array<std::string_view, kRejections> kReasons{
-    "malformed",   "head_too_large",   "body_too_large", "timeout",
-    "version",     "not_found",        "method",         "invalid",
-    "forbidden",   "connection_limit", "address_limit",  "accept_rate",
-    "topic_limit", "draining",         "exhausted",      "failed",
+    "malformed",     "head_too_large", "body_too_large", "timeout",   "version",
+    "not_found",     "method",         "invalid",        "forbidden", "connection_limit",
+    "address_limit", "accept_rate",    "topic_limit",    "draining",  "exhausted",
+    "body_limit",    "failed",
 };
 
 class Page {
@@ -138,11 +138,13 @@ void traffic(Page& page, const Shards& shards) {
     const char* help;
     Counter ShardMetrics::* member;
   };
-  constexpr std::array<Row, 16> kRows{{
+  constexpr std::array<Row, 17> kRows{{
       {"tocsin_accepted_total", "Connections accepted.", &ShardMetrics::accepted},
       {"tocsin_accept_pauses_total",
        "Times that accepting paused for want of descriptors or memory.",
        &ShardMetrics::accept_pauses},
+      {"tocsin_made_room_total", "Connections without a whole request ended for newcomers.",
+       &ShardMetrics::made_room},
       {"tocsin_streams_opened_total", "Streams opened.", &ShardMetrics::streams_opened},
       {"tocsin_streams_resumed_total", "Of these, with a Last-Event-ID.", &ShardMetrics::resumed},
       {"tocsin_publishes_total", "Publish requests accepted, batches count once.",

@@ -59,10 +59,10 @@ void read_threads(ProcessMetrics& metrics) {
   std::error_code error;
   for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task", error)) {
     ++metrics.threads;
-    struct stat table {};
+    struct stat table{};
     if (::stat((thread.path() / "fd").c_str(), &table) != 0 || table.st_size <= 0) continue;
-    metrics.open_descriptors = std::max(metrics.open_descriptors.value_or(0),
-                                        static_cast<std::uint64_t>(table.st_size));
+    metrics.open_descriptors =
+        std::max(metrics.open_descriptors.value_or(0), static_cast<std::uint64_t>(table.st_size));
   }
 }
 

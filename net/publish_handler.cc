@@ -183,8 +183,8 @@ Outcome RequestHandler::publish_events(const proto::Request& request,
     case PublishFailure::Reason::no_topic:
       return problem(request, 404, Rejection::not_found, failure.error.message, out);
     case PublishFailure::Reason::topic_limit:
-      return problem(request, 503, Rejection::topic_limit, failure.error.message, out,
-                     "Retry-After: 30\r\n");
+      unavailable(request, Rejection::topic_limit, out);
+      return {};
     case PublishFailure::Reason::busy:
     case PublishFailure::Reason::closed:
       break;

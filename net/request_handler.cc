@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "net/jitter.h"
 #include "net/query_parameters.h"
 #include "proto/ascii.h"
 
@@ -85,6 +86,32 @@ std::string allowed_headers(std::string_view asked) {
     if (!known) allowed.append(", ").append(name);
   }
   return allowed;
+}
+
+// For people, of an answer 503.
+std::string_view words_for(Rejection why) {
+  switch (why) {
+    case Rejection::connection_limit:
+      return "the hub has as many streams as it is configured for";
+    case Rejection::address_limit:
+      return "this address has as many connections as it may have";
+    case Rejection::accept_rate:
+      return "streams are being opened faster than the hub is configured for";
+    case Rejection::topic_limit:
+      return "the hub has as many topics as it may have";
+    case Rejection::body_limit:
+      return "too many request bodies at once";
+    case Rejection::exhausted:
+      return "the hub has no room for another connection";
+    default:
+      return "the hub is shutting down";
+  }
+}
+
+// After how many seconds it may be worth to ask again, on average: most pass as soon as others
+// leave, topics only when they are forgotten.
+std::uint32_t retry_after_s(Rejection why) {
+  return why == Rejection::topic_limit ? 30 : 5;
 }
 
 Outcome refused() {
@@ -195,41 +222,52 @@ void RequestHandler::on_bad_request(const proto::RequestParser& parser, std::str
   switch (parser.error()) {
     case Error::head_too_large:
       refuse(request, 431, Rejection::head_too_large,
-             fmt::format("the request head is limited to {} bytes", limits::kMaxRequestHead), 0,
-             out);
+             fmt::format("the request head is limited to {} bytes", limits::kMaxRequestHead), out);
       return;
     case Error::body_too_large:
       refuse(request, 413, Rejection::body_too_large,
-             fmt::format("a body is limited to {} bytes", limits::kMaxRequestBody), 0, out);
+             fmt::format("a body is limited to {} bytes", limits::kMaxRequestBody), out);
       return;
     case Error::version:
-      refuse(request, 505, Rejection::version, "HTTP/1.0 and HTTP/1.1 are spoken here", 0, out);
+      refuse(request, 505, Rejection::version, "HTTP/1.0 and HTTP/1.1 are spoken here", out);
       return;
     case Error::method:
-      refuse(request, 501, Rejection::method, "this method is not known here", 0, out);
+      refuse(request, 501, Rejection::method, "this method is not known here", out);
       return;
     case Error::malformed:
     case Error::none:
       refuse(request, 400, Rejection::malformed,
-             fmt::format("the request is not valid HTTP: {}", parser.reason()), 0, out);
+             fmt::format("the request is not valid HTTP: {}", parser.reason()), out);
       return;
   }
 }
 
 void RequestHandler::refuse(const Request& request, int status, Rejection why,
-                            std::string_view detail, std::uint32_t retry_after_s,
-                            std::string& out) {
+                            std::string_view detail, std::string& out) {
   metrics_.rejections[static_cast<std::size_t>(why)].add();
-  const std::string retry =
-      retry_after_s > 0 ? fmt::format("Retry-After: {}\r\n", retry_after_s) : std::string{};
   proto::append_reply(out, {.status = status,
                             .content_type = kProblem,
                             .body = proto::problem_json(status, detail),
                             .date = date_.now(),
-                            .extra_headers = retry,
                             .http_1_1 = request.http_1_1,
                             .keep_alive = false,
                             .head_only = request.method == Method::head});
+}
+
+void RequestHandler::unavailable(const Request& request, Rejection why, std::string& out) {
+  metrics_.rejections[static_cast<std::size_t>(why)].add();
+  append_unavailable(request, why, out);
+}
+
+void RequestHandler::append_turned_away(Rejection why, std::string& out) {
+  Request unread;
+  unread.keep_alive = false;
+  append_unavailable(unread, why, out);
+}
+
+void RequestHandler::append_unavailable(const Request& request, Rejection why, std::string& out) {
+  reply(request, 503, kProblem, proto::problem_json(503, words_for(why)), out,
+        fmt::format("Retry-After: {}\r\n", jittered(retry_after_s(why), random_)));
 }
 
 std::optional<proto::Query> RequestHandler::parse_query(const Request& request, std::string& out) {

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <random>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,7 +49,10 @@ struct Outcome {
 
 class RequestHandler {
  public:
-  RequestHandler(ServerState& state, ShardMetrics& metrics) : state_(state), metrics_(metrics) {}
+  RequestHandler(ServerState& state, ShardMetrics& metrics, std::uint64_t seed)
+      : state_(state),
+        metrics_(metrics),
+        random_(static_cast<std::minstd_rand::result_type>(seed | 1)) {}
 
   // When the head is there and a body may follow: refuses what cannot succeed before the body is
   // sent (appends the answer to `out`), else appends `100 Continue` where it is waited for.
@@ -62,9 +66,14 @@ class RequestHandler {
 
   // The parser gave up; the answer ends the connection.
   void on_bad_request(const proto::RequestParser& parser, std::string& out);
-  // 408, 503: the answer ends the connection. `detail` is for people.
+  // The answer ends the connection. `detail` is for people.
   void refuse(const proto::Request& request, int status, Rejection why, std::string_view detail,
-              std::uint32_t retry_after_s, std::string& out);
+              std::string& out);
+  // 503, the same for every reason that may pass: with a Retry-After that is spread, so that those
+  // who are told together do not come back together. The connection goes on as `request` allows.
+  void unavailable(const proto::Request& request, Rejection why, std::string& out);
+  // The same for a connection of which no request was read; it ends. Not counted.
+  void append_turned_away(Rejection why, std::string& out);
   // The head that begins a stream.
   void append_stream_head(const Outcome& stream, std::string& out);
 
@@ -100,6 +109,7 @@ class RequestHandler {
                                        const proto::Request& answered, std::string& out);
   void preflight(const proto::Request& request, std::string_view allowed, std::string& out);
 
+  void append_unavailable(const proto::Request& request, Rejection why, std::string& out);
   void reply(const proto::Request& request, int status, std::string_view content_type,
              std::string_view body, std::string& out, std::string_view extra_headers = {});
   // An answer of application/problem+json; the connection goes on if `request` allows.
@@ -112,6 +122,7 @@ class RequestHandler {
   proto::PublishBodyReader reader_;
   EventPublisher publisher_;
   HttpDate date_;
+  std::minstd_rand random_;
 };
 
 // The resume positions that a request names: the header's, which is what the browser knows last,

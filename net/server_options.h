@@ -50,7 +50,9 @@ struct ServerOptions {
 
   // Streams of the whole hub; the next one is answered 503 with Retry-After.
   std::uint32_t max_connections = 1'000'000;
-  // Streams from one client address. 0: no limit.
+  // Streams from one client address (an IPv6 /64 is one). Other connections are counted beside
+  // them, at most as many, but at least limits::kMinRequestsPerAddress. 0: no limit, as it must be
+  // behind a proxy, from which all clients have one address.
   std::uint32_t max_per_address = 0;
   // New streams per second for the whole hub; more are answered 503. 0: no limit.
   std::uint32_t accept_rate = 0;

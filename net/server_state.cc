@@ -27,6 +27,7 @@ ServerState::ServerState(proto::Epoch epoch, std::size_t shards, const ServerOpt
                          const core::HashKey& key, Application app)
     : application(std::move(app)),
       hub(epoch, shards, hub_settings(initial), key),
+      admission(key),
       current_options_(std::make_shared<const ServerOptions>(initial)) {
   for (std::size_t i = 0; i < shards; ++i) metrics.push_back(std::make_unique<ShardMetrics>());
 }

@@ -38,7 +38,11 @@ Shard::Shard(core::ShardId id, ServerState& state, Io& io, const Clock& clock,
       random_(static_cast<std::minstd_rand::result_type>(seed | 1)),
       now_us_(clock.now_us()),
       now_ms_(now_us_ / 1000),
-      handler_(state, metrics_),
+      bodies_(state.bodies),
+      requests_(table_, [](Attachment& extra) -> AgeLinks& { return extra.by_age; }),
+      unfinished_(table_,
+                  [](Attachment& extra) -> AgeLinks& { return extra.exchange->by_body_age; }),
+      handler_(state, metrics_, random_()),
       outbox_(table_, topics_, state.hub, io, clock, metrics_, *this),
       wheel_(now_ms_),
       scratch_(64 * limits::kKiB) {
@@ -100,7 +104,13 @@ bool Shard::turn() {
   outbox_.begin_turn(now_ds());
 
   adopt_options();
-  for (const Completion& completion : completions_) handle(completion);
+  // Accepts come last: a newcomer may end a connection that is idle (see make_room), but not one
+  // whose request is among the others.
+  for (const bool accepts : {false, true}) {
+    for (const Completion& completion : completions_) {
+      if ((completion.token.op == Op::accept) == accepts) handle(completion);
+    }
+  }
   retry_parked();
   collect_news();
   deliver_ready();

@@ -3,7 +3,7 @@
 //
 // A turn of the loop, in this order:
 //   wait          for completions, or until there is something to do
-//   completions   accepts, requests, peers that left, sockets with room again
+//   completions   requests, peers that left, sockets with room again; then accepts
 //   news          which topics have events that this shard has not swept
 //   ready         connections that are owed something: answers, new streams, catch-up
 //   sweep         a slice of the subscribers of topics with news
@@ -29,6 +29,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "net/age_list.h"
 #include "net/clock.h"
 #include "net/connection_table.h"
 #include "net/io.h"
@@ -116,9 +117,11 @@ class Shard final : private Outbox::Owner {
 
   // --- shard_accept.cc
   void on_accepted(const Completion& completion);
+  [[nodiscard]] std::optional<Rejection> take(int fd);
   void on_accept_failed(Listener& listener, int error);
+  [[nodiscard]] bool make_room();
+  [[nodiscard]] bool waits_for_us(const Connection& connection);
   void stop_accepting();
-  void close_idle_requests();
 
   // --- shard_request.cc
   void receive(std::uint32_t slot, Connection& connection);
@@ -138,8 +141,9 @@ class Shard final : private Outbox::Owner {
   void retry_parked();
   void reply_done(std::uint32_t slot, Connection& connection);
   void owe_reply(std::uint32_t slot, Connection& connection);
+  [[nodiscard]] bool make_body_room(std::uint32_t slot);
   void refuse_and_linger(std::uint32_t slot, Connection& connection);
-  void refuse_stream(std::uint32_t slot, Connection& connection, Rejection why);
+  void turn_away(std::uint32_t slot, Connection& connection, Rejection why);
   void on_linger(std::uint32_t slot, Connection& connection, const Completion& completion);
 
   // --- shard_stream.cc
@@ -178,6 +182,7 @@ class Shard final : private Outbox::Owner {
 
   // --- shard_timers.cc
   void set_deadline(std::uint32_t slot, Connection& connection, std::uint64_t at_ms);
+  void on_progress(std::uint32_t slot, Connection& connection, std::uint64_t time_ms);
   void run_timers();
   void on_deadline(std::uint32_t slot, Connection& connection);
   void check_slow(std::uint32_t slot, Connection& connection);
@@ -187,7 +192,6 @@ class Shard final : private Outbox::Owner {
   void drain_one(std::uint32_t slot, bool at_end);
   void maintain();
 
-  [[nodiscard]] std::uint32_t jittered(std::uint32_t value);
   [[nodiscard]] std::uint32_t now_ds() const { return static_cast<std::uint32_t>(now_ms_ / 100); }
 
   const core::ShardId id_;
@@ -202,8 +206,10 @@ class Shard final : private Outbox::Owner {
   std::uint64_t now_us_ = 0;  // of this turn
   std::uint64_t now_ms_ = 0;
 
-  std::uint64_t body_bytes_ = 0;  // of requests being read; outlives their Exchange
+  ShardBodies bodies_;  // of requests being read; outlives their Exchange
   ConnectionTable table_;
+  AgeList requests_;    // states request and linger
+  AgeList unfinished_;  // of these with a part of a body, by when the last of it came
   LocalTopics topics_;
   RequestHandler handler_;
   Outbox outbox_;
@@ -220,10 +226,9 @@ class Shard final : private Outbox::Owner {
   std::vector<std::uint32_t> ending_;  // local topics whose streams are being ended
   std::unordered_map<std::uint32_t, RoutedStream> routed_;  // by slot
   std::string reply_;                                       // answers of the request being handled
-  std::vector<char> scratch_;  // reads beyond the first buffer of a turn
-  std::uint32_t request_connections_ = 0;
+  std::string refusal_;           // of a connection of which no request was read
+  std::vector<char> scratch_;     // reads beyond the first buffer of a turn
   bool resume_requests_ = false;  // some of parked_ need no waiting
-  std::uint32_t idle_slot_ = 0;   // see close_idle_requests
 
   std::uint64_t heartbeat_ms_ = 0;    // when the next part of the table is looked at; 0: never
   std::uint64_t heartbeat_step_ = 0;  // which part that is

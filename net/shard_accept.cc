@@ -13,18 +13,13 @@ namespace {
 // After descriptors or memory ran out. Long enough to be no busy loop, short enough for a client
 // that waits in the backlog.
 constexpr std::uint64_t kAcceptPauseMs = 100;
-// Connections refused at once after each pause, by the descriptor in reserve.
-constexpr int kRefusals = 64;
+// Connections ended, or refused by the descriptor in reserve, before each pause.
+constexpr std::uint32_t kRefusals = 64;
 
-constexpr std::string_view kRefusal =
-    "HTTP/1.1 503 Service Unavailable\r\n"
-    "Content-Type: application/problem+json\r\n"
-    "Content-Length: 119\r\n"
-    "Retry-After: 5\r\n"
-    "Connection: close\r\n"
-    "\r\n"
-    "{\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,"
-    "\"detail\":\"the hub has no room for another connection\"}";
+// After idle connections were ended for want of descriptors: they are closed by then.
+constexpr std::uint64_t kRoomMs = 1;
+// Connections that one newcomer looks at.
+constexpr int kLooks = 16;
 
 }  // namespace
 
@@ -51,28 +46,36 @@ void Shard::on_accepted(const Completion& completion) {
     return;
   }
   metrics_.accepted.add();
-  if (request_connections_ >= limits::kMaxRequestConnections) close_idle_requests();
-  const bool full = request_connections_ >= limits::kMaxRequestConnections;
+  const auto refused = take(fd);
+  if (!refused) return;
+  metrics_.rejections[static_cast<std::size_t>(*refused)].add();
+  refusal_.clear();
+  handler_.append_turned_away(*refused, refusal_);
+  io_.send_last(fd, refusal_);
+  (void)io_.receive_now(fd, scratch_);  // unread bytes would turn the close into a reset
+  io_.close(fd);
+}
+
+// Into the table, or says why not.
+std::optional<Rejection> Shard::take(int fd) {
+  const std::uint64_t key = options_->max_per_address == 0 ? 0 : io_.peer_key(fd);
+  if (const auto refused = state_.admission.admit_request(*options_, key)) return refused;
+  const bool full = requests_.size() >= limits::kMaxRequestConnections && !make_room();
   const std::uint32_t slot = full ? ConnectionTable::kNoSlot : table_.allocate();
   if (slot == ConnectionTable::kNoSlot) {
-    metrics_.rejections[static_cast<std::size_t>(Rejection::exhausted)].add();
-    iovec piece{.iov_base = const_cast<char*>(kRefusal.data()), .iov_len = kRefusal.size()};
-    SendRequest request{.fd = fd, .pieces = {&piece, 1}, .bytes = kRefusal.size(), .result = 0};
-    io_.send({&request, 1});
-    io_.shut_down_sending(fd);
-    (void)io_.receive_now(fd, scratch_);  // unread bytes would turn the close into a reset
-    io_.close(fd);
-    return;
+    state_.admission.leave_request(key);
+    return Rejection::exhausted;
   }
   Connection& connection = table_[slot];
   connection.fd = fd;
+  connection.peer_key = key;
   connection.opened_s = static_cast<std::uint32_t>(now_ms_ / 1000);
-  connection.last_sent_ds = 0;  // nothing yet: see close_idle_requests
   change_state(connection, State::request);
   connection.attach().exchange =
-      std::make_unique<Exchange>(limits::kMaxRequestHead, limits::kMaxRequestBody, body_bytes_);
-  set_deadline(slot, connection, now_ms_ + std::uint64_t{options_->request_timeout_s} * 1000);
+      std::make_unique<Exchange>(limits::kMaxRequestHead, limits::kMaxRequestBody, bodies_);
+  on_progress(slot, connection, std::uint64_t{options_->request_timeout_s} * 1000);
   receive(slot, connection);
+  return std::nullopt;
 }
 
 void Shard::on_accept_failed(Listener& listener, int error) {
@@ -88,35 +91,58 @@ void Shard::on_accept_failed(Listener& listener, int error) {
   static constinit log::OncePerSecond place;
   place.write(now_us_ * 1000, LogLevel::warning, "accepting paused",
               {{"error", std::strerror(error)}, {"shard", id_}});
-  if (error == EMFILE || error == ENFILE) {
-    for (int i = 0; i < kRefusals && io_.refuse(listener.fd, kRefusal); ++i) {
-      metrics_.rejections[static_cast<std::size_t>(Rejection::exhausted)].add();
-    }
+  // The older half goes: who has only just come is given the time to ask. Where connections are
+  // being closed already, there will be room without that.
+  const bool closing = metrics_.closing.get() > 0;
+  const std::uint32_t most = closing ? 0 : std::min(kRefusals, (requests_.size() + 1) / 2);
+  std::uint32_t ended = 0;
+  while (ended < most && make_room()) ++ended;
+  if (closing || ended > 0) {
+    listener.resume_ms = now_ms_ + kRoomMs;
+    return;
+  }
+  for (std::uint32_t i = 0; i < kRefusals && (error == EMFILE || error == ENFILE); ++i) {
+    refusal_.clear();
+    handler_.append_turned_away(Rejection::exhausted, refusal_);
+    if (!io_.refuse(listener.fd, refusal_)) break;
+    metrics_.rejections[static_cast<std::size_t>(Rejection::exhausted)].add();
   }
   listener.resume_ms = now_ms_ + kAcceptPauseMs;
 }
 
-// Room for a newcomer: ends connections that are between requests, a bounded part of the table at a
-// time. Idle keep-alive connections must not lock out new streams.
-void Shard::close_idle_requests() {
-  constexpr std::uint32_t kLookedAt = 4096;
-  constexpr std::uint32_t kClosed = 64;
-  std::uint32_t closed = 0;
-  for (std::uint32_t i = 0; i < std::min(kLookedAt, table_.size()) && closed < kClosed; ++i) {
-    if (idle_slot_ >= table_.size()) idle_slot_ = 0;
-    const std::uint32_t slot = idle_slot_++;
+// Room for a newcomer: ends the connection that has been without progress for the longest. It may
+// be silent, between requests, in the middle of one, or does not take its answers; thousands of
+// them, wherever they come from, lock nobody out. False: all that were looked at wait for us, and
+// count as young again.
+bool Shard::make_room() {
+  for (int i = 0; i < kLooks && requests_.size() > 0; ++i) {
+    const std::uint32_t slot = requests_.oldest();
     Connection& connection = table_[slot];
-    if (connection.state != State::request) continue;
-    const Attachment& extra = connection.extra();
-    // One that has yet to ask was promised its request_timeout.
-    const bool served = connection.last_sent_ds != 0;
-    if (!served || extra.exchange->parser.mid_message() || extra.exchange->complete ||
-        !extra.exchange->unread.empty() || !extra.owed.empty()) {
+    if (waits_for_us(connection)) {
+      requests_.renew(slot);
       continue;
     }
-    terminate(slot, connection, false);
-    ++closed;
+    const bool mid_message = connection.state == State::request && !connection.blocked &&
+                             connection.extra().exchange->parser.mid_message();
+    if (mid_message) {
+      refusal_.clear();
+      handler_.append_turned_away(Rejection::exhausted, refusal_);
+      io_.send_last(connection.fd, refusal_);
+    }
+    metrics_.made_room.add();
+    terminate(slot, connection, connection.blocked);
+    return true;
   }
+  return false;
+}
+
+// It has asked: for an answer that is being made or sent, or in bytes that we have yet to read.
+bool Shard::waits_for_us(const Connection& connection) {
+  if (connection.state != State::request) return false;
+  const Attachment& extra = connection.extra();
+  if (extra.exchange->complete || extra.starved) return true;
+  if (connection.blocked) return false;  // its peer does not read
+  return connection.owes() || !extra.exchange->unread.empty() || io_.has_unread(connection.fd);
 }
 
 // A listener that is shut down fails its accept, and is closed then: with io_uring the armed accept

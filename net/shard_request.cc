@@ -11,7 +11,6 @@ namespace {
 
 // How long a closing connection's peer may take to read the last answer and close its side.
 constexpr std::uint64_t kLingerMs = 2000;
-constexpr std::uint32_t kRetryAfterS = 5;
 
 }  // namespace
 
@@ -96,9 +95,9 @@ void Shard::consume(std::uint32_t slot, Connection& connection, std::string_view
   if (exchange.complete || connection.blocked) return;  // blocked: block() set its deadline
   const bool between = !exchange.parser.mid_message();
   if (between && answered) {
-    set_deadline(slot, connection, now_ms_ + std::uint64_t{options_->keep_alive_s} * 1000);
+    on_progress(slot, connection, std::uint64_t{options_->keep_alive_s} * 1000);
   } else if (!between && (was_between || answered)) {
-    set_deadline(slot, connection, now_ms_ + std::uint64_t{options_->request_timeout_s} * 1000);
+    on_progress(slot, connection, std::uint64_t{options_->request_timeout_s} * 1000);
   }
 }
 
@@ -111,10 +110,9 @@ Shard::Fed Shard::feed(std::uint32_t slot, Connection& connection, std::string_v
   exchange.count_body();
   switch (step.state) {
     case ParserState::need_more:
-      if (body_bytes_ <= limits::kMaxBodies) return Fed::all;
-      handler_.refuse(exchange.parser.request(), 503, Rejection::exhausted,
-                      "too many request bodies at once", jittered(kRetryAfterS) + 1, reply_);
-      refuse_and_linger(slot, connection);
+      if (exchange.counted > 0) unfinished_.renew(slot);
+      if (bodies_.fit() || make_body_room(slot)) return Fed::all;
+      turn_away(slot, connection, Rejection::body_limit);
       return Fed::ended;
     case ParserState::failed:
       handler_.on_bad_request(exchange.parser, reply_);
@@ -127,6 +125,7 @@ Shard::Fed Shard::feed(std::uint32_t slot, Connection& connection, std::string_v
       return Fed::ended;
     }
     case ParserState::message_complete:
+      unfinished_.remove(slot);
       on_request(slot, connection);
       return connection.state == State::request ? Fed::answered : Fed::ended;
   }
@@ -148,8 +147,7 @@ void Shard::obey(std::uint32_t slot, Connection& connection, Outcome& outcome) {
   switch (outcome.kind) {
     case Outcome::Kind::replied:
       if (!exchange.parser.request().keep_alive) connection.extra().close_when_sent = true;
-      exchange.parser.begin();
-      exchange.count_body();
+      exchange.begin();
       exchange.waited = false;
       return;
     case Outcome::Kind::refused:
@@ -188,8 +186,7 @@ void Shard::retry_parked() {
       on_request(handle.slot, *connection);
       if (connection->state != State::request || exchange.complete) continue;
       owe_reply(handle.slot, *connection);
-      set_deadline(handle.slot, *connection,
-                   now_ms_ + std::uint64_t{options_->keep_alive_s} * 1000);
+      on_progress(handle.slot, *connection, std::uint64_t{options_->keep_alive_s} * 1000);
     }
     const std::string unread = std::exchange(exchange.unread, {});
     if (!connection->extra().close_when_sent && !unread.empty()) {
@@ -232,17 +229,46 @@ void Shard::reply_done(std::uint32_t slot, Connection& connection) {
   const bool receiving = extra.exchange->receiving;
   change_state(connection, State::linger);
   extra.exchange.reset();
-  set_deadline(slot, connection, now_ms_ + kLingerMs);
+  on_progress(slot, connection, kLingerMs);
   if (!receiving) receive(slot, connection);
+}
+
+// Bodies have come in that there is no room for: of this shard's, the one of which nothing came for
+// the longest goes, before that of `slot`, which has just grown. False: it is the one to go.
+bool Shard::make_body_room(std::uint32_t slot) {
+  constexpr int kLooks = 16;
+  for (int i = 0; i < kLooks && !bodies_.fit(); ++i) {
+    const std::uint32_t oldest = unfinished_.oldest();
+    if (oldest == slot || oldest == AgeList::kNone) return false;
+    if (io_.has_unread(table_[oldest].fd)) {
+      unfinished_.renew(oldest);
+      continue;
+    }
+    std::string own = std::exchange(reply_, {});  // answers to `slot`
+    turn_away(oldest, table_[oldest], Rejection::body_limit);
+    reply_ = std::move(own);
+  }
+  return bodies_.fit();
 }
 
 // The answer is in reply_, and nothing behind the request can be read safely.
 void Shard::refuse_and_linger(std::uint32_t slot, Connection& connection) {
+  Exchange& exchange = *connection.extra().exchange;
+  unfinished_.remove(slot);
+  exchange.begin();
+  exchange.complete = false;
+  exchange.unread.clear();
   connection.extra().close_when_sent = true;
-  connection.extra().exchange->complete = false;
-  connection.extra().exchange->unread.clear();
-  set_deadline(slot, connection, now_ms_ + kLingerMs);
+  on_progress(slot, connection, kLingerMs);
   owe_reply(slot, connection);
+}
+
+// 503, where the request can be answered and no more.
+void Shard::turn_away(std::uint32_t slot, Connection& connection, Rejection why) {
+  proto::Request& request = connection.extra().exchange->parser.request();
+  request.keep_alive = false;
+  handler_.unavailable(request, why, reply_);
+  refuse_and_linger(slot, connection);
 }
 
 void Shard::on_linger(std::uint32_t slot, Connection& connection, const Completion& completion) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/gap.h"
+#include "net/jitter.h"
 #include "net/shard.h"
 #include "proto/assert.h"
 #include "proto/sse_encode.h"
@@ -16,22 +17,6 @@ namespace {
 constexpr std::uint64_t kSlowCheckMs = 1000;
 // The kernel had no memory for a send; asking at once would be a busy loop.
 constexpr std::uint64_t kStarvedMs = 100;
-constexpr std::uint32_t kRetryAfterS = 5;
-
-std::string_view words_for(Rejection why) {
-  switch (why) {
-    case Rejection::connection_limit:
-      return "the hub has as many streams as it is configured for";
-    case Rejection::address_limit:
-      return "this address has as many streams as it may have";
-    case Rejection::accept_rate:
-      return "streams are being opened faster than the hub is configured for";
-    case Rejection::topic_limit:
-      return "the hub has as many topics as it may have";
-    default:
-      return "the hub is shutting down";
-  }
-}
 
 // Of the topics that a stream was to read, for who asked for several.
 std::string missing_topic(SharedHub& hub, const std::vector<std::string>& topics) {
@@ -46,23 +31,26 @@ std::string missing_topic(SharedHub& hub, const std::vector<std::string>& topics
 // --- opening ---
 
 void Shard::open_stream(std::uint32_t slot, Connection& connection, Outcome& wanted) {
+  const std::uint64_t counted_key = connection.peer_key;  // as a request, until it is a stream
   if (const auto refused = admit(connection)) {
-    refuse_stream(slot, connection, *refused);
+    turn_away(slot, connection, *refused);
     return;
   }
   auto subscription = subscribe(wanted);
   if (!subscription) {
-    state_.admission.leave(std::exchange(connection.peer_key, 0));
+    state_.admission.leave_stream(std::exchange(connection.peer_key, counted_key));
     connection.admitted = false;
     if (options_->auto_topics) {
-      refuse_stream(slot, connection, Rejection::topic_limit);
+      turn_away(slot, connection, Rejection::topic_limit);
     } else {
       handler_.refuse(connection.extra().exchange->parser.request(), 404, Rejection::not_found,
-                      missing_topic(state_.hub, wanted.topics), 0, reply_);
+                      missing_topic(state_.hub, wanted.topics), reply_);
       refuse_and_linger(slot, connection);
     }
     return;
   }
+  state_.admission.leave_request(counted_key);
+  requests_.remove(slot);
   connection.extra().exchange.reset();
   change_state(connection, State::stream);
   if (!connection.blocked) {
@@ -81,7 +69,7 @@ void Shard::open_stream(std::uint32_t slot, Connection& connection, Outcome& wan
   handler_.append_stream_head(wanted, reply_);
   const bool fresh = wanted.resume == core::Resume::Kind::live;
   // Without a topic of the hub the position in it means nothing.
-  proto::append_greeting(reply_, jittered(options_->retry_ms),
+  proto::append_greeting(reply_, jittered(options_->retry_ms, random_),
                          fresh && !wanted.topics.empty() ? proto::to_string(here) : std::string{});
   if (wanted.route) reply_ += wanted.route->first;
   if (subscription->gap) {
@@ -101,17 +89,13 @@ void Shard::open_stream(std::uint32_t slot, Connection& connection, Outcome& wan
 
 std::optional<Rejection> Shard::admit(Connection& connection) {
   if (state_.phase.load(std::memory_order_relaxed) >= Phase::draining) return Rejection::draining;
-  const std::uint64_t key = options_->max_per_address == 0 ? 0 : io_.peer_key(connection.fd);
-  if (const auto refused = state_.admission.admit(*options_, key, now_us_)) return refused;
+  if (io_.is_among_last(connection.fd)) return Rejection::exhausted;
+  std::uint64_t key = connection.peer_key;
+  if (key == 0 && options_->max_per_address != 0) key = io_.peer_key(connection.fd);
+  if (const auto refused = state_.admission.admit_stream(*options_, key, now_us_)) return refused;
   connection.peer_key = key;
   connection.admitted = true;
   return std::nullopt;
-}
-
-void Shard::refuse_stream(std::uint32_t slot, Connection& connection, Rejection why) {
-  handler_.refuse(connection.extra().exchange->parser.request(), 503, why, words_for(why),
-                  jittered(kRetryAfterS) + 1, reply_);
-  refuse_and_linger(slot, connection);
 }
 
 void Shard::join_topics(std::uint32_t slot, Connection& connection,
@@ -185,7 +169,7 @@ void Shard::unblock(std::uint32_t slot, Connection& connection) {
       owe_gap(connection, *behind);
     }
   } else {
-    set_deadline(slot, connection, now_ms_ + std::uint64_t{options_->keep_alive_s} * 1000);
+    on_progress(slot, connection, std::uint64_t{options_->keep_alive_s} * 1000);
   }
   make_ready(slot, connection);
 }
@@ -293,11 +277,8 @@ void Shard::change_state(Connection& connection, State next) {
     }
     return nullptr;
   };
-  const auto is_request = [](State s) { return s == State::request || s == State::linger; };
   if (Counter* from = gauge(connection.state)) from->sub();
   if (Counter* to = gauge(next)) to->add();
-  request_connections_ += is_request(next) ? 1U : 0U;
-  request_connections_ -= is_request(connection.state) ? 1U : 0U;
   connection.state = next;
 }
 
@@ -309,10 +290,15 @@ void Shard::terminate(std::uint32_t slot, Connection& connection, bool reset) {
     if (connection.blocked) metrics_.streams_blocked.sub();
     tell_closed(slot, connection);
     leave_topics(slot, connection);
+  } else {
+    requests_.remove(slot);
+    if (connection.extra().exchange) unfinished_.remove(slot);
   }
   if (connection.admitted) {
-    state_.admission.leave(connection.peer_key);
+    state_.admission.leave_stream(connection.peer_key);
     connection.admitted = false;
+  } else {
+    state_.admission.leave_request(connection.peer_key);
   }
   if (connection.leftover) {
     connection.leftover = false;

@@ -26,6 +26,14 @@ void Shard::set_deadline(std::uint32_t slot, Connection& connection, std::uint64
   extra.wheel_ms = wheel_.schedule({.slot = slot, .generation = connection.generation}, at_ms);
 }
 
+// A connection that is no stream was accepted, began a request or was answered: it has `time_ms`
+// for its next step, and all others make room before it (see make_room). More bytes of the same
+// request are no progress, or one byte a second would do.
+void Shard::on_progress(std::uint32_t slot, Connection& connection, std::uint64_t time_ms) {
+  requests_.renew(slot);
+  set_deadline(slot, connection, now_ms_ + time_ms);
+}
+
 void Shard::run_timers() {
   wheel_.advance(now_ms_, [this](const TimerWheel::Entry& entry) {
     Connection* connection = find({entry.slot, entry.generation});
@@ -66,7 +74,7 @@ void Shard::on_deadline(std::uint32_t slot, Connection& connection) {
       } else if (connection.extra().exchange->parser.mid_message()) {
         reply_.clear();
         handler_.refuse(connection.extra().exchange->parser.request(), 408, Rejection::timeout,
-                        "the request did not arrive in time", 0, reply_);
+                        "the request did not arrive in time", reply_);
         refuse_and_linger(slot, connection);
       } else {
         terminate(slot, connection, false);
@@ -207,16 +215,13 @@ void Shard::maintain() {
   maintain_ms_ = now_ms_ + (idle ? 4 * kMaintainMs : kMaintainMs);
 }
 
-std::uint32_t Shard::jittered(std::uint32_t value) {
-  return value / 2 + static_cast<std::uint32_t>(random_() % (std::uint64_t{value} + 1));
-}
-
 // --- invariants ---
 
 void Shard::check_invariants() const {
   std::uint32_t used = 0;
   std::uint32_t leftovers = 0;
   std::uint32_t streams = 0;
+  std::uint32_t requests = 0;
   const core::Sequence newest =
       state_.hub.with([](const core::Hub& hub) { return hub.last_sequence(); });
   for (std::uint32_t slot = 0; slot < table_.size() && used < table_.used(); ++slot) {
@@ -225,6 +230,9 @@ void Shard::check_invariants() const {
     ++used;
     leftovers += c.leftover ? 1U : 0U;
     streams += c.state == State::stream ? 1U : 0U;
+    const bool request = c.state == State::request || c.state == State::linger;
+    requests += request ? 1U : 0U;
+    TOCSIN_ASSERT(request == (c.attachment && c.extra().by_age.listed()));
     TOCSIN_ASSERT(!c.batched);  // I5: no send is in flight between turns
     TOCSIN_ASSERT(!(c.blocked && c.ready));
     TOCSIN_ASSERT(c.state != State::closing || c.armed > 0);
@@ -235,6 +243,8 @@ void Shard::check_invariants() const {
   }
   TOCSIN_ASSERT(used == table_.used());
   TOCSIN_ASSERT(leftovers == sweep_.leftovers);
+  TOCSIN_ASSERT(requests == requests_.size());
+  TOCSIN_ASSERT(requests <= limits::kMaxRequestConnections);
   TOCSIN_ASSERT(streams == metrics_.streams_open.get());
 }
 

@@ -2,13 +2,17 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
+#include <bit>
 #include <cerrno>
 #include <cstring>
-#include <bit>
+
+#include "proto/limits.h"
 
 namespace tocsin::net {
 
@@ -17,10 +21,6 @@ std::int64_t receive_some(int fd, std::span<char> buffer) {
   return n >= 0 ? n : -errno;
 }
 
-void signal_eventfd(int fd) {
-  const std::uint64_t one = 1;
-  // Fails only when the counter is full, and then the reader is awake anyway.
-  [[maybe_unused]] const ssize_t n = ::write(fd, &one, sizeof(one));
 std::uint64_t address_key(const sockaddr_storage& address) {
   // All 64 bits belong to IPv6 networks. Of these no peer is in ff00::/8, multicast (RFC 4291,
   // 2.7): there is room for IPv4, and for ::/64 (::1), whose own number would be 0.
@@ -47,7 +47,21 @@ std::uint64_t address_key(const sockaddr_storage& address) {
   return std::bit_cast<std::uint64_t>(bytes);
 }
 
+void signal_eventfd(int fd) {
+  const std::uint64_t one = 1;
+  // Fails only when the counter is full, and then the reader is awake anyway.
+  [[maybe_unused]] const ssize_t n = ::write(fd, &one, sizeof(one));
 }
+
+namespace {
+
+void send_and_finish(int fd, std::string_view bytes) {
+  [[maybe_unused]] const ssize_t n =
+      ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  ::shutdown(fd, SHUT_WR);
+}
+
+}  // namespace
 
 ReserveDescriptor::ReserveDescriptor() : fd_(::open("/dev/null", O_RDONLY | O_CLOEXEC)) {}
 
@@ -59,8 +73,7 @@ bool ReserveDescriptor::refuse(int listener, std::string_view bytes) {
   if (fd_ >= 0) ::close(fd_);
   const int fd = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
   if (fd >= 0) {
-    ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-    ::shutdown(fd, SHUT_WR);
+    send_and_finish(fd, bytes);
     // Take what the request has so far: closing on unread bytes resets, and the answer is lost.
     std::array<char, 4096> scratch;
     while (receive_some(fd, scratch) > 0) {
@@ -73,6 +86,26 @@ bool ReserveDescriptor::refuse(int listener, std::string_view bytes) {
 
 bool SocketIo::refuse(int listener, std::string_view bytes) {
   return reserve_.refuse(listener, bytes);
+}
+
+void SocketIo::send_last(int fd, std::string_view bytes) {
+  send_and_finish(fd, bytes);
+}
+
+bool SocketIo::has_unread(int fd) {
+  int bytes = 0;
+  return ::ioctl(fd, FIONREAD, &bytes) == 0 && bytes > 0;
+}
+
+bool SocketIo::is_among_last(int fd) {
+  const auto number = static_cast<std::uint64_t>(fd);
+  const auto among_last = [&] {
+    return number + limits::request_descriptors(descriptor_limit_) >= descriptor_limit_;
+  };
+  if (!among_last()) return false;
+  rlimit limit{};  // it may have been raised since
+  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) descriptor_limit_ = limit.rlim_cur;
+  return among_last();
 }
 
 std::int64_t SocketIo::receive_now(int fd, std::span<char> buffer) {

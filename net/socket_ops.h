@@ -40,9 +40,12 @@ class SocketIo : public Io {
   explicit SocketIo(int wake_fd) : wake_(wake_fd) {}
 
   bool refuse(int listener, std::string_view bytes) final;
+  void send_last(int fd, std::string_view bytes) final;
   std::int64_t receive_now(int fd, std::span<char> buffer) final;
+  bool has_unread(int fd) final;
   void limit_receive_buffer(int fd, std::uint32_t bytes) final;
   std::uint64_t peer_key(int fd) final;
+  bool is_among_last(int fd) final;
   void shut_down_sending(int fd) final;
   void shut_down(int fd, bool reset) final;
   void wake() final { signal_eventfd(wake_); }
@@ -54,6 +57,7 @@ class SocketIo : public Io {
 
  private:
   const int wake_;
+  std::uint64_t descriptor_limit_ = 0;  // RLIMIT_NOFILE when it was last asked for
   ReserveDescriptor reserve_;
 };
 

@@ -97,18 +97,18 @@ inline constexpr std::size_t kMaxReadPerTurn = 256 * kKiB;
 // read.
 inline constexpr std::size_t kMaxPendingReply = 64 * kKiB;
 
-// Unfinished request bodies of a shard together; more are answered 503.
+// Unfinished request bodies of the hub together. Past it the one that has stood still for the
+// longest is answered 503. Shards take their part in portions and keep fewer than two that they do
+// not use.
 inline constexpr std::size_t kMaxBodies = 256 * kMiB;
+inline constexpr std::size_t kBodyPortion = 256 * kKiB;
 static_assert(kMaxBodies >= 16 * kMaxRequestBody);
+static_assert(kMaxBodies % kBodyPortion == 0);
+static_assert(kMaxShards * 2 * kBodyPortion <= kMaxBodies / 2, "most of it can be used");
 
-// Connections of a shard that are not streams (publishers, probes, requests being read).
+// Connections of a shard that are not streams (publishers, probes, requests being read). Past it
+// the one that has been without progress for the longest makes room.
 inline constexpr std::uint32_t kMaxRequestConnections = 8192;
-
-// --- the clients ---
-
-// What an EventReader takes from its socket at once, and only when the program asks for an event
-// and none is left: what it holds back are the events in there. Some dozens of usual ones.
-inline constexpr std::size_t kReaderBuffer = 16 * kKiB;
 
 // Of one address, where its streams are limited: at least so many. A backend's pool of publishers
 // is one address, too, and may be larger than what a reader is allowed.
@@ -127,6 +127,12 @@ inline constexpr std::uint64_t kRequestDescriptors = 64;
 // after which a NAT may forget a connection; each look of the kernel's timer costs a microsecond.
 inline constexpr std::uint32_t kKeepAliveIdleS = 120;
 inline constexpr std::uint32_t kKeepAliveProbeS = 15;
+
+// --- the clients ---
+
+// What an EventReader takes from its socket at once, and only when the program asks for an event
+// and none is left: what it holds back are the events in there. Some dozens of usual ones.
+inline constexpr std::size_t kReaderBuffer = 16 * kKiB;
 
 // --- the log ---
 

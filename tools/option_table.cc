@@ -83,8 +83,10 @@ constexpr auto kTable = std::to_array<Option>({
 
     {"max-connections", kAdmission, "Streams of the whole hub; the next one is answered 503.",
      Change::reload, NumberMember{&S::max_connections, between(1, kMaxStreams)}},
-    {"max-per-address", kAdmission, "Streams from one client address; 0: no limit.", Change::reload,
-     NumberMember{&S::max_per_address, at_most(kMaxStreams)}},
+    {"max-per-address", kAdmission,
+     "Streams from one client address, and other connections, of these at least 256; 0: no limit. "
+     "Behind a proxy all clients have its address: leave it 0.",
+     Change::reload, NumberMember{&S::max_per_address, at_most(kMaxStreams)}},
     {"accept-rate", kAdmission, "New streams per second; more are answered 503; 0: no limit.",
      Change::reload, NumberMember{&S::accept_rate, at_most(10'000'000)}},
 

@@ -48,42 +48,61 @@ TEST(TokenBucket, ZeroIsNoLimit) {
 TEST(Admission, RefusesAtTheLimitAndAdmitsAgainWhenSomebodyLeft) {
   Admission admission;
   const ServerOptions options = limits(2);
-  EXPECT_FALSE(admission.admit(options, 0, 1).has_value());
-  EXPECT_FALSE(admission.admit(options, 0, 1).has_value());
-  EXPECT_EQ(admission.admit(options, 0, 1), Rejection::connection_limit);
+  EXPECT_FALSE(admission.admit_stream(options, 0, 1).has_value());
+  EXPECT_FALSE(admission.admit_stream(options, 0, 1).has_value());
+  EXPECT_EQ(admission.admit_stream(options, 0, 1), Rejection::connection_limit);
   EXPECT_EQ(admission.streams(), 2U);
-  admission.leave(0);
-  EXPECT_FALSE(admission.admit(options, 0, 1).has_value());
+  admission.leave_stream(0);
+  EXPECT_FALSE(admission.admit_stream(options, 0, 1).has_value());
 }
 
 TEST(Admission, CountsByAddress) {
   Admission admission;
   const ServerOptions options = limits(100, 2);
-  EXPECT_FALSE(admission.admit(options, 7, 1).has_value());
-  EXPECT_FALSE(admission.admit(options, 7, 1).has_value());
-  EXPECT_EQ(admission.admit(options, 7, 1), Rejection::address_limit);
-  EXPECT_FALSE(admission.admit(options, 8, 1).has_value());
+  EXPECT_FALSE(admission.admit_stream(options, 7, 1).has_value());
+  EXPECT_FALSE(admission.admit_stream(options, 7, 1).has_value());
+  EXPECT_EQ(admission.admit_stream(options, 7, 1), Rejection::address_limit);
+  EXPECT_FALSE(admission.admit_stream(options, 8, 1).has_value());
   EXPECT_EQ(admission.streams(), 3U) << "who is refused does not count";
-  admission.leave(7);
-  EXPECT_FALSE(admission.admit(options, 7, 1).has_value());
+  admission.leave_stream(7);
+  EXPECT_FALSE(admission.admit_stream(options, 7, 1).has_value());
+}
+
+TEST(Admission, CountsConnectionsThatAreNoStreamsApart) {
+  Admission admission;
+  const ServerOptions options = limits(100, 2);
+  constexpr std::uint32_t kMost = ::tocsin::limits::kMinRequestsPerAddress;
+  for (std::uint32_t i = 0; i < kMost; ++i) {
+    EXPECT_FALSE(admission.admit_request(options, 7).has_value()) << i;
+  }
+  EXPECT_EQ(admission.admit_request(options, 7), Rejection::address_limit);
+  EXPECT_FALSE(admission.admit_request(options, 8).has_value());
+  EXPECT_FALSE(admission.admit_stream(options, 7, 1).has_value());
+  admission.leave_request(7);
+  EXPECT_FALSE(admission.admit_request(options, 7).has_value());
+  EXPECT_EQ(admission.admit_request(options, 7), Rejection::address_limit);
+  EXPECT_EQ(admission.streams(), 1U);
+  // As many as streams, where that is more.
+  EXPECT_FALSE(admission.admit_request(limits(1, kMost + 1), 7).has_value());
+  EXPECT_EQ(admission.admit_request(limits(1, kMost + 1), 7), Rejection::address_limit);
 }
 
 TEST(Admission, WhoIsRefusedForTheAddressCostsNoToken) {
   Admission admission;
   const ServerOptions options = limits(100, 1, 2);
-  EXPECT_FALSE(admission.admit(options, 7, kSecond).has_value());
-  EXPECT_EQ(admission.admit(options, 7, kSecond), Rejection::address_limit);
-  EXPECT_FALSE(admission.admit(options, 8, kSecond).has_value());
-  EXPECT_EQ(admission.admit(options, 9, kSecond), Rejection::accept_rate);
+  EXPECT_FALSE(admission.admit_stream(options, 7, kSecond).has_value());
+  EXPECT_EQ(admission.admit_stream(options, 7, kSecond), Rejection::address_limit);
+  EXPECT_FALSE(admission.admit_stream(options, 8, kSecond).has_value());
+  EXPECT_EQ(admission.admit_stream(options, 9, kSecond), Rejection::accept_rate);
 }
 
 // The limit is switched on while streams are open that were never counted by address.
 TEST(Admission, StreamsFromBeforeAnAddressLimitLeaveQuietly) {
   Admission admission;
-  EXPECT_FALSE(admission.admit(limits(10), 0, 1).has_value());
-  EXPECT_FALSE(admission.admit(limits(10, 1), 7, 1).has_value());
-  admission.leave(0);
-  admission.leave(7);
+  EXPECT_FALSE(admission.admit_stream(limits(10), 0, 1).has_value());
+  EXPECT_FALSE(admission.admit_stream(limits(10, 1), 7, 1).has_value());
+  admission.leave_stream(0);
+  admission.leave_stream(7);
   EXPECT_EQ(admission.streams(), 0U);
 }
 
@@ -96,13 +115,13 @@ TEST(Admission, NeverAdmitsMoreThanTheLimitFromSeveralThreads) {
   for (std::uint64_t key = 1; key <= 4; ++key) {
     threads.emplace_back([&, key] {
       for (int i = 0; i < 20'000; ++i) {
-        if (admission.admit(options, key, 1)) continue;
+        if (admission.admit_stream(options, key, 1)) continue;
         const int now = ++open;
         int before = most.load();
         while (before < now && !most.compare_exchange_weak(before, now)) {
         }
         --open;
-        admission.leave(key);
+        admission.leave_stream(key);
       }
     });
   }

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "proto/limits.h"
 #include "tests/net/server_fixture.h"
 
 namespace tocsin::net {
@@ -85,6 +86,45 @@ TEST_P(ServerAdmission, AtMostSoManyFromOneAddress) {
   EXPECT_TRUE(eventually([&] { return sum(&ShardMetrics::streams_open) == 4; }));
   streams.emplace_back(address(), "/events", "", 0, "127.0.0.11:0");
   expect_served(streams);
+}
+
+TEST_P(ServerAdmission, AtMostSoManyConnectionsThatAreNoStreamsFromOneAddress) {
+  options.max_per_address = 1;
+  options.shards = 1;
+  options.request_timeout_s = 600;
+  start();
+  const auto from = [&](const char* host) { return TestClient(address(), 0, host); };
+  std::deque<TestClient> silent;
+  for (std::uint32_t i = 0; i < limits::kMinRequestsPerAddress; ++i) {
+    silent.push_back(from("127.0.0.11:0"));
+  }
+  EXPECT_TRUE(eventually(
+      [&] { return sum(&ShardMetrics::requests_open) == limits::kMinRequestsPerAddress; }));
+  // Told before it asks.
+  const auto expect_told = [&](TestClient client) {
+    const TestResponse response = client.response();
+    EXPECT_EQ(response.status, 503);
+    EXPECT_THAT(response.body, HasSubstr("this address"));
+    EXPECT_FALSE(response.header("Date").empty());
+    EXPECT_EQ(response.header("Access-Control-Allow-Origin"), "*");
+    retry_afters_.insert(std::atoi(response.header("Retry-After").c_str()));
+  };
+  for (int i = 0; i < 20; ++i) expect_told(from("127.0.0.11:0"));
+  EXPECT_GT(retry_afters_.size(), 1U);
+  EXPECT_EQ(rejections(Rejection::address_limit), 20U);
+  TestClient other = from("127.0.0.12:0");
+  EXPECT_EQ(other.request("GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n").status, 200);
+  // One that becomes a stream is counted as such, and one that leaves not at all.
+  EXPECT_EQ(silent.front().request("GET /events HTTP/1.1\r\nHost: h\r\n\r\n").status, 200);
+  silent.push_back(from("127.0.0.11:0"));
+  EXPECT_EQ(silent.back().request("GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n").status, 200);
+  expect_told(from("127.0.0.11:0"));
+  silent.pop_back();
+  EXPECT_TRUE(eventually([&] {
+    return sum(&ShardMetrics::requests_open) == limits::kMinRequestsPerAddress;  // with `other`
+  }));
+  silent.push_back(from("127.0.0.11:0"));
+  EXPECT_EQ(silent.back().request("GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n").status, 200);
 }
 
 TEST_P(ServerAdmission, AtMostSoManyNewStreamsASecond) {

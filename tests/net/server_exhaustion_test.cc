@@ -1,6 +1,5 @@
-// No descriptor is left: nobody is hurt, who waits is told or waits, the loop does not spin, and it
-// goes on by itself.
-#include <chrono>
+// No descriptor is left: streams stay, publishers and probes still come in, and it goes on by
+// itself.
 #include <optional>
 #include <vector>
 
@@ -90,28 +89,19 @@ TEST_P(ServerExhaustion, NoDescriptorsLeft) {
   }
   streams.pop_back();
   ASSERT_GT(streams.size(), 1U);
-  // In a pause who connects and asks is told, not reset.
-  EXPECT_TRUE(eventually([&] {
-    TestClient client = connect_one();
-    return try_subscribe(client) == 503;
-  }));
   EXPECT_GE(rejections(Rejection::exhausted), 1U);
-
-  const std::uint64_t turns = sum(&ShardMetrics::loops);
-  const auto begin = std::chrono::steady_clock::now();
-  for (int i = 0; i < 3; ++i) {
-    const std::uint64_t pauses = sum(&ShardMetrics::accept_pauses);
-    EXPECT_TRUE(eventually([&] {
-      TestClient client = connect_one();
-      EXPECT_NE(try_subscribe(client), 200);
-      return sum(&ShardMetrics::accept_pauses) > pauses;
-    }));
+  // A few descriptors are not for streams. Those who say nothing do not hold them.
+  std::vector<TestClient> silent;
+  for (int i = 0; i < 20; ++i) silent.push_back(connect_one());
+  EXPECT_TRUE(eventually([&] { return sum(&ShardMetrics::accept_pauses) > 0; }));
+  for (int i = 0; i < 5; ++i) {
+    TestClient probe = connect_one();
+    EXPECT_EQ(probe.request("GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n").status, 200);
   }
-  EXPECT_LT(sum(&ShardMetrics::loops) - turns, 200U) << "a busy loop";
-  EXPECT_GE(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(150));
+  EXPECT_GE(sum(&ShardMetrics::made_room), 10U);
 
   // Those who are there are served.
-  EXPECT_EQ(publisher.request(post("", "still here")).status, 204);
+  EXPECT_EQ(connect_one().request(post("", "still here")).status, 204);
   for (TestClient& stream : streams) {
     EXPECT_FALSE(stream.read_until("data: still here\nid: ").empty());
   }

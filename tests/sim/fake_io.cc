@@ -115,6 +115,24 @@ std::int64_t FakeIo::send_one(Socket& socket, const net::SendRequest& request) {
   return static_cast<std::int64_t>(bytes.size());
 }
 
+void FakeIo::send_last(int fd, std::string_view bytes) {
+  Socket* socket = socket_of(fd, "send_last");
+  if (socket == nullptr) return;
+  const iovec piece{.iov_base = const_cast<char*>(bytes.data()), .iov_len = bytes.size()};
+  (void)send_one(*socket, {.fd = fd, .pieces = {&piece, 1}, .bytes = bytes.size(), .result = 0});
+  socket->server_finished = true;
+}
+
+bool FakeIo::has_unread(int fd) {
+  const Socket* socket = socket_of(fd, "has_unread");
+  return socket != nullptr && !socket->to_server.empty();
+}
+
+bool FakeIo::is_among_last(int fd) {
+  const auto most = static_cast<std::uint64_t>(kernel_.options.descriptors);
+  return static_cast<std::uint64_t>(fd) + limits::request_descriptors(most) >= most;
+}
+
 std::int64_t FakeIo::receive_now(int fd, std::span<char> buffer) {
   Socket* socket = socket_of(fd, "receive_now");
   if (socket == nullptr) return -EBADF;

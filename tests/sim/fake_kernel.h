@@ -164,9 +164,12 @@ class FakeIo final : public net::Io {
   void receive(int fd, net::Token token) override;
   void watch(int fd, net::Token token) override;
   void send(std::span<net::SendRequest> requests) override;
+  void send_last(int fd, std::string_view bytes) override;
   std::int64_t receive_now(int fd, std::span<char> buffer) override;
+  bool has_unread(int fd) override;
   void limit_receive_buffer(int fd, std::uint32_t bytes) override;
   std::uint64_t peer_key(int fd) override;
+  bool is_among_last(int fd) override;
   void shut_down_sending(int fd) override;
   void shut_down(int fd, bool reset) override;
   void close(int fd) override;

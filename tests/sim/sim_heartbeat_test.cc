@@ -55,9 +55,12 @@ class QuietIo final : public net::Io {
       client.last_ms = clock_.now_ms();
     }
   }
+  void send_last(int, std::string_view) override {}
   std::int64_t receive_now(int, std::span<char>) override { return -EAGAIN; }
+  bool has_unread(int) override { return false; }
   void limit_receive_buffer(int, std::uint32_t) override {}
   std::uint64_t peer_key(int) override { return 1; }
+  bool is_among_last(int) override { return false; }
   void shut_down_sending(int) override {}
   void shut_down(int, bool) override {}
   void close(int) override {}

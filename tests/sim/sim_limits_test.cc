@@ -1,4 +1,7 @@
 // What runs out, who is too slow, and how it ends.
+#include <set>
+#include <string>
+
 #include "tests/sim/scenario.h"
 
 namespace tocsin::sim {
@@ -12,12 +15,19 @@ std::size_t open_streams(const Scenario& scenario) {
 
 TEST(SimLimits, DescriptorsRunOutAndComeBack) {
   WorldOptions options = plain();
-  options.kernel.descriptors = 3 + 1 + 4;  // standard streams, the listener
+  // Standard streams, the listener, and one that is not for streams.
+  options.kernel.descriptors = 3 + 1 + 4 + 1;
   Scenario scenario(options);
   World& world = scenario.world;
   for (int i = 0; i < 4; ++i) (void)scenario.subscribe({"a"});
+  // It has asked, and is not read: it makes no room for others.
+  world.kernel.options.starved_receive = 100;
+  const SocketRef asking = world.kernel.connect_to(0, 1);
+  world.kernel.write(*asking, "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n");
+  world.pass(100);
   const std::uint64_t accepts = world.kernel.counts.accepts;
   std::vector<SocketRef> waiting;
+  std::set<std::string> retry_afters;
   for (int i = 0; i < 10; ++i) {
     waiting.push_back(world.kernel.connect_to(0, 1));
     world.pass(100);
@@ -25,9 +35,20 @@ TEST(SimLimits, DescriptorsRunOutAndComeBack) {
   world.pass(500);
   EXPECT_LE(world.kernel.counts.accepts - accepts, 20U) << "a busy loop";
   for (const SocketRef& socket : waiting) {
-    EXPECT_TRUE(FakeKernel::read(*socket, SIZE_MAX).starts_with("HTTP/1.1 503 "));
+    const std::string answer = FakeKernel::read(*socket, SIZE_MAX);
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 503 ")) << answer;
+    EXPECT_NE(answer.find("\r\nDate: "), std::string::npos) << answer;
+    EXPECT_NE(answer.find("\r\nAccess-Control-Allow-Origin: *\r\n"), std::string::npos) << answer;
+    const std::size_t at = answer.find("\r\nRetry-After: ");
+    ASSERT_NE(at, std::string::npos) << answer;
+    retry_afters.insert(answer.substr(at, answer.find('\r', at + 2) - at));
   }
+  EXPECT_GT(retry_afters.size(), 1U) << "they come back together";
   EXPECT_EQ(open_streams(scenario), 4U);
+  world.kernel.options.starved_receive = 0;
+  world.pass(100);
+  EXPECT_TRUE(FakeKernel::read(*asking, SIZE_MAX).starts_with("HTTP/1.1 200 "));
+  FakeKernel::close(*asking);
   FakeKernel::close(*scenario.subscribers.front()->socket());
   scenario.subscribers.erase(scenario.subscribers.begin());
   world.pass(300);

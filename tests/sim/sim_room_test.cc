@@ -1,0 +1,189 @@
+// Who makes room for a newcomer, and who does not.
+#include "tests/sim/scenario.h"
+
+namespace tocsin::sim {
+namespace {
+
+const std::string kProbe = "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n";
+
+std::uint64_t made_room(const World& world) {
+  return world.sum([](const auto& m) { return m.made_room.get(); });
+}
+
+WorldOptions roomy() {
+  WorldOptions options = plain();
+  options.kernel.descriptors = 20'000;
+  return options;
+}
+
+// As many silent connections as a shard takes, in a few turns.
+std::vector<SocketRef> fill(World& world) {
+  std::vector<SocketRef> silent;
+  for (std::uint32_t i = world.shard(0).connections().used(); i < limits::kMaxRequestConnections;
+       ++i) {
+    silent.push_back(world.kernel.connect_to(0, 1));
+  }
+  for (int i = 0; i < 3; ++i) world.turn(0);
+  return silent;
+}
+
+bool is_answered(Socket& socket) {
+  return FakeKernel::read(socket, SIZE_MAX).starts_with("HTTP/1.1 200 ");
+}
+
+// Bytes that the kernel has and the shard had no buffer for are a request, perhaps a whole one.
+TEST(SimRoom, WhoHasAskedAndWasNotReadYetStays) {
+  Scenario scenario(roomy());
+  World& world = scenario.world;
+  world.kernel.options.starved_receive = 100;
+  const SocketRef first = world.kernel.connect_to(0, 1);
+  world.kernel.write(*first, kProbe);
+  world.turn(0);
+  const std::vector<SocketRef> silent = fill(world);
+  const SocketRef newcomer = world.kernel.connect_to(0, 1);
+  world.turn(0);
+  EXPECT_EQ(made_room(world), 1U);
+  EXPECT_FALSE(first->shut_down);
+  world.kernel.options.starved_receive = 0;
+  EXPECT_TRUE(world.settle());
+  EXPECT_TRUE(is_answered(*first));
+}
+
+// Its request came in the same turn as the newcomer.
+TEST(SimRoom, RequestsAreReadBeforeRoomIsMade) {
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    Scenario scenario(roomy(), seed);
+    World& world = scenario.world;
+    const SocketRef oldest = world.kernel.connect_to(0, 1);
+    world.turn(0);
+    const std::vector<SocketRef> silent = fill(world);
+    const SocketRef newcomer = world.kernel.connect_to(0, 1);
+    world.kernel.write(*oldest, kProbe);
+    EXPECT_TRUE(world.settle());
+    EXPECT_TRUE(is_answered(*oldest)) << seed;
+    EXPECT_FALSE(oldest->shut_down) << seed;
+    EXPECT_EQ(made_room(world), 1U) << seed;
+  }
+}
+
+TEST(SimRoom, APublisherThatWaitsForTheShardsStays) {
+  WorldOptions options = roomy();
+  options.shards = 2;
+  options.kernel.least_capacity = options.kernel.most_capacity = 64 << 20;
+  Scenario scenario(options);
+  World& world = scenario.world;
+  while (world.shard(1).connections().used() == 0) (void)scenario.subscribe({"a"});
+  const std::string big(1'000'000, 'x');
+  const auto overloaded = [&] {
+    return world.state.hub.with([](const core::Hub& hub) { return hub.overloaded(); });
+  };
+  while (!overloaded()) scenario.publish("a", big);
+  const SocketRef publisher = world.kernel.connect_to(0, 1);
+  world.io(0).while_waiting = nullptr;  // shard 1 stands still
+  Intent intent;
+  intent.topic = "a";
+  intent.data = "waits";
+  world.intents.emplace("waits", intent);
+  world.kernel.write(
+      *publisher, "POST /publish?stream=a HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nwaits");
+  world.turn(0);
+  std::vector<SocketRef> silent;
+  const auto full = [&] {
+    return world.state.metrics[0]->requests_open.get() == limits::kMaxRequestConnections;
+  };
+  for (std::uint32_t i = 1; i < limits::kMaxRequestConnections; ++i) {
+    silent.push_back(world.kernel.connect_to(0, 1));
+  }
+  for (int i = 0; i < 10; ++i) world.turn(0);
+  EXPECT_TRUE(full());
+  const SocketRef newcomer = world.kernel.connect_to(0, 1);
+  for (int i = 0; i < 10; ++i) world.turn(0);
+  EXPECT_EQ(made_room(world), 1U);
+  EXPECT_FALSE(publisher->shut_down);
+  scenario.run(10);
+  EXPECT_TRUE(FakeKernel::read(*publisher, SIZE_MAX).starts_with("HTTP/1.1 204 "));
+}
+
+// It was answered again and again, and reads nothing: it waits for nobody but itself.
+TEST(SimRoom, WhoDoesNotTakeItsAnswersMakesRoom) {
+  WorldOptions options = roomy();
+  options.kernel.least_capacity = options.kernel.most_capacity = 100;
+  Scenario scenario(options);
+  World& world = scenario.world;
+  const SocketRef deaf = world.kernel.connect_to(0, 1);
+  std::string many;
+  for (int i = 0; i < 1000; ++i) many += kProbe;
+  world.kernel.write(*deaf, many);
+  EXPECT_TRUE(world.settle());
+  const std::vector<SocketRef> silent = fill(world);
+  world.kernel.widen(10'000);
+  deaf->capacity = 100;
+  EXPECT_EQ(scenario.ask(0, kProbe).substr(0, 13), "HTTP/1.1 200 ");
+  EXPECT_TRUE(deaf->shut_down);
+  EXPECT_TRUE(deaf->reset_at_close);
+  EXPECT_EQ(made_room(world), 1U);
+}
+
+// All have asked and are yet to be read: the newcomer is told.
+TEST(SimRoom, WhereNobodyCanMakeRoomTheNewcomerIsRefused) {
+  Scenario scenario(roomy());
+  World& world = scenario.world;
+  world.kernel.options.starved_receive = 100;
+  std::vector<SocketRef> asking;
+  for (std::uint32_t i = 0; i < limits::kMaxRequestConnections; ++i) {
+    asking.push_back(world.kernel.connect_to(0, 1));
+    world.kernel.write(*asking.back(), kProbe);
+  }
+  world.turn(0);
+  const SocketRef newcomer = world.kernel.connect_to(0, 1);
+  world.turn(0);
+  const std::string answer = FakeKernel::read(*newcomer, SIZE_MAX);
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 503 ")) << answer;
+  for (const char* field : {"\r\nDate: ", "\r\nRetry-After: ", "\r\nAccess-Control-Allow-Origin: *",
+                            "\r\nConnection: close\r\n"}) {
+    EXPECT_NE(answer.find(field), std::string::npos) << field;
+  }
+  EXPECT_EQ(made_room(world), 0U);
+  world.kernel.options.starved_receive = 0;
+  EXPECT_TRUE(world.settle());
+  for (const SocketRef& socket : asking) EXPECT_TRUE(is_answered(*socket));
+}
+
+// Descriptors run out before a shard's own bound: those that stand still make room as well, and
+// streams leave a few to publishers and probes.
+TEST(SimRoom, SilentConnectionsDoNotHoldTheLastDescriptors) {
+  WorldOptions options = plain();
+  options.kernel.descriptors = 80;  // of which 10 are not for streams
+  Scenario scenario(options);
+  World& world = scenario.world;
+  std::vector<SocketRef> silent;
+  for (int i = 0; i < 200; ++i) silent.push_back(world.kernel.connect_to(0, 1));
+  world.pass(100);
+  EXPECT_GT(made_room(world), 0U);
+  for (int i = 0; i < 10; ++i) {
+    const SocketRef probe = world.kernel.connect_to(0, 1);
+    world.kernel.write(*probe, kProbe);
+    world.pass(50);
+    EXPECT_TRUE(is_answered(*probe)) << i;
+  }
+}
+
+TEST(SimRoom, StreamsLeaveDescriptorsToPublishersAndProbes) {
+  WorldOptions options = plain();
+  options.kernel.descriptors = 80;
+  Scenario scenario(options);
+  World& world = scenario.world;
+  const auto is_full = [&] {
+    const SocketRef socket = world.kernel.connect_to(0, 1);
+    world.kernel.write(*socket, "GET /events HTTP/1.1\r\nHost: h\r\n\r\n");
+    world.pass(50);
+    return FakeKernel::read(*socket, SIZE_MAX).starts_with("HTTP/1.1 503 ");
+  };
+  int streams = 0;
+  while (!is_full() && streams < 100) ++streams;
+  EXPECT_EQ(streams, 80 - 10 - 3 - 1);  // standard streams, the listener
+  EXPECT_EQ(scenario.ask(0, kProbe).substr(0, 13), "HTTP/1.1 200 ");
+}
+
+}  // namespace
+}  // namespace tocsin::sim
