@@ -53,6 +53,12 @@ RequestParser::Step RequestParser::feed(std::string_view bytes) {
       if (machine.error != Error::none) return fail(total);
       continue;
     }
+    if (const std::size_t wide = machine.read_wide(bytes.substr(total)); wide > 0) {
+      total += wide;
+      if (machine.budget == 0) machine.error = Error::head_too_large;
+      if (machine.error != Error::none) return fail(total);
+      continue;
+    }
     std::size_t consumed = 0;
     const llhttp_errno_t result = machine.execute(bytes.substr(total), consumed);
     total += consumed;

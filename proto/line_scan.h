@@ -16,8 +16,8 @@ namespace tocsin::proto {
 // Refused are: a CR without LF, a LF without CR; a line that begins with a blank (RFC 9112, 5.2:
 // obs-fold); anything but a line end behind a chunk's data; in the request line more than one blank
 // between its parts, control characters in the target, and a protocol other than HTTP (llhttp knows
-// RTSP and ICE, too). Bytes beyond ASCII in a target are let through: clients that type them send
-// them as they are.
+// RTSP and ICE, too). Bytes beyond ASCII in a target are let through, see
+// RequestParser::Machine::read_wide().
 class LineScan {
  public:
   void start();
@@ -26,6 +26,11 @@ class LineScan {
   [[nodiscard]] bool takes(std::string_view bytes);
   // A chunk's data has passed.
   void expect_line_end() { line_end_due_ = true; }
+
+  // Whether the next byte belongs to the request line, in front of its protocol; whether to its
+  // target.
+  [[nodiscard]] bool before_protocol() const { return part_ <= Part::target; }
+  [[nodiscard]] bool in_target() const { return part_ == Part::target; }
 
   // Whether `rest`, behind what was taken, may go on with a method's name or stands right behind
   // one.

@@ -35,6 +35,14 @@ Method method_of(const llhttp_t& parser) {
   }
 }
 
+// Whether what comes next in a target is no longer its host.
+bool has_path(std::string_view target) {
+  if (target.starts_with('/') || target.starts_with('*')) return true;
+  const std::size_t host = target.find("://");
+  return host != std::string_view::npos &&
+         target.find_first_of("/?", host + 3) != std::string_view::npos;
+}
+
 // RFC 9112, 3.2, and RFC 3986, 3.2.2: a name or address and perhaps a port, of which only the
 // characters are looked at; empty where the target has no host.
 bool is_host(std::string_view text) {
@@ -274,8 +282,31 @@ int RequestParser::Machine::on_message_complete() {
   return HPE_PAUSED;
 }
 
+std::size_t RequestParser::Machine::read_wide(std::string_view bytes) {
+  if (!scan.in_target() || bytes.empty() || is_ascii(bytes.front()) || !has_path(request.target)) {
+    return 0;
+  }
+  const auto end = std::ranges::find_if(bytes.substr(0, budget), is_ascii);
+  const auto size = static_cast<std::size_t>(end - bytes.begin());
+  request.target += bytes.substr(0, size);
+  budget -= size;
+  (void)scan.takes(bytes.substr(0, size));
+  return size;
+}
+
+std::size_t RequestParser::Machine::before_wide(std::string_view bytes) const {
+  if (!scan.before_protocol()) return bytes.size();
+  const std::size_t start = std::min(bytes.find_first_not_of("\r\n"), bytes.size());
+  const std::string_view line = bytes.substr(0, bytes.find('\n', start));
+  const auto wide = std::ranges::find_if_not(line, is_ascii);
+  if (wide == line.end()) return bytes.size();
+  // A first one is none that read_wide() takes: llhttp refuses it.
+  return std::max<std::size_t>(1, static_cast<std::size_t>(wide - line.begin()));
+}
+
 // One call of llhttp on at most `budget` bytes; accounts for what it consumed.
 llhttp_errno_t RequestParser::Machine::execute(std::string_view bytes, std::size_t& consumed) {
+  bytes = bytes.substr(0, before_wide(bytes));
   const bool counted = phase != Phase::body || chunked;
   if (counted && bytes.size() > budget) bytes = bytes.substr(0, budget);
   const std::size_t body_before = request.body.size();

@@ -31,6 +31,12 @@ struct RequestParser::Machine {
   void begin();
   llhttp_errno_t execute(std::string_view bytes, std::size_t& consumed);
   std::size_t read_bad_method(std::string_view bytes);
+  // Bytes beyond ASCII in a target's path or query are no URI (RFC 3986, 2), but what clients send
+  // of what was typed. llhttp takes them until version 8 only, so it is not shown them. Reads those
+  // that `bytes` begins with; returns how many, 0: none that are taken.
+  std::size_t read_wide(std::string_view bytes);
+  // How much of `bytes` there is before llhttp must not be shown more; at least 1.
+  [[nodiscard]] std::size_t before_wide(std::string_view bytes) const;
   int fail(Error e, std::string_view why = {});
   bool scan_to(const char* end);
   // llhttp stopped with `result`; `bytes`: what the feed began with.

@@ -150,6 +150,7 @@ TEST(HttpRequestLimitsTest, HeadTooLarge) {
   EXPECT_EQ(error_of(start + filler + end), Error::none) << "exactly the limit";
   EXPECT_EQ(error_of(start + filler + "x" + end), Error::head_too_large);
   EXPECT_EQ(error_of("GET /" + std::string(2 * kMaxHead, 'x')), Error::head_too_large);
+  EXPECT_EQ(error_of("GET /" + std::string(2 * kMaxHead, '\xC3')), Error::head_too_large);
   EXPECT_EQ(error_of(start + std::string(2 * kMaxHead, 'x')), Error::head_too_large);
   // Empty lines before a request are bounded too.
   std::string empty_lines;
