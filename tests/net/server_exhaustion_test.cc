@@ -66,6 +66,17 @@ class ServerExhaustion : public ServerTest {
     }
   }
 
+  // At once, or when it asks again: of the few descriptors the last may just be in use for another.
+  bool answers(const std::string& request, int status) {
+    return eventually([&] {
+      try {
+        return connect_one().request(request).status == status;
+      } catch (const std::runtime_error&) {
+        return false;
+      }
+    });
+  }
+
   std::vector<Fd> sockets_;
   std::optional<DescriptorLimit> limit_;
 };
@@ -95,13 +106,12 @@ TEST_P(ServerExhaustion, NoDescriptorsLeft) {
   for (int i = 0; i < 20; ++i) silent.push_back(connect_one());
   EXPECT_TRUE(eventually([&] { return sum(&ShardMetrics::accept_pauses) > 0; }));
   for (int i = 0; i < 5; ++i) {
-    TestClient probe = connect_one();
-    EXPECT_EQ(probe.request("GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n").status, 200);
+    EXPECT_TRUE(answers("GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n", 200));
   }
   EXPECT_GE(sum(&ShardMetrics::made_room), 10U);
 
   // Those who are there are served.
-  EXPECT_EQ(connect_one().request(post("", "still here")).status, 204);
+  ASSERT_TRUE(answers(post("", "still here"), 204));
   for (TestClient& stream : streams) {
     EXPECT_FALSE(stream.read_until("data: still here\nid: ").empty());
   }
