@@ -81,6 +81,14 @@ class HubModel {
     }
     return result;
   }
+  // Right before the first event above `cursor` that the reader is given: what a gap's id is.
+  Sequence before_next(const Reader& reader, Sequence cursor) {
+    for (Sequence s = cursor + 1; s <= newest(); ++s) {
+      const auto i = reader.place(event(s).topic);
+      if (i && s > reader.at.topics[*i].from) return s - 1;
+    }
+    return newest();
+  }
   bool is_gone(const Reader& reader, Sequence s) {
     return s <= reader.dropped(*reader.place(event(s).topic));
   }
@@ -129,7 +137,8 @@ class HubModel {
       if (meant.certain) known = std::max(known, std::optional{std::ranges::min(meant.positions)});
     }
     if (reader.at.gap == core::GapReason::unknown_id) {
-      return require(cursor == least && !known, "unknown ids, then all that is kept");
+      return require(cursor == before_next(reader, least) && !known,
+                     "unknown ids, then all that is kept");
     }
     const Meant meant = meaning_of(reader.at.last_event_id, reader);
     const bool fits = std::ranges::any_of(meant.positions, [&](Sequence position) {
@@ -139,7 +148,9 @@ class HubModel {
         const auto i = reader.place(event(s).topic);
         lost = lost || (i && s <= reader.at.topics[*i].from);
       }
-      return cursor == std::max(least, position) && reader.at.gap.has_value() == lost;
+      const Sequence begin = std::max(least, position);
+      return cursor == (lost ? before_next(reader, begin) : begin) &&
+             reader.at.gap.has_value() == lost;
     });
     require(fits, "resumes after the newest of its ids; a gap is told if and only if there is one");
   }
