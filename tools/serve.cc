@@ -58,6 +58,14 @@ void reload(const OptionFlags& flags, Server& server, ServiceNotify& notify, Ser
   notify.ready();
 }
 
+// glibc's malloc_trim gives back what is free in a thread's heap, but not at the heap's end, and it
+// begins with merging the small pieces that were set aside (fastbins): one of them between a large
+// free part and the end makes all of it that end, and 55 of 60 MB stayed. Without such pieces the
+// end goes back as memory is freed. Before threads start.
+void let_memory_go_back() {
+  ::mallopt(M_MXFAST, 0);
+}
+
 // What the hub has in use and may stop using: events, and topics, which without any take at least
 // this much each.
 std::uint64_t memory_in_use(Server& server) {
@@ -195,6 +203,7 @@ int run_serve(const OptionFlags& flags, net::Application application,
     return 2;
   }
   ServerOptions& options = configuration->options;
+  let_memory_go_back();
   log::configure(options.log_level, options.log_format);
   ServiceNotify notify = ServiceNotify::from_environment();
   const ServiceSignals signals;

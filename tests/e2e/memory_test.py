@@ -69,7 +69,7 @@ class Memory(unittest.TestCase):
                 full = hub.resident_bytes()
                 hub.wait_log("memory given back")
                 if not is_sanitized():
-                    self.assertLess(hub.resident_bytes(), full / 2)
+                    eventually(lambda: hub.resident_bytes() < full / 2, "less memory")
 
 
 if __name__ == "__main__":
