@@ -136,9 +136,11 @@ TEST_F(HubSubscribeTest, OfSeveralPositionsTheNewestKnownCounts) {
   const Subscription unknown = after_any({"a"}, {"nonsense", "00000000-99"});
   EXPECT_EQ(unknown.gap, GapReason::unknown_id);
   EXPECT_EQ(unknown.last_event_id, "00000000-99");
-  const Subscription expired = after_any({"a"}, {own_id(1), own_id(0), "nonsense"});
+  const std::string none = own_id(0);
+  const std::string one = own_id(1);
+  const Subscription expired = after_any({"a"}, {one, none, "nonsense"});
   EXPECT_EQ(expired.gap, GapReason::expired);
-  EXPECT_EQ(expired.last_event_id, own_id(1));
+  EXPECT_EQ(expired.last_event_id, one);
 }
 
 TEST_F(HubSubscribeTest, APublishersIdUsedTwiceRepeatsRatherThanLoses) {
