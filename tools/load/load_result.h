@@ -93,7 +93,8 @@ struct LoadResult {
   std::uint32_t away = 0;               // that the server ended, and that were not back at the end
   std::uint64_t left = 0;               // churn: streams that left
   std::uint32_t held = 0;               // streams open when all was published and had arrived
-  // What the server counted then, beyond what it had before the run; nothing: it does not tell.
+  // What the server counted then of this run; nothing: it does not tell. Of the streams that it had
+  // before the run as many are taken to have left as it takes to come to `held`.
   std::optional<std::uint64_t> server_streams;
   Refusals refusals;
   Unanswered unanswered;

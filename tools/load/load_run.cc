@@ -294,7 +294,9 @@ void Run::compare_with_server() {
     const auto now = ask_server();
     if (!now) return;
     result_.held = fleet_->connected();
-    result_.server_streams = *now - std::min(*now, *before_);
+    // Those that were there before may have left meanwhile; what can be ours is taken for ours.
+    const std::uint64_t least = *now - std::min(*now, *before_);
+    result_.server_streams = std::clamp<std::uint64_t>(result_.held, least, *now);
     if (result_.server_streams == result_.held) return;
     if (seconds_since(start_ns) > std::min(kServerNoticesS, options_.drain_s)) return;
     std::this_thread::sleep_for(kAskAgain);
