@@ -23,6 +23,12 @@ inline WorldOptions plain(std::size_t shards = 1) {
   return options;
 }
 
+// Sockets take all that is published in overload().
+inline WorldOptions room_for_large(WorldOptions options) {
+  options.kernel.least_capacity = options.kernel.most_capacity = 64 << 20;
+  return options;
+}
+
 class Scenario {
  public:
   explicit Scenario(const WorldOptions& options = plain(), std::uint64_t seed = 1)
@@ -75,6 +81,16 @@ class Scenario {
     world.state.hub.wake(published->wake);
   }
   void publish(const std::string& topic, const std::string& data) { publish({{topic, data}}); }
+  // Publishers wait from here on: shard 1 has a reader of topic a and more news than it may be
+  // behind, and stands still until run() turns it. REQUIRES: two shards, and room_for_large().
+  void overload() {
+    while (world.shard(1).connections().used() == 0) (void)subscribe({"a"});
+    const std::string large(1'000'000, 'x');
+    while (!world.state.hub.with([](const core::Hub& hub) { return hub.overloaded(); })) {
+      publish("a", large);
+    }
+    world.io(0).while_waiting = nullptr;
+  }
 
   void act() {
     for (Subscriber* subscriber : subscribers) subscriber->act(world);

@@ -67,15 +67,9 @@ TEST(SimLatency, AFullSocketsEventsHaveWaited) {
 
 // A request that waits for a shard that is behind was received when it was read.
 TEST(SimLatency, WaitingForTheShardsIsPartOfIt) {
-  WorldOptions options = plain(2);
-  options.kernel.least_capacity = options.kernel.most_capacity = 64 << 20;
-  Scenario scenario(options);
+  Scenario scenario(room_for_large(plain(2)));
   World& world = scenario.world;
-  while (world.shard(1).connections().used() == 0) (void)scenario.subscribe({"a"});
-  while (!world.state.hub.with([](const core::Hub& hub) { return hub.overloaded(); })) {
-    scenario.publish("a", std::string(1'000'000, 'x'));
-  }
-  world.io(0).while_waiting = nullptr;  // shard 1 stands still
+  scenario.overload();
   Intent intent;
   intent.topic = "b";
   intent.data = "waits";

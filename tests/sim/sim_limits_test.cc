@@ -63,16 +63,9 @@ TEST(SimLimits, DescriptorsRunOutAndComeBack) {
 // --- publishers wait for the shards, never the hub's memory for them
 
 TEST(SimLimits, PublishersWaitForAShardThatIsBehind) {
-  WorldOptions options = plain(2);
-  options.kernel.least_capacity = options.kernel.most_capacity = 64 << 20;
-  Scenario scenario(options);
+  Scenario scenario(room_for_large(plain(2)));
   World& world = scenario.world;
-  while (world.shard(1).connections().used() == 0) (void)scenario.subscribe({"a"});
-  const std::string big(1'000'000, 'x');
-  const auto overloaded = [&] {
-    return world.state.hub.with([](const core::Hub& hub) { return hub.overloaded(); });
-  };
-  while (!overloaded()) scenario.publish("a", big);
+  scenario.overload();
   const SocketRef publisher = world.kernel.connect_to(0, 1);
   const auto say = [&](const std::string& token) {
     Intent intent;
@@ -83,7 +76,6 @@ TEST(SimLimits, PublishersWaitForAShardThatIsBehind) {
                        "POST /publish?stream=a HTTP/1.1\r\nHost: h\r\nContent-Length: " +
                            std::to_string(token.size()) + "\r\n\r\n" + token);
   };
-  world.io(0).while_waiting = nullptr;  // shard 1 stands still
   say("first");
   say("second");
   for (int i = 0; i < 100; ++i) {

@@ -69,17 +69,10 @@ TEST(SimRoom, RequestsAreReadBeforeRoomIsMade) {
 TEST(SimRoom, APublisherThatWaitsForTheShardsStays) {
   WorldOptions options = roomy();
   options.shards = 2;
-  options.kernel.least_capacity = options.kernel.most_capacity = 64 << 20;
-  Scenario scenario(options);
+  Scenario scenario(room_for_large(options));
   World& world = scenario.world;
-  while (world.shard(1).connections().used() == 0) (void)scenario.subscribe({"a"});
-  const std::string big(1'000'000, 'x');
-  const auto overloaded = [&] {
-    return world.state.hub.with([](const core::Hub& hub) { return hub.overloaded(); });
-  };
-  while (!overloaded()) scenario.publish("a", big);
+  scenario.overload();
   const SocketRef publisher = world.kernel.connect_to(0, 1);
-  world.io(0).while_waiting = nullptr;  // shard 1 stands still
   Intent intent;
   intent.topic = "a";
   intent.data = "waits";
