@@ -46,6 +46,14 @@ int run_demo(const OptionFlags& flags) {
   });
 }
 
+// The end of both commands' help.
+std::string exit_status() {
+  return "Exit status:\n"
+         "  0  drained, or ended by a second signal\n"
+         "  1  it could not start\n"
+         "  2  wrong arguments or configuration";
+}
+
 }  // namespace
 
 CLI::App* add_serve_command(CLI::App& app, int& exit_code) {
@@ -72,11 +80,8 @@ CLI::App* add_serve_command(CLI::App& app, int& exit_code) {
       "                                    its default\n"
       "  /usr/share/tocsin/90-tocsin.conf  kernel settings for very many streams, which nothing\n"
       "                                    applies by itself\n"
-      "\n"
-      "Exit status:\n"
-      "  0  drained, or ended by a second signal\n"
-      "  1  it could not start\n"
-      "  2  wrong arguments or configuration");
+      "\n" +
+      exit_status());
   return command;
 }
 
@@ -86,11 +91,8 @@ CLI::App* add_demo_command(CLI::App& app, int& exit_code) {
   command->footer(
       "The same as serve --demo: open to everybody, not for production. http://127.0.0.1:8080/ is\n"
       "the page.\n"
-      "\n"
-      "Exit status:\n"
-      "  0  drained, or ended by a second signal\n"
-      "  1  it could not start\n"
-      "  2  wrong arguments or configuration");
+      "\n" +
+      exit_status());
   return command;
 }
 
