@@ -10,7 +10,8 @@
 namespace tocsin::net {
 namespace {
 
-constexpr auto kSubscribe = std::to_array<std::string_view>({"stream", "topic", "last_event_id"});
+constexpr std::string_view kPosition = "last_event_id";
+constexpr auto kSubscribe = std::to_array<std::string_view>({"stream", "topic", kPosition});
 constexpr auto kPublish = std::to_array<std::string_view>(
     {"stream", "topic", "type", "event", "id", "retry", "msg", "envelope"});
 
@@ -91,6 +92,10 @@ bool matches(std::string_view name, std::string_view pattern) {
   return name.starts_with(pattern);
 }
 
+bool knows(std::span<const std::string_view> known, std::string_view name) {
+  return std::ranges::find(known, name) != known.end();
+}
+
 bool is_ignored(std::string_view name, std::span<const std::string> configured) {
   // `?1699999999` busts caches, too.
   if (!name.empty() && std::ranges::all_of(name, proto::is_digit)) return true;
@@ -122,10 +127,10 @@ std::optional<std::string_view> unknown_parameter(const proto::Query& query,
                                                   std::span<const std::string_view> known,
                                                   std::span<const std::string> ignored) {
   if (known.empty()) return std::nullopt;
-  const bool positions = known.data() == kSubscribe.data();
+  const bool positions = knows(known, kPosition);
   for (const auto& [name, value] : query.pairs()) {
-    const bool good = std::ranges::find(known, name) != known.end() ||
-                      (positions && is_position(name)) || is_ignored(name, ignored);
+    const bool good =
+        knows(known, name) || (positions && is_position(name)) || is_ignored(name, ignored);
     if (!good) return name;
   }
   return std::nullopt;
@@ -134,7 +139,7 @@ std::optional<std::string_view> unknown_parameter(const proto::Query& query,
 proto::InputError refuse_parameter(std::string_view name, std::span<const std::string_view> known) {
   constexpr std::size_t kMaxNamed = 64;
   std::string message = "unknown parameter; " + proto::did_you_mean(name, known);
-  if (known.data() == kSubscribe.data()) message += " (stream is given once for each)";
+  if (knows(known, kPosition)) message += " (stream is given once for each)";
   return {.field = std::string(name.empty() || name.size() > kMaxNamed ? "query" : name),
           .message = std::move(message)};
 }
