@@ -1,4 +1,5 @@
-"""What comes from elsewhere when it is needed: programs built with Go, packages from npm.
+"""What comes from elsewhere when it is needed: programs built with Go or Cargo, packages from npm,
+PyPI and Maven.
 
 Each lands in the build folder, in the versions that the source folder pins, once. What cannot
 be had is left out, with a line why.
@@ -45,6 +46,49 @@ def fetch_from_npm(name, source, folder):
     if why:
         return f"{name}: cannot be installed, left out: {why}"
     shutil.copy(os.path.join(folder, lists[1]), done)
+    return ""
+
+
+def build_with_cargo(name, folder):
+    """Builds the package in `folder` if it was changed; why it cannot be, or nothing."""
+    cargo = shutil.which("cargo")
+    if not cargo:
+        return f"{name}: no cargo, left out"
+    why = run_tool([cargo, "build", "--quiet"], folder)
+    return f"{name}: does not build, left out: {why}" if why else ""
+
+
+def fetch_from_pypi(name, python, requirements, folder):
+    """Fetches into `folder`, once, what the file `requirements` pins; why it cannot, or nothing."""
+    if subprocess.run([python, "-m", "pip", "--version"], capture_output=True, check=False,
+                      timeout=TOOL_S).returncode != 0:
+        return f"{name}: no pip, left out"
+    return fetch_listed(name, requirements, folder, [
+        python, "-m", "pip", "install", "--quiet", "--no-deps", "--disable-pip-version-check",
+        "--root-user-action", "ignore", "--target", folder, "--requirement", requirements])
+
+
+def fetch_from_maven(name, project, folder):
+    """Fetches into `folder`, once, the archives that the file `project` (pom.xml) pins and what
+    they need; why it cannot, or nothing."""
+    maven = shutil.which("mvn")
+    if not maven or not shutil.which("java"):
+        return f"{name}: no java with maven, left out"
+    return fetch_listed(name, project, folder, [
+        maven, "--quiet", "--batch-mode", "--file", project, "dependency:copy-dependencies",
+        f"-DoutputDirectory={folder}"])
+
+
+def fetch_listed(name, pinned, folder, command):
+    done = os.path.join(folder, "fetched")  # a copy of the list, once all of it is there
+    if same(pinned, done):
+        return ""
+    shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(folder)
+    why = run_tool(command, folder)
+    if why:
+        return f"{name}: cannot be installed, left out: {why}"
+    shutil.copy(pinned, done)
     return ""
 
 

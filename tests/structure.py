@@ -19,7 +19,7 @@ FREE = ["bench", "tests"]
 TOP_LEVEL = {
     "CMakeLists.txt", "core", "net", "proto", "bench", "tests", "tools", "systemd", "README.md",
     "ARCHITECTURE.md", "CMakePresets.json", "CHANGELOG.md", "LICENSE", ".clang-format",
-    ".clang-tidy", ".editorconfig", ".gitignore", ".ci", "findings",
+    ".clang-tidy", ".editorconfig", ".gitignore", ".ci", "docs", "findings",
 }
 IGNORED_TOP = {".git", "build", ".cache"}  # not tracked
 
@@ -354,7 +354,7 @@ def good_tree():
         "proto/CMakeLists.txt": "add_library(p a.cc)\n",
         "proto/a.h": "int a();\n",
         "proto/a.cc": '#include "proto/a.h"\nint a() {\n  return 1\'000;\n}\n',
-        "findings/README.md": "text\n", "findings/a.sh": GOOD_SCRIPT,
+        "docs/a.md": "text\n", "findings/README.md": "text\n", "findings/a.sh": GOOD_SCRIPT,
         "core/CMakeLists.txt": "add_library(c b.cc)\n",
         "core/b.cc": '#include "proto/a.h"\n// std::mutex only in a comment\n',
         "net/CMakeLists.txt": "", "tools/CMakeLists.txt": "",

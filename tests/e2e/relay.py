@@ -8,6 +8,8 @@ import threading
 from hub import eventually
 
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: the close that follows is a reset
+REFUSAL = (b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n"
+           b"Access-Control-Allow-Origin: *\r\nConnection: close\r\n\r\n")
 
 
 class Pair:
@@ -53,6 +55,8 @@ class Relay:
         self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
         self.url = f"http://{self.address}"
         self.seen = b""
+        self.entered = 0  # connections that reached the server
+        self.refusals = 0  # connections to be answered 503, whoever comes next
         self.cut_behind = None
         self.pair = None
         self.over = False
@@ -74,10 +78,15 @@ class Relay:
         if self.pair:
             self.pair.end(reset=False)
 
+    def hold(self):
+        """Who comes from now on has to wait for let_in()."""
+        self.may_enter.clear()
+
     def cut(self, reset=False):
         """Ends the connection; who comes back has to wait for let_in()."""
-        self.may_enter.clear()
-        self.pair.end(reset)
+        self.hold()
+        if self.pair:
+            self.pair.end(reset)
 
     def cut_next(self, text):
         """Cuts like cut() as soon as the server has sent `text`, right behind it."""
@@ -99,12 +108,27 @@ class Relay:
             except OSError:
                 return
             self.may_enter.wait()
+            if self.refusals:
+                self.refusals -= 1
+                self._refuse(client)
+                continue
             try:
                 server = socket.create_connection(self.target)
             except OSError:
                 client.close()
                 continue
+            self.entered += 1
             self.pair = Pair(client, server, lambda data, client=client: self._answer(client, data))
+
+    @staticmethod
+    def _refuse(client):
+        with contextlib.suppress(OSError), client:
+            request = b""
+            while b"\r\n\r\n" not in request:
+                if not (data := client.recv(65536)):
+                    return
+                request += data
+            client.sendall(REFUSAL)
 
     def _answer(self, client, data):
         cut = self.cut_behind

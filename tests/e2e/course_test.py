@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+"""The programs of docs/clients.md through one course, all at once: each gets what its row says.
+
+CLIENTS=NAME,... runs only these. What a machine lacks is told, and its clients are skipped.
+"""
+
+import contextlib
+import os
+import unittest
+
+import course
+from hub import Hub, eventually, lasting_address
+
+TEXT = course.DOCUMENT.read_text(encoding="utf-8")
+PROGRAMS = course.programs(TEXT)
+ROWS = course.rows(TEXT)
+HEARTBEAT = b": keepalive\n"
+
+
+def start_hub(address):
+    return Hub("--retry", "300ms", listen=address)
+
+
+class Course:
+    """Runs at once. `clients` took part, to be looked at until stop(); `skipped`: client -> why."""
+
+    def __init__(self, names):
+        self.hub = start_hub(lasting_address())
+        self.clients, self.skipped = {}, {}
+        self.pages = None
+        try:
+            for name in names:
+                self.start(name, *PROGRAMS[name])
+            self.run()
+        except BaseException:
+            self.stop()
+            raise
+
+    def start(self, name, language, code):
+        client = self.clients[name] = course.Client(name, self.hub)
+        try:
+            if language == "html" and not self.pages:
+                self.pages = course.Pages()
+            client.start(language, code, self.pages)
+        except unittest.SkipTest as why:
+            self.skipped[name] = str(why)
+            self.clients.pop(name).stop()
+
+    def stop(self):
+        for client in self.clients.values():
+            client.stop()
+        if self.pages:
+            self.pages.close()
+        self.hub.__exit__()
+
+    def wait(self, condition):
+        """For all who are still there. Who does not come so far is found out by what it got."""
+        with contextlib.suppress(AssertionError):
+            eventually(lambda: all(client.is_over() or condition(client)
+                                   for client in self.clients.values()))
+
+    def publish(self, first, last):
+        for number in range(first, last + 1):
+            self.hub.publish("news", str(number))
+
+    def wait_for(self, number):
+        self.wait(lambda client: str(number) in client.said())
+
+    def run(self):
+        relays = [client.relay for client in self.clients.values()]
+        self.wait(lambda client: b"\n\n" in client.relay.seen)  # the greeting
+        self.publish(1, 5)
+        self.wait_for(5)
+
+        # As silent as a stream can be.
+        before = {relay: (relay.entered, relay.seen.count(HEARTBEAT)) for relay in relays}
+        self.wait(lambda client: client.relay.seen.count(HEARTBEAT) > before[client.relay][1])
+        for client in self.clients.values():
+            client.came_anew = client.relay.entered - before[client.relay][0]
+
+        for relay in relays:
+            relay.refusals = 1  # on the way back
+            relay.cut(reset=True)
+        self.publish(6, 10)
+        for relay in relays:
+            relay.let_in()
+        self.wait_for(10)
+
+        for relay in relays:
+            relay.hold()
+        self.hub.stop()
+        self.hub.__exit__()
+        self.hub = start_hub(self.hub.address)
+        self.publish(11, 13)
+        for relay in relays:
+            relay.let_in()
+        self.wait_for(13)
+
+
+class Clients(unittest.TestCase):
+    """A test for each of the document's programs."""
+
+    maxDiff = None
+
+    @classmethod
+    def setUpClass(cls):
+        chosen = os.environ.get("CLIENTS")
+        cls.course = Course(chosen.split(",") if chosen else PROGRAMS)
+        cls.addClassCleanup(cls.course.stop)
+
+    def check(self, name):
+        if name not in self.course.clients:
+            self.skipTest(self.course.skipped.get(name, "not chosen"))
+        client = self.course.clients[name]
+        _, got = ROWS[name]
+        self.assertEqual(client.said(), course.words(got), list(client.program.log)[-20:])
+        self.assertEqual(client.came_anew, 0, "while the stream was silent")
+
+
+for a_client in PROGRAMS:
+    setattr(Clients, f"test_{course.identifier(a_client)}",
+            lambda self, name=a_client: self.check(name))
+
+
+class Document(unittest.TestCase):
+    def test_each_program_has_a_row(self):
+        self.assertEqual(list(PROGRAMS), list(ROWS))
+        self.assertEqual(len(set(map(course.identifier, PROGRAMS))), len(PROGRAMS))
+
+    def test_versions(self):
+        """The document names those that are run. The browser's is the machine's affair."""
+        for name, (version, _) in ROWS.items():
+            if "Chromium" not in version:
+                registry, package, number = version.replace("`", "").split()
+                self.assertEqual(number, course.pinned(registry, package), name)
+
+    def test_words(self):
+        self.assertEqual(course.words("1…3 gap 11…12"), ["1", "2", "3", "gap", "11", "12"])
+        said = ("message 1", " 2", 'gap {"reason":"slow"}', "hello {}", "note 4", "message ")
+        self.assertEqual([course.word(line) for line in said],
+                         ["1", "2", "gap", "hello", "note 4", ""])
+
+
+if __name__ == "__main__":
+    unittest.main()
