@@ -19,6 +19,7 @@
 
 #include "core/hub.h"
 #include "net/body_room.h"
+#include "proto/framing.h"
 #include "proto/http_request.h"
 
 namespace tocsin::net {
@@ -136,12 +137,17 @@ struct alignas(64) Connection {
   bool admitted : 1 = false;  // true exactly when Admission counts it
   bool routed : 1 = false;    // true exactly when the shard has a RoutedStream of the slot
   bool beat : 1 = false;      // true exactly when the last that was sent is a heartbeat
+  bool chunked : 1 = false;   // a stream's body: see framing()
 
   // REQUIRES: there is an attachment.
   [[nodiscard]] Attachment& extra() const { return *attachment; }
   Attachment& attach() {
     if (!attachment) attachment = std::make_unique<Attachment>();
     return *attachment;
+  }
+  // Of all that the stream is sent. Set when it opens.
+  [[nodiscard]] proto::Framing framing() const {
+    return chunked ? proto::Framing::chunked : proto::Framing::close;
   }
   [[nodiscard]] bool owes() const { return attachment && !attachment->owed.empty(); }
   // What it is owed first is the rest of a frame that is gone: its stream cannot be continued.

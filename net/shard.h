@@ -11,8 +11,8 @@
 // Phases only note what is to be done for a connection (ready list); sending happens in two places.
 //
 // Files: shard.cc the loop; shard_accept.cc listeners; shard_request.cc from bytes to an answer;
-// shard_stream.cc streams from opening to closing; shard_application.cc what the application is
-// told, writes and ends; shard_timers.cc what time does.
+// shard_stream.cc streams; shard_close.cc how connections end; shard_application.cc what the
+// application is told, writes and ends; shard_timers.cc what time does.
 //
 // Threads: construct and run in the shard's own thread; other threads reach it through ServerState
 // and Io::wake().
@@ -148,12 +148,12 @@ class Shard final : private Outbox::Owner {
 
   // --- shard_stream.cc
   void open_stream(std::uint32_t slot, Connection& connection, Outcome& wanted);
+  void append_opening(Connection& connection, const Outcome& wanted,
+                      const core::Subscription& subscription);
+  void owe(Connection& connection, std::string_view piece);
   [[nodiscard]] std::optional<Rejection> admit(Connection& connection);
   void join_topics(std::uint32_t slot, Connection& connection,
                    const core::Subscription& subscription);
-  void leave_topics(std::uint32_t slot, Connection& connection);
-  void leave_topic(std::uint32_t slot, std::uint32_t topic, std::uint32_t place);
-  void drop_topic(std::uint32_t topic);
   void watch_hangup(std::uint32_t slot, Connection& connection);
   void on_gap(std::uint32_t slot, Connection& connection);
   void owe_gap(Connection& connection, core::Sequence behind);
@@ -162,10 +162,15 @@ class Shard final : private Outbox::Owner {
   void skip_to_latest(Connection& connection);
   void end_slow(std::uint32_t slot, Connection& connection);
   void settle_idle(std::uint32_t slot, Connection& connection);
+  [[nodiscard]] std::span<core::TopicCursor> topic_cursors(Connection& connection);
+
+  // --- shard_close.cc
+  void change_state(Connection& connection, State next);
   void terminate(std::uint32_t slot, Connection& connection, bool reset);
   void close_if_joined(std::uint32_t slot, Connection& connection);
-  void change_state(Connection& connection, State next);
-  [[nodiscard]] std::span<core::TopicCursor> topic_cursors(Connection& connection);
+  void leave_topics(std::uint32_t slot, Connection& connection);
+  void leave_topic(std::uint32_t slot, std::uint32_t topic, std::uint32_t place);
+  void drop_topic(std::uint32_t topic);
 
   // --- shard_application.cc
   struct RoutedStream {

@@ -1,4 +1,4 @@
-// Streams, from opening to closing.
+// Streams: how they open, what holds them back.
 #include <algorithm>
 #include <string>
 #include <utility>
@@ -65,26 +65,47 @@ void Shard::open_stream(std::uint32_t slot, Connection& connection, Outcome& wan
   connection.opened_s = static_cast<std::uint32_t>(now_ms_ / 1000);
   connection.cursor = subscription->cursor;
   connection.opened_at = subscription->newest;
-  const proto::EventId here{state_.hub.epoch(), subscription->cursor};
   handler_.append_stream_head(wanted, reply_);
-  const bool fresh = wanted.resume == core::Resume::Kind::live;
-  // Without a topic of the hub the position in it means nothing.
-  proto::append_greeting(reply_, jittered(options_->retry_ms, random_),
-                         fresh && !wanted.topics.empty() ? proto::to_string(here) : std::string{});
-  if (wanted.route) reply_ += wanted.route->first;
-  if (subscription->gap) {
-    // An id longer than any that there can be is not repeated to its sender.
-    std::string_view asked = subscription->last_event_id;
-    if (asked.size() > limits::kMaxEventId) asked = {};
-    core::append_gap_frame(reply_, *subscription->gap, asked, subscription->topics, here);
-    metrics_.gaps.add();
-  }
+  append_opening(connection, wanted, *subscription);
   metrics_.streams_opened.add();
-  if (!fresh) metrics_.resumed.add();
+  if (wanted.resume != core::Resume::Kind::live) metrics_.resumed.add();
   join_topics(slot, connection, *subscription);
   owe_reply(slot, connection);
   watch_hangup(slot, connection);
   tell_opened(slot, connection, wanted, *subscription);
+}
+
+// What a stream's body begins with, behind the head in reply_.
+void Shard::append_opening(Connection& connection, const Outcome& wanted,
+                           const core::Subscription& subscription) {
+  const auto append = [&](std::string_view piece) {
+    proto::append_framed(reply_, connection.framing(), piece);
+  };
+  const proto::EventId here{state_.hub.epoch(), subscription.cursor};
+  const bool fresh = wanted.resume == core::Resume::Kind::live;
+  std::string piece;
+  // Without a topic of the hub the position in it means nothing.
+  proto::append_greeting(piece, jittered(options_->retry_ms, random_),
+                         fresh && !wanted.topics.empty() ? proto::to_string(here) : std::string{});
+  append(piece);
+  if (wanted.route && !wanted.route->first.empty()) append(wanted.route->first);
+  if (!subscription.gap) return;
+  // An id longer than any that there can be is not repeated to its sender.
+  std::string_view asked = subscription.last_event_id;
+  if (asked.size() > limits::kMaxEventId) asked = {};
+  piece.clear();
+  core::append_gap_frame(piece, *subscription.gap, asked, subscription.topics, here);
+  append(piece);
+  metrics_.gaps.add();
+}
+
+// The stream is owed a piece of its body besides the log: an event, or lines of comment. It goes
+// out before what the log has; make_ready() follows.
+void Shard::owe(Connection& connection, std::string_view piece) {
+  std::string framed;
+  proto::append_framed(framed, connection.framing(), piece);
+  const auto bytes = std::make_shared<const std::string>(std::move(framed));
+  connection.attach().owed.push_back({bytes, *bytes});
 }
 
 std::optional<Rejection> Shard::admit(Connection& connection) {
@@ -200,11 +221,11 @@ void Shard::on_gap(std::uint32_t slot, Connection& connection) {
 
 // `behind`: the position up to which the stream was sent everything.
 void Shard::owe_gap(Connection& connection, core::Sequence behind) {
-  auto frame = std::make_shared<std::string>();
+  std::string frame;
   const proto::Epoch epoch = state_.hub.epoch();
-  core::append_gap_frame(*frame, core::GapReason::slow, proto::to_string({epoch, behind}),
+  core::append_gap_frame(frame, core::GapReason::slow, proto::to_string({epoch, behind}),
                          topic_cursors(connection), {epoch, connection.cursor});
-  connection.attach().owed.push_back({frame, *frame});
+  owe(connection, frame);
   metrics_.gaps.add();
 }
 
@@ -258,111 +279,6 @@ void Shard::check_slow(std::uint32_t slot, Connection& connection) {
 void Shard::end_slow(std::uint32_t slot, Connection& connection) {
   metrics_.slow_disconnects.add();
   terminate(slot, connection, true);
-}
-
-// --- closing: terminate, join what is in flight, close ---
-
-void Shard::change_state(Connection& connection, State next) {
-  const auto gauge = [this](State state) -> Counter* {
-    switch (state) {
-      case State::request:
-      case State::linger:
-        return &metrics_.requests_open;
-      case State::stream:
-        return &metrics_.streams_open;
-      case State::closing:
-        return &metrics_.closing;
-      case State::free:
-        break;
-    }
-    return nullptr;
-  };
-  if (Counter* from = gauge(connection.state)) from->sub();
-  if (Counter* to = gauge(next)) to->add();
-  connection.state = next;
-}
-
-// `reset`: what the peer has not read is dropped, and the kernel's memory with it.
-void Shard::terminate(std::uint32_t slot, Connection& connection, bool reset) {
-  if (connection.state == State::closing) return;
-  TOCSIN_ASSERT(connection.state != State::free && !connection.batched);
-  if (connection.state == State::stream) {
-    if (connection.blocked) metrics_.streams_blocked.sub();
-    tell_closed(slot, connection);
-    leave_topics(slot, connection);
-  } else {
-    requests_.remove(slot);
-    if (connection.extra().exchange) unfinished_.remove(slot);
-  }
-  if (connection.admitted) {
-    state_.admission.leave_stream(connection.peer_key);
-    connection.admitted = false;
-  } else {
-    state_.admission.leave_request(connection.peer_key);
-  }
-  if (connection.leftover) {
-    connection.leftover = false;
-    --sweep_.leftovers;
-  }
-  connection.ready = false;
-  connection.blocked = false;
-  connection.attachment.reset();
-  change_state(connection, State::closing);
-  if (connection.armed > 0) io_.shut_down(connection.fd, reset);
-  close_if_joined(slot, connection);
-}
-
-void Shard::close_if_joined(std::uint32_t slot, Connection& connection) {
-  if (connection.armed > 0) return;
-  io_.close(connection.fd);
-  change_state(connection, State::free);
-  table_.release(slot);
-}
-
-void Shard::leave_topics(std::uint32_t slot, Connection& connection) {
-  if (!connection.many_topics()) {
-    leave_topic(slot, connection.topic, connection.place);
-    return;
-  }
-  const std::vector<TopicPlace> places = std::move(connection.extra().places);
-  for (const TopicPlace& at : places) leave_topic(slot, at.topic, at.place);
-}
-
-// The last subscriber takes the place of the one that leaves. A running sweep may have passed that
-// place: the moved one is looked at by way of the ready list, so that nobody is skipped.
-void Shard::leave_topic(std::uint32_t slot, std::uint32_t topic, std::uint32_t place) {
-  auto& subscribers = topics_[topic].subscribers;
-  TOCSIN_ASSERT(subscribers[place] == slot);
-  const std::uint32_t moved = subscribers.back();
-  subscribers[place] = moved;
-  subscribers.pop_back();
-  if (moved != slot) {
-    Connection& other = table_[moved];
-    if (other.many_topics()) {
-      auto& places = other.extra().places;
-      std::ranges::find_if(places, [topic](const TopicPlace& at) {
-        return at.topic == topic;
-      })->place = place;
-    } else {
-      other.place = place;
-    }
-    if (topics_[topic].sweeping && !other.blocked) {
-      if (!other.leftover && other.cursor < sweep_.cut) {
-        other.leftover = true;
-        ++sweep_.leftovers;
-      }
-      make_ready(moved, other);
-    }
-  }
-  drop_topic(topic);
-}
-
-void Shard::drop_topic(std::uint32_t topic) {
-  const LocalTopic& local = topics_[topic];
-  if (!local.subscribers.empty() || local.sweeping || local.ending) return;
-  outbox_.forget(*local.topic);
-  state_.hub.with([&](core::Hub& hub) { hub.leave(*local.topic, id_, now_ms_); });
-  topics_.remove(topic);
 }
 
 }  // namespace tocsin::net

@@ -4,7 +4,7 @@
 
 #include "net/shard.h"
 #include "proto/assert.h"
-#include "proto/sse_encode.h"
+#include "proto/framing.h"
 
 namespace tocsin::net {
 namespace {
@@ -157,7 +157,7 @@ void Shard::heartbeat(std::uint32_t slot, std::uint64_t since_own) {
   const std::uint32_t silent_ds = now_ds() - connection.last_sent_ds;
   if (options_->heartbeat_s == 0 || silent_ds * 4 < due * options_->heartbeat_s * 10) return;
   if (connection.blocked || connection.ready || connection.owes()) return;
-  connection.attach().owed.push_back({nullptr, proto::kHeartbeat});
+  connection.attach().owed.push_back({nullptr, proto::framed_heartbeat(connection.framing())});
   metrics_.heartbeats.add();
   make_ready(slot, connection);
 }
