@@ -1,6 +1,7 @@
 #include "core/hub.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <functional>
 #include <utility>
 
@@ -79,6 +80,7 @@ bool Hub::create(std::string_view name, TopicSettings settings, TimeMs now) {
   if (!exists(name) && !has_room(1)) return false;
   Topic& topic = make(name, now);
   topic.declared = true;
+  least_event_bound_ = std::min(least_event_bound_, settings.max_event_bytes.value_or(SIZE_MAX));
   topic.settings = std::make_unique<const TopicSettings>(settings);
   return true;
 }
@@ -118,6 +120,13 @@ DataForm Hub::data_form(std::string_view name) const {
   return form;
 }
 
+std::size_t Hub::max_event_bytes(std::string_view name) const {
+  const Topic* topic = topics_.find(name);
+  const bool own = topic != nullptr && topic->settings;
+  return own ? topic->settings->max_event_bytes.value_or(settings_.max_event_bytes)
+             : settings_.max_event_bytes;
+}
+
 HistoryLimits Hub::history_of(const Topic& topic) const {
   if (topic.is_direct()) return {.count = 0, .age_ms = 0, .bytes = 0};
   if (!topic.settings) return settings_.history;
@@ -133,6 +142,12 @@ BacklogLimits Hub::backlog_of(const Topic& topic) const {
 }
 
 // --- publishing ---
+
+std::size_t frame_bytes(const NewEvent& event) {
+  constexpr std::size_t kAroundId = std::string_view{"id: \n\n"}.size();
+  return event.body.size() + kAroundId +
+         (event.id.empty() ? proto::kMaxEventIdText : event.id.size());
+}
 
 std::expected<Published, PublishError> Hub::publish(std::span<const NewEvent> events, TimeMs now,
                                                     std::size_t* failed) {
@@ -167,6 +182,10 @@ std::optional<PublishError> Hub::refuse(std::span<const NewEvent> events, std::s
   std::size_t missing = 0;
   for (failed = 0; failed < events.size(); ++failed) {
     const NewEvent& event = events[failed];
+    const std::size_t bytes = frame_bytes(event);
+    if (bytes > least_event_bound_ && bytes > max_event_bytes(event.topic)) {
+      return PublishError::too_large;
+    }
     if (!event.id.empty()) {
       const auto own = proto::parse_event_id(event.id);
       if (event.id == "earliest" || (own && own->epoch == epoch_)) return PublishError::reserved_id;
@@ -289,6 +308,7 @@ void Hub::reconfigure(HubSettings settings) {
 }
 
 void Hub::adopt_settings() {
+  least_event_bound_ = std::min(least_event_bound_, settings_.max_event_bytes);
   chunks_.limit_pinned(settings_.total_bytes / limits::kPinnedShare);
   for (const std::string& name : settings_.topics) make(name, 0).declared = true;
 }

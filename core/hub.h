@@ -48,6 +48,11 @@ struct NewEvent {
   ReceiptUs received = 0;
 };
 
+// Bytes of the event's frame on the wire, with its `id:` line and its empty line, as
+// max_event_bytes counts them: the hub's own id at its longest, so that whether an event is too
+// large does not depend on when it comes. What HTTP puts around a frame is no part of it.
+[[nodiscard]] std::size_t frame_bytes(const NewEvent& event);
+
 struct Published {
   Sequence first = 0;
   Sequence last = 0;
@@ -59,6 +64,7 @@ enum class PublishError : std::uint8_t {
   topic_limit,    // max_topics
   too_many_new,   // one batch with more than kMaxNewTopics new topics
   reserved_id,    // a publisher's own id in the form of this hub's ids
+  too_large,      // frame_bytes() is more than max_event_bytes(topic)
   busy,           // overloaded(): ask again when the shards have caught up; nothing was published
 };
 
@@ -134,6 +140,8 @@ class Hub {
   [[nodiscard]] std::optional<ShardSet> remove(std::string_view name);
   [[nodiscard]] bool exists(std::string_view name) const { return topics_.find(name) != nullptr; }
   [[nodiscard]] DataForm data_form(std::string_view name) const;
+  // The most that frame_bytes() of an event may be there.
+  [[nodiscard]] std::size_t max_event_bytes(std::string_view name) const;
 
   // Takes the shard's list of topics with news. The shard then sweeps all its subscribers of them,
   // and calls swept() when every one was sent its part or found blocked. REQUIRES: no collection of
@@ -232,6 +240,8 @@ class Hub {
 
   const proto::Epoch epoch_;
   HubSettings settings_;
+  // No topic's max_event_bytes is less; of smaller events nobody has to ask. It only falls.
+  std::size_t least_event_bound_ = SIZE_MAX;
   Sequence sequence_ = 0;
   TimeMs now_ = 0;  // of the newest event: shards' clocks differ by their turns, a log's times rise
   std::uint64_t appended_bytes_ = 0;

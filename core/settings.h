@@ -47,6 +47,7 @@ struct TopicSettings {
   std::optional<std::size_t> history_bytes{};
   std::optional<std::size_t> backlog_bytes{};
   std::optional<SlowPolicy> slow_policy{};
+  std::optional<std::size_t> max_event_bytes{};
   // A subscriber that names no position begins at `earliest`.
   bool auto_replay = false;
   DataForm data{};
@@ -56,6 +57,8 @@ struct HubSettings {
   HistoryLimits history{};
   BacklogLimits backlog{};
   SlowPolicy slow_policy = SlowPolicy::disconnect;
+  // A larger event is refused: frame_bytes() of it.
+  std::size_t max_event_bytes = limits::kMaxEncodedBatch;
   // Memory of all chunks, counted whole: of the logs, and of those that a log has dropped and a
   // reader is in the middle of (at most a part of it, limits::kPinnedShare). Past it the hub's
   // oldest chunk goes.

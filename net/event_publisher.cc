@@ -21,7 +21,21 @@ PublishFailure too_large() {
   return {.error = {.field = "body",
                     .message = fmt::format("is more than {} bytes on the wire, where every line of "
                                            "data is a field",
-                                           limits::kMaxEncodedBatch)}};
+                                           limits::kMaxEncodedBatch),
+                    .too_large = true}};
+}
+
+// `event`: the `line`th of its batch; 0: it came alone.
+PublishFailure too_large(const core::NewEvent& event, std::size_t most, std::size_t line) {
+  // A stream's own log has no name that means anything to who writes to it.
+  const std::string where = core::Topic::is_direct_name(event.topic)
+                                ? std::string{}
+                                : fmt::format("topic {}: ", event.topic);
+  return {.error = {.message = fmt::format("{}the event is {} bytes on the wire, more than "
+                                           "max_event_bytes, which is {}",
+                                           where, core::frame_bytes(event), most),
+                    .line = line,
+                    .too_large = true}};
 }
 
 // `event`: the one that the hub refused, the `line`th of its batch; 0: it came alone.
@@ -41,6 +55,7 @@ PublishFailure failure_of(core::PublishError why, const proto::EventView& event,
       return invalid("body", fmt::format("names more than {} new topics", limits::kMaxNewTopics));
     case core::PublishError::reserved_id:
       return invalid("id", "this form is reserved for the hub's own ids");
+    case core::PublishError::too_large:  // said by too_large()
     case core::PublishError::busy:
       break;
   }
@@ -59,12 +74,19 @@ std::expected<core::Published, PublishFailure> EventPublisher::publish(
     return std::unexpected(too_large());
   }
   std::size_t failed = 0;
-  const auto published = hub.with(
-      [&](core::Hub& shared) { return shared.publish(new_events_, received_us / 1000, &failed); });
+  std::size_t most = 0;
+  const auto published = hub.with([&](core::Hub& shared) {
+    auto done = shared.publish(new_events_, received_us / 1000, &failed);
+    if (!done) most = shared.max_event_bytes(new_events_[failed].topic);
+    return done;
+  });
   // A rare large batch does not stay.
   if (encoded_.capacity() > limits::kMaxRequestBody) std::string{}.swap(encoded_);
   if (!published) {
     const std::size_t line = events.size() > 1 ? failed + 1 : 0;
+    if (published.error() == core::PublishError::too_large) {
+      return std::unexpected(too_large(new_events_[failed], most, line));
+    }
     return std::unexpected(failure_of(published.error(), events[failed], line));
   }
   hub.wake(published->wake);

@@ -48,7 +48,7 @@ class Histogram {
 enum class Rejection : std::uint8_t {
   malformed,         // 400: not HTTP
   head_too_large,    // 431
-  body_too_large,    // 413
+  body_too_large,    // 413: a body, or an event of it
   timeout,           // 408
   version,           // 505
   not_found,         // 404

@@ -16,7 +16,7 @@ struct PublishReceipt {
 
 struct PublishFailure {
   enum class Reason : std::uint8_t {
-    invalid,      // the same rules as for POST /publish
+    invalid,      // the same rules as for POST /publish; `error.too_large`: all but their sizes
     no_topic,     // it does not exist, and topics are not made by use
     topic_limit,  // the hub has as many topics as it may have
     busy,         // the shards have to catch up first; only where nobody waits for them

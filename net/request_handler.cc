@@ -329,8 +329,10 @@ Outcome RequestHandler::problem(const Request& request, int status, Rejection wh
 
 Outcome RequestHandler::problem(const Request& request, const proto::InputError& error,
                                 std::string& out) {
-  metrics_.rejections[static_cast<std::size_t>(Rejection::invalid)].add();
-  reply(request, 400, kProblem, proto::problem_json(400, error), out);
+  const Rejection why = error.too_large ? Rejection::body_too_large : Rejection::invalid;
+  const int status = error.too_large ? 413 : 400;
+  metrics_.rejections[static_cast<std::size_t>(why)].add();
+  reply(request, status, kProblem, proto::problem_json(status, error), out);
   return {};
 }
 

@@ -12,6 +12,7 @@
 
 #include "core/slow_policy.h"
 #include "net/log_format.h"
+#include "proto/limits.h"
 
 namespace tocsin::net {
 
@@ -88,6 +89,13 @@ struct ServerOptions {
   std::vector<std::string> topics{};
   // Topics whose data is sent as {"topic":…,"data":…}, for those who read several; "*": all.
   std::vector<std::string> envelope_topics{};
+  // Bytes of one event's frame on the wire: its lines `event:`, `retry:`, `data:` and `id:` with
+  // their line ends, and the empty line, in the form in which it is sent (envelope, base64); the
+  // hub's own id counts 29 bytes. A larger one is refused (413), alone or with its batch. The frame
+  // is counted, because that, or a line of it, is what clients put into a buffer that has an end:
+  // some stop for ever, and without a word, at an event over 64 KiB. By default only the hub's own
+  // bounds hold (1 MiB of data: limits::kMaxEventData): what suits depends on who reads.
+  std::uint64_t max_event_bytes = limits::kMaxEncodedBatch;
   // Topics in memory; past it requests for new ones are answered 503.
   std::uint32_t max_topics = 2'000'000;
   // Seconds after which a topic without subscribers and history is forgotten.
@@ -134,6 +142,7 @@ struct TopicOptions {
   // the most generous allows.
   std::optional<SlowPolicy> slow_policy{};
   std::optional<std::uint64_t> slow_bytes{};
+  std::optional<std::uint64_t> max_event_bytes{};
 };
 
 }  // namespace tocsin::net

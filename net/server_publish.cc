@@ -35,7 +35,7 @@ std::optional<proto::InputError> check(SharedHub& hub, proto::EventView event) {
   });
   if (any_bytes) {
     if (event.data.size() > limits::kMaxRequestBody / 2) {
-      return proto::InputError{.field = "data", .message = "is too long"};
+      return proto::InputError{.field = "data", .message = "is too long", .too_large = true};
     }
     event.data = "base64";
   }
@@ -110,6 +110,7 @@ bool Server::create_topic(std::string_view name, const TopicOptions& options) {
                                .history_bytes = options.history_bytes,
                                .backlog_bytes = options.slow_bytes,
                                .slow_policy = options.slow_policy,
+                               .max_event_bytes = options.max_event_bytes,
                                .auto_replay = options.auto_replay,
                                .data = {.base64 = options.base64, .envelope = options.envelope}};
   if (options.history_age_s) settings.history_age_ms = age_limit_ms(*options.history_age_s);

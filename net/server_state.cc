@@ -14,6 +14,7 @@ core::HubSettings hub_settings(const ServerOptions& options) {
   settings.backlog.bytes = options.slow_bytes;
   settings.backlog.age_ms = std::uint64_t{options.slow_seconds} * 1000;
   settings.slow_policy = options.slow_policy;
+  settings.max_event_bytes = options.max_event_bytes;
   settings.total_bytes = options.history_total_bytes;
   settings.topic_idle_ms = std::uint64_t{options.topic_idle_s} * 1000;
   settings.max_topics = options.max_topics;

@@ -56,7 +56,9 @@ std::optional<InputError> check(const EventView& event, const MemberNames& names
     return refuse("retry", "is more than " + std::to_string(limits::kMaxRetryMs) + " ms");
   }
   if (event.data.size() > limits::kMaxEventData) {
-    return refuse(names.data, too_long(limits::kMaxEventData));
+    auto error = refuse(names.data, too_long(limits::kMaxEventData));
+    error->too_large = true;
+    return error;
   }
   if (!is_utf8(event.data)) return refuse(names.data, "is not valid UTF-8");
   return std::nullopt;

@@ -44,9 +44,10 @@ struct MemberNames {
 
 // Why an input was refused, in words for the person who sent it.
 struct InputError {
-  std::string field{};    // the parameter, the key or the part of the request, as it was written
-  std::string message{};  // a short sentence without the field's name
-  std::size_t line = 0;   // 1-based line (NDJSON) or element (JSON array); 0: not a batch
+  std::string field{};     // the parameter, the key or the part of the request, as it was written
+  std::string message{};   // a short sentence without the field's name
+  std::size_t line = 0;    // 1-based line (NDJSON) or element (JSON array); 0: not a batch
+  bool too_large = false;  // all that is wrong is a size: 413 and not 400
 
   friend bool operator==(const InputError&, const InputError&) = default;
 };

@@ -120,6 +120,11 @@ constexpr auto kTable = std::to_array<Option>({
     {"envelope-topics", kTopics,
      "Topics whose data is sent as {\"topic\":...,\"data\":...}; *: all topics.", Change::reload,
      ListMember{&S::envelope_topics, check_topic}},
+    {"max-event-bytes", kTopics,
+     "One event's frame on the wire, its fields' names and line ends included; a larger one is "
+     "answered 413. Some clients stop for ever at more than 64KiB.",
+     Change::reload,
+     SizeMember{&S::max_event_bytes, between(limits::kKiB, limits::kMaxEncodedBatch)}},
     {"max-topics", kTopics, "Topics in memory; more are answered 503.", Change::reload,
      NumberMember{&S::max_topics, between(1, 100'000'000)}},
     {"topic-idle", kTopics, "An unused topic without history is forgotten after this.",

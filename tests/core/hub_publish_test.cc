@@ -1,4 +1,6 @@
 // publish(): sequences, ids, what a batch guarantees, whom it wakes.
+#include <cstdint>
+
 #include <gmock/gmock.h>
 
 #include "tests/core/hub_fixture.h"
@@ -136,6 +138,54 @@ TEST_F(HubPublishTest, ABatchIsAllOrNothing) {
   EXPECT_FALSE(hub().has_news(1));
   EXPECT_EQ(read_all(at).status, ReadStatus::end);
   EXPECT_EQ(after({"a"}, "one").gap, GapReason::unknown_id) << "not even the id is known";
+}
+
+// What is counted is what is on the wire; of the hub's ids, as if each were the longest.
+TEST_F(HubPublishTest, AnEventsSizeIsThatOfItsFrame) {
+  const NewEvent own = event("a", "order 17");
+  ASSERT_TRUE(publish_all({own}));
+  EXPECT_EQ(frame_bytes(own), hub().encoded_bytes());
+  const NewEvent longest = event("a", proto::to_string({kEpoch + 1, UINT64_MAX}));
+  EXPECT_EQ(longest.id.size(), proto::kMaxEventIdText);
+  EXPECT_EQ(frame_bytes(event("a")), frame_bytes(longest));
+}
+
+TEST_F(HubPublishTest, RefusesEventsThatAreTooLarge) {
+  HubSettings settings;
+  settings.max_event_bytes = frame_bytes(event("a"));
+  make_hub(settings);
+  const std::string body = body_of("xy");
+  const NewEvent large{.topic = "a", .id = {}, .body = body};
+  std::size_t failed = 99;
+  const auto refused = publish_all({event("a"), event("new"), large}, &failed);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error(), PublishError::too_large);
+  EXPECT_EQ(failed, 2U);
+  EXPECT_EQ(hub().topics(), 0U);
+  EXPECT_TRUE(publish_all({event("a")})) << "the bound itself is allowed";
+  settings.max_event_bytes += 1;
+  hub().reconfigure(settings);
+  EXPECT_TRUE(publish_all({large}));
+  settings.max_event_bytes -= 1;
+  hub().reconfigure(settings);
+  EXPECT_FALSE(publish_all({large}));
+}
+
+TEST_F(HubPublishTest, ATopicHasItsOwnBoundForEvents) {
+  const std::size_t usual = frame_bytes(event("a"));
+  ASSERT_TRUE(hub().create("small", {.max_event_bytes = usual - 1}, now_));
+  EXPECT_FALSE(publish_all({event("small")}));
+  EXPECT_TRUE(publish_all({event("a")})) << "the others go by the hub's";
+  HubSettings settings;
+  settings.max_event_bytes = usual - 1;
+  hub().reconfigure(settings);
+  ASSERT_TRUE(hub().create("large", {.max_event_bytes = usual}, now_));
+  ASSERT_TRUE(hub().create("same", {}, now_));
+  EXPECT_TRUE(publish_all({event("large")}));
+  EXPECT_FALSE(publish_all({event("same")}));
+  EXPECT_FALSE(publish_all({event("a")}));
+  EXPECT_EQ(hub().max_event_bytes("large"), usual);
+  EXPECT_EQ(hub().max_event_bytes("never seen"), usual - 1);
 }
 
 TEST_F(HubPublishTest, ARefusedBatchMakesNoTopics) {

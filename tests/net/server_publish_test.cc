@@ -232,7 +232,7 @@ TEST_P(ServerPublish, LargeBodies) {
   EXPECT_EQ(connect().request(post("stream=a", large)).status, 204);
   EXPECT_EQ(stream.wait_data(1)[0], large);
   const TestResponse response = connect().request(post("stream=a", large + "x"));
-  EXPECT_EQ(response.status, 400);
+  EXPECT_EQ(response.status, 413);
   EXPECT_THAT(response.body, HasSubstr(R"("field":"body")"));
 }
 
