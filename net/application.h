@@ -50,7 +50,7 @@ struct Response {
   std::string content_type{};  // empty: no body
   std::string body{};
   // Whole lines, each ended by CRLF; not Content-Type, Content-Length, Date, Transfer-Encoding and
-  // Connection, which the hub adds, as it does Access-Control-Allow-Origin.
+  // Connection, which the hub adds, as it does those of CORS (ServerOptions::cors_origins).
   std::string headers{};
 };
 

@@ -67,7 +67,7 @@ std::string words_for(proto::QueryError error) {
 
 // What a preflight that asks for `asked` (Access-Control-Request-Headers) may be told: names for
 // which a page needs leave here, and every other that it asks for: tracing agents add theirs to all
-// requests. Every origin is welcome, so nothing is won by refusing one. Not a wildcard, which does
+// requests. A page that may read the answers may as well send any. Not a wildcard, which does
 // not cover Authorization (Fetch, 3.3.3) and means nothing to older browsers.
 std::string allowed_headers(std::string_view asked) {
   constexpr std::array<std::string_view, 4> kAlways{"Authorization", "Cache-Control",
@@ -129,6 +129,8 @@ Outcome RequestHandler::on_head(const Request& request, const ServerOptions& opt
   last.http_1_1 = request.http_1_1;
   last.keep_alive = false;
   last.target = request.target;
+  constexpr auto kOrigin = static_cast<std::size_t>(Header::origin);
+  last.headers[kOrigin] = request.headers[kOrigin];
   const bool served = find_route(request) != nullptr ||
                       serves(resource_at(request.path()), request.method) ||
                       (request.method == Method::options && !allowed_at(request.path()).empty());
@@ -249,6 +251,7 @@ void RequestHandler::refuse(const Request& request, int status, Rejection why,
                             .content_type = kProblem,
                             .body = proto::problem_json(status, detail),
                             .date = date_.now(),
+                            .cors = cors_.fields_for(request.header(Header::origin)),
                             .http_1_1 = request.http_1_1,
                             .keep_alive = false,
                             .head_only = request.method == Method::head});
@@ -300,9 +303,11 @@ void RequestHandler::preflight(const Request& request, std::string_view allowed,
                     allowed_headers(request.header(Header::access_control_request_headers))));
 }
 
-void RequestHandler::append_stream_head(const Outcome& stream, std::string& out) {
+void RequestHandler::append_stream_head(const Request& request, const Outcome& stream,
+                                        std::string& out) {
   proto::append_stream_head(out, date_.now(),
-                            {state_.application.stream_headers,
+                            {cors_.fields_for(request.header(Header::origin)),
+                             state_.application.stream_headers,
                              stream.route ? stream.route->headers : std::string_view{}});
 }
 
@@ -313,6 +318,7 @@ void RequestHandler::reply(const Request& request, int status, std::string_view 
                             .content_type = content_type,
                             .body = body,
                             .date = date_.now(),
+                            .cors = cors_.fields_for(request.header(Header::origin)),
                             .extra_headers = extra_headers,
                             .http_1_1 = request.http_1_1,
                             .keep_alive = request.keep_alive,

@@ -22,6 +22,7 @@
 
 #include "core/hub.h"
 #include "net/application.h"
+#include "net/cors.h"
 #include "net/event_publisher.h"
 #include "net/http_date.h"
 #include "net/server_state.h"
@@ -52,7 +53,11 @@ class RequestHandler {
   RequestHandler(ServerState& state, ShardMetrics& metrics, std::uint64_t seed)
       : state_(state),
         metrics_(metrics),
+        cors_(state.options()->cors_origins),
         random_(static_cast<std::minstd_rand::result_type>(seed | 1)) {}
+
+  // What the answers themselves depend on; the calls below are told the rest.
+  void adopt(const ServerOptions& options) { cors_ = Cors(options.cors_origins); }
 
   // When the head is there and a body may follow: refuses what cannot succeed before the body is
   // sent (appends the answer to `out`), else appends `100 Continue` where it is waited for.
@@ -74,8 +79,8 @@ class RequestHandler {
   void unavailable(const proto::Request& request, Rejection why, std::string& out);
   // The same for a connection of which no request was read; it ends. Not counted.
   void append_turned_away(Rejection why, std::string& out);
-  // The head that begins a stream.
-  void append_stream_head(const Outcome& stream, std::string& out);
+  // The head that begins a stream, as the answer to `request`.
+  void append_stream_head(const proto::Request& request, const Outcome& stream, std::string& out);
 
  private:
   Outcome subscribe(const proto::Request& request, const ServerOptions& options, std::string& out);
@@ -122,6 +127,7 @@ class RequestHandler {
   proto::PublishBodyReader reader_;
   EventPublisher publisher_;
   HttpDate date_;
+  Cors cors_;
   std::minstd_rand random_;
 };
 

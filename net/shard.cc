@@ -190,6 +190,7 @@ void Shard::adopt_options() {
   if (version == options_version_) return;
   options_version_ = version;
   options_ = state_.options();
+  handler_.adopt(*options_);
 }
 
 // --- sending ---

@@ -51,6 +51,7 @@ void Shard::open_stream(std::uint32_t slot, Connection& connection, Outcome& wan
   }
   state_.admission.leave_request(counted_key);
   requests_.remove(slot);
+  handler_.append_stream_head(connection.extra().exchange->parser.request(), wanted, reply_);
   connection.extra().exchange.reset();
   change_state(connection, State::stream);
   if (!connection.blocked) {
@@ -65,7 +66,6 @@ void Shard::open_stream(std::uint32_t slot, Connection& connection, Outcome& wan
   connection.opened_s = static_cast<std::uint32_t>(now_ms_ / 1000);
   connection.cursor = subscription->cursor;
   connection.opened_at = subscription->newest;
-  handler_.append_stream_head(wanted, reply_);
   append_opening(connection, wanted, *subscription);
   metrics_.streams_opened.add();
   if (wanted.resume != core::Resume::Kind::live) metrics_.resumed.add();

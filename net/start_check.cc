@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "net/cors.h"
 #include "proto/event.h"
 #include "proto/http_response.h"
 #include "proto/limits.h"
@@ -22,6 +23,11 @@ Result check_options(const ServerOptions& options) {
   const auto bad = std::ranges::find_if_not(options.topics, proto::is_topic_name);
   if (bad != options.topics.end()) {
     return std::unexpected(fmt::format("not a topic's name: \"{}\"", *bad));
+  }
+  for (const std::string& origin : options.cors_origins) {
+    if (const std::string fault = origin_fault(origin); !fault.empty()) {
+      return std::unexpected(fmt::format("cors_origins: \"{}\" {}", origin, fault));
+    }
   }
   return {};
 }

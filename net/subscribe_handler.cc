@@ -69,7 +69,7 @@ Outcome RequestHandler::open(const proto::Request& request, Outcome&& outcome, s
                                                     : core::Resume::Kind::after_id;
   }
   if (request.method == proto::Method::head) {
-    append_stream_head(outcome, out);
+    append_stream_head(request, outcome, out);
     return {.kind = Outcome::Kind::refused};
   }
   return std::move(outcome);

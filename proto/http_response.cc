@@ -122,7 +122,7 @@ void append_reply(std::string& out, const Reply& reply) {
     out += "\r\n";
   }
   append_date(out, reply.date);
-  out += "Access-Control-Allow-Origin: *\r\n";
+  out += reply.cors;
   out += reply.extra_headers;
   if (!reply.keep_alive) {
     out += "Connection: close\r\n";
@@ -142,7 +142,6 @@ void append_stream_head(std::string& out, std::string_view date,
       "Content-Type: text/event-stream\r\n"
       "Cache-Control: no-cache, no-transform\r\n"
       "X-Accel-Buffering: no\r\n"
-      "Access-Control-Allow-Origin: *\r\n"
       "Connection: close\r\n";
   append_date(out, date);
   for (const std::string_view lines : extra_headers) out += lines;

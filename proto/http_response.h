@@ -18,14 +18,15 @@ struct Reply {
   std::string_view content_type{};  // empty: no body
   std::string_view body{};
   std::string_view date{};           // of the Date field; empty: without one
-  std::string_view extra_headers{};  // whole lines, each ended by CRLF
+  std::string_view cors{};           // whole lines, each ended by CRLF
+  std::string_view extra_headers{};  // the same
   bool http_1_1 = true;              // the request's version
   bool keep_alive = true;            // false: `Connection: close`
   bool head_only = false;            // HEAD: all but the body
 };
 
 // Appends the whole response. 204 and 304 carry neither body nor Content-Length; every other status
-// carries a Content-Length. CORS: `Access-Control-Allow-Origin: *`.
+// carries a Content-Length.
 void append_reply(std::string& out, const Reply& reply);
 
 // Appends the head of an event stream: 200, text/event-stream, close-delimited (RFC 9112, 6.3), so

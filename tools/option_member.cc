@@ -191,7 +191,9 @@ std::string value_form(const Option& option) {
                                  return fmt::format("{}", fmt::join(kind.words, "|"));
                                },
                                [&](const ListMember&) {
-                                 return std::string(option.name == "listen" ? "ADDR:PORT" : "NAME");
+                                 if (option.name == "listen") return std::string("ADDR:PORT");
+                                 return std::string(option.name == "cors-origins" ? "ORIGIN"
+                                                                                  : "NAME");
                                }},
                     option.member);
 }

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "net/cors.h"
 #include "net/listen_address.h"
 #include "net/system_check.h"
 #include "proto/event.h"
@@ -136,6 +137,10 @@ constexpr auto kTable = std::to_array<Option>({
      Change::reload, seconds(&S::keep_alive_s, between(1, 3600))},
     {"get-publish", kRequests, "GET /publish?msg=... publishes.", Change::reload,
      FlagMember{&S::get_publish}},
+    {"cors-origins", kRequests,
+     "Pages that may read the answers; *: all, without credentials; scheme://host[:port]: these, "
+     "with credentials.",
+     Change::reload, ListMember{&S::cors_origins, net::origin_fault}},
     {"ignored-parameters", kRequests,
      "Query parameters of /events and /publish that are not refused; NAME* for a prefix.",
      Change::reload, ListMember{&S::ignored_parameters, check_parameter}},

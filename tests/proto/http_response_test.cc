@@ -25,6 +25,7 @@ TEST(HttpResponseTest, WholeReply) {
                      .content_type = "application/json",
                      .body = "{}",
                      .date = "Sun, 06 Nov 1994 08:49:37 GMT",
+                     .cors = "Access-Control-Allow-Origin: *\r\n",
                      .extra_headers = "Allow: GET\r\n"}),
             "HTTP/1.1 200 OK\r\n"
             "Content-Type: application/json\r\n"
@@ -76,7 +77,6 @@ TEST(HttpResponseTest, StreamHead) {
             "Content-Type: text/event-stream\r\n"
             "Cache-Control: no-cache, no-transform\r\n"
             "X-Accel-Buffering: no\r\n"
-            "Access-Control-Allow-Origin: *\r\n"
             "Connection: close\r\n"
             "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
             "X: y\r\n"

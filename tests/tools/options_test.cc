@@ -93,6 +93,7 @@ struct Other {
   if (std::holds_alternative<SizeMember>(option.member)) {
     return {"5MiB", "\"5MiB\""};
   }
+  if (option.name == "cors-origins") return {"https://a.example", R"(["https://a.example"])"};
   return {"[::1]:77", R"(["[::1]:77"])"};
 }
 
