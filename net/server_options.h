@@ -55,7 +55,9 @@ struct ServerOptions {
   // them, at most as many, but at least limits::kMinRequestsPerAddress. 0: no limit, as it must be
   // behind a proxy, from which all clients have one address.
   std::uint32_t max_per_address = 0;
-  // New streams per second for the whole hub; more are answered 503. 0: no limit.
+  // New streams per second for the whole hub; more are answered 503. 0: no limit. To browsers'
+  // EventSource and many other clients a 503 is final, also when they come back from a cut: a rate
+  // that a crowd of them meets loses those that are over it.
   std::uint32_t accept_rate = 0;
 
   // --- streams
@@ -63,12 +65,14 @@ struct ServerOptions {
   // Seconds of silence after which a comment is sent, give or take a quarter. 0: never; a client
   // that vanished is then found by the next event, or by the kernel, which asks after its peer when
   // a connection was silent for two minutes (limits::kKeepAliveIdleS) and ends it 15 s later, or
-  // slow_seconds + 10 where that is longer.
+  // slow_seconds + 10 where that is longer. Below 30 s the defaults of all proxies but Envoy
+  // suffice (docs/proxies.md).
   std::uint32_t heartbeat_s = 15;
   // Reconnection time sent as `retry:`, milliseconds; jittered per stream by the server.
   std::uint32_t retry_ms = 3000;
   // Seconds after which a stream is ended so that clients spread over hubs again; jittered.
-  // 0: never.
+  // 0: never. Behind proxies an hour or so is right: some never let go of a stream whose client has
+  // left (docs/proxies.md), and this ends it.
   std::uint32_t max_stream_age_s = 0;
   SlowPolicy slow_policy = SlowPolicy::disconnect;
   // A stream is slow once it is this many bytes behind, or has accepted nothing for this long.

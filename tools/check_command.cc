@@ -27,6 +27,12 @@ int run_check(const OptionFlags& flags, bool quiet) {
   if (const std::string open = reachable_by_others(options.listen); !open.empty()) {
     flags.complain(fmt::format("warning: listen {}: {}", open, kOpenPublishing));
   }
+  if (const std::string fault = heartbeat_fault(options); !fault.empty()) {
+    flags.complain(fmt::format("warning: heartbeat: {}", fault));
+  }
+  if (options.max_stream_age_s == 0) {
+    flags.complain(fmt::format("note: {}", kForgottenStreams));
+  }
   for (const net::Finding& finding : net::check_system(
            options, {.streams = options.max_connections}, net::shard_count(options.shards))) {
     flags.complain(
@@ -41,8 +47,9 @@ CLI::App* add_check_command(CLI::App& app, int& exit_code) {
       app, "check", "Check a configuration and this machine, print what is in effect", exit_code,
       [quiet](const OptionFlags& flags) { return run_check(flags, *quiet); });
   command->footer(
-      "Prints every setting that is in effect, as a configuration file, and a warning for each\n"
-      "limit of this machine that is too low for it, with the command that raises it.\n"
+      "Prints every setting that is in effect, as a configuration file, a warning for each limit\n"
+      "of this machine that is too low for it, with the command that raises it, and what is to be\n"
+      "said of settings that do not suit every proxy.\n"
       "\n"
       "Examples:\n"
       "  tocsin check --config /etc/tocsin/tocsin.toml\n"

@@ -10,8 +10,9 @@ namespace tocsin::tools {
 class OptionFlags;
 
 // Prints the effective configuration to standard output, and to standard error what is wrong with
-// it, or what the machine is short of ("tocsin check: warning: ..."); `quiet`: only what is wrong
-// with it. Returns the exit status: 0 the configuration is good (warnings included), 2 it is not.
+// it, what the machine is short of and what some proxies do not bear ("tocsin check: warning: ...",
+// advice as "tocsin check: note: ..."); `quiet`: only what is wrong with it. Returns the exit
+// status: 0 the configuration is good (warnings included), 2 it is not.
 [[nodiscard]] int run_check(const OptionFlags& flags, bool quiet);
 
 // Registers the subcommand, with the hub's options. See add_hub_command.

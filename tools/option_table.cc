@@ -88,16 +88,20 @@ constexpr auto kTable = std::to_array<Option>({
      "Streams from one client address, and other connections, of these at least 256; 0: no limit. "
      "Behind a proxy all clients have its address: leave it 0.",
      Change::reload, NumberMember{&S::max_per_address, at_most(kMaxStreams)}},
-    {"accept-rate", kAdmission, "New streams per second; more are answered 503; 0: no limit.",
+    {"accept-rate", kAdmission,
+     "New streams per second; more are answered 503, which is final to many clients; 0: no limit.",
      Change::reload, NumberMember{&S::accept_rate, at_most(10'000'000)}},
 
     {"heartbeat", kStreams,
-     "Silence after which a comment is sent; 0: never, and the kernel finds vanished clients.",
+     "Silence after which a comment is sent; 0: never, and the kernel finds vanished clients. "
+     "Some proxies bear no 30s.",
      Change::reload,
      seconds(&S::heartbeat_s, at_most(3600))},
     {"retry", kStreams, "Reconnection time that clients are told, jittered per stream.",
      Change::reload, TimeMember{&S::retry_ms, 1, between(10, limits::kMaxRetryMs)}},
-    {"max-stream-age", kStreams, "Streams are ended after this, jittered; 0: never.",
+    {"max-stream-age", kStreams,
+     "Streams are ended after this, jittered; 0: never. Behind a proxy 1h is right: some keep a "
+     "stream whose client has left.",
      Change::reload, seconds(&S::max_stream_age_s, off_or(10, 30 * kDay))},
     {"slow-policy", kStreams, "What happens to a stream that is too far behind.", Change::reload,
      ChoiceMember{&S::slow_policy, kSlowWords}},

@@ -54,6 +54,9 @@ void reload(const OptionFlags& flags, Server& server, ServiceNotify& notify, Ser
   if (!news.restart.empty() && !waiting.empty()) {
     log::warning("a restart is needed for some changes", {{"keys", listed(waiting)}});
   }
+  if (std::ranges::find(news.applied, "heartbeat") != news.applied.end()) {
+    warn_of_heartbeat(*loaded);
+  }
   machine.configured(*loaded, server.state().admission.streams());
   notify.ready();
 }
@@ -219,6 +222,7 @@ int run_serve(const OptionFlags& flags, net::Application application,
   }
   MachineWarning machine(static_cast<std::uint32_t>((*server)->shards()));
   machine.configured(*configuration, 0);
+  warn_of_heartbeat(*configuration);
   log::info("listening", {{"address", fmt::format("{}", fmt::join((*server)->addresses(), ","))},
                           {"shards", (*server)->shards()},
                           {"io", (*server)->state().metrics.front()->io_name.load()}});

@@ -21,6 +21,23 @@ std::string reachable_by_others(std::span<const std::string> listen) {
   return fmt::format("{}", fmt::join(open, ","));
 }
 
+std::string heartbeat_fault(const net::ServerOptions& options) {
+  const std::uint32_t silence_s = options.heartbeat_s;
+  if (silence_s > 0 && silence_s < kUnborneSilenceS) return {};
+  return fmt::format(
+      "streams are silent for {}: from {} s on h2o cuts them, and Traffic Server leaves their "
+      "clients on a dead stream without a word; below it the defaults of all proxies but Envoy "
+      "suffice",
+      silence_s == 0 ? "ever" : fmt::format("{} s", silence_s), kUnborneSilenceS);
+}
+
+void warn_of_heartbeat(const Configuration& configuration) {
+  if (!configuration.given.contains("heartbeat")) return;
+  const std::string fault = heartbeat_fault(configuration.options);
+  if (fault.empty()) return;
+  net::log::warning(fault, {{"heartbeat_s", configuration.options.heartbeat_s}});
+}
+
 void MachineWarning::configured(const Configuration& configuration, std::uint64_t open) {
   const std::uint64_t wanted = configuration.options.max_connections;
   if (!configuration.given.contains("max_connections") ||

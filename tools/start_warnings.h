@@ -21,6 +21,19 @@ inline constexpr std::string_view kOpenPublishing =
     "whoever reaches it may publish; listen on 127.0.0.1, or let only a proxy or a firewall "
     "through";
 
+// Silence that some proxies do not bear, at their defaults (docs/proxies.md).
+inline constexpr std::uint32_t kUnborneSilenceS = 30;
+
+// What is wrong with `heartbeat` behind some proxies; empty: nothing.
+[[nodiscard]] std::string heartbeat_fault(const net::ServerOptions& options);
+// The same in the log, where a heartbeat was asked for.
+void warn_of_heartbeat(const Configuration& configuration);
+
+// What is to be said of max_stream_age, if it is 0.
+inline constexpr std::string_view kForgottenStreams =
+    "behind a proxy set max_stream_age, say to 1h: some never let go of a stream whose client has "
+    "left";
+
 // Judges the machine by the streams that somebody wants: max_connections where it was set, else
 // twice as many as are open, each time that they have doubled. A hub that nobody configured is not
 // told what it lacks for the million that it admits.

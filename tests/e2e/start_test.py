@@ -254,6 +254,35 @@ class Warnings(unittest.TestCase):
             self.assertIn("RLIMIT_NOFILE", hub.wait_log("level=warn"))
             self.assertEqual(len(warnings_of(hub)), 1)
 
+    def test_silence_that_some_proxies_do_not_bear(self):
+        for heartbeat, wrong in (("29s", False), ("30s", True), ("1h", True), ("0s", True)):
+            _, complaints = run("check", "--heartbeat", heartbeat)
+            self.assertEqual("warning: heartbeat: streams are silent for " in complaints, wrong)
+            with Hub("--heartbeat", heartbeat) as hub:
+                self.assertEqual(hub.stop(), 0)
+                lines = warnings_of(hub)
+                self.assertEqual(["Traffic Server" in line for line in lines], [True] * wrong)
+        self.assertNotIn("heartbeat", run("check")[1])
+
+    def test_a_reload_brings_silence(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".toml") as config, \
+                Hub("--config", config.name) as hub:
+            for heartbeat, warnings in (("30s", 1), ("31s", 2), ("5s", 2)):
+                config.seek(0)
+                config.truncate()
+                print(f'heartbeat = "{heartbeat}"', file=config, flush=True)
+                start = len(hub.log)
+                hub.signal(signal.SIGHUP)
+                hub.wait_log("configuration reloaded", start)
+                # What follows a reload in the log was said after its warnings.
+                hub.signal(signal.SIGUSR1)
+                hub.wait_log("means nothing here", start)
+                self.assertEqual(len(warnings_of(hub)), warnings, hub.log)
+
+    def test_streams_that_a_proxy_forgets(self):
+        self.assertIn("note: behind a proxy set max_stream_age, say to 1h", run("check")[1])
+        self.assertNotIn("max_stream_age", run("check", "--max-stream-age", "1h")[1])
+
     def test_publishing_that_is_open_to_others_is_told_once(self):
         with Hub("--listen", "127.0.0.1:0", listen="0.0.0.0:0") as hub:
             self.assertEqual(hub.stop(), 0)
