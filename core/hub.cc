@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "proto/assert.h"
+#include "proto/wire_id.h"
 
 namespace tocsin::core {
 namespace {
@@ -146,7 +147,7 @@ BacklogLimits Hub::backlog_of(const Topic& topic) const {
 std::size_t frame_bytes(const NewEvent& event) {
   constexpr std::size_t kAroundId = std::string_view{"id: \n\n"}.size();
   return event.body.size() + kAroundId +
-         (event.id.empty() ? proto::kMaxEventIdText : event.id.size());
+         (event.id.empty() ? proto::kMaxEventIdText : proto::wire_id_size(event.id));
 }
 
 std::expected<Published, PublishError> Hub::publish(std::span<const NewEvent> events, TimeMs now,
@@ -202,8 +203,8 @@ std::optional<PublishError> Hub::refuse(std::span<const NewEvent> events, std::s
 }
 
 void Hub::append(Topic& topic, const NewEvent& event, Sequence swept, TimeMs now) {
-  std::array<char, limits::kMaxEventId + 8> frame_end;
-  static_assert(limits::kMaxEventId >= proto::kMaxEventIdText);
+  std::array<char, limits::kMaxWireId + 8> frame_end;
+  static_assert(limits::kMaxWireId >= proto::kMaxEventIdText);
   constexpr std::string_view kField = "id: ";
   char* end = std::ranges::copy(kField, frame_end.data()).out;
   const Sequence sequence = ++sequence_;
@@ -211,7 +212,7 @@ void Hub::append(Topic& topic, const NewEvent& event, Sequence swept, TimeMs now
     end += proto::write_event_id({epoch_, sequence}, end);
   } else {
     TOCSIN_ASSERT(event.id.size() <= limits::kMaxEventId);
-    end = std::ranges::copy(event.id, end).out;
+    end += proto::write_wire_id(event.id, end);
   }
   end = std::ranges::fill_n(end, 2, '\n');
   const std::string_view tail{frame_end.data(), static_cast<std::size_t>(end - frame_end.data())};

@@ -43,7 +43,7 @@ namespace tocsin::core {
 // An event ready for the log: encoded but for its id.
 struct NewEvent {
   std::string_view topic;
-  std::string_view id;    // the publisher's own; empty: the hub's
+  std::string_view id;    // the publisher's own, as it was given; empty: the hub's
   std::string_view body;  // proto::encode_frame_body
   ReceiptUs received = 0;
 };
@@ -72,8 +72,9 @@ enum class PublishError : std::uint8_t {
 struct Resume {
   enum class Kind : std::uint8_t { live, after_id, earliest };
   Kind kind = Kind::live;
-  // after_id: the positions that the client named, at least one. The newest of those that the hub
-  // knows counts; the order of the others does not matter.
+  // after_id: the positions that the client named, at least one, in any of the forms that clients
+  // send (proto/wire_id.h). The newest of those that the hub knows counts; the order of the others
+  // does not matter.
   std::span<const std::string_view> ids{};
 };
 

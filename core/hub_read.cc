@@ -5,21 +5,35 @@
 
 #include "core/hub.h"
 #include "proto/assert.h"
+#include "proto/wire_id.h"
 
 namespace tocsin::core {
 namespace {
+
+// Of the publisher's event with this id on the wire. In two topics: of the older one, which repeats
+// where the newer one would lose.
+std::optional<Sequence> find(std::string_view wire, std::span<const TopicCursor> topics) {
+  std::optional<Sequence> found;
+  for (const TopicCursor& at : topics) {
+    const auto sequence = at.topic->log.find(wire);
+    if (sequence && (!found || *sequence < *found)) found = sequence;
+  }
+  return found;
+}
 
 // The position that a Last-Event-ID names, in the hub's own form or as a publisher's id in one of
 // the topics; nothing if it means nothing here (another epoch, from the future, not kept).
 std::optional<Sequence> resolve(std::string_view id, proto::Epoch epoch, Sequence newest,
                                 std::span<const TopicCursor> topics) {
+  if (id.size() > limits::kMaxWireId) return std::nullopt;
   if (const auto own = proto::parse_event_id(id); own && own->epoch == epoch) {
     return own->sequence <= newest ? std::optional{own->sequence} : std::nullopt;
   }
+  if (const auto found = find(id, topics)) return found;
+  // Of several readings the older one, for the same reason.
   std::optional<Sequence> found;
-  for (const TopicCursor& at : topics) {
-    const auto sequence = at.topic->log.find(id);
-    // The same id in two topics: the older one repeats where the newer one would lose.
+  for (const std::string& wire : proto::other_readings(id)) {
+    const auto sequence = find(wire, topics);
     if (sequence && (!found || *sequence < *found)) found = sequence;
   }
   return found;

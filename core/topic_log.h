@@ -55,8 +55,8 @@ class TopicLog {
   // subscriber saw up to here or later resumes without loss.
   [[nodiscard]] Sequence history_floor(const HistoryLimits& limits, TimeMs now) const;
 
-  // The sequence of the kept event with this publisher-set id (its first use, if used twice: a
-  // resume repeats rather than loses). O(1).
+  // The sequence of the kept event with this publisher-set id, as it stands on the wire (its first
+  // use, if used twice: a resume repeats rather than loses). O(log n).
   [[nodiscard]] std::optional<Sequence> find(std::string_view id) const;
 
   // Drops the oldest chunks that nobody needs: see above. `swept`: every shard has delivered up to
@@ -95,7 +95,8 @@ class TopicLog {
   std::uint64_t frames_ = 0;  // ever appended
   std::uint64_t bytes_ = 0;
 
-  // Publisher-set ids of the frames in memory; the keys point into the chunks. Made at first use.
+  // Publisher-set ids of the frames in memory; the keys point into the chunks, so they are as on
+  // the wire. Made at first use.
   // Ordered: clients choose the ids, and a tree has no bucket to aim at.
   using IdIndex = std::map<std::string_view, Sequence>;
   std::unique_ptr<IdIndex> ids_;

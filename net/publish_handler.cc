@@ -5,6 +5,7 @@
 
 #include "net/request_handler.h"
 #include "proto/ascii.h"
+#include "proto/wire_id.h"
 
 namespace tocsin::net {
 namespace {
@@ -198,13 +199,12 @@ void RequestHandler::reply_published(const proto::Request& request,
                                      std::string& out) {
   const proto::Epoch epoch = state_.hub.epoch();
   const auto id_of = [epoch](const proto::EventView& event, core::Sequence sequence) {
-    return event.id.empty() ? proto::to_string({epoch, sequence}) : std::string{event.id};
+    return event.id.empty() ? proto::to_string({epoch, sequence}) : proto::wire_id(event.id);
   };
   const std::string first = id_of(events.front(), published.first);
   if (form == proto::BodyForm::text) {
     reply(request, 204, {}, {}, out,
-          fmt::format("Event-ID: {}\r\nAccess-Control-Expose-Headers: Event-ID\r\n",
-                      proto::percent_encode_field(first)));
+          fmt::format("Event-ID: {}\r\nAccess-Control-Expose-Headers: Event-ID\r\n", first));
     return;
   }
   std::string body = fmt::format("{{\"published\":{},\"first_id\":", events.size());

@@ -274,7 +274,8 @@ void RequestHandler::append_unavailable(const Request& request, Rejection why, s
 }
 
 std::optional<proto::Query> RequestHandler::parse_query(const Request& request, std::string& out) {
-  auto query = proto::Query::parse(request.query());
+  // An id comes in whatever encoding its client has.
+  auto query = proto::Query::parse(request.query(), is_position);
   if (query) return *std::move(query);
   (void)problem(request, {.field = "query", .message = words_for(query.error())}, out);
   return std::nullopt;

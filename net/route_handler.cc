@@ -7,6 +7,7 @@
 #include "net/query_parameters.h"
 #include "net/request_handler.h"
 #include "proto/ascii.h"
+#include "proto/wire_id.h"
 
 namespace tocsin::net {
 namespace {
@@ -43,7 +44,8 @@ std::optional<Outcome> RequestHandler::run_route(const Route& route, const proto
   const auto query = parse_query(request, out);
   if (!query) return Outcome{};
   std::vector<std::string> positions = positions_of(request, *query);
-  const std::string last_event_id = positions.empty() ? std::string{} : positions.back();
+  const std::string last_event_id =
+      positions.empty() ? std::string{} : proto::meant_id(positions.back());
   const auto unknown =
       unknown_parameter(*query, parameters_at(request.path()), options.ignored_parameters);
   Answer answer = Declined{};

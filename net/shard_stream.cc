@@ -9,6 +9,7 @@
 #include "net/shard.h"
 #include "proto/assert.h"
 #include "proto/sse_encode.h"
+#include "proto/wire_id.h"
 
 namespace tocsin::net {
 namespace {
@@ -91,8 +92,8 @@ void Shard::append_opening(Connection& connection, const Outcome& wanted,
   if (wanted.route && !wanted.route->first.empty()) append(wanted.route->first);
   if (!subscription.gap) return;
   // An id longer than any that there can be is not repeated to its sender.
-  std::string_view asked = subscription.last_event_id;
-  if (asked.size() > limits::kMaxEventId) asked = {};
+  std::string asked = proto::wire_id(subscription.last_event_id);
+  if (asked.size() > limits::kMaxWireId) asked.clear();
   piece.clear();
   core::append_gap_frame(piece, *subscription.gap, asked, subscription.topics, here);
   append(piece);

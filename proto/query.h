@@ -20,7 +20,9 @@ enum class QueryError : std::uint8_t {
 // Percent- and plus-decoded pairs in their order. Owns its strings.
 class Query {
  public:
-  [[nodiscard]] static std::expected<Query, QueryError> parse(std::string_view text);
+  // Values of a name for which `any_bytes` is true need not be UTF-8.
+  [[nodiscard]] static std::expected<Query, QueryError> parse(
+      std::string_view text, bool (*any_bytes)(std::string_view name) = nullptr);
 
   // The first value of `name`; nothing if it is absent.
   [[nodiscard]] std::optional<std::string_view> first(std::string_view name) const;
@@ -33,11 +35,6 @@ class Query {
  private:
   std::vector<std::pair<std::string, std::string>> pairs_;
 };
-
-// A text as a header field carries it to every client: what is not printable ASCII is
-// percent-encoded, and so is '%', so that percent-decoding always gives the text back. (RFC 9110,
-// 5.5, wants new fields to be ASCII.)
-[[nodiscard]] std::string percent_encode_field(std::string_view text);
 
 // Percent-encodes everything but unreserved characters (RFC 3986, 2.3), for building a query.
 [[nodiscard]] std::string percent_encode(std::string_view text);

@@ -4,6 +4,8 @@
 #include <charconv>
 #include <limits>
 
+#include "proto/wire_id.h"
+
 namespace tocsin::proto {
 
 namespace {
@@ -52,7 +54,7 @@ std::string encode_frame(const EventView& event) {
   encode_frame_body(event, frame);
   if (!event.id.empty()) {
     frame += "id: ";
-    frame += event.id;
+    frame += wire_id(event.id);
     frame += '\n';
   }
   frame += '\n';

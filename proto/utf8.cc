@@ -32,4 +32,19 @@ bool is_utf8(std::string_view text) {
   return is_short_ascii(text) || simdjson::validate_utf8(text.data(), text.size());
 }
 
+std::string utf8_of_latin1(std::string_view bytes) {
+  std::string text;
+  text.reserve(2 * bytes.size());
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x80) {
+      text += c;
+    } else {
+      text += static_cast<char>(0xC0 | byte >> 6);
+      text += static_cast<char>(0x80 | (byte & 0x3F));
+    }
+  }
+  return text;
+}
+
 }  // namespace tocsin::proto

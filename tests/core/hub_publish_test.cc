@@ -145,6 +145,9 @@ TEST_F(HubPublishTest, AnEventsSizeIsThatOfItsFrame) {
   const NewEvent own = event("a", "order 17");
   ASSERT_TRUE(publish_all({own}));
   EXPECT_EQ(frame_bytes(own), hub().encoded_bytes());
+  const NewEvent encoded = event("a", "100% caf\xC3\xA9");
+  ASSERT_TRUE(publish_all({encoded}));
+  EXPECT_EQ(frame_bytes(own) + frame_bytes(encoded), hub().encoded_bytes());
   const NewEvent longest = event("a", proto::to_string({kEpoch + 1, UINT64_MAX}));
   EXPECT_EQ(longest.id.size(), proto::kMaxEventIdText);
   EXPECT_EQ(frame_bytes(event("a")), frame_bytes(longest));

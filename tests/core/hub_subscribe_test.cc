@@ -113,6 +113,33 @@ TEST_F(HubSubscribeTest, ResumesByThePublishersId) {
   EXPECT_EQ(after({"b"}, "one").gap, GapReason::unknown_id) << "an id of another topic";
 }
 
+// Clients send back what stands on the wire, or what they made of it (proto/wire_id.h).
+TEST_F(HubSubscribeTest, ResumesByAPublishersIdOutsideAsciiInEveryForm) {
+  publish("a", "1", "caf\xC3\xA9");
+  publish("a", "2", "\xE2\x82\xAC 100%");
+  publish("a", "3");
+  for (const char* form : {"caf%C3%A9", "caf%c3%a9", "caf\xC3\xA9", "caf\xE9"}) {
+    EXPECT_THAT(read(after({"a"}, form)), ElementsAre(2, 3)) << form;
+    EXPECT_FALSE(after({"a"}, form).gap) << form;
+  }
+  for (const char* form : {"%E2%82%AC 100%25", "\xE2\x82\xAC 100%"}) {
+    EXPECT_THAT(read(after({"a"}, form)), ElementsAre(3)) << form;
+  }
+  for (const char* other : {"cafe", "caf%E9", "caf%25C3%25A9", "\xE2\x82\xAC 100%25"}) {
+    EXPECT_EQ(after({"a"}, other).gap, GapReason::unknown_id) << other;
+  }
+  EXPECT_EQ(after({"a"}, std::string(limits::kMaxWireId + 1, '\xE9')).gap, GapReason::unknown_id);
+}
+
+// What can be read in two ways, and both are ids that are kept: the older one repeats.
+TEST_F(HubSubscribeTest, OfTwoReadingsTheOlderEventCounts) {
+  publish("a", "1", "\xC3\x83\xC2\xA9");  // the client that sends ISO-8859-1 sends C3 A9
+  publish("a", "2", "\xC3\xA9");
+  publish("a", "3");
+  EXPECT_THAT(read(after({"a"}, "\xC3\xA9")), ElementsAre(2, 3));
+  EXPECT_THAT(read(after({"a"}, "%C3%A9")), ElementsAre(3)) << "what stands on the wire is certain";
+}
+
 // A page is opened with one position, and its polyfill appends another at every reconnect.
 TEST_F(HubSubscribeTest, OfSeveralPositionsTheNewestKnownCounts) {
   using Position = std::pair<Sequence, std::string>;

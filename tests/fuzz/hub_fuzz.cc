@@ -6,10 +6,12 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "core/hub.h"
+#include "proto/wire_id.h"
 #include "tests/fuzz/fuzz_input.h"
 #include "tests/fuzz/hub_model.h"
 
@@ -28,6 +30,7 @@ using core::Topic;
 
 constexpr std::size_t kMaxEvents = 300;  // the model is quadratic
 constexpr std::size_t kMaxReaders = 12;
+constexpr std::string_view kOutsideAscii = "\xC3\xA9 50%";  // an id
 
 class Machine {
  public:
@@ -106,7 +109,7 @@ class Machine {
     for (std::size_t i = 0; i < count; ++i) {
       topics.push_back(below(kTopics));
       const std::size_t kind = below(32);
-      if (kind < 8) ids[i] = "p" + std::to_string(kind);
+      if (kind < 8) ids[i] = publishers_id(kind);
       if (kind == 8) ids[i] = "unique " + std::to_string(model_.newest() + i);
       if (kind == 9) ids[i] = proto::to_string({kEpoch + 1, in_.take_byte()});
       const bool reserved = kind == 10 && count > 1;
@@ -135,8 +138,8 @@ class Machine {
       const Sequence sequence = model_.newest() + 1;
       if (ids[i].empty()) ids[i] = proto::to_string({kEpoch, sequence});
       model_.events.push_back({.topic = topics[i],
-                               .id = ids[i],
-                               .frame = bodies[i] + "id: " + ids[i] + "\n\n",
+                               .id = proto::wire_id(ids[i]),
+                               .frame = bodies[i] + "id: " + proto::wire_id(ids[i]) + "\n\n",
                                .time = model_.now});
       model_.bytes += model_.events.back().frame.size();
       for (ShardId s = 0; s < kShards; ++s) {
@@ -230,10 +233,14 @@ class Machine {
     readers_.push_back(std::move(reader));
   }
 
+  static std::string publishers_id(std::size_t n) {
+    return n == 7 ? std::string{kOutsideAscii} : "p" + std::to_string(n);
+  }
+
   std::string some_id() {
     switch (below(8)) {
       case 0:
-        return "p" + std::to_string(below(8));
+        return publishers_id(below(8));
       case 1:
         return "nonsense";
       case 2:

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "core/hub.h"
+#include "proto/wire_id.h"
 #include "tests/fuzz/fuzz_input.h"
 
 namespace tocsin::fuzz {
@@ -180,7 +181,7 @@ class HubModel {
     }
     std::set<std::size_t> used;
     for (Sequence s = 1; s <= newest() && !meant.certain; ++s) {
-      if (!reader.place(event(s).topic) || event(s).id != id) continue;
+      if (!reader.place(event(s).topic) || event(s).id != proto::wire_id(id)) continue;
       const bool first_use = used.insert(event(s).topic).second;
       if (is_gone(reader, s)) continue;
       // A use after one that is gone need not be in the index.

@@ -82,12 +82,15 @@ TEST(QueryTest, PercentEncodeRoundTrips) {
   EXPECT_EQ(query->first("k"), all_ascii);
 }
 
-TEST(QueryTest, PercentEncodingForAFieldKeepsWhatIsPrintable) {
-  EXPECT_EQ(percent_encode_field("9f3c21ab-1042"), "9f3c21ab-1042");
-  EXPECT_EQ(percent_encode_field("a b/c?d&e=f\"~"), "a b/c?d&e=f\"~");
-  EXPECT_EQ(percent_encode_field("50%"), "50%25");
-  EXPECT_EQ(percent_encode_field("%41"), "%2541");
-  EXPECT_EQ(percent_encode_field("\xC3\xA4\r\n\x7f"), "%C3%A4%0D%0A%7F");
+// Positions come in whatever encoding their client has.
+TEST(QueryTest, ValuesOfSomeNamesMayBeAnyBytes) {
+  const auto is_id = [](std::string_view name) { return name == "id"; };
+  const auto query = Query::parse("id=caf%E9&a=1", is_id);
+  ASSERT_TRUE(query);
+  EXPECT_EQ(query->first("id"), "caf\xE9");
+  EXPECT_EQ(Query::parse("id=1&a=caf%E9", is_id).error(), QueryError::utf8);
+  EXPECT_EQ(Query::parse("id=%g1", is_id).error(), QueryError::escape);
+  EXPECT_EQ(Query::parse("id=caf%E9").error(), QueryError::utf8);
 }
 
 }  // namespace

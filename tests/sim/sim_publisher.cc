@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "proto/query.h"
 #include "tests/sim/sim_clients.h"
 #include "tests/sim/sim_world.h"
 
@@ -27,6 +28,11 @@ std::string make_data(Random& random, std::size_t most, const std::string& token
     }
   }
   return text;
+}
+
+// Of a publisher's own, now and then outside ASCII.
+std::string make_id(Random& random, const std::string& token) {
+  return (random.chance(30) ? "\xC3\xA9 50%25 " : "own-") + token;
 }
 
 std::string escaped(std::string_view text) {
@@ -100,13 +106,13 @@ Publisher::Request Publisher::make_text(World& world) {
   const std::string token = world.new_token();
   intent.topic = random.pick(plan_.topics);
   if (random.chance(40)) intent.type = "tick";
-  if (random.chance(15)) intent.id = "own-" + token;
+  if (random.chance(15)) intent.id = make_id(random, token);
   request.tokens = {token};
   request.text = true;
   request.answers = {204};
   std::string target = "/publish?stream=" + intent.topic;
   if (!intent.type.empty()) target += "&type=" + intent.type;
-  if (!intent.id.empty()) target += "&id=" + intent.id;
+  if (!intent.id.empty()) target += "&id=" + proto::percent_encode(intent.id);
   if (world.options().get_publish && random.chance(10)) {
     intent.data = token;
     request.head = fmt::format("GET {}&msg={} HTTP/1.1\r\nHost: h\r\n\r\n", target, token);
@@ -142,7 +148,7 @@ Publisher::Request Publisher::make_batch(World& world) {
     Intent intent;
     intent.topic = random.pick(plan_.topics);
     if (random.chance(40)) intent.type = "stock";
-    if (random.chance(15)) intent.id = "own-" + token;
+    if (random.chance(15)) intent.id = make_id(random, token);
     const std::string data = make_data(random, plan_.most_data, token, intent.data);
     if (!body.empty()) body += lines ? '\n' : ',';
     body += fmt::format(R"({{"topic":"{}","data":"{}")", intent.topic, escaped(data));

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "proto/query.h"
+#include "proto/wire_id.h"
 #include "tests/sim/sim_clients.h"
 #include "tests/sim/sim_world.h"
 
@@ -21,12 +23,14 @@ void Subscriber::connect(World& world) {
     if (std::ranges::find(topics_, topic) == topics_.end()) topics_.push_back(topic);
   }
   std::string fields;
-  const std::string id = plan_.start.kind == Start::Kind::earliest ? "earliest" : plan_.start.id;
+  std::string id = plan_.start.kind == Start::Kind::earliest ? "earliest" : plan_.start.id;
+  if (world.random.chance(30)) id = proto::meant_id(id);
   if (plan_.start.kind != Start::Kind::live) {
     if (world.random.chance(70)) {
       fields = fmt::format("Last-Event-ID: {}\r\n", id);
     } else {
-      target += (target.find('?') == std::string::npos ? "?last_event_id=" : "&lastEventID=") + id;
+      target += (target.find('?') == std::string::npos ? "?last_event_id=" : "&lastEventID=") +
+                proto::percent_encode(id);
     }
   }
   std::string request;

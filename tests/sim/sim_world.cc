@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "proto/wire_id.h"
 namespace tocsin::sim {
 namespace {
 
@@ -234,7 +235,8 @@ void World::identify(Sequence s) {
     if (intent.sequence != 0) fail("published twice: " + event.frame);
     if (intent.refused) fail("published although it was refused: " + event.frame);
     intent.sequence = s;
-    const std::string id = intent.id.empty() ? proto::to_string({kEpoch, s}) : intent.id;
+    const std::string id =
+        intent.id.empty() ? proto::to_string({kEpoch, s}) : proto::wire_id(intent.id);
     if (intent.topic != event.topic || received.data != intent.data ||
         received.last_event_id != id ||
         received.type != (intent.type.empty() ? "message" : intent.type)) {
