@@ -134,6 +134,10 @@ class RequestHandler {
 // The resume positions that a request names: the header's, which is what the browser knows last,
 // else those of the query, at most limits::kMaxPositions, the last ones; empty: none. A page may
 // name one and its polyfill append another: which of them is the newest, the hub knows.
+//
+// A header without a value says that its client has been here and knows no position: it is one
+// that nobody knows, which the hub answers with a gap. A query's without a value says nothing: a
+// page's template has it at the first visit, too.
 [[nodiscard]] std::vector<std::string> positions_of(const proto::Request& request,
                                                     const proto::Query& query);
 

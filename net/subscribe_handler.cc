@@ -41,6 +41,8 @@ std::vector<std::string> positions_of(const proto::Request& request, const proto
   for (const auto& [name, value] : query.pairs()) {
     if (is_position(name) && !value.empty()) positions.push_back(value);
   }
+  // A client that has been here and was told no position that it remembers.
+  if (positions.empty() && request.has(proto::Header::last_event_id)) positions.emplace_back();
   if (positions.size() > limits::kMaxPositions) {
     positions.erase(positions.begin(), positions.end() - limits::kMaxPositions);
   }

@@ -38,8 +38,9 @@ struct Request {
   bool has_body = false;             // a Content-Length above 0, or chunked
   std::uint64_t content_length = 0;  // 0 where unknown (chunked) or absent
   std::string target;                // as sent: path and query
-  std::array<std::string, static_cast<std::size_t>(Header::kCount)> headers;  // empty: absent
-  std::string body;  // has 64 spare bytes of capacity behind it (simdjson's padding)
+  std::array<std::string, static_cast<std::size_t>(Header::kCount)> headers;
+  std::uint32_t fields = 0;  // which of them are there, if only empty: a bit for each
+  std::string body;          // has 64 spare bytes of capacity behind it (simdjson's padding)
 
   // The target up to '?'; of the absolute form (`http://host/path`, RFC 9112, 3.2.2) the path only.
   [[nodiscard]] std::string_view path() const;
@@ -47,6 +48,8 @@ struct Request {
   [[nodiscard]] std::string_view header(Header h) const {
     return headers[static_cast<std::size_t>(h)];
   }
+  // The field is there; its value may be empty.
+  [[nodiscard]] bool has(Header h) const { return (fields >> static_cast<unsigned>(h) & 1) != 0; }
 };
 
 }  // namespace tocsin::proto

@@ -89,7 +89,6 @@ void RequestParser::Machine::begin() {
   scan.start();
   field = Field::dropped;
   name_size = 0;
-  seen = 0;
   host_repeated = false;
   encoding_seen = false;
   encoding_repeated = false;
@@ -104,6 +103,7 @@ void RequestParser::Machine::begin() {
   request.content_length = 0;
   clear_keeping(request.target, kKeptString);
   for (auto& value : request.headers) clear_keeping(value, kKeptString);
+  request.fields = 0;
   clear_keeping(request.body, kKeptBody);
 }
 
@@ -185,9 +185,8 @@ int RequestParser::Machine::on_field_name_complete() {
   const auto known = known_header(text);
   if (!known) return HPE_OK;
   header = *known;
-  const std::uint32_t bit = 1U << static_cast<unsigned>(header);
-  const bool repeated = (seen & bit) != 0;
-  seen |= bit;
+  const bool repeated = request.has(header);
+  request.fields |= 1U << static_cast<unsigned>(header);
   if (repeated && header == Header::host) host_repeated = true;
   if (repeated && first_wins(header)) return HPE_OK;
   field = Field::kept;
@@ -220,8 +219,8 @@ int RequestParser::Machine::on_headers_complete() {
   if (parser.http_major != 1) return fail(Error::version);
 
   chunked = (parser.flags & F_CHUNKED) != 0;
-  const bool has_host = (seen >> static_cast<unsigned>(Header::host) & 1) != 0;
-  if (request.http_1_1 && !has_host) return fail(Error::malformed, "Host is missing");
+  if (request.http_1_1 && !request.has(Header::host))
+    return fail(Error::malformed, "Host is missing");
   if (host_repeated) return fail(Error::malformed, "Host is given twice");
   if (!is_host(request.header(Header::host))) return fail(Error::malformed, "Host is not a host");
   if (encoding_seen) {

@@ -76,7 +76,6 @@ struct RequestParser::Machine {
   Header header = Header::kCount;
   std::uint8_t name_size = 0;  // kMaxKnownName + 1: longer than any known name
   std::array<char, kMaxKnownName> name{};
-  std::uint32_t seen = 0;  // bit per Header
   bool host_repeated = false;
   bool encoding_seen = false;
   bool encoding_repeated = false;

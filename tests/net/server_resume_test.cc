@@ -158,6 +158,36 @@ TEST_P(ServerResume, AnUnknownIdIsToldAndGetsWhatIsKept) {
   EXPECT_EQ(sum(&ShardMetrics::gaps), 3U);
 }
 
+// reqwest-eventsource sends it at reconnects if it has met no id in an event; browsers send none.
+TEST_P(ServerResume, AHeaderWithoutAValueIsTold) {
+  start();
+  publish("stream=a", "kept");
+  TestSubscriber stream = resume("/events?stream=a", "");
+  stream.wait_events(2);
+  EXPECT_THAT(stream.events()[0].data, HasSubstr(R"({"reason":"unknown_id","last_event_id":"",)"));
+  EXPECT_EQ(stream.events()[1].data, "kept");
+  EXPECT_EQ(sum(&ShardMetrics::gaps), 1U);
+  EXPECT_EQ(sum(&ShardMetrics::resumed), 1U);
+}
+
+TEST_P(ServerResume, APositionInTheQueryCountsBesideAHeaderWithoutAValue) {
+  start();
+  const std::string first = publish("stream=a", "1");
+  publish("stream=a", "2");
+  TestSubscriber exact = resume("/events?stream=a&lastEventId=" + first, "");
+  EXPECT_THAT(exact.wait_data(1), ElementsAre("2"));
+  TestSubscriber earliest = resume("/events?stream=a&lastEventId=earliest", "");
+  EXPECT_THAT(earliest.wait_data(2), ElementsAre("1", "2"));
+}
+
+// A page may be made with one, and a polyfill appends one.
+TEST_P(ServerResume, AQueryWithoutAValueIsNoPosition) {
+  start();
+  publish("stream=a", "before");
+  TestSubscriber stream = subscribe("/events?stream=a&lastEventId=&last_event_id=");
+  EXPECT_THAT(data_until_marker(stream, "a"), IsEmpty());
+}
+
 TEST_P(ServerResume, AnExpiredIdIsToldAndGetsWhatIsKept) {
   options.history_count = 3;
   start();

@@ -138,6 +138,17 @@ TEST(HttpRequestTest, RepeatedHeadersAreJoinedOrTheFirstWins) {
   EXPECT_EQ(parser.request().header(Header::origin), "o");
 }
 
+TEST(HttpRequestTest, AnEmptyHeaderIsThere) {
+  RequestParser parser(kMaxHead, kMaxBody);
+  std::string_view bytes = "GET / HTTP/1.1\r\nHost: h\r\nLast-Event-ID: \r\n\r\n";
+  ASSERT_EQ(parser.feed(bytes).state, State::head_complete);
+  EXPECT_TRUE(parser.request().has(Header::last_event_id));
+  EXPECT_EQ(parser.request().header(Header::last_event_id), "");
+  EXPECT_FALSE(parser.request().has(Header::origin));
+  parser.begin();
+  EXPECT_FALSE(parser.request().has(Header::last_event_id)) << "of the next request";
+}
+
 TEST(HttpRequestTest, NothingIsLeftFromTheRequestBefore) {
   const auto all = read_all(
       "POST /1 HTTP/1.0\r\nHost: h\r\nConnection: keep-alive\r\nContent-Length: 1\r\n\r\nx"
