@@ -8,6 +8,7 @@ from its registry in the versions that interop/course pins, into BUILD/interop/c
 import functools
 import os
 import re
+import shutil
 import sys
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -24,6 +25,7 @@ import webdriver  # noqa: E402
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "clients.md"
 ADDRESS = "http://127.0.0.1:8080"  # where the document's programs find the hub
 SOURCE = foreign.SOURCE / "course"
+SYMFONY = "/usr/share/php/Symfony/Component/HttpClient/autoload.php"
 FOLDER = foreign.BUILD / "interop" / "course"
 
 
@@ -130,7 +132,13 @@ def java(name, code):
                    write(FOLDER / "programs" / f"{name}.java", code), program=["java"])
 
 
-LANGUAGES = {"python": python, "js": js, "go": go, "rust": rust, "java": java}
+def php(name, code):
+    skip_if("" if shutil.which("php") and Path(SYMFONY).exists()
+            else "no php with symfony/http-client (Debian: php-cli, php-symfony-http-client)")
+    return Process(write(FOLDER / "programs" / f"{name}.php", code), program=["php"])
+
+
+LANGUAGES = {"python": python, "js": js, "go": go, "rust": rust, "java": java, "php": php}
 
 
 class Pages:
