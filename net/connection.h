@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "core/hub.h"
-#include "net/body_room.h"
+#include "net/request_memory.h"
 #include "proto/framing.h"
 #include "proto/http_request.h"
 
@@ -62,31 +62,32 @@ struct AgeLinks {
 
 // Reading requests: a parser and what is between requests.
 struct Exchange {
-  // `bodies` outlives this.
-  Exchange(std::size_t max_head, std::size_t max_body, ShardBodies& bodies)
-      : parser(max_head, max_body), shard_bodies(bodies) {}
-  ~Exchange() { shard_bodies.count(counted, 0); }
+  // `memory` outlives this.
+  Exchange(std::size_t max_head, std::size_t max_body, ShardRequestMemory& memory)
+      : parser(max_head, max_body), shard_memory(memory) {}
+  ~Exchange() { shard_memory.count(counted, 0); }
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
 
   // Brings the shard's count up to date.
-  void count_body() {
-    const std::uint64_t now = parser.request().body.size();
+  void count() {
+    const std::uint64_t now = parser.request().body.size() + unread.size() + untaken;
     if (now == counted) return;
-    shard_bodies.count(counted, now);
+    shard_memory.count(counted, now);
     counted = now;
   }
   // Makes ready for the next request.
   void begin() {
     parser.begin();
-    count_body();
+    count();
   }
 
   proto::RequestParser parser;
-  ShardBodies& shard_bodies;
-  std::uint64_t counted = 0;      // this request's part of it
+  ShardRequestMemory& shard_memory;
+  std::uint64_t counted = 0;      // this connection's part of it
+  std::uint64_t untaken = 0;      // bytes of answers that the socket was too full for
   std::uint64_t received_us = 0;  // when the request in the parser was whole
-  AgeLinks by_body_age;           // among the shard's connections with an unfinished body
+  AgeLinks by_hold_age;           // see Shard::holders_
   std::string unread;  // received behind a request that waits, or that is answered but not yet read
   bool complete = false;       // the request in the parser is whole and waits (see SharedHub: busy)
   bool waited = false;         // it was counted as waiting

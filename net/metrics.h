@@ -61,7 +61,7 @@ enum class Rejection : std::uint8_t {
   topic_limit,       // 503
   draining,          // 503
   exhausted,         // 503: no descriptors, no memory, no request slot
-  body_limit,        // 503: too many unfinished bodies at once
+  request_memory,    // 503, or none: the memory for requests and answers is used up
   failed,            // 500: a route of the application
   kCount,
 };

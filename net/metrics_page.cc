@@ -25,7 +25,7 @@ constexpr std::array<std::string_view, kRejections> kReasons{
     "malformed",     "head_too_large", "body_too_large", "timeout",   "version",
     "not_found",     "method",         "invalid",        "forbidden", "connection_limit",
     "address_limit", "accept_rate",    "topic_limit",    "draining",  "exhausted",
-    "body_limit",    "failed",
+    "request_memory",    "failed",
 };
 
 class Page {

@@ -99,8 +99,8 @@ std::string_view words_for(Rejection why) {
       return "streams are being opened faster than the hub is configured for";
     case Rejection::topic_limit:
       return "the hub has as many topics as it may have";
-    case Rejection::body_limit:
-      return "too many request bodies at once";
+    case Rejection::request_memory:
+      return "too many requests at once are unfinished";
     case Rejection::exhausted:
       return "the hub has no room for another connection";
     default:

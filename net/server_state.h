@@ -11,8 +11,8 @@
 
 #include "net/admission.h"
 #include "net/application.h"
-#include "net/body_room.h"
 #include "net/metrics.h"
+#include "net/request_memory.h"
 #include "net/server_options.h"
 #include "net/shared_hub.h"
 
@@ -46,7 +46,7 @@ struct ServerState : std::enable_shared_from_this<ServerState> {
   Server* server = nullptr;  // for the application's functions, which run on its shards
   SharedHub hub;
   Admission admission;
-  BodyRoom bodies;
+  RequestMemory request_memory;
   std::atomic<Phase> phase{Phase::starting};
   std::atomic<std::uint32_t> options_version{0};
   std::vector<std::unique_ptr<ShardMetrics>> metrics;  // one per shard; never resized

@@ -38,10 +38,10 @@ Shard::Shard(core::ShardId id, ServerState& state, Io& io, const Clock& clock,
       random_(static_cast<std::minstd_rand::result_type>(seed | 1)),
       now_us_(clock.now_us()),
       now_ms_(now_us_ / 1000),
-      bodies_(state.bodies),
+      memory_(state.request_memory),
       requests_(table_, [](Attachment& extra) -> AgeLinks& { return extra.by_age; }),
-      unfinished_(table_,
-                  [](Attachment& extra) -> AgeLinks& { return extra.exchange->by_body_age; }),
+      holders_(table_,
+                  [](Attachment& extra) -> AgeLinks& { return extra.exchange->by_hold_age; }),
       handler_(state, metrics_, random_()),
       outbox_(table_, topics_, state.hub, io, clock, metrics_, *this),
       wheel_(now_ms_),
@@ -116,6 +116,7 @@ bool Shard::turn() {
   deliver_ready();
   sweep_slice();
   end_slice();
+  if (!memory_.fit()) (void)make_memory_room(AgeList::kNone);
   run_timers();
   outbox_.end_turn();
 

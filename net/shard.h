@@ -141,7 +141,8 @@ class Shard final : private Outbox::Owner {
   void retry_parked();
   void reply_done(std::uint32_t slot, Connection& connection);
   void owe_reply(std::uint32_t slot, Connection& connection);
-  [[nodiscard]] bool make_body_room(std::uint32_t slot);
+  void count_untaken(std::uint32_t slot, Connection& connection);
+  [[nodiscard]] bool make_memory_room(std::uint32_t but);
   void refuse_and_linger(std::uint32_t slot, Connection& connection);
   void turn_away(std::uint32_t slot, Connection& connection, Rejection why);
   void on_linger(std::uint32_t slot, Connection& connection, const Completion& completion);
@@ -211,10 +212,10 @@ class Shard final : private Outbox::Owner {
   std::uint64_t now_us_ = 0;  // of this turn
   std::uint64_t now_ms_ = 0;
 
-  ShardBodies bodies_;  // of requests being read; outlives their Exchange
+  ShardRequestMemory memory_;  // of requests and their answers; outlives their Exchange
   ConnectionTable table_;
   AgeList requests_;    // states request and linger
-  AgeList unfinished_;  // of these with a part of a body, by when the last of it came
+  AgeList holders_;  // of these with a part of a body, or answers not taken, by when that moved
   LocalTopics topics_;
   RequestHandler handler_;
   Outbox outbox_;

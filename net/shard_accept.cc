@@ -72,7 +72,7 @@ std::optional<Rejection> Shard::take(int fd) {
   connection.opened_s = static_cast<std::uint32_t>(now_ms_ / 1000);
   change_state(connection, State::request);
   connection.attach().exchange =
-      std::make_unique<Exchange>(limits::kMaxRequestHead, limits::kMaxRequestBody, bodies_);
+      std::make_unique<Exchange>(limits::kMaxRequestHead, limits::kMaxRequestBody, memory_);
   on_progress(slot, connection, std::uint64_t{options_->request_timeout_s} * 1000);
   receive(slot, connection);
   return std::nullopt;

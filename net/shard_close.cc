@@ -38,7 +38,7 @@ void Shard::terminate(std::uint32_t slot, Connection& connection, bool reset) {
     leave_topics(slot, connection);
   } else {
     requests_.remove(slot);
-    if (connection.extra().exchange) unfinished_.remove(slot);
+    if (connection.extra().exchange) holders_.remove(slot);
   }
   if (connection.admitted) {
     state_.admission.leave_stream(connection.peer_key);

@@ -76,6 +76,7 @@ void Shard::consume(std::uint32_t slot, Connection& connection, std::string_view
   Exchange& exchange = *connection.extra().exchange;
   if (exchange.complete || !exchange.unread.empty()) {
     exchange.unread += bytes;
+    exchange.count();
     return;
   }
   reply_.clear();
@@ -88,6 +89,7 @@ void Shard::consume(std::uint32_t slot, Connection& connection, std::string_view
     answered = answered || fed == Fed::answered;
     if (exchange.complete || reply_.size() > limits::kMaxPendingReply) {
       exchange.unread.assign(bytes);
+      exchange.count();
       break;
     }
   }
@@ -107,12 +109,12 @@ Shard::Fed Shard::feed(std::uint32_t slot, Connection& connection, std::string_v
   Exchange& exchange = *connection.extra().exchange;
   const proto::RequestParser::Step step = exchange.parser.feed(bytes);
   bytes.remove_prefix(step.consumed);
-  exchange.count_body();
+  exchange.count();
   switch (step.state) {
     case ParserState::need_more:
-      if (exchange.counted > 0) unfinished_.renew(slot);
-      if (bodies_.fit() || make_body_room(slot)) return Fed::all;
-      turn_away(slot, connection, Rejection::body_limit);
+      if (exchange.counted > 0) holders_.renew(slot);
+      if (memory_.fit() || make_memory_room(slot)) return Fed::all;
+      turn_away(slot, connection, Rejection::request_memory);
       return Fed::ended;
     case ParserState::failed:
       handler_.on_bad_request(exchange.parser, reply_);
@@ -125,7 +127,7 @@ Shard::Fed Shard::feed(std::uint32_t slot, Connection& connection, std::string_v
       return Fed::ended;
     }
     case ParserState::message_complete:
-      unfinished_.remove(slot);
+      holders_.remove(slot);
       on_request(slot, connection);
       return connection.state == State::request ? Fed::answered : Fed::ended;
   }
@@ -209,6 +211,7 @@ void Shard::owe_reply(std::uint32_t slot, Connection& connection) {
 void Shard::reply_done(std::uint32_t slot, Connection& connection) {
   if (connection.state != State::request) return;
   Attachment& extra = connection.extra();
+  if (extra.exchange->untaken > 0) count_untaken(slot, connection);
   if (extra.exchange->complete) return;
   if (!extra.close_when_sent) {
     if (!extra.exchange->unread.empty()) {
@@ -233,28 +236,48 @@ void Shard::reply_done(std::uint32_t slot, Connection& connection) {
   if (!receiving) receive(slot, connection);
 }
 
-// Bodies have come in that there is no room for: of this shard's, the one of which nothing came for
-// the longest goes, before that of `slot`, which has just grown. False: it is the one to go.
-bool Shard::make_body_room(std::uint32_t slot) {
+// The socket took a part of the answers, or now the last of them.
+void Shard::count_untaken(std::uint32_t slot, Connection& connection) {
+  Exchange& exchange = *connection.extra().exchange;
+  exchange.untaken = 0;
+  for (const Owed& owed : connection.extra().owed) exchange.untaken += owed.bytes.size();
+  exchange.count();
+  if (exchange.counted > 0) {
+    holders_.renew(slot);
+  } else {
+    holders_.remove(slot);
+  }
+}
+
+// There is no room for what requests and their answers hold: of this shard's connections the one
+// with which nothing moved for the longest goes, before `but`, whose request has just grown. False:
+// that one has to go, or nobody can.
+bool Shard::make_memory_room(std::uint32_t but) {
   constexpr int kLooks = 16;
-  for (int i = 0; i < kLooks && !bodies_.fit(); ++i) {
-    const std::uint32_t oldest = unfinished_.oldest();
-    if (oldest == slot || oldest == AgeList::kNone) return false;
-    if (io_.has_unread(table_[oldest].fd)) {
-      unfinished_.renew(oldest);
+  for (int i = 0; i < kLooks && !memory_.fit(); ++i) {
+    const std::uint32_t oldest = holders_.oldest();
+    if (oldest == but || oldest == AgeList::kNone) return false;
+    Connection& holder = table_[oldest];
+    if (holder.ready || (!holder.blocked && io_.has_unread(holder.fd))) {
+      holders_.renew(oldest);
       continue;
     }
-    std::string own = std::exchange(reply_, {});  // answers to `slot`
-    turn_away(oldest, table_[oldest], Rejection::body_limit);
+    if (holder.blocked) {  // who does not take its answers would not take one more
+      metrics_.rejections[static_cast<std::size_t>(Rejection::request_memory)].add();
+      terminate(oldest, holder, true);
+      continue;
+    }
+    std::string own = std::exchange(reply_, {});  // answers to `but`
+    turn_away(oldest, holder, Rejection::request_memory);
     reply_ = std::move(own);
   }
-  return bodies_.fit();
+  return memory_.fit();
 }
 
 // The answer is in reply_, and nothing behind the request can be read safely.
 void Shard::refuse_and_linger(std::uint32_t slot, Connection& connection) {
   Exchange& exchange = *connection.extra().exchange;
-  unfinished_.remove(slot);
+  holders_.remove(slot);
   exchange.begin();
   exchange.complete = false;
   exchange.unread.clear();

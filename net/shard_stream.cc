@@ -166,7 +166,11 @@ void Shard::block(std::uint32_t slot, Connection& connection, bool starved) {
   Attachment& extra = connection.attach();
   extra.starved = starved;
   extra.blocked_since_ms = now_ms_;
-  if (connection.state == State::stream) metrics_.streams_blocked.add();
+  if (connection.state == State::stream) {
+    metrics_.streams_blocked.add();
+  } else {
+    count_untaken(slot, connection);
+  }
   if (starved) {
     set_deadline(slot, connection, now_ms_ + kStarvedMs);
     return;

@@ -99,14 +99,16 @@ inline constexpr std::size_t kMaxReadPerTurn = 256 * kKiB;
 // read.
 inline constexpr std::size_t kMaxPendingReply = 64 * kKiB;
 
-// Unfinished request bodies of the hub together. Past it the one that has stood still for the
-// longest is answered 503. Shards take their part in portions and keep fewer than two that they do
-// not use.
-inline constexpr std::size_t kMaxBodies = 256 * kMiB;
-inline constexpr std::size_t kBodyPortion = 256 * kKiB;
-static_assert(kMaxBodies >= 16 * kMaxRequestBody);
-static_assert(kMaxBodies % kBodyPortion == 0);
-static_assert(kMaxShards * 2 * kBodyPortion <= kMaxBodies / 2, "most of it can be used");
+// What the hub's connections that are no streams hold together: unfinished bodies, requests that
+// are behind others, answers that a peer does not take. Past it the one that has stood still for
+// the longest is answered 503, or ended where it takes no answer. Shards take their part in
+// portions and keep fewer than two that they do not use.
+inline constexpr std::size_t kMaxRequestMemory = 256 * kMiB;
+inline constexpr std::size_t kRequestMemoryPortion = 256 * kKiB;
+static_assert(kMaxRequestMemory >= 16 * kMaxRequestBody);
+static_assert(kMaxRequestMemory % kRequestMemoryPortion == 0);
+static_assert(kMaxShards * 2 * kRequestMemoryPortion <= kMaxRequestMemory / 2,
+              "most of it can be used");
 
 // Connections of a shard that are not streams (publishers, probes, requests being read). Past it
 // the one that has been without progress for the longest makes room.

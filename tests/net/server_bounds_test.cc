@@ -1,8 +1,11 @@
 // The bounds against clients that hold much and finish nothing: request bodies, and
 // connections that are no streams.
+#include <fcntl.h>
 #include <poll.h>
 
+#include <algorithm>
 #include <array>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -24,6 +27,7 @@ class ServerBounds : public ServerTest {
     options.request_timeout_s = 600;  // nobody is ended for being slow
     options.keep_alive_s = 600;
   }
+  [[nodiscard]] std::uint64_t taken() { return server().state().request_memory.taken(); }
   // An answer, or the end.
   static bool has_something(const TestClient& client) {
     pollfd one{.fd = client.fd(), .events = POLLIN, .revents = 0};
@@ -45,18 +49,18 @@ TEST_P(ServerBounds, UnfinishedBodiesOfAllConnectionsTogether) {
     const std::string_view all_but_one = std::string_view(body).substr(1);
     // Each holds as much as it can; together they are just within the bound.
     std::vector<TestClient> holders;
-    for (std::size_t i = 0; i < limits::kMaxBodies / limits::kMaxRequestBody; ++i) {
+    for (std::size_t i = 0; i < limits::kMaxRequestMemory / limits::kMaxRequestBody; ++i) {
       holders.push_back(connect());
       holders.back().send(head);
       holders.back().send(all_but_one);
     }
-    EXPECT_TRUE(eventually([&] { return server().state().bodies.taken() == limits::kMaxBodies; }));
+    EXPECT_TRUE(eventually([&] { return taken() == limits::kMaxRequestMemory; }));
     for (int i = 0; i < 20; ++i) EXPECT_EQ(get("/healthz").status, 200);  // what is left is read
     // Past it by less than a KiB: one that has stood still has to go.
     constexpr std::size_t kExcess = 1024;
     TestClient late = connect();
     late.send(head + body.substr(0, kExcess));
-    EXPECT_TRUE(eventually([&] { return rejections(Rejection::body_limit) > 0; }));
+    EXPECT_TRUE(eventually([&] { return rejections(Rejection::request_memory) > 0; }));
 
     // Everybody else finishes, and gets an answer to the request itself (one event of 4 MiB).
     std::size_t refused = 0;
@@ -66,17 +70,54 @@ TEST_P(ServerBounds, UnfinishedBodiesOfAllConnectionsTogether) {
       EXPECT_TRUE(response.status == 503 || response.status == 400) << response.head;
       if (response.status != 503) continue;
       ++refused;
-      EXPECT_NE(response.body.find("too many request bodies"), std::string::npos) << response.body;
+      EXPECT_NE(response.body.find("too many requests at once"), std::string::npos)
+          << response.body;
       EXPECT_FALSE(response.header("Retry-After").empty());
     }
     EXPECT_EQ(late.request(std::string_view(body).substr(kExcess)).status, 400);
     EXPECT_EQ(refused, 1U);
-    EXPECT_EQ(rejections(Rejection::body_limit), refused);
+    EXPECT_EQ(rejections(Rejection::request_memory), refused);
     // Nothing is counted any more.
     EXPECT_EQ(connect().request(post("", std::string_view(body).substr(0, limits::kKiB))).status,
               204);
     stop();
   }
+}
+
+// Clients that ask and ask, and read no answer.
+TEST_P(ServerBounds, AnswersThatNobodyTakesOfAllConnectionsTogether) {
+  constexpr std::size_t kMost = 4000;
+  const auto descriptors = raise_descriptor_limit();
+  if (!descriptors || *descriptors < 2 * kMost + 500) GTEST_SKIP() << "not enough descriptors";
+  options.slow_seconds = 600;
+  options.send_buffer = limits::kReceiveBuffer;
+  start();
+  std::string requests;
+  while (requests.size() < limits::kMaxReadPerTurn) {
+    requests += "GET / HTTP/1.1\r\nHost: h\r\n\r\n";  // the largest answer of few bytes to make
+  }
+  std::vector<TestClient> deaf;
+  while (deaf.size() < kMost && rejections(Rejection::request_memory) == 0) {
+    deaf.emplace_back(address(), limits::kReceiveBuffer);
+    ::fcntl(deaf.back().fd(), F_SETFL, O_NONBLOCK);
+    (void)deaf.back().try_send(requests);
+    ASSERT_LE(taken(), limits::kMaxRequestMemory);
+    if (deaf.size() % 50 == 0) {
+      EXPECT_EQ(get("/healthz").status, 200);
+    }
+  }
+  ASSERT_TRUE(eventually([&] { return rejections(Rejection::request_memory) > 0; }));
+  EXPECT_GT(taken(), limits::kMaxRequestMemory / 2);
+  // One of the oldest went; who asks and reads is answered.
+  const auto was_reset = [](const TestClient& client) {
+    pollfd one{.fd = client.fd(), .events = POLLIN, .revents = 0};
+    return ::poll(&one, 1, 0) == 1 && (one.revents & POLLERR) != 0;
+  };
+  const std::span<const TestClient> oldest{deaf.data(), deaf.size() / 2};
+  EXPECT_TRUE(eventually([&] { return std::ranges::any_of(oldest, was_reset); }));
+  EXPECT_EQ(get("/healthz").status, 200);
+  deaf.clear();
+  EXPECT_TRUE(eventually([&] { return taken() < 2 * limits::kRequestMemoryPortion; }));
 }
 
 // Thousands of connections from one address that say nothing, or half a head, or half a body.
