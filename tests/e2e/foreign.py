@@ -28,8 +28,8 @@ def skip_if(why):
         raise unittest.SkipTest(why)
 
 
-def need_program(name):
-    skip_if("" if shutil.which(name) else f"no {name} (Debian: {name})")
+def need_program(name, package=""):
+    skip_if("" if shutil.which(name) else f"no {name} (Debian: {package or name})")
 
 
 def node_modules():

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The hub behind nginx, HAProxy and Caddy: proxies_test.py CLASS
+"""The hub behind nginx, HAProxy and Caddy, in depth (every proxy: proxy_lines_test.py):
+proxies_test.py CLASS
 
 What a machine lacks is said and skipped (exit status 77).
 """
@@ -12,7 +13,7 @@ import unittest
 from unittest import mock
 
 import foreign
-import proxy
+import proxy_programs
 from hub import DEADLINE, Hub, Process, eventually, lasting_address, ports
 
 QUICK = ("60s", "3s")  # a proxy that bears less silence, so that no test takes minutes
@@ -105,17 +106,6 @@ class Contract:
         client.wait_exit()
         self.hub.wait_streams(0)
 
-    def test_last_event_id_passes(self):
-        self.start()
-        for i in range(3):
-            self.hub.publish("a", str(i))
-        everything = self.greeted_stream(target="/events?stream=a&last_event_id=earliest")
-        self.wait_line(everything, "data: 2")
-        ids = [line.removeprefix("id: ") for line in everything.out if line.startswith("id: ")]
-        client = self.greeted_stream("-H", f"Last-Event-ID: {ids[-2]}")
-        self.wait_line(client, "data: 2")
-        self.assertNotIn("data: 1", client.out)
-
     def test_resumes_over_a_restart_of_the_proxy(self):
         self.start()
         client = Process("subscribe", "--url", self.proxy.url, "--stream", "a", "--json")
@@ -184,17 +174,9 @@ class Contract:
         self.assertEqual(self.curl("/metrics")[0], 200)
         self.assertIn("\ntocsin_events_encoded_total 0\n", self.hub.ask("GET", "/metrics")[2])
 
-    def test_a_client_that_leaves_is_noticed(self):
-        self.start(heartbeat="0s" if self.proxy_class.notices_at_once else "1s")
-        clients = [self.greeted_stream() for _ in range(5)]
-        self.hub.wait_streams(5)
-        for client in clients:
-            client.__exit__()
-        self.hub.wait_streams(0)
-
 
 class Nginx(Contract, unittest.TestCase):
-    proxy_class = proxy.Nginx
+    proxy_class = proxy_programs.Nginx
 
     def test_http_1_0_between_proxy_and_hub(self):
         self.start(("proxy_http_version 1.1", "proxy_http_version 1.0"))
@@ -202,11 +184,11 @@ class Nginx(Contract, unittest.TestCase):
 
 
 class Haproxy(Contract, unittest.TestCase):
-    proxy_class = proxy.Haproxy
+    proxy_class = proxy_programs.Haproxy
 
 
 class Caddy(Contract, unittest.TestCase):
-    proxy_class = proxy.Caddy
+    proxy_class = proxy_programs.Caddy
 
     def secure_url(self):
         return f"https://events.example.com:{self.proxy.tls_port}"

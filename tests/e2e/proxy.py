@@ -1,10 +1,13 @@
-"""Reverse proxies in front of the hub, with the very lines that systemd/README.md gives.
+"""A reverse proxy in front of the hub, with the very lines that docs/proxies.md gives.
 
-Each runs from a folder of its own and without privileges.
+Each runs from a folder of its own and without privileges. The programs: proxy_programs.py.
 """
 
+import contextlib
 import os
 import re
+import resource
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -12,14 +15,15 @@ from pathlib import Path
 from foreign import child_setup, has_socket
 from hub import DEADLINE, eventually, ports
 
-DOCUMENT = Path(__file__).resolve().parents[2] / "systemd" / "README.md"
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "proxies.md"
 NOBODY = 65534
 
 
-def snippet(language):
-    found = re.findall(rf"^```{language}\n(.*?)^```$", DOCUMENT.read_text(encoding="utf-8"),
-                       re.S | re.M)
-    assert len(found) == 1, f"{DOCUMENT}: {len(found)} blocks of {language}"
+def snippet(words):
+    """The block that has these words behind its first three quotes."""
+    found = re.findall(rf"^```{re.escape(words)}\n(.*?)^```$",
+                       DOCUMENT.read_text(encoding="utf-8"), re.S | re.M)
+    assert len(found) == 1, f"{DOCUMENT}: {len(found)} blocks of {words}"
     return found[0]
 
 
@@ -31,16 +35,22 @@ def replaced(text, *pairs):
 
 
 class Proxy:
-    """A context; `edits`: pairs of what stands in the snippet and what shall stand there."""
+    """A context; `edits`: pairs of what stands in the first of `blocks` and what shall stand there."""
 
     program = ""
-    language = ""
+    package = ""  # Debian's, where it is called otherwise
+    blocks = ()   # of the document
+    hub_text = "127.0.0.1:{port}"  # how it is named
+    hub_block = 0  # where
+    descriptors = 1024  # the soft limit that Debian's unit gives; systemd's default
     silence_ends_a_stream = True
     more_ports = 0  # besides the one where it serves
     notices_at_once = True  # that a client has left; otherwise when it next has something for it
+    scheme = "http"
 
     def __init__(self, hub_address, *edits):
-        self.lines = replaced(snippet(self.language), ("127.0.0.1:8080", hub_address), *edits)
+        self.hub_port = hub_address.rsplit(":", 1)[1]
+        self.edits = edits
         self.root = tempfile.TemporaryDirectory(prefix="tocsin-proxy-")
         self.process = None
         self.ports = []
@@ -60,13 +70,27 @@ class Proxy:
         self.stop()
         self.root.cleanup()
 
+    def lines(self, *pairs, block=0):
+        """Those of the document, with our hub in them and what `pairs` say."""
+        text = snippet(self.blocks[block])
+        if block == self.hub_block:
+            text = replaced(text, (self.hub_text.format(port=8080),
+                                   self.hub_text.format(port=self.hub_port)))
+        return replaced(text, *pairs, *(self.edits if block == 0 else ()))
+
+    def command(self):
+        raise NotImplementedError
+
+    def environment(self):
+        return {}
+
     @property
     def port(self):
         return self.ports[0]
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
     def path(self, name):
         return os.path.join(self.root.name, name)
@@ -82,6 +106,11 @@ class Proxy:
     def _failure(self):
         return AssertionError(f"{self.program} does not start: {self.log()}")
 
+    def _limits(self):
+        child_setup(None)()
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(self.descriptors, hard), hard))
+
     def _start(self):
         command = self.command()
         unprivileged = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
@@ -89,8 +118,9 @@ class Proxy:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.root.name,
                 env={**os.environ, "HOME": self.root.name, "XDG_DATA_HOME": self.root.name,
-                     "XDG_CONFIG_HOME": self.root.name},
-                preexec_fn=child_setup(None), **(unprivileged if os.getuid() == 0 else {}))
+                     "XDG_CONFIG_HOME": self.root.name, **self.environment()},
+                preexec_fn=self._limits, start_new_session=True,
+                **(unprivileged if os.getuid() == 0 else {}))
 
         eventually(lambda: self.process.poll() is not None or
                    all(has_socket(self.process.pid, port) for port in self.ports),
@@ -103,81 +133,28 @@ class Proxy:
         try:
             self.process.wait(DEADLINE)
         finally:
-            self.process.kill()
-            self.process.wait()
+            self.kill()
+
+    def kill(self):
+        """With all that it has started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
 
     def write(self, name, text):
         path = self.path(name)
         Path(path).write_text(text, encoding="utf-8")
         return path
 
-
-class Nginx(Proxy):
-    program = language = "nginx"
-
-    def command(self):
-        temporary = "".join(f"  {kind}_temp_path {self.path(kind)};\n" for kind in
-                            ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-        # A site that compresses whatever it can.
-        config = self.write("nginx.conf", f"""
-daemon off;
-pid {self.path("pid")};
-error_log stderr warn;
-worker_processes 1;
-events {{}}
-http {{
-  access_log off;
-  gzip on;
-  gzip_types *;
-  gzip_proxied any;
-  gzip_min_length 0;
-{temporary}
-{replaced(self.lines, ("listen 80;", f"listen 127.0.0.1:{self.port};"))}
-}}
-""")
-        return ["nginx", "-p", self.root.name, "-c", config, "-e", "stderr"]
+    def folder(self, name):
+        """A new one that the program may write to."""
+        path = self.path(name)
+        os.makedirs(path, exist_ok=True)
+        if os.getuid() == 0:
+            os.chown(path, NOBODY, NOBODY)
+        return path
 
 
-class Haproxy(Proxy):
-    program = language = "haproxy"
-    notices_at_once = False
-
-    def command(self):
-        config = self.write("haproxy.cfg", f"""
-global
-  maxconn 100
-defaults
-  timeout connect 5s
-  timeout client 50s
-  timeout server 50s
-  retries 0
-  compression algo gzip
-  compression type text/event-stream text/plain
-{replaced(self.lines, ("bind :80", f"bind 127.0.0.1:{self.port}"))}
-""")
-        return ["haproxy", "-db", "-f", config]
-
-
-class Caddy(Proxy):
-    """Over http on its port, over https on another with a certificate of its own authority."""
-
-    program = "caddy"
-    language = "caddyfile"
-    silence_ends_a_stream = False
-    more_ports = 1
-
-    @property
-    def tls_port(self):
-        return self.ports[1]
-
-    def command(self):
-        lines = replaced(
-            self.lines,
-            ("grace_period 10s", "grace_period 1s\n  admin off\n  local_certs\n"
-             "  skip_install_trust\n  auto_https disable_redirects"),
-            ("events.example.com {", f"http://127.0.0.1:{self.port}, "
-             f"https://events.example.com:{self.tls_port} {{"))
-        return ["caddy", "run", "--adapter", "caddyfile", "--config", self.write("Caddyfile", lines)]
-
-    def authority(self):
-        return self.path("caddy/pki/authorities/local/root.crt")
+def descriptors_of_the_document():
+    """What the document has the administrator give to those whose unit gives too few."""
+    return int(re.search(r"^LimitNOFILE=(\d+)$", snippet("ini descriptors"), re.M).group(1))

@@ -59,7 +59,8 @@ TEST(DocumentNumbers, TheUnitFitsTheCode) {
   const std::string readme = document("systemd/README.md");
   EXPECT_THAT(readme, HasSubstr(fmt::format("stands still for {} seconds",
                                             number_behind(unit, "WatchdogSec="))));
-  EXPECT_THAT(readme, HasSubstr(fmt::format("`heartbeat` ({} s)", defaults.heartbeat_s)));
+  EXPECT_THAT(document("docs/proxies.md"),
+              HasSubstr(fmt::format("`heartbeat` ({} s)", defaults.heartbeat_s)));
 }
 
 TEST(DocumentNumbers, TheReadmeNamesTheLimits) {
