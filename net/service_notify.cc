@@ -1,10 +1,13 @@
 #include "net/service_notify.h"
 
 #include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <charconv>
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -14,22 +17,13 @@
 #include <fmt/format.h>
 
 #include "net/clock.h"
+#include "net/environment_number.h"
 
 namespace tocsin::net {
 namespace {
 
-[[nodiscard]] std::optional<std::uint64_t> number_from(const char* text) {
-  if (text == nullptr) {
-    return std::nullopt;
-  }
-  const std::string_view digits(text);
-  std::uint64_t number = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-  if (error != std::errc{} || end != digits.data() + digits.size()) {
-    return std::nullopt;
-  }
-  return number;
-}
+// Descriptors that the kernel lets one message carry (SCM_MAX_FD).
+constexpr std::size_t kMostDescriptors = 253;
 
 // The protocol's separator is a line end, so a status must not contain one.
 [[nodiscard]] std::string status_line(std::string_view status) {
@@ -48,8 +42,8 @@ ServiceNotify ServiceNotify::from_environment() {
   const char* socket = std::getenv("NOTIFY_SOCKET");
   std::string address = socket == nullptr ? "" : socket;
   std::optional<std::chrono::microseconds> watchdog;
-  const auto interval = number_from(std::getenv("WATCHDOG_USEC"));
-  const auto pid = number_from(std::getenv("WATCHDOG_PID"));
+  const auto interval = environment_number("WATCHDOG_USEC");
+  const auto pid = environment_number("WATCHDOG_PID");
   const bool for_us = !pid || *pid == static_cast<std::uint64_t>(::getpid());
   if (interval && *interval > 0 && for_us) {
     watchdog = std::chrono::microseconds(*interval);
@@ -65,6 +59,8 @@ ServiceNotify::ServiceNotify(std::string address, std::optional<std::chrono::mic
   const bool known = address_.size() > 1 && (address_[0] == '/' || address_[0] == '@');
   if (known && address_.size() < sizeof(sockaddr_un{}.sun_path)) {
     descriptor_ = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    const timeval most{.tv_sec = 1, .tv_usec = 0};  // for those that may wait
+    ::setsockopt(descriptor_, SOL_SOCKET, SO_SNDTIMEO, &most, sizeof(most));
   }
 }
 
@@ -111,7 +107,27 @@ bool ServiceNotify::extend_timeout(std::chrono::microseconds time) {
   return send(fmt::format("EXTEND_TIMEOUT_USEC={}\n", time.count()));
 }
 
+// FDPOLL=0: by default the manager watches each for errors and hang-ups, which wakes it at every
+// connection that a listener gets, and closes one that has any. They are looked at by who is handed
+// them.
+bool ServiceNotify::store(std::string_view name, std::span<const int> fds) {
+  const std::string message = fmt::format("FDSTORE=1\nFDNAME={}\nFDPOLL=0\n", name);
+  bool sent = true;
+  for (; !fds.empty() && sent; fds = fds.subspan(std::min(fds.size(), kMostDescriptors))) {
+    sent = send(message, fds.first(std::min(fds.size(), kMostDescriptors)), 0);
+  }
+  return sent;
+}
+
+bool ServiceNotify::forget(std::string_view name) {
+  return send(fmt::format("FDSTOREREMOVE=1\nFDNAME={}\n", name), {}, 0);
+}
+
 bool ServiceNotify::send(std::string_view message) {
+  return send(message, {}, MSG_DONTWAIT);
+}
+
+bool ServiceNotify::send(std::string_view message, std::span<const int> fds, int flags) {
   if (descriptor_ < 0) {
     return false;
   }
@@ -121,10 +137,23 @@ bool ServiceNotify::send(std::string_view message) {
   if (address_[0] == '@') {
     to.sun_path[0] = '\0';
   }
-  const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + address_.size());
-  const ssize_t sent =
-      ::sendto(descriptor_, message.data(), message.size(), MSG_NOSIGNAL | MSG_DONTWAIT,
-               reinterpret_cast<const sockaddr*>(&to), length);
+  iovec text{.iov_base = const_cast<char*>(message.data()), .iov_len = message.size()};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(kMostDescriptors * sizeof(int))> control{};
+  msghdr datagram{};
+  datagram.msg_name = &to;
+  datagram.msg_namelen = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + address_.size());
+  datagram.msg_iov = &text;
+  datagram.msg_iovlen = 1;
+  if (!fds.empty()) {
+    datagram.msg_control = control.data();
+    datagram.msg_controllen = CMSG_SPACE(fds.size_bytes());
+    cmsghdr* header = CMSG_FIRSTHDR(&datagram);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(fds.size_bytes());
+    std::memcpy(CMSG_DATA(header), fds.data(), fds.size_bytes());
+  }
+  const ssize_t sent = ::sendmsg(descriptor_, &datagram, MSG_NOSIGNAL | flags);
   return sent == static_cast<ssize_t>(message.size());
 }
 

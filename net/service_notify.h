@@ -5,11 +5,14 @@
 // page invites that, and libsystemd would load four compression and cryptography libraries into a
 // process that faces the network.
 //
+// It keeps descriptors, too, for the next process of the service (see store()).
+//
 // Without systemd (no $NOTIFY_SOCKET) everything is a no-op. Not thread-safe: one thread notifies.
 #pragma once
 
 #include <chrono>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -47,8 +50,18 @@ class ServiceNotify {
   // Asks for this much more time for the state change in progress (a drain).
   bool extend_timeout(std::chrono::microseconds time);
 
+  // Has the manager keep duplicates of `fds`, which the next process of the service is handed under
+  // this name (net/handed_descriptors.h): over a restart and a crash, not over a stop, and as many
+  // as the unit's FileDescriptorStoreMax= allows. What it has already it does not take again.
+  // `name`: at most 255 printable characters of ASCII without a colon. These two may wait, a second
+  // at most; false: it does not take them. That it keeps them is not known.
+  bool store(std::string_view name, std::span<const int> fds);
+  // Has it close all that it keeps under this name.
+  bool forget(std::string_view name);
+
  private:
   bool send(std::string_view message);
+  bool send(std::string_view message, std::span<const int> fds, int flags);
 
   std::string address_;
   std::optional<std::chrono::microseconds> watchdog_;

@@ -1,19 +1,19 @@
 #include "net/service_notify.h"
 
-#include <sys/socket.h>
-#include <sys/un.h>
+#include <fcntl.h>
 #include <unistd.h>
 
-#include <array>
-#include <cstddef>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "tests/net/fake_manager.h"
+#include "tests/net/socket_pair.h"
 
 namespace tocsin::net {
 namespace {
@@ -21,48 +21,8 @@ namespace {
 using namespace std::chrono_literals;
 using testing::MatchesRegex;
 
-// Plays systemd: a datagram socket with an address of the abstract namespace or a path.
-class FakeManager {
- public:
-  explicit FakeManager(std::string address) : address_(std::move(address)) {
-    fd_ = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    sockaddr_un name{};
-    name.sun_family = AF_UNIX;
-    std::memcpy(name.sun_path, address_.data(), address_.size());
-    if (address_[0] == '@') {
-      name.sun_path[0] = '\0';
-    }
-    const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + address_.size());
-    EXPECT_EQ(::bind(fd_, reinterpret_cast<const sockaddr*>(&name), length), 0);
-  }
-  ~FakeManager() {
-    ::close(fd_);
-    if (address_[0] == '/') {
-      std::filesystem::remove(address_);
-    }
-  }
-  FakeManager(const FakeManager&) = delete;
-  FakeManager& operator=(const FakeManager&) = delete;
-
-  [[nodiscard]] const std::string& address() const { return address_; }
-  // The next message; "nothing" if there is none.
-  [[nodiscard]] std::string receive() const {
-    std::array<char, 4096> text{};
-    const ssize_t length = ::recv(fd_, text.data(), text.size(), 0);
-    return length < 0 ? "nothing" : std::string(text.data(), static_cast<std::size_t>(length));
-  }
-
- private:
-  std::string address_;
-  int fd_ = -1;
-};
-
-std::string abstract_name() {
-  return fmt::format("@tocsin-notify-test-{}", ::getpid());
-}
-
 TEST(ServiceNotify, SaysEachStateInTheProtocolsWords) {
-  const FakeManager manager(abstract_name());
+  const FakeManager manager(FakeManager::abstract_name());
   ServiceNotify notify(manager.address(), std::nullopt);
   ASSERT_TRUE(notify.active());
   EXPECT_TRUE(notify.ready());
@@ -82,7 +42,7 @@ TEST(ServiceNotify, SaysEachStateInTheProtocolsWords) {
 }
 
 TEST(ServiceNotify, AStatusCannotSmuggleInAnotherAssignment) {
-  const FakeManager manager(abstract_name());
+  const FakeManager manager(FakeManager::abstract_name());
   ServiceNotify notify(manager.address(), std::nullopt);
   EXPECT_TRUE(notify.status("a\nWATCHDOG=trigger"));
   EXPECT_EQ(manager.receive(), "STATUS=a WATCHDOG=trigger\n");
@@ -97,10 +57,39 @@ TEST(ServiceNotify, SpeaksToAPathToo) {
   EXPECT_EQ(manager.receive(), "READY=1\n");
 }
 
+// The kernel lets one message carry 253.
+TEST(ServiceNotify, HasDescriptorsKept) {
+  const FakeManager manager(FakeManager::abstract_name());
+  ServiceNotify notify(manager.address(), std::nullopt);
+  constexpr std::size_t kCount = 300;
+  std::vector<Fd> pipes;
+  std::vector<int> fds;
+  while (fds.size() < kCount) fds.push_back(pipes.emplace_back(::dup(0)).get());
+  EXPECT_TRUE(notify.store("a-name", fds));
+  std::vector<Fd> kept;
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(manager.receive(kept), "FDSTORE=1\nFDNAME=a-name\nFDPOLL=0\n");
+  }
+  EXPECT_EQ(kept.size(), kCount);
+  EXPECT_TRUE(notify.store("none", {}));
+  EXPECT_TRUE(notify.forget("a-name"));
+  EXPECT_EQ(manager.receive(kept), "FDSTOREREMOVE=1\nFDNAME=a-name\n");
+  EXPECT_EQ(kept.size(), kCount);
+}
+
+TEST(ServiceNotify, WaitsForAManagerThatKeepsDescriptorsButNotForEver) {
+  const FakeManager manager(FakeManager::abstract_name());
+  ServiceNotify notify(manager.address(), std::nullopt);
+  const std::vector<int> fds{0};
+  for (int i = 0; i < 100'000 && notify.alive(); ++i) {
+  }
+  EXPECT_FALSE(notify.store("a-name", fds));
+}
+
 TEST(ServiceNotify, AVanishedManagerIsNoError) {
   std::string address;
   {
-    const FakeManager manager(abstract_name());
+    const FakeManager manager(FakeManager::abstract_name());
     address = manager.address();
   }
   ServiceNotify notify(address, std::nullopt);
@@ -108,7 +97,7 @@ TEST(ServiceNotify, AVanishedManagerIsNoError) {
 }
 
 TEST(ServiceNotify, AManagerThatDoesNotReadNeverBlocksUs) {
-  const FakeManager manager(abstract_name());
+  const FakeManager manager(FakeManager::abstract_name());
   ServiceNotify notify(manager.address(), std::nullopt);
   bool refused = false;
   for (int i = 0; i < 100'000 && !refused; ++i) {
@@ -138,7 +127,7 @@ class ServiceEnvironment : public testing::Test {
 };
 
 TEST_F(ServiceEnvironment, IsReadAndThenClearedForChildren) {
-  const FakeManager manager(abstract_name());
+  const FakeManager manager(FakeManager::abstract_name());
   ::setenv("NOTIFY_SOCKET", manager.address().c_str(), 1);
   ::setenv("WATCHDOG_USEC", "20000000", 1);
   ::setenv("WATCHDOG_PID", fmt::format("{}", ::getpid()).c_str(), 1);
@@ -152,7 +141,7 @@ TEST_F(ServiceEnvironment, IsReadAndThenClearedForChildren) {
 }
 
 TEST_F(ServiceEnvironment, AWatchdogForAnotherProcessOrABrokenOneIsNotOurs) {
-  const FakeManager manager(abstract_name());
+  const FakeManager manager(FakeManager::abstract_name());
   const auto interval = [&](const char* microseconds, const char* pid) {
     ::setenv("NOTIFY_SOCKET", manager.address().c_str(), 1);
     ::setenv("WATCHDOG_USEC", microseconds, 1);
