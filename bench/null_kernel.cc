@@ -39,6 +39,10 @@ void NullIo::accept(int, net::Token token) {
   accepting_ = token;
 }
 
+void NullIo::cancel_accept(int) {
+  ready_.push_back({.token = accepting_, .result = -ECANCELED, .data = {}});
+}
+
 bool NullIo::refuse(int, std::string_view) {
   return false;
 }

@@ -31,6 +31,7 @@ class NullIo final : public net::Io {
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
 
   void accept(int listener, net::Token token) override;
+  void cancel_accept(int listener) override;
   bool refuse(int listener, std::string_view bytes) override;
   void receive(int fd, net::Token token) override;
   void watch(int fd, net::Token token) override;

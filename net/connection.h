@@ -91,6 +91,7 @@ struct Exchange {
   std::string unread;  // received behind a request that waits, or that is answered but not yet read
   bool complete = false;       // the request in the parser is whole and waits (see SharedHub: busy)
   bool waited = false;         // it was counted as waiting
+  bool answered = false;       // a request was, before the one in the parser
   bool receiving = false;      // a receive is armed
   bool peer_finished = false;  // end of stream: answer what is there, then close
 };

@@ -66,6 +66,7 @@ class EpollIo final : public SocketIo {
     at(listener).arm(token);
     arm(listener);
   }
+  void cancel_accept(int listener) override;
   void receive(int fd, Token token) override {
     at(fd).arm(token);
     arm(fd);
@@ -98,7 +99,7 @@ class EpollIo final : public SocketIo {
   std::vector<Interest> interests_;  // by descriptor: a shard's own table is dense
   std::vector<char> buffers_;        // received bytes of this turn
   std::size_t buffered_ = 0;
-  std::vector<Completion> failed_;  // could not be armed; returned by the next wait()
+  std::vector<Completion> failed_;  // could not be armed, or cancelled; returned by the next wait()
 };
 
 // One-shot: a fired descriptor is silent until the next arm(), so a request that completed costs no
@@ -119,6 +120,14 @@ void EpollIo::arm(int fd) {
     interest.disarm(each);
     failed_.push_back({.token = interest.token(each), .result = error, .data = {}});
   }
+}
+
+// Others may have the same socket: epoll would watch it even when it is closed here.
+void EpollIo::cancel_accept(int listener) {
+  if (!at(listener).has(Op::accept)) return;
+  failed_.push_back({.token = at(listener).token(Op::accept), .result = -ECANCELED, .data = {}});
+  at(listener) = Interest{};
+  ::epoll_ctl(epoll_, EPOLL_CTL_DEL, listener, nullptr);
 }
 
 void EpollIo::send(std::span<SendRequest> requests) {

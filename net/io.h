@@ -73,6 +73,10 @@ class Io {
   // Accepts from `listener` until the first failure; each connection is a completion. After a
   // negative result accepting has stopped and may be asked for again.
   virtual void accept(int listener, Token token) = 0;
+  // Takes nobody any more: accepting fails with -ECANCELED, behind the connections that were taken
+  // by then. The socket goes on listening: others who have it may accept from it, and until then
+  // whoever connects waits in it. Where accepting has failed already that failure stands.
+  virtual void cancel_accept(int listener) = 0;
   // Refuses one waiting connection with `bytes` when there is no descriptor left for it (EMFILE),
   // using the one that is held in reserve. False: none was waiting.
   virtual bool refuse(int listener, std::string_view bytes) = 0;

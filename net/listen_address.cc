@@ -31,6 +31,7 @@ struct Parts {
   std::array<unsigned char, 16> host{};
   std::uint16_t port = 0;
 
+  [[nodiscard]] bool operator==(const Parts&) const = default;
   [[nodiscard]] bool is_wildcard() const {
     return std::ranges::all_of(host, [](unsigned char byte) { return byte == 0; });
   }
@@ -121,6 +122,10 @@ std::expected<std::vector<ListenAddress>, std::string> parse_listen_addresses(
   return result;
 }
 
+bool is_same(const ListenAddress& one, const ListenAddress& other) {
+  return parts(one) == parts(other);
+}
+
 bool is_loopback(const ListenAddress& address) {
   const Parts part = parts(address);
   if (part.family == AF_INET) return part.host[12] == 127;
@@ -141,6 +146,10 @@ std::string format_address(const sockaddr* address) {
   std::memcpy(&v4, address, sizeof v4);
   ::inet_ntop(AF_INET, &v4.sin_addr, text.data(), text.size());
   return fmt::format("{}:{}", text.data(), ntohs(v4.sin_port));
+}
+
+std::string format_address(const ListenAddress& address) {
+  return format_address(reinterpret_cast<const sockaddr*>(&address.storage));
 }
 
 }  // namespace tocsin::net

@@ -28,10 +28,14 @@ struct ListenAddress {
 [[nodiscard]] std::expected<std::vector<ListenAddress>, std::string> parse_listen_addresses(
     std::span<const std::string> texts);
 
+// The same family, host and port.
+[[nodiscard]] bool is_same(const ListenAddress& one, const ListenAddress& other);
+
 // Only this machine reaches it: 127.0.0.0/8, ::1, and the former mapped into IPv6.
 [[nodiscard]] bool is_loopback(const ListenAddress& address);
 
 // The same form back, e.g. what getsockname(2) returned for port 0.
 [[nodiscard]] std::string format_address(const sockaddr* address);
+[[nodiscard]] std::string format_address(const ListenAddress& address);
 
 }  // namespace tocsin::net

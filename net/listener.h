@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <string>
 
 #include "net/listen_address.h"
@@ -26,8 +27,17 @@ enum class Place : std::uint8_t {
 // soon.
 inline constexpr std::chrono::milliseconds kListenPatience{3000};
 
-// A listening socket of an address, in the calling thread's descriptor table. Every shard has one
-// of its own (SO_REUSEPORT), and the kernel deals connections out to them.
+// What connections inherit from their listener, besides TCP_NODELAY (a frame goes out at once) and
+// SO_KEEPALIVE (a peer that vanished while nothing was sent to it: limits::kKeepAliveIdleS).
+struct ListenOptions {
+  std::uint32_t send_buffer = 0;  // SO_SNDBUF, bytes; 0: the kernel's own, growing choice
+  // TCP_USER_TIMEOUT: a peer that takes nothing for so long is gone, whatever the policy for slow
+  // streams.
+  std::uint32_t user_timeout_ms = 0;
+};
+
+// A listening socket of an address. Every shard has one of its own (SO_REUSEPORT), and the kernel
+// deals connections out to them.
 //
 // Sockets with SO_REUSEPORT of one user share a port without a complaint, and two hubs would each
 // get some of the clients. So the first one listens without that option, which the kernel grants to
@@ -36,15 +46,17 @@ inline constexpr std::chrono::milliseconds kListenPatience{3000};
 // "nobody is there" and "it is ours" there is no gap, nothing is left behind by a crash, and the
 // address is held until the last of its listeners closes. Connections in TIME_WAIT are no obstacle.
 //
-// Connections inherit the socket's options: TCP_NODELAY (a frame goes out at once),
-// TCP_USER_TIMEOUT of `user_timeout_ms` (a peer that takes nothing for so long is gone, whatever
-// the policy for slow streams), SO_KEEPALIVE (a peer that vanished while nothing was sent to it:
-// limits::kKeepAliveIdleS) and SO_SNDBUF of `send_buffer` bytes (0: the kernel's choice). The error
-// is a sentence for the operator. `first` tries again for `patience` while the address is in use.
+// The error is a sentence for the operator. `first` tries again for `patience` while the address is
+// in use.
 [[nodiscard]] std::expected<Listening, std::string> listen_on(const ListenAddress& address,
                                                               Place place,
-                                                              std::uint32_t send_buffer,
-                                                              std::uint32_t user_timeout_ms,
+                                                              const ListenOptions& options,
                                                               std::chrono::milliseconds patience);
+
+// Where `fd` listens; nothing: it is no listening socket of TCP over IPv4 or IPv6.
+[[nodiscard]] std::optional<ListenAddress> listening_address(int fd);
+// Makes a listening socket that somebody else opened, with whatever options, like one of
+// listen_on(). Its address is held by it, so others may be opened beside it.
+void adopt_listener(int fd, const ListenOptions& options);
 
 }  // namespace tocsin::net

@@ -5,6 +5,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
@@ -19,7 +20,8 @@
 #include "net/clock.h"
 #include "net/cores.h"
 #include "net/descriptor_table.h"
-#include "net/listener.h"
+#include "net/handed_descriptors.h"
+#include "net/listener_set.h"
 #include "net/log.h"
 #include "net/server_state.h"
 #include "net/shard.h"
@@ -72,8 +74,8 @@ std::expected<std::unique_ptr<Io>, std::string> make_io(IoChoice choice, int wak
 }  // namespace
 
 struct Server::ShardThread {
-  // What a shard's thread says before it serves.
-  using Ready = std::expected<std::vector<ListenAddress>, std::string>;
+  // What a shard's thread says before it serves: an error is a sentence for the operator.
+  using Ready = std::expected<void, std::string>;
 
   ShardThread() : wake_fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
   ~ShardThread() {
@@ -82,30 +84,31 @@ struct Server::ShardThread {
   }
 
   // What the thread, once started, says.
-  Ready start(ServerState& state, const ServerOptions& options,
-              const std::vector<ListenAddress>& addresses);
-  Ready prepare(const ServerOptions& options, const std::vector<ListenAddress>& addresses);
-  void main(ServerState& state, const ServerOptions& options,
-            const std::vector<ListenAddress>& addresses, std::promise<Ready> ready);
+  Ready start(ServerState& state, const ServerOptions& options, const ListenerSet& sockets);
+  Ready prepare(const ServerOptions& options, const ListenerSet& sockets);
+  enum class Whose : std::uint8_t { own, others };
+  void close_sockets(const ListenerSet& sockets, Whose whose) const;
+  void main(ServerState& state, const ServerOptions& options, const ListenerSet& sockets,
+            std::promise<Ready> ready);
 
   core::ShardId id = 0;
   int core = -1;      // to be pinned to; -1: not
   const int wake_fd;  // made before the descriptor tables part: the same in all of them
   std::unique_ptr<Io> io;
-  std::vector<int> listeners;
+  bool own_table = false;  // of descriptors
   std::atomic<bool> ended{false};
   std::thread thread;
 };
 
 Server::ShardThread::Ready Server::ShardThread::start(ServerState& state,
                                                       const ServerOptions& options,
-                                                      const std::vector<ListenAddress>& addresses) {
+                                                      const ListenerSet& sockets) {
   std::promise<Ready> promise;
   auto ready = promise.get_future();
   try {
     const SignalsBlocked blocked;  // they are for the threads of whoever uses this
-    thread = std::thread([this, &state, options, addresses, p = std::move(promise)]() mutable {
-      main(state, options, addresses, std::move(p));
+    thread = std::thread([this, &state, options, &sockets, p = std::move(promise)]() mutable {
+      main(state, options, sockets, std::move(p));
     });
   } catch (const std::system_error& error) {
     return std::unexpected("no thread: " + error.code().message());
@@ -114,8 +117,8 @@ Server::ShardThread::Ready Server::ShardThread::start(ServerState& state,
 }
 
 // In the shard's thread, which owns all that is opened here.
-Server::ShardThread::Ready Server::ShardThread::prepare(
-    const ServerOptions& options, const std::vector<ListenAddress>& addresses) {
+Server::ShardThread::Ready Server::ShardThread::prepare(const ServerOptions& options,
+                                                        const ListenerSet& sockets) {
   ::pthread_setname_np(::pthread_self(), fmt::format("shard-{}", id).c_str());
   if (core >= 0) {
     cpu_set_t set;
@@ -124,60 +127,79 @@ Server::ShardThread::Ready Server::ShardThread::prepare(
     ::pthread_setaffinity_np(::pthread_self(), sizeof(set), &set);
   }
   // No lock shared with the other shards, no synchronize_rcu when it grows.
-  if (options.private_descriptors && kOwnDescriptorTables && ::unshare(CLONE_FILES) != 0) {
-    log::warning("shards share one descriptor table", {{"error", std::strerror(errno)}});
+  if (options.private_descriptors && kOwnDescriptorTables) {
+    own_table = ::unshare(CLONE_FILES) == 0;
+    if (!own_table) {
+      log::warning("shards share one descriptor table", {{"error", std::strerror(errno)}});
+    }
   }
+  close_sockets(sockets, Whose::others);
   auto made = make_io(options.io, wake_fd);
   if (!made) return std::unexpected(made.error());
   io = std::move(*made);
-  std::vector<ListenAddress> bound;
-  for (const ListenAddress& address : addresses) {
-    auto listening = listen_on(address, id == 0 ? Place::first : Place::beside, options.send_buffer,
-                               user_timeout_ms(options), kListenPatience);
-    if (!listening) return std::unexpected(listening.error());
-    listeners.push_back(listening->fd);
-    bound.push_back(listening->address);
+  return {};
+}
+
+// Those of other shards at once, as they count in each table; its own before the thread is joined,
+// since the table goes a moment after that.
+void Server::ShardThread::close_sockets(const ListenerSet& sockets, Whose whose) const {
+  if (!own_table) return;
+  const std::vector<int> own = sockets.of_shard(id);
+  for (const int fd : sockets.all()) {
+    const bool is_own = std::ranges::find(own, fd) != own.end();
+    if (is_own == (whose == Whose::own)) ::close(fd);
   }
-  return bound;
 }
 
 void Server::ShardThread::main(ServerState& state, const ServerOptions& options,
-                               const std::vector<ListenAddress>& addresses,
-                               std::promise<Ready> ready) {
-  auto prepared = prepare(options, addresses);
-  const bool good = prepared.has_value();
-  if (good) {
+                               const ListenerSet& sockets, std::promise<Ready> ready) {
+  Ready prepared = prepare(options, sockets);
+  if (prepared) {
     state.metrics[id]->io_name = io->name().data();
     const SteadyClock clock;
-    Shard shard(id, state, *io, clock, listeners, random_number());
+    Shard shard(id, state, *io, clock, sockets.of_shard(id), random_number());
     ready.set_value(std::move(prepared));
-    state.phase.wait(Phase::starting);  // until every shard listens
+    state.phase.wait(Phase::starting);  // until every shard is there
     shard.run();
   } else {
-    for (const int fd : listeners) ::close(fd);
     ready.set_value(std::move(prepared));
   }
   io.reset();  // here: its descriptors are in this thread's table
+  close_sockets(sockets, Whose::own);
   ended = true;
 }
 
 Server::Server(const ServerOptions& options, std::size_t shards, Application application)
     : state_(std::make_shared<ServerState>(static_cast<proto::Epoch>(random_number()), shards,
                                            options, random_key(), std::move(application))),
+      sockets_(std::make_unique<ListenerSet>()),
       turns_when_woken_(shards, kNever) {
   state_->server = this;
 }
 
 std::expected<std::unique_ptr<Server>, std::string> Server::start(const ServerOptions& options,
                                                                   Application application) {
+  return start(options, std::move(application), {}, nullptr);
+}
+
+std::expected<std::unique_ptr<Server>, std::string> Server::start(
+    const ServerOptions& options, Application application, std::vector<HandedDescriptor> handed,
+    ServiceNotify* manager) {
   if (auto good = check_start(options, application); !good) return std::unexpected(good.error());
   auto addresses = parse_listen_addresses(options.listen);
   if (!addresses) return std::unexpected(addresses.error());
   const std::size_t count = shard_count(options.shards);
   std::unique_ptr<Server> server{new Server(options, count, std::move(application))};
+  // All sockets and eventfds before the first thread parts its descriptor table from the others, so
+  // that a number means the same in all of them: whoever starts and ends a shard has its sockets,
+  // and a shard that wakes another writes to the other's eventfd.
+  auto sockets = ListenerSet::open(
+      *addresses, count,
+      {.send_buffer = options.send_buffer, .user_timeout_ms = user_timeout_ms(options)},
+      std::move(handed), manager);
+  if (!sockets) return std::unexpected(sockets.error());
+  *server->sockets_ = *std::move(sockets);
   const std::vector<int> cores = allowed_cores();
-  // All eventfds before the first thread parts its descriptor table from the others: a shard that
-  // wakes another writes to the number, and in its own table that must be the same eventfd.
   for (std::size_t i = 0; i < count; ++i) {
     auto shard = std::make_unique<ShardThread>();
     shard->id = static_cast<core::ShardId>(i);
@@ -188,18 +210,13 @@ std::expected<std::unique_ptr<Server>, std::string> Server::start(const ServerOp
     server->shards_.push_back(std::move(shard));
   }
   for (const auto& shard : server->shards_) {
-    // One after the other: the first makes the addresses ours, and fixes a port that the kernel
-    // chooses.
-    auto result = shard->start(*server->state_, options, *addresses);
-    if (!result) {
+    if (auto ready = shard->start(*server->state_, options, *server->sockets_); !ready) {
       server->stop();
-      return std::unexpected(result.error());
+      return std::unexpected(ready.error());
     }
-    addresses = std::move(result);
   }
-  for (const ListenAddress& address : *addresses) {
-    server->addresses_.push_back(
-        format_address(reinterpret_cast<const sockaddr*>(&address.storage)));
+  for (const ListenAddress& address : server->sockets_->addresses()) {
+    server->addresses_.push_back(format_address(address));
   }
   server->state_->phase = Phase::running;
   server->state_->phase.notify_all();
@@ -237,6 +254,7 @@ void Server::wait() {
   for (const auto& shard : shards_) {
     if (shard->thread.joinable()) shard->thread.join();
   }
+  sockets_->close();
 }
 
 bool Server::ended() const {

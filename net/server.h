@@ -17,6 +17,9 @@
 
 namespace tocsin::net {
 
+class ListenerSet;
+class ServiceNotify;
+struct HandedDescriptor;
 struct ServerState;
 
 // Threads: start, wait and the destructor from one thread, which is none that runs a route or a
@@ -28,6 +31,12 @@ class Server {
   // left); nothing is left running then. Waits for an address in use (kListenPatience).
   [[nodiscard]] static std::expected<std::unique_ptr<Server>, std::string> start(
       const ServerOptions& options, Application application = {});
+  // For a process that a service manager runs: the same, with the sockets that were handed over,
+  // which it takes, and `manager`, null or whoever is to keep the sockets for the next process; see
+  // net/listener_set.h.
+  [[nodiscard]] static std::expected<std::unique_ptr<Server>, std::string> start(
+      const ServerOptions& options, Application application, std::vector<HandedDescriptor> handed,
+      ServiceNotify* manager);
   // Stops at once if it still runs: streams end, their hooks are called.
   ~Server();
   Server(const Server&) = delete;
@@ -65,11 +74,12 @@ class Server {
   // pin_shards and send_buffer.
   void reload(const ServerOptions& options);
 
-  // No new connections; streams end spread over drain_timeout_s.
+  // Streams end spread over drain_timeout_s. Who connects meanwhile waits until wait() closes the
+  // listening sockets: for the next process that has them, or to be reset then.
   void drain();
   // Everything ends now.
   void stop();
-  // Until all shards have ended.
+  // Until all shards have ended; closes the listening sockets.
   void wait();
   [[nodiscard]] bool ended() const;
 
@@ -84,6 +94,7 @@ class Server {
   void wake_all();
 
   const std::shared_ptr<ServerState> state_;  // writers of streams may outlive the server
+  const std::unique_ptr<ListenerSet> sockets_;  // outlives the shards' threads
   std::vector<std::unique_ptr<ShardThread>> shards_;
   std::vector<std::string> addresses_;
   std::vector<std::uint64_t> turns_when_woken_;  // by all_turned; one per shard

@@ -125,8 +125,10 @@ struct ServerOptions {
 
   // --- the process
 
-  // Seconds over which streams are ended at a stop; their clients come back spread out.
-  std::uint32_t drain_timeout_s = 15;
+  // Seconds over which streams are ended at a stop. Their clients come back spread over the times
+  // of `retry_ms` as well, and whoever comes meanwhile waits for the next process: less than the
+  // shortest of these (half of retry_ms) is right, unless they are to go elsewhere.
+  std::uint32_t drain_timeout_s = 1;
   // Of `tocsin serve`; a program that embeds the hub: net/log.h.
   LogLevel log_level = LogLevel::info;
   LogFormat log_format = LogFormat::automatic;

@@ -21,7 +21,7 @@ namespace tocsin::net {
 enum class Phase : std::uint8_t {
   starting,
   running,
-  draining,  // no accepting; streams are ended over drain_timeout_s
+  draining,  // who connects waits in the listeners; streams are ended over drain_timeout_s
   stopping,  // everything is closed now
 };
 

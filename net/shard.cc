@@ -63,9 +63,7 @@ void Shard::run() {
   start_accepting();
   for (;;) {
     turn();
-    const Phase phase = state_.phase.load();
-    if (phase == Phase::stopping) break;
-    if (phase == Phase::draining && drain_begin_ms_ != 0 && table_.used() == 0) break;
+    if (state_.phase.load() == Phase::stopping || drained()) break;
   }
   end_all();
 }
@@ -85,9 +83,8 @@ void Shard::end_all() {
     hub.collect(id_, collected_);
     hub.swept(id_);
   });
-  const auto listening = [](const Listener& listener) { return listener.fd >= 0; };
   for (int in_vain = 0; in_vain < kMostWaits;) {
-    if (table_.used() == 0 && std::ranges::none_of(listeners_, listening)) return;
+    if (table_.used() == 0 && !accepting()) return;
     completions_.clear();
     io_.wait(10, completions_);
     in_vain += completions_.empty() ? 1 : 0;

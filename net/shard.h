@@ -43,15 +43,16 @@ namespace tocsin::net {
 
 class Shard final : private Outbox::Owner {
  public:
-  // `listeners`: descriptors of this thread's table; the shard owns them from now on. `state`, `io`
-  // and `clock` outlive it.
+  // `listeners`: descriptors of this thread's table, which stay open for longer than the shard
+  // lives; it accepts from them and does nothing else to them, since others may do so, too (see
+  // ListenerSet). `state`, `io` and `clock` outlive it.
   Shard(core::ShardId id, ServerState& state, Io& io, const Clock& clock,
         const std::vector<int>& listeners, std::uint64_t seed);
   ~Shard();
   Shard(const Shard&) = delete;
   Shard& operator=(const Shard&) = delete;
 
-  // Turns until the state is stopping, or draining and everything is closed.
+  // Turns until the state is stopping, or draining and everything but the listeners is closed.
   void run();
   // True in a thread that runs a shard: it must not wait for what only shards can do.
   [[nodiscard]] static bool runs_here();
@@ -61,6 +62,11 @@ class Shard final : private Outbox::Owner {
   // One turn of the loop. True: there is more to do.
   bool turn();
   void end_all();
+
+  // The drain is over: everything but the listeners is closed, and nobody is accepted any more.
+  [[nodiscard]] bool drained() const {
+    return drain_begin_ms_ != 0 && table_.used() == 0 && !accepting();
+  }
 
   // For tests: asserts what must hold between two turns.
   void check_invariants() const;
@@ -120,8 +126,10 @@ class Shard final : private Outbox::Owner {
   [[nodiscard]] std::optional<Rejection> take(int fd);
   void on_accept_failed(Listener& listener, int error);
   [[nodiscard]] bool make_room();
+  [[nodiscard]] bool end_request(std::uint32_t slot, Connection& connection, Rejection why);
   [[nodiscard]] bool waits_for_us(const Connection& connection);
   void stop_accepting();
+  [[nodiscard]] bool accepting() const;
 
   // --- shard_request.cc
   void receive(std::uint32_t slot, Connection& connection);

@@ -26,7 +26,7 @@ constexpr int kLooks = 16;
 void Shard::start_accepting() {
   for (std::size_t i = 0; i < listeners_.size(); ++i) {
     Listener& listener = listeners_[i];
-    if (listener.accepting || listener.fd < 0 || listener.resume_ms > now_ms_) continue;
+    if (listener.accepting || listener.resume_ms > now_ms_) continue;
     listener.accepting = true;
     listener.resume_ms = 0;
     io_.accept(listener.fd,
@@ -80,11 +80,7 @@ std::optional<Rejection> Shard::take(int fd) {
 
 void Shard::on_accept_failed(Listener& listener, int error) {
   listener.accepting = false;
-  if (listener.fd < 0 || state_.phase.load() >= Phase::draining) {  // see stop_accepting
-    if (listener.fd >= 0) io_.close(listener.fd);
-    listener.fd = -1;
-    return;
-  }
+  if (state_.phase.load() >= Phase::draining) return;  // see stop_accepting
   // EMFILE, ENFILE, ENOBUFS, ENOMEM: who waits is told, as far as that is possible, and the rest
   // stays in the backlog until there is room again.
   metrics_.accept_pauses.add();
@@ -122,18 +118,27 @@ bool Shard::make_room() {
       requests_.renew(slot);
       continue;
     }
-    const bool mid_message = connection.state == State::request && !connection.blocked &&
-                             connection.extra().exchange->parser.mid_message();
-    if (mid_message) {
-      refusal_.clear();
-      handler_.append_turned_away(Rejection::exhausted, refusal_);
-      io_.send_last(connection.fd, refusal_);
-    }
     metrics_.made_room.add();
-    terminate(slot, connection, connection.blocked);
+    (void)end_request(slot, connection, Rejection::exhausted);
     return true;
   }
   return false;
+}
+
+// Ends a connection that is no stream. In the middle of a request it is told why: true.
+bool Shard::end_request(std::uint32_t slot, Connection& connection, Rejection why) {
+  const auto asks = [](const Exchange& exchange) {
+    return exchange.parser.mid_message() || exchange.complete;
+  };
+  const bool told = connection.state == State::request && !connection.blocked &&
+                    asks(*connection.extra().exchange);
+  if (told) {
+    refusal_.clear();
+    handler_.append_turned_away(why, refusal_);
+    io_.send_last(connection.fd, refusal_);
+  }
+  terminate(slot, connection, connection.blocked);
+  return told;
 }
 
 // It has asked: for an answer that is being made or sent, or in bytes that we have yet to read.
@@ -145,19 +150,17 @@ bool Shard::waits_for_us(const Connection& connection) {
   return connection.owes() || !extra.exchange->unread.empty() || io_.has_unread(connection.fd);
 }
 
-// A listener that is shut down fails its accept, and is closed then: with io_uring the armed accept
-// holds the socket open.
+// Whoever connects from now on waits in the socket until the next process accepts from it. Those
+// that were taken before are served.
 void Shard::stop_accepting() {
   for (Listener& listener : listeners_) {
     listener.resume_ms = 0;
-    if (listener.fd < 0) continue;
-    if (listener.accepting) {
-      io_.shut_down(listener.fd, false);
-    } else {
-      io_.close(listener.fd);
-      listener.fd = -1;
-    }
+    if (listener.accepting) io_.cancel_accept(listener.fd);
   }
+}
+
+bool Shard::accepting() const {
+  return std::ranges::any_of(listeners_, &Listener::accepting);
 }
 
 }  // namespace tocsin::net

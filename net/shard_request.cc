@@ -151,6 +151,7 @@ void Shard::obey(std::uint32_t slot, Connection& connection, Outcome& outcome) {
       if (!exchange.parser.request().keep_alive) connection.extra().close_when_sent = true;
       exchange.begin();
       exchange.waited = false;
+      exchange.answered = true;
       return;
     case Outcome::Kind::refused:
       refuse_and_linger(slot, connection);

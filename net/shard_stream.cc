@@ -110,7 +110,6 @@ void Shard::owe(Connection& connection, std::string_view piece) {
 }
 
 std::optional<Rejection> Shard::admit(Connection& connection) {
-  if (state_.phase.load(std::memory_order_relaxed) >= Phase::draining) return Rejection::draining;
   if (io_.is_among_last(connection.fd)) return Rejection::exhausted;
   std::uint64_t key = connection.peer_key;
   if (key == 0 && options_->max_per_address != 0) key = io_.peer_key(connection.fd);

@@ -164,7 +164,9 @@ void Shard::heartbeat(std::uint32_t slot, std::uint64_t since_own) {
 
 // --- the drain ---
 
-// Ends the connections evenly over the drain's time, so that their reconnects are spread too.
+// Ends the connections evenly over the drain's time, so that their reconnects are spread too. A
+// stream that is asked for meanwhile, on a connection that is open already, opens as ever and ends
+// with the last: some clients never come back after a 503.
 void Shard::drain() {
   if (state_.phase.load(std::memory_order_relaxed) < Phase::draining) return;
   if (drain_begin_ms_ == 0) {
@@ -192,9 +194,18 @@ void Shard::drain_one(std::uint32_t slot, bool at_end) {
       return;
     case State::request: {
       ++drain_done_;
+      if (at_end) {
+        if (end_request(slot, connection, Rejection::draining)) {
+          metrics_.rejections[static_cast<std::size_t>(Rejection::draining)].add();
+        }
+        return;
+      }
+      // Who has asked, or has connected in order to, is answered. A client that asks again on a
+      // connection that was idle expects that it may be closed.
       const Exchange& exchange = *connection.extra().exchange;
-      const bool idle = !exchange.parser.mid_message() && !exchange.complete && !connection.owes();
-      if (idle || at_end) terminate(slot, connection, false);
+      const bool idle = exchange.answered && !exchange.parser.mid_message() && !connection.owes() &&
+                        !waits_for_us(connection);
+      if (idle) terminate(slot, connection, false);
       return;
     }
     case State::linger:

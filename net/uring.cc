@@ -53,7 +53,8 @@ int register_with(const io_uring* ring, unsigned opcode, const void* argument, s
 int restrict_ring(io_uring* ring) {
   std::vector<io_uring_restriction> rules;
   for (const std::uint8_t op :
-       {IORING_OP_ACCEPT, IORING_OP_RECV, IORING_OP_SEND, IORING_OP_SENDMSG, IORING_OP_POLL_ADD}) {
+       {IORING_OP_ACCEPT, IORING_OP_ASYNC_CANCEL, IORING_OP_RECV, IORING_OP_SEND, IORING_OP_SENDMSG,
+        IORING_OP_POLL_ADD}) {
     io_uring_restriction rule{};
     rule.opcode = IORING_RESTRICTION_SQE_OP;
     rule.sqe_op = op;

@@ -24,6 +24,7 @@ constexpr int kBufferGroup = 0;
 // Private completions, beside the ops of Token.
 constexpr std::uint64_t kWake = 0xffULL << 56;
 constexpr std::uint64_t kSend = 0xfeULL << 56;  // | index in the batch
+constexpr std::uint64_t kCancel = 0xfdULL << 56;
 
 // Receive buffers that the kernel picks from (6.1: provided-buffer rings): only a connection that
 // has bytes to say holds one, and only until the next turn.
@@ -103,9 +104,10 @@ class UringIo final : public SocketIo {
   }
 
   void accept(int listener, Token token) override {
-    listeners_.emplace_back(token, listener);
+    listeners_.push_back({.token = token, .fd = listener});
     prepare_accept(listener, token);
   }
+  void cancel_accept(int listener) override;
   void receive(int fd, Token token) override {
     io_uring_sqe* entry = ring_->entry();
     io_uring_prep_recv(entry, fd, nullptr, limits::kReceiveBuffer, 0);
@@ -128,6 +130,12 @@ class UringIo final : public SocketIo {
   std::string_view name() const override { return "io_uring"; }
 
  private:
+  struct Listener {  // that is accepted from
+    Token token;
+    int fd = -1;
+    bool cancelled = false;
+  };
+
   void prepare_accept(int listener, Token token) {
     io_uring_sqe* entry = ring_->entry();
     // The descriptor stays blocking: on a non-blocking one io_uring answers EAGAIN instead of
@@ -148,8 +156,8 @@ class UringIo final : public SocketIo {
 
   const std::unique_ptr<Ring> ring_;
   ReceiveBuffers buffers_;
-  std::vector<std::pair<Token, int>> listeners_;  // accepting
-  std::vector<Completion> reaped_;                // to be returned by the next wait()
+  std::vector<Listener> listeners_;
+  std::vector<Completion> reaped_;  // to be returned by the next wait()
   std::array<msghdr, limits::kSendBatch> messages_{};
   bool skip_success_ = true;
 };
@@ -202,6 +210,7 @@ void UringIo::reap_queue(std::span<SendRequest> sends) {
       watch_wake();
       continue;
     }
+    if ((data & kWake) == kCancel) continue;  // what it ended says so itself
     if ((data & kWake) == kSend) {
       const auto index = static_cast<std::uint32_t>(data);
       TOCSIN_ASSERT(index < sends.size());
@@ -223,21 +232,34 @@ void UringIo::reap_queue(std::span<SendRequest> sends) {
   io_uring_cq_advance(ring_->get(), count);
 }
 
+void UringIo::cancel_accept(int listener) {
+  const auto found = std::ranges::find(listeners_, listener, &Listener::fd);
+  if (found == listeners_.end()) return;
+  found->cancelled = true;
+  io_uring_sqe* entry = ring_->entry();
+  io_uring_prep_cancel64(entry, found->token.pack(), 0);
+  entry->user_data = kCancel;
+}
+
 void UringIo::on_accept(const io_uring_cqe& completion, Token token) {
-  const auto listener =
-      std::ranges::find_if(listeners_, [token](const auto& entry) { return entry.first == token; });
-  if ((completion.flags & IORING_CQE_F_MORE) == 0 && listener != listeners_.end()) {
-    // The kernel ended the multishot. A connection that died while it waited, or a full completion
-    // queue, is no reason to stop.
-    const int error = completion.res;
-    if (error >= 0 || error == -ECONNABORTED || error == -EINTR) {
-      prepare_accept(listener->second, token);
-    } else {
-      listeners_.erase(listener);
-    }
+  const auto listener = std::ranges::find(listeners_, token, &Listener::token);
+  TOCSIN_ASSERT(listener != listeners_.end());
+  const bool died = completion.res == -ECONNABORTED || completion.res == -EINTR;
+  const bool taken = completion.res >= 0;
+  const auto report = [&](int result) {
+    reaped_.push_back({.token = token, .result = result, .data = {}});
+  };
+  if (taken) report(completion.res);
+  if ((completion.flags & IORING_CQE_F_MORE) != 0) return;
+  // The kernel ended the multishot. A connection that died while it waited, or a full completion
+  // queue, is no reason to stop.
+  if ((taken || died) && !listener->cancelled) {
+    prepare_accept(listener->fd, token);
+    return;
   }
-  if (completion.res == -ECONNABORTED || completion.res == -EINTR) return;
-  reaped_.push_back({.token = token, .result = completion.res, .data = {}});
+  // It may have ended by itself while it was being cancelled.
+  report(listener->cancelled ? -ECANCELED : completion.res);
+  listeners_.erase(listener);
 }
 
 void UringIo::wait(std::uint32_t timeout_ms, std::vector<Completion>& completions) {

@@ -149,7 +149,8 @@ constexpr auto kTable = std::to_array<Option>({
      "Query parameters of /events and /publish that are not refused; NAME* for a prefix.",
      Change::reload, ListMember{&S::ignored_parameters, check_parameter}},
 
-    {"drain-timeout", kProcess, "At a stop, streams are ended spread over this time.",
+    {"drain-timeout", kProcess,
+     "At a stop, streams are ended spread over this time; who connects waits for the next process.",
      Change::reload, seconds(&S::drain_timeout_s, at_most(3600))},
     {"log-level", kProcess, "The least severe level that is logged.", Change::reload,
      ChoiceMember{&S::log_level, kLevelWords}},

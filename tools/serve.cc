@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "net/handed_descriptors.h"
 #include "net/log.h"
 #include "net/server_state.h"
 #include "net/service_notify.h"
@@ -200,6 +201,7 @@ class Service {
 
 int run_serve(const OptionFlags& flags, net::Application application,
               const std::function<std::jthread(Server&)>& companion) {
+  auto handed = net::take_handed_descriptors();
   auto configuration = flags.load();
   if (!configuration) {
     flags.complain(configuration.error());
@@ -212,7 +214,7 @@ int run_serve(const OptionFlags& flags, net::Application application,
   const ServiceSignals signals;
   if (const auto raised = net::raise_descriptor_limit(); !raised) log::warning(raised.error());
   options.private_descriptors = true;
-  auto server = Server::start(options, std::move(application));
+  auto server = Server::start(options, std::move(application), std::move(handed), &notify);
   if (!server) {
     log::error("cannot start", {{"error", server.error()}});
     return 1;

@@ -55,10 +55,12 @@ def is_sanitized():
 class Process:
     """A running `tocsin`, or another program; its output is collected line by line."""
 
-    def __init__(self, *arguments, program=(TOCSIN,), environment=None, before=None, folder=None):
+    def __init__(self, *arguments, program=(TOCSIN,), environment=None, before=None, folder=None,
+                 descriptors=()):
         self.process = subprocess.Popen([*program, *arguments], stdin=subprocess.DEVNULL,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                        env=environment, preexec_fn=before, cwd=folder)
+                                        env=environment, preexec_fn=before, cwd=folder,
+                                        pass_fds=descriptors)
         self.out, self.log = [], []
         self.readers = [threading.Thread(target=self._read, args=pair, daemon=True)
                         for pair in ((self.process.stdout, self.out),

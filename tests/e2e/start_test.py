@@ -96,7 +96,9 @@ class StandardStreams(unittest.TestCase):
             with systemd() as (notify, environment), \
                     Process("serve", "--listen", "127.0.0.1:0", "--io", io, "--shards", "2",
                             environment=environment, before=self.close_all) as hub:
-                ready = notify.recv(4096).decode()
+                ready = ""
+                while "READY=1" not in ready:  # the listeners come first
+                    ready = notify.recv(4096).decode()
                 port = int(re.search(r"listening on 127\.0\.0\.1:(\d+)", ready).group(1))
                 with contextlib.ExitStack() as open_ones:
                     clients = [open_ones.enter_context(Connection("127.0.0.1", port))

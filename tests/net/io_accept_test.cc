@@ -2,8 +2,12 @@
 #include <fcntl.h>
 #include <sched.h>
 
+#include <atomic>
+#include <cerrno>
 #include <set>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -37,10 +41,66 @@ TEST_P(IoAccept, TakesEveryConnectionUntilItIsStopped) {
     }
   }
   // As the drain does it.
-  io_->shut_down(listener.fd(), false);
-  EXPECT_LT(wait_for(1)[0].result, 0);
-  io_->close(listener.release());
+  io_->cancel_accept(listener.fd());
+  EXPECT_EQ(wait_for(1)[0].result, -ECANCELED);
+  io_->cancel_accept(listener.fd());  // once more, which nobody notices
+  const Fd waiting = listener.connect();
   expect_quiet();
+  // It may go on.
+  io_->accept(listener.fd(), token(Op::accept, 5));
+  const std::vector<Done> done = wait_for(1);
+  EXPECT_EQ(done[0].token, token(Op::accept, 5));
+  accepted.emplace_back(done[0].result);
+}
+
+// Others have the socket, too, as those who keep it for the next process.
+TEST_P(IoAccept, IsDeafToASocketThatItNoLongerAcceptsFrom) {
+  TestListener listener;
+  const Fd other{::fcntl(listener.fd(), F_DUPFD_CLOEXEC, 0)};
+  io_->accept(listener.fd(), token(Op::accept));
+  io_->cancel_accept(listener.fd());
+  EXPECT_EQ(wait_for(1)[0].result, -ECANCELED);
+  ::close(listener.release());
+  const Fd client = listener.connect();
+  expect_quiet();
+  const Fd accepted{::accept(other.get(), nullptr, nullptr)};
+  EXPECT_GE(accepted.get(), 0);
+}
+
+// Whoever connected was taken, or waits: nobody is lost between the two.
+TEST_P(IoAccept, LosesNobodyWhenItIsStoppedAmongConnections) {
+  constexpr int kClients = 40;
+  for (int round = 0; round < 25; ++round) {
+    TestListener listener;
+    io_->accept(listener.fd(), token(Op::accept));
+    std::atomic<int> connected{0};
+    std::vector<Fd> clients;
+    std::thread connecting([&] {
+      for (int i = 0; i < kClients; ++i) {
+        clients.push_back(listener.connect());
+        ++connected;
+      }
+    });
+    std::vector<Fd> taken;
+    const auto take = [&] {
+      for (const Done& done : wait(*io_, 1)) {
+        if (done.result < 0) return false;
+        taken.emplace_back(done.result);
+      }
+      return true;
+    };
+    while (connected < round) EXPECT_TRUE(take());
+    io_->cancel_accept(listener.fd());
+    EXPECT_TRUE(eventually([&] { return !take(); }));
+    connecting.join();
+    std::size_t waiting = 0;
+    for (Fd next{}; (next = Fd(::accept(listener.fd(), nullptr, nullptr))).get() >= 0; ++waiting) {
+      taken.push_back(std::move(next));
+    }
+    EXPECT_EQ(taken.size(), static_cast<std::size_t>(kClients)) << waiting << " waited";
+    for (const Fd& each : taken) EXPECT_EQ(::send(each.get(), "!", 1, MSG_NOSIGNAL), 1);
+    for (const Fd& client : clients) EXPECT_EQ(read_bytes(client.get(), 1), "!");
+  }
 }
 
 TEST_P(IoAccept, SeveralListenersAtOnce) {

@@ -30,7 +30,7 @@ ListenAddress address_of(const std::string& text) {
 }
 
 std::expected<Listening, std::string> listen(const ListenAddress& address, Place place) {
-  return listen_on(address, place, 0, 30'000, std::chrono::milliseconds(0));
+  return listen_on(address, place, {.user_timeout_ms = 30'000}, std::chrono::milliseconds(0));
 }
 
 // The same port at another host.
@@ -120,7 +120,8 @@ TEST(Listener, AnAddressThatIsGivenUpMeanwhileIsWaitedFor) {
   ASSERT_TRUE(before) << before.error();
   Fd its(before->fd);
   auto successor = std::async(std::launch::async, [&] {
-    return listen_on(before->address, Place::first, 0, 30'000, std::chrono::minutes(1));
+    return listen_on(before->address, Place::first, {.user_timeout_ms = 30'000},
+                     std::chrono::minutes(1));
   });
   EXPECT_EQ(successor.wait_for(std::chrono::milliseconds(50)), std::future_status::timeout);
   its.reset();

@@ -3,11 +3,17 @@
 #include <chrono>
 #include <deque>
 #include <future>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/net/own_port.h"
+#include "net/handed_descriptors.h"
+#include "net/service_notify.h"
+#include "tests/net/fake_manager.h"
 #include "tests/net/server_fixture.h"
 #include "tests/net/socket_pair.h"
 
@@ -20,20 +26,11 @@ using testing::HasSubstr;
 
 class ServerDrain : public ServerTest {
  protected:
-  // Who asks for it when nobody listens any more meets nobody else.
-  ServerDrain() { options.listen = {port_.address()}; }
-
-  [[nodiscard]] bool refuses_connections() const {
-    try {
-      const TestClient client(address());
-      return false;
-    } catch (const std::runtime_error&) {
-      return true;
-    }
+  // Until every shard has begun to.
+  void drain() {
+    server().drain();
+    for (int i = 0; i < 2; ++i) EXPECT_TRUE(eventually([&] { return server().all_turned(); }));
   }
-
- private:
-  OwnPort port_;
 };
 INSTANTIATE_TEST_SUITE_P(Server, ServerDrain, testing::ValuesIn(ServerTest::kBackends),
                          ServerTest::backend_name);
@@ -49,8 +46,7 @@ TEST_P(ServerDrain, ProbesTellHowItStands) {
   // A request that is under way keeps its connection; its answer is the last.
   probe.send("GET /readyz HTTP/1.1\r\nHost: h\r\nX");
   EXPECT_TRUE(eventually([&] { return sum(&ShardMetrics::requests_open) == 1; }));
-  server().drain();
-  EXPECT_TRUE(eventually([&] { return refuses_connections(); }));
+  drain();
   probe.send(": y\r\n\r\n");
   const TestResponse response = probe.response();
   EXPECT_EQ(response.status, 503);
@@ -64,7 +60,6 @@ TEST_P(ServerDrain, StreamsEndSpreadOverItsTime) {
   for (int i = 0; i < 40; ++i) streams.emplace_back(address());
   const auto begin = steady_clock::now();
   server().drain();
-  EXPECT_TRUE(eventually([&] { return refuses_connections(); }));
   std::size_t open_in_the_middle = 0;
   EXPECT_TRUE(eventually([&] {
     if (steady_clock::now() - begin > milliseconds(700) && open_in_the_middle == 0) {
@@ -91,6 +86,7 @@ TEST_P(ServerDrain, NoTimeIsAnEndAtOnce) {
   start();
   TestSubscriber stream = subscribe();
   TestClient idle = connect();
+  EXPECT_TRUE(eventually([&] { return sum(&ShardMetrics::requests_open) == 1; }));
   server().drain();
   stream.wait_end();
   idle.wait_closed();
@@ -127,18 +123,86 @@ TEST_P(ServerDrain, NothingPublishedIsLostByIt) {
   EXPECT_EQ(stream.events()[0].data, "last");
 }
 
-TEST_P(ServerDrain, NewStreamsAreRefusedDuringIt) {
-  options.drain_timeout_s = 60;
+// A 503 is final for some clients, and so is an end without an answer.
+TEST_P(ServerDrain, AStreamThatIsAskedForDuringItOpensAndEnds) {
+  options.drain_timeout_s = 2;
+  start();
+  TestClient silent = connect();
+  TestClient asking = connect();
+  asking.send("GET /events HTTP/1.1\r\nHost: ");
+  EXPECT_TRUE(eventually([&] { return sum(&ShardMetrics::requests_open) == 2; }));
+  drain();
+  asking.send("h\r\n\r\n");
+  silent.send("GET /events HTTP/1.1\r\nHost: h\r\n\r\n");
+  for (TestClient* client : {&asking, &silent}) {
+    EXPECT_THAT(client->read_until("\r\n\r\n"), testing::StartsWith("HTTP/1.1 200 "));
+    client->wait_closed();
+  }
+  EXPECT_TRUE(eventually([&] { return server().ended(); }));
+}
+
+// Its publisher knows then that nothing was published.
+TEST_P(ServerDrain, WhoIsInTheMiddleOfARequestAtItsEndIsTold) {
+  options.drain_timeout_s = 1;
   start();
   TestClient client = connect();
-  client.send("GET /events HTTP/1.1\r\nHost: ");
+  client.send("POST /publish?stream=a HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nab");
   EXPECT_TRUE(eventually([&] { return sum(&ShardMetrics::requests_open) == 1; }));
   server().drain();
-  EXPECT_TRUE(eventually([&] { return refuses_connections(); }));
-  client.send("h\r\n\r\n");
   const TestResponse response = client.response();
   EXPECT_EQ(response.status, 503);
   EXPECT_THAT(response.body, HasSubstr("shutting down"));
+  EXPECT_TRUE(eventually([&] { return server().ended(); }));
+  EXPECT_EQ(rejections(Rejection::draining), 1U);
+}
+
+TEST_P(ServerDrain, WhoConnectsDuringItWaitsUntilItsEnd) {
+  options.drain_timeout_s = 60;
+  start();
+  TestSubscriber stream = subscribe();
+  drain();
+  TestClient late = connect();
+  late.send("GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n");
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(eventually([&] { return server().all_turned(); }));
+  EXPECT_EQ(sum(&ShardMetrics::accepted), 1U);
+  server().stop();
+  server().wait();
+  late.wait_closed();
+  EXPECT_EQ(late.unread(), "");
+}
+
+// As a service manager does it that keeps the sockets from one process to the next.
+TEST_P(ServerDrain, WhoConnectsDuringItIsServedByTheNextProcess) {
+  const FakeManager manager(FakeManager::abstract_name());
+  ServiceNotify notify(manager.address(), std::nullopt);
+  options.drain_timeout_s = 60;
+  for (const std::size_t shards : {2U, 1U}) {
+    options.shards = 2;
+    auto first = Server::start(options, {}, {}, &notify);
+    ASSERT_TRUE(first) << first.error();
+    std::vector<Fd> kept;
+    EXPECT_THAT(manager.receive(kept), HasSubstr("FDSTORE=1"));
+    options.listen = (*first)->addresses();
+    TestSubscriber stream(options.listen[0]);
+    (*first)->drain();
+    for (int i = 0; i < 2; ++i) EXPECT_TRUE(eventually([&] { return (*first)->all_turned(); }));
+    std::deque<TestClient> late;
+    for (int i = 0; i < 40; ++i) {
+      late.emplace_back(options.listen[0]).send("GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n");
+    }
+    (*first)->stop();
+    (*first)->wait();
+    first->reset();
+    late.emplace_back(options.listen[0]).send("GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n");
+    std::vector<HandedDescriptor> handed;
+    for (Fd& fd : kept) handed.push_back({fd.release(), "tocsin-" + options.listen[0]});
+    options.shards = static_cast<std::uint32_t>(shards);
+    auto second = Server::start(options, {}, std::move(handed), nullptr);
+    ASSERT_TRUE(second) << second.error();
+    EXPECT_EQ((*second)->addresses(), options.listen);
+    for (TestClient& client : late) EXPECT_EQ(client.response().body, "ok\n");
+    options.listen = {"127.0.0.1:0"};
+  }
 }
 
 TEST_P(ServerDrain, AStopEndsItAtOnce) {
@@ -146,8 +210,7 @@ TEST_P(ServerDrain, AStopEndsItAtOnce) {
   start();
   std::deque<TestSubscriber> streams;
   for (int i = 0; i < 10; ++i) streams.emplace_back(address());
-  server().drain();
-  EXPECT_TRUE(eventually([&] { return refuses_connections(); }));
+  drain();
   server().stop();
   for (TestSubscriber& stream : streams) stream.wait_end();
   EXPECT_TRUE(eventually([&] { return server().ended(); }));

@@ -39,6 +39,11 @@ void FakeIo::accept(int listener, Token token) {
   found->accept = token;
 }
 
+void FakeIo::cancel_accept(int listener) {
+  FakeKernel::Listener* found = listener_of(listener, "cancel_accept");
+  if (found != nullptr) found->cancelled = found->accept.has_value();
+}
+
 bool FakeIo::refuse(int listener, std::string_view bytes) {
   FakeKernel::Listener* found = listener_of(listener, "refuse");
   if (found == nullptr || found->backlog.empty()) return false;
@@ -160,11 +165,6 @@ void FakeIo::shut_down_sending(int fd) {
 }
 
 void FakeIo::shut_down(int fd, bool reset) {
-  if (const auto index = static_cast<std::size_t>(fd);
-      index < table().descriptors.size() && table().descriptors[index].listener) {
-    table().descriptors[index].listener->shut_down = true;
-    return;
-  }
   Socket* socket = socket_of(fd, "shut_down");
   if (socket == nullptr) return;
   socket->shut_down = true;
@@ -174,13 +174,6 @@ void FakeIo::shut_down(int fd, bool reset) {
 
 void FakeIo::close(int fd) {
   const auto index = static_cast<std::size_t>(fd);
-  if (index < table().descriptors.size() && table().descriptors[index].listener) {
-    auto& listener = table().descriptors[index].listener;
-    if (listener->accept) kernel_.fail("close of a listener that accepts");
-    for (const SocketRef& waiting : listener->backlog) waiting->server_reset = true;
-    listener.reset();
-    return;
-  }
   Socket* socket = socket_of(fd, "close");
   if (socket == nullptr) return;
   if (socket->receive || socket->hangup || socket->writable) {
@@ -242,11 +235,9 @@ void FakeIo::complete_accepts(FakeKernel::Listener& listener, std::vector<Comple
     out.push_back({.token = *listener.accept, .result = -error, .data = {}});
     listener.accept.reset();
   };
-  if (listener.shut_down) {
-    fail(EINVAL);
-    return;
-  }
-  while (!listener.backlog.empty()) {
+  // Some may still be taken before the cancellation is seen.
+  const bool over = listener.cancelled && random_.chance(50);
+  while (!listener.backlog.empty() && !over) {
     if (random_.chance(kernel_.options.late)) return;
     if (kernel_.full(table())) {
       fail(EMFILE);
@@ -265,6 +256,7 @@ void FakeIo::complete_accepts(FakeKernel::Listener& listener, std::vector<Comple
     socket->accepted = true;
     out.push_back({.token = *listener.accept, .result = fd, .data = {}});
   }
+  if (std::exchange(listener.cancelled, false)) fail(ECANCELED);
 }
 
 void FakeIo::complete(Socket& socket, std::vector<Completion>& out) {

@@ -17,6 +17,17 @@ int FakeKernel::listen(std::size_t shard) {
   return fd;
 }
 
+void FakeKernel::close_listeners() {
+  for (Table& table : tables_) {
+    for (Descriptor& descriptor : table.descriptors) {
+      if (!descriptor.listener) continue;
+      if (descriptor.listener->accept) fail("close of a listener that is accepted from");
+      for (const SocketRef& waiting : descriptor.listener->backlog) waiting->server_reset = true;
+      descriptor.listener.reset();
+    }
+  }
+}
+
 SocketRef FakeKernel::connect(std::uint64_t address) {
   const std::size_t first = random_.below(tables_.size());
   for (std::size_t i = 0; i < tables_.size(); ++i) {
@@ -27,7 +38,7 @@ SocketRef FakeKernel::connect(std::uint64_t address) {
 
 SocketRef FakeKernel::connect_to(std::size_t shard, std::uint64_t address) {
   for (Descriptor& descriptor : tables_[shard].descriptors) {
-    if (!descriptor.listener || descriptor.listener->shut_down) continue;
+    if (!descriptor.listener) continue;
     auto socket = std::make_shared<Socket>();
     socket->address = address;
     socket->shard = shard;
@@ -90,7 +101,7 @@ bool FakeKernel::due(std::size_t shard) const {
   return std::any_of(
       table.descriptors.begin(), table.descriptors.end(), [](const Descriptor& descriptor) {
         if (const Listener* listener = descriptor.listener.get()) {
-          return listener->accept && (!listener->backlog.empty() || listener->shut_down);
+          return listener->accept && (!listener->backlog.empty() || listener->cancelled);
         }
         const Socket* socket = descriptor.socket.get();
         return socket != nullptr &&

@@ -91,7 +91,7 @@ class FakeKernel {
 
   // --- the clients' calls
 
-  // Nothing: nobody listens.
+  // Where nobody accepts it waits. Nothing: nobody listens.
   [[nodiscard]] SocketRef connect(std::uint64_t address);
   [[nodiscard]] SocketRef connect_to(std::size_t shard, std::uint64_t address);
   void write(Socket& socket, std::string_view bytes);
@@ -107,6 +107,8 @@ class FakeKernel {
   // --- what the world sees
 
   [[nodiscard]] int listen(std::size_t shard);
+  // As a process that ends does: who waits in them is reset.
+  void close_listeners();
   [[nodiscard]] bool due(std::size_t shard) const;
   [[nodiscard]] std::size_t open_descriptors() const;
   [[nodiscard]] const std::vector<std::string>& failures() const { return failures_; }
@@ -131,7 +133,7 @@ class FakeKernel {
   struct Listener {
     std::optional<net::Token> accept;
     std::deque<SocketRef> backlog;
-    bool shut_down = false;
+    bool cancelled = false;  // the accept
   };
   struct Descriptor {  // one of the two, or free
     SocketRef socket;
@@ -160,6 +162,7 @@ class FakeIo final : public net::Io {
       : kernel_(kernel), shard_(shard), random_(random) {}
 
   void accept(int listener, net::Token token) override;
+  void cancel_accept(int listener) override;
   bool refuse(int listener, std::string_view bytes) override;
   void receive(int fd, net::Token token) override;
   void watch(int fd, net::Token token) override;

@@ -41,6 +41,9 @@ class QuietIo final : public net::Io {
   }
 
   void accept(int, net::Token token) override { accepting_ = token; }
+  void cancel_accept(int) override {
+    ready_.push_back({.token = accepting_, .result = -ECANCELED, .data = {}});
+  }
   bool refuse(int, std::string_view) override { return false; }
   void receive(int, net::Token token) override {
     ready_.push_back(

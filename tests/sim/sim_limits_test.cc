@@ -209,12 +209,49 @@ TEST(SimLimits, DrainIsSpreadOverItsTimeAndEnds) {
   }
   scenario.world.pass(1200);
   EXPECT_EQ(scenario.world.shard(0).connections().used(), 0U);
-  EXPECT_EQ(scenario.ask(0, "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n"), "nobody listens");
+  EXPECT_TRUE(scenario.world.shard(0).drained());
+  EXPECT_EQ(scenario.ask(0, "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n"), "") << "it waits";
+  scenario.world.end(true);
+}
+
+// A client that has just connected, or asks on a connection of before, is served: a 503 or an end
+// without an answer is final for some.
+TEST(SimLimits, WhoIsThereWhenADrainBeginsIsServed) {
+  constexpr std::string_view kAsk = "GET /events?stream=a HTTP/1.1\r\nHost: h\r\n\r\n";
+  constexpr std::string_view kProbe = "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n";
+  WorldOptions options = plain();
+  options.server.drain_timeout_s = 4;
+  Scenario scenario(options);
+  FakeKernel& kernel = scenario.world.kernel;
+  const SocketRef silent = kernel.connect_to(0, 1);  // the first slots: the drain begins there
+  const SocketRef idle = kernel.connect_to(0, 1);
+  const SocketRef asking = kernel.connect_to(0, 1);
+  kernel.write(*idle, kProbe);
+  kernel.write(*asking,
+               "POST /publish?stream=a HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nab");
+  EXPECT_TRUE(scenario.world.settle());
+  EXPECT_TRUE(FakeKernel::read(*idle, SIZE_MAX).starts_with("HTTP/1.1 200 "));
+  for (int i = 0; i < 40; ++i) (void)scenario.subscribe({"a"});
+  scenario.world.ending = true;
+  scenario.world.state.phase = net::Phase::draining;
+  scenario.world.pass(1000);
+  EXPECT_TRUE(FakeKernel::at_end(*idle)) << "its client expects that";
+  EXPECT_FALSE(FakeKernel::at_end(*silent));
+  kernel.write(*silent, kAsk);
+  scenario.world.pass(1000);
+  EXPECT_TRUE(FakeKernel::read(*silent, SIZE_MAX).starts_with("HTTP/1.1 200 "));
+  EXPECT_FALSE(FakeKernel::at_end(*silent));
+  scenario.world.pass(2200);
+  EXPECT_TRUE(FakeKernel::at_end(*silent));
+  EXPECT_TRUE(FakeKernel::read(*asking, SIZE_MAX).starts_with("HTTP/1.1 503 ")) << "in its middle";
+  EXPECT_TRUE(FakeKernel::at_end(*asking));
   scenario.world.end(true);
 }
 
 TEST(SimLimits, SecondStopEndsAtOnce) {
-  Scenario scenario(plain(2));
+  WorldOptions options = plain(2);
+  options.server.drain_timeout_s = 15;
+  Scenario scenario(options);
   for (int i = 0; i < 40; ++i) (void)scenario.subscribe({"a", "b"});
   scenario.publish("a", "x");
   scenario.world.ending = true;

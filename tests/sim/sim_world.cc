@@ -182,18 +182,17 @@ void World::end(bool drain) {
   state.phase = drain ? net::Phase::draining : net::Phase::stopping;
   const std::uint64_t begin = now_ms();
   const std::uint64_t most = std::uint64_t{options_.drain_timeout_s} * 1000 + 1000;
-  const auto used = [this] {
-    std::size_t open = 0;
-    for (const auto& shard : shards_) open += shard->connections().used();
-    return open;
+  const auto drained = [this] {
+    return std::ranges::all_of(shards_, [](const auto& shard) { return shard->drained(); });
   };
-  for (bool turned = false; drain && !failed() && (!turned || used() > 0); turned = true) {
+  while (drain && !failed() && !drained()) {
     for (const auto& client : clients_) client->act(*this);
     for (std::size_t shard = 0; shard < shards_.size(); ++shard) turn(shard);
     clock.advance_us(20'000);
     if (now_ms() - begin > most) fail("the drain does not end");
   }
   for (const auto& shard : shards_) shard->end_all();
+  kernel.close_listeners();
   check_gauges();
   if (const std::size_t open = kernel.open_descriptors(); open != 0) {
     fail(fmt::format("{} descriptors are left open", open));

@@ -66,10 +66,11 @@ CLI::App* add_serve_command(CLI::App& app, int& exit_code) {
                     "With the demonstration's page, feeds and chat; open to everybody, not for "
                     "production");
   command->footer(
-      "The hub runs until SIGTERM or SIGINT. Then it drains: the listeners close, and streams end\n"
-      "spread over --drain-timeout, so that their clients come back elsewhere or later. A second\n"
-      "signal ends it at once. SIGHUP reads the file that --config names again; flags still win.\n"
-      "Every flag but --config and --demo is a key of that file, with _ for -.\n"
+      "The hub runs until SIGTERM or SIGINT. Then it drains: streams end spread over\n"
+      "--drain-timeout, and who connects waits: for the next process, where a service manager\n"
+      "keeps the listening sockets (systemd's FDSTORE=1), else until they close with this one.\n"
+      "A second signal ends it at once. SIGHUP reads the file that --config names again; flags\n"
+      "still win. Every flag but --config and --demo is a key of that file, with _ for -.\n"
       "\n"
       "Examples:\n"
       "  tocsin serve --listen 0.0.0.0:8080 --max-connections 10000\n"
