@@ -67,14 +67,14 @@ TEST_P(ServerBounds, UnfinishedBodiesOfAllConnectionsTogether) {
     for (TestClient& holder : holders) {
       (void)holder.try_send("x");
       const TestResponse response = holder.response();
-      EXPECT_TRUE(response.status == 503 || response.status == 400) << response.head;
+      EXPECT_TRUE(response.status == 503 || response.status == 413) << response.head;
       if (response.status != 503) continue;
       ++refused;
       EXPECT_NE(response.body.find("too many requests at once"), std::string::npos)
           << response.body;
       EXPECT_FALSE(response.header("Retry-After").empty());
     }
-    EXPECT_EQ(late.request(std::string_view(body).substr(kExcess)).status, 400);
+    EXPECT_EQ(late.request(std::string_view(body).substr(kExcess)).status, 413);
     EXPECT_EQ(refused, 1U);
     EXPECT_EQ(rejections(Rejection::request_memory), refused);
     // Nothing is counted any more.
