@@ -148,7 +148,8 @@ TEST_F(HubPublishTest, AnEventsSizeIsThatOfItsFrame) {
   const NewEvent encoded = event("a", "100% caf\xC3\xA9");
   ASSERT_TRUE(publish_all({encoded}));
   EXPECT_EQ(frame_bytes(own) + frame_bytes(encoded), hub().encoded_bytes());
-  const NewEvent longest = event("a", proto::to_string({kEpoch + 1, UINT64_MAX}));
+  const std::string longest_id = proto::to_string({kEpoch + 1, UINT64_MAX});
+  const NewEvent longest = event("a", longest_id);
   EXPECT_EQ(longest.id.size(), proto::kMaxEventIdText);
   EXPECT_EQ(frame_bytes(event("a")), frame_bytes(longest));
 }
