@@ -84,7 +84,7 @@ std::size_t max_frame_body(std::size_t size, std::size_t type_size) {
 }
 
 void append_greeting(std::string& out, std::uint32_t retry_ms, std::string_view id) {
-  out += ": ok\n";
+  out += "\n: ok\n";
   out += kRetryField;
   append_number(out, retry_ms);
   out += '\n';

@@ -28,10 +28,11 @@ void encode_frame_body(const EventView& event, std::string& out);
 // event, not even an empty one, to clients that dispatch on every empty line.
 inline constexpr std::string_view kHeartbeat = ": keepalive\n";
 
-// The first bytes of a stream's body: a comment (proxies hold the head back until something flows),
-// the reconnection time, and, if `id` is not empty, an id without data, which sets the client's
-// last event id and dispatches nothing: a client that is cut off before its first event resumes
-// too.
+// The first bytes of a stream's body: an empty line (which dispatches nothing, and takes from
+// clients that keep half an event over a reconnect what they would glue to the first line), a
+// comment (proxies hold the head back until something flows), the reconnection time, and, if `id`
+// is not empty, an id without data, which sets the client's last event id and dispatches nothing: a
+// client that is cut off before its first event resumes too.
 void append_greeting(std::string& out, std::uint32_t retry_ms, std::string_view id);
 
 }  // namespace tocsin::proto

@@ -68,7 +68,7 @@ class Course:
 
     def run(self):
         relays = [client.relay for client in self.clients.values()]
-        self.wait(lambda client: b"\n\n" in client.relay.seen)  # the greeting
+        self.wait(lambda client: b"\nid: " in client.relay.seen)  # the greeting
         self.publish(1, 5)
         self.wait_for(5)
 

@@ -33,7 +33,9 @@ TEST_P(ServerSubscribe, TheHeadAndACommentComeAtOnce) {
   EXPECT_EQ(response.header("Access-Control-Allow-Origin"), "*");
   EXPECT_THAT(response.head, Not(HasSubstr("Content-Length")));
   EXPECT_THAT(response.head, Not(HasSubstr("Transfer-Encoding")));
-  EXPECT_THAT(stream.bytes(), StartsWith(":"));
+  EXPECT_THAT(stream.bytes(), StartsWith("\n:"));
+  const TestSubscriber resumed = subscribe("/events?stream=a&last_event_id=earliest");
+  EXPECT_THAT(resumed.bytes(), StartsWith("\n:"));
   EXPECT_THAT(stream.bytes(), HasSubstr("retry: "));
   EXPECT_THAT(stream.events(), IsEmpty()) << "the greeting is no event";
   EXPECT_THAT(stream.parser().last_event_id(), Not(IsEmpty()))

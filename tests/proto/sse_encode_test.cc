@@ -2,7 +2,9 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "proto/sse_parser.h"
@@ -78,13 +80,25 @@ TEST(SseEncodeTest, GreetingSetsRetryAndId) {
   append_greeting(bytes, 2500, "9f3c21ab-7");
   SseParser parser([](const ReceivedEvent&) { FAIL(); });
   ASSERT_TRUE(parser.feed(bytes));
-  EXPECT_TRUE(bytes.starts_with(":"));
+  EXPECT_TRUE(bytes.starts_with("\n:"));
   EXPECT_EQ(parser.comments(), 1U);
   EXPECT_EQ(parser.retry_ms(), 2500U);
   EXPECT_EQ(parser.last_event_id(), "9f3c21ab-7");
 }
 
-TEST(SseEncodeTest, GreetingWithoutIdHasNoEmptyLine) {
+// What clients keep of an event that a broken connection cut, they must not take for the beginning
+// of the first one.
+TEST(SseEncodeTest, GreetingFreesAClientOfHalfAnEvent) {
+  std::vector<std::string> data;
+  SseParser parser([&](const ReceivedEvent& event) { data.emplace_back(event.data); });
+  ASSERT_TRUE(parser.feed("data: L\n"));
+  std::string bytes;
+  append_greeting(bytes, 0, "");
+  ASSERT_TRUE(parser.feed(bytes + "data: L\n\n"));
+  EXPECT_THAT(data, testing::ElementsAre("L", "L"));
+}
+
+TEST(SseEncodeTest, GreetingWithoutIdHasNoEmptyLineAtItsEnd) {
   std::string bytes;
   append_greeting(bytes, 0, "");
   EXPECT_EQ(bytes.find("\n\n"), std::string::npos);

@@ -55,6 +55,10 @@ bool StreamOracle::take(std::uint64_t now_ms) {
   const std::string text = bytes_.substr(0, at + end.size());
   bytes_.erase(0, text.size());
   switch (stage_) {
+    case Stage::empty_line:
+      if (text != "\n") wrong("the stream begins with " + text);
+      stage_ = Stage::comment;
+      break;
     case Stage::comment:
       if (text != ": ok\n") wrong("the greeting is " + text);
       stage_ = Stage::retry;

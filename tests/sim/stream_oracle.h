@@ -51,7 +51,7 @@ class StreamOracle {
   [[nodiscard]] std::uint64_t last_bytes_ms() const { return last_bytes_ms_; }
 
  private:
-  enum class Stage : std::uint8_t { comment, retry, id, frames };
+  enum class Stage : std::uint8_t { empty_line, comment, retry, id, frames };
   // What may be missing of a topic, until its next event.
   struct Excuse {
     Sequence slow = 0;   // up to here: the policy for slow readers
@@ -76,7 +76,7 @@ class StreamOracle {
   const Start start_;
   const Sequence seen_;
 
-  Stage stage_ = Stage::comment;
+  Stage stage_ = Stage::empty_line;
   std::string bytes_;
   Sequence position_ = 0;  // everything up to here came, or was excused
   std::map<std::string, Excuse, std::less<>> excuses_;
