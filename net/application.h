@@ -78,13 +78,14 @@ class StreamWriter {
   std::shared_ptr<Target> target_;
 };
 
+// What the query of any stream may ask of the hub (`hello`), it may ask of this one.
 struct StreamResponse {
   // Topics of the hub, at most limits::kMaxTopicsPerSubscriber. Without any, only `on_open` can
   // bring events.
   std::vector<std::string> topics{};
   // The topics go on behind the request's Last-Event-ID; false: with what is published from now on.
   bool resume = true;
-  // Frames of proto::encode_frame, sent before anything else.
+  // Frames of proto::encode_frame, sent before anything else but what `hello=1` asks for.
   std::string first{};
   std::string headers{};  // as in Response
   // Once the stream is open. It then has a log of its own, which keeps nothing for later: what to

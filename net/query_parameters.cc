@@ -11,7 +11,8 @@ namespace tocsin::net {
 namespace {
 
 constexpr std::string_view kPosition = "last_event_id";
-constexpr auto kSubscribe = std::to_array<std::string_view>({"stream", "topic", kPosition});
+constexpr auto kSubscribe =
+    std::to_array<std::string_view>({"stream", "topic", kPosition, "hello"});
 constexpr auto kPublish = std::to_array<std::string_view>(
     {"stream", "topic", "type", "event", "id", "retry", "msg", "envelope"});
 

@@ -45,6 +45,7 @@ struct Outcome {
   std::vector<std::string> topics{};  // at least one, but for a route's stream
   core::Resume::Kind resume = core::Resume::Kind::live;
   std::vector<std::string> last_event_ids{};  // resume after_id
+  bool hello = false;                         // it opens with an event that says where it begins
   std::unique_ptr<StreamResponse> route{};    // of a route: its topics and `resume` are those above
 };
 
@@ -89,7 +90,8 @@ class RequestHandler {
   [[nodiscard]] std::optional<Outcome> run_route(const Route& route, const proto::Request& request,
                                                  const ServerOptions& options, std::string& out);
   Outcome stream_of(StreamResponse&& wanted, const proto::Request& request,
-                    std::vector<std::string>&& positions, std::string& out);
+                    const proto::Query& query, std::vector<std::string>&& positions,
+                    std::string& out);
   // 500; `why` is for the log.
   Outcome failed(const Route& route, const proto::Request& request, std::string_view why,
                  std::string& out);
@@ -140,5 +142,9 @@ class RequestHandler {
 // page's template has it at the first visit, too.
 [[nodiscard]] std::vector<std::string> positions_of(const proto::Request& request,
                                                     const proto::Query& query);
+
+// What the query of any stream, a route's too, may ask of it: into `wanted`. Nothing: it is right.
+[[nodiscard]] std::optional<proto::InputError> read_wishes(const proto::Query& query,
+                                                           Outcome& wanted);
 
 }  // namespace tocsin::net

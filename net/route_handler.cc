@@ -65,7 +65,7 @@ std::optional<Outcome> RequestHandler::run_route(const Route& route, const proto
     if (const auto fault = fault_of(*wanted); !fault.empty()) {
       return failed(route, request, fault, out);
     }
-    return stream_of(std::move(*wanted), request, std::move(positions), out);
+    return stream_of(std::move(*wanted), request, *query, std::move(positions), out);
   }
   const Response& response = std::get<Response>(answer);
   if (const auto fault = fault_of(response); !fault.empty()) {
@@ -76,8 +76,10 @@ std::optional<Outcome> RequestHandler::run_route(const Route& route, const proto
 }
 
 Outcome RequestHandler::stream_of(StreamResponse&& wanted, const proto::Request& request,
-                                  std::vector<std::string>&& positions, std::string& out) {
+                                  const proto::Query& query, std::vector<std::string>&& positions,
+                                  std::string& out) {
   Outcome outcome{.kind = Outcome::Kind::stream, .topics = std::move(wanted.topics)};
+  if (const auto error = read_wishes(query, outcome)) return problem(request, *error, out);
   // A stream of its handler's own has no position in the hub.
   if (wanted.resume && !outcome.topics.empty()) outcome.last_event_ids = std::move(positions);
   outcome.route = std::make_unique<StreamResponse>(std::move(wanted));

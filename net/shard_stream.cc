@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/gap.h"
+#include "core/own_events.h"
 #include "net/jitter.h"
 #include "net/shard.h"
 #include "proto/assert.h"
@@ -83,17 +83,25 @@ void Shard::append_opening(Connection& connection, const Outcome& wanted,
     proto::append_framed(reply_, connection.framing(), piece);
   };
   const proto::EventId here{state_.hub.epoch(), subscription.cursor};
-  const bool fresh = wanted.resume == core::Resume::Kind::live;
-  std::string piece;
-  // Without a topic of the hub the position in it means nothing.
-  proto::append_greeting(piece, jittered(options_->retry_ms, random_),
-                         fresh && !wanted.topics.empty() ? proto::to_string(here) : std::string{});
-  append(piece);
-  if (wanted.route && !wanted.route->first.empty()) append(wanted.route->first);
-  if (!subscription.gap) return;
   // An id longer than any that there can be is not repeated to its sender.
   std::string asked = proto::wire_id(subscription.last_event_id);
   if (asked.size() > limits::kMaxWireId) asked.clear();
+  // Without a topic of the hub a position in it means nothing. Before a gap it is what the client
+  // named: who is cut between the two would else not be told.
+  std::string position;
+  if (!wanted.topics.empty()) position = subscription.gap ? asked : proto::to_string(here);
+  const bool fresh = wanted.resume == core::Resume::Kind::live;
+  std::string piece;
+  proto::append_greeting(piece, jittered(options_->retry_ms, random_),
+                         fresh && !wanted.hello ? position : std::string{});
+  append(piece);
+  if (wanted.hello) {
+    piece.clear();
+    core::append_open_frame(piece, subscription.topics, position);
+    append(piece);
+  }
+  if (wanted.route && !wanted.route->first.empty()) append(wanted.route->first);
+  if (!subscription.gap) return;
   piece.clear();
   core::append_gap_frame(piece, *subscription.gap, asked, subscription.topics, here);
   append(piece);

@@ -32,7 +32,27 @@ std::expected<std::vector<std::string>, proto::InputError> topics_of(const proto
   return topics;
 }
 
+// The value of a parameter that is given once; nothing: it is not given.
+std::expected<std::optional<std::string_view>, proto::InputError> once(const proto::Query& query,
+                                                                       std::string_view name) {
+  const std::vector<std::string_view> given = query.all(name);
+  if (given.size() > 1) return std::unexpected(proto::given_twice(name, name));
+  return given.empty() ? std::nullopt : std::optional{given.front()};
+}
+
 }  // namespace
+
+std::optional<proto::InputError> read_wishes(const proto::Query& query, Outcome& wanted) {
+  const auto hello = once(query, "hello");
+  if (!hello) return hello.error();
+  if (*hello) {
+    wanted.hello = **hello == "1" || **hello == "true";
+    if (!wanted.hello && **hello != "0" && **hello != "false") {
+      return proto::InputError{.field = "hello", .message = "must be 1 or 0"};
+    }
+  }
+  return std::nullopt;
+}
 
 std::vector<std::string> positions_of(const proto::Request& request, const proto::Query& query) {
   const std::string_view header = request.header(proto::Header::last_event_id);
@@ -55,11 +75,11 @@ Outcome RequestHandler::subscribe(const proto::Request& request, const ServerOpt
   if (!query) return {};
   auto topics = topics_of(*query);
   if (!topics) return problem(request, topics.error(), out);
-  return open(request,
-              {.kind = Outcome::Kind::stream,
-               .topics = *std::move(topics),
-               .last_event_ids = positions_of(request, *query)},
-              out);
+  Outcome wanted{.kind = Outcome::Kind::stream,
+                 .topics = *std::move(topics),
+                 .last_event_ids = positions_of(request, *query)};
+  if (const auto error = read_wishes(*query, wanted)) return problem(request, *error, out);
+  return open(request, std::move(wanted), out);
 }
 
 // Topics and position are known; HEAD ends here.

@@ -43,7 +43,7 @@ std::string is_count(const std::string& text) {
 class IgnoreSigpipe {
  public:
   IgnoreSigpipe() {
-    struct sigaction ignore{};
+    struct sigaction ignore {};
     ignore.sa_handler = SIG_IGN;
     sigaction(SIGPIPE, &ignore, &old_);
   }
@@ -52,7 +52,7 @@ class IgnoreSigpipe {
   IgnoreSigpipe& operator=(const IgnoreSigpipe&) = delete;
 
  private:
-  struct sigaction old_{};
+  struct sigaction old_ {};
 };
 
 // Writes all of `bytes` unless `stopped_fd` becomes readable first. Returns 0 or errno.
@@ -109,6 +109,7 @@ std::expected<net::EventSourceOptions, std::string> Subscriber::source_options()
   auto url = endpoint_url(options_.url, "/events");
   if (!url) return std::unexpected(std::move(url.error()));
   for (const std::string& stream : options_.streams) url->add_query("stream", stream);
+  if (options_.hello) url->add_query("hello", "1");
   if (options_.timeout_s && !(*options_.timeout_s > 0 && *options_.timeout_s <= 1e9)) {
     return std::unexpected("--timeout takes a number of seconds above 0");
   }
@@ -244,6 +245,8 @@ CLI::App* add_subscribe_command(CLI::App& app, int& exit_code) {
       ->allow_extra_args(false);
   command->add_option("--last-event-id", options->last_event_id,
                       "Resume behind this event ('earliest': everything that is kept)");
+  command->add_flag("--hello", options->hello,
+                    "Have each connection open with an event 'open': topics and position");
   command->add_option("--type", options->types, "Print only events of this type; repeatable")
       ->allow_extra_args(false);
   command->add_option("-H,--header", options->headers, "Send this header field too")

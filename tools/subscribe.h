@@ -22,6 +22,7 @@ struct SubscribeOptions {
   std::vector<std::string> types;    // print only these; none: all
   std::vector<std::string> headers;  // "Name: value"
   TlsFlags tls;
+  bool hello = false;  // `hello=1`
   bool json = false;
   bool quiet = false;
   bool reconnect = true;

@@ -2,7 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "core/gap.h"
+#include "core/own_events.h"
 #include "tests/core/hub_fixture.h"
 
 namespace tocsin::core {

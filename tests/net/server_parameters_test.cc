@@ -107,7 +107,7 @@ TEST_P(ServerParameters, UnknownParametersAreRefusedWithTheNearestName) {
   refused(post(std::string(65, 'x') + "=a", "x"), "query", "known are stream");
   refused(get_of("/publish?message=a"), "message", "known are stream");
   refused(get_of("/events?topics=a,b"), "topics", "did you mean topic? (stream is given once for");
-  refused(get_of("/sse?channel=a"), "channel", "known are stream, topic, last_event_id");
+  refused(get_of("/sse?channel=a"), "channel", "known are stream, topic, last_event_id, hello");
   refused(get_of("/events?type=a"), "type", "");
   refused(get_of("/events?last_id=earliest"), "last_id", "");
   EXPECT_EQ(sum(&ShardMetrics::events_published), 0U);

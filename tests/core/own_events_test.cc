@@ -1,4 +1,4 @@
-#include "core/gap.h"
+#include "core/own_events.h"
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,7 @@
 namespace tocsin::core {
 namespace {
 
-class GapTest : public HubTest {
+class OwnEventsTest : public HubTest {
  protected:
   std::string frame(GapReason reason, std::string_view last_event_id, Topics topics) {
     std::string out = "before";
@@ -17,14 +17,14 @@ class GapTest : public HubTest {
   }
 };
 
-TEST_F(GapTest, IsOneEventThatMovesTheClientOn) {
+TEST_F(OwnEventsTest, IsOneEventThatMovesTheClientOn) {
   EXPECT_EQ(frame(GapReason::expired, "9f3c21ab-7", {"news"}),
             "beforeevent: gap\n"
             "data: {\"reason\":\"expired\",\"last_event_id\":\"9f3c21ab-7\",\"topics\":[\"news\"]}"
             "\nid: 9f3c21ab-42\n\n");
 }
 
-TEST_F(GapTest, NamesAllTopics) {
+TEST_F(OwnEventsTest, NamesAllTopics) {
   EXPECT_EQ(frame(GapReason::slow, "", {"a", "b", "c"}),
             "beforeevent: gap\n"
             "data: {\"reason\":\"slow\",\"last_event_id\":\"\",\"topics\":[\"a\",\"b\",\"c\"]}"
@@ -32,7 +32,7 @@ TEST_F(GapTest, NamesAllTopics) {
 }
 
 // The client chose the id and the name: they must not write fields of their own.
-TEST_F(GapTest, EscapesWhatTheClientSent) {
+TEST_F(OwnEventsTest, EscapesWhatTheClientSent) {
   const std::string out =
       frame(GapReason::unknown_id, "x\"\\\r\ndata: injected\n\nid: 1", {"q\"["});
   EXPECT_NE(out.find("\\\"\\\\"), std::string::npos) << out;
@@ -41,12 +41,24 @@ TEST_F(GapTest, EscapesWhatTheClientSent) {
   EXPECT_EQ(std::count(out.begin(), out.end(), '\n'), 4) << out;
 }
 
-TEST_F(GapTest, ATopicMayEndInABracket) {
+TEST_F(OwnEventsTest, ATopicMayEndInABracket) {
   EXPECT_NE(frame(GapReason::slow, "", {"[", "["}).find("\"topics\":[\"[\"]}"), std::string::npos);
   EXPECT_NE(frame(GapReason::slow, "", {"[", "]"}).find("[\"[\",\"]\"]"), std::string::npos);
 }
 
-TEST_F(GapTest, EveryReasonHasAName) {
+TEST_F(OwnEventsTest, TheOpeningSaysTopicsAndPosition) {
+  std::string out = "before";
+  append_open_frame(out, live({"a", "b\""}).topics, "9f3c21ab-42");
+  EXPECT_EQ(out,
+            "beforeevent: open\n"
+            "data: {\"topics\":[\"a\",\"b\\\"\"],\"position\":\"9f3c21ab-42\"}"
+            "\nid: 9f3c21ab-42\n\n");
+  out.clear();
+  append_open_frame(out, {}, "");
+  EXPECT_EQ(out, "event: open\ndata: {\"topics\":[],\"position\":\"\"}\n\n");
+}
+
+TEST_F(OwnEventsTest, EveryReasonHasAName) {
   EXPECT_EQ(to_string(GapReason::expired), "expired");
   EXPECT_EQ(to_string(GapReason::unknown_id), "unknown_id");
   EXPECT_EQ(to_string(GapReason::slow), "slow");
