@@ -140,6 +140,9 @@ struct alignas(64) Connection {
   bool routed : 1 = false;    // true exactly when the shard has a RoutedStream of the slot
   bool beat : 1 = false;      // true exactly when the last that was sent is a heartbeat
   bool chunked : 1 = false;   // a stream's body: see framing()
+  // Seconds that the stream asked to be silent at most; 0: it did not, and has the hub's
+  // heartbeats.
+  std::uint8_t heartbeat_s = 0;
 
   // REQUIRES: there is an attachment.
   [[nodiscard]] Attachment& extra() const { return *attachment; }
@@ -158,6 +161,7 @@ struct alignas(64) Connection {
   }
   [[nodiscard]] bool many_topics() const { return topic == kManyTopics; }
 };
+static_assert(limits::kMaxHeartbeatS <= UINT8_MAX);
 static_assert(sizeof(Connection) == 64, "a stream's user memory; see ARCHITECTURE.md, T3");
 
 }  // namespace tocsin::net

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::string_view kPosition = "last_event_id";
 constexpr auto kSubscribe =
-    std::to_array<std::string_view>({"stream", "topic", kPosition, "hello"});
+    std::to_array<std::string_view>({"stream", "topic", kPosition, "hello", "heartbeat"});
 constexpr auto kPublish = std::to_array<std::string_view>(
     {"stream", "topic", "type", "event", "id", "retry", "msg", "envelope"});
 

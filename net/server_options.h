@@ -62,7 +62,8 @@ struct ServerOptions {
 
   // --- streams
 
-  // Seconds of silence after which a comment is sent, give or take a quarter. 0: never; a client
+  // Seconds of silence after which a comment is sent, give or take a quarter; to a stream that asks
+  // for an interval of its own (limits::kMinHeartbeatS) by that. 0: never; a client
   // that vanished is then found by the next event, or by the kernel, which asks after its peer when
   // a connection was silent for two minutes (limits::kKeepAliveIdleS) and ends it 15 s later, or
   // slow_seconds + 10 where that is longer. Below 30 s the defaults of all proxies but Envoy

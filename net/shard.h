@@ -202,6 +202,15 @@ class Shard final : private Outbox::Owner {
   void check_slow(std::uint32_t slot, Connection& connection);
   void send_heartbeats();
   void heartbeat(std::uint32_t slot, std::uint64_t since_own);
+  void beat_if_due(std::uint32_t slot, Connection& connection, std::uint64_t since_own,
+                   std::uint64_t quarter_ms);
+  void await_heartbeat(std::uint32_t slot, const Connection& connection);
+  void heartbeat_of_its_own(std::uint32_t slot, Connection& connection);
+  // Of the hub's streams.
+  [[nodiscard]] std::uint32_t number_of(std::uint32_t slot) const {
+    return slot * static_cast<std::uint32_t>(state_.hub.shards()) + id_;
+  }
+  void on_wheel(const TimerWheel::Entry& entry);
   void drain();
   void drain_one(std::uint32_t slot, bool at_end);
   void maintain();

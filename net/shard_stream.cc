@@ -67,12 +67,14 @@ void Shard::open_stream(std::uint32_t slot, Connection& connection, Outcome& wan
   connection.opened_s = static_cast<std::uint32_t>(now_ms_ / 1000);
   connection.cursor = subscription->cursor;
   connection.opened_at = subscription->newest;
+  connection.heartbeat_s = wanted.heartbeat_s;
   append_opening(connection, wanted, *subscription);
   metrics_.streams_opened.add();
   if (wanted.resume != core::Resume::Kind::live) metrics_.resumed.add();
   join_topics(slot, connection, *subscription);
   owe_reply(slot, connection);
   watch_hangup(slot, connection);
+  if (connection.heartbeat_s != 0) await_heartbeat(slot, connection);
   tell_opened(slot, connection, wanted, *subscription);
 }
 

@@ -34,23 +34,33 @@ void Shard::on_progress(std::uint32_t slot, Connection& connection, std::uint64_
   set_deadline(slot, connection, now_ms_ + time_ms);
 }
 
-void Shard::run_timers() {
-  wheel_.advance(now_ms_, [this](const TimerWheel::Entry& entry) {
-    Connection* connection = find({entry.slot, entry.generation});
-    if (connection == nullptr || !connection->attachment) return;
-    Attachment& extra = connection->extra();
-    // Left by an earlier attachment; following it would make one entry more for each.
-    if (extra.wheel_ms == 0 || extra.wheel_ms > now_ms_) return;
-    extra.wheel_ms = 0;
-    const std::uint64_t deadline_ms = extra.deadline_ms;
-    if (deadline_ms == 0) return;
-    if (deadline_ms > now_ms_) {
-      set_deadline(entry.slot, *connection, deadline_ms);
+void Shard::on_wheel(const TimerWheel::Entry& entry) {
+  Connection* connection = find({entry.slot, entry.generation});
+  if (connection == nullptr) return;
+  switch (entry.call) {
+    case TimerWheel::Call::deadline:
+      break;
+    case TimerWheel::Call::heartbeat:
+      heartbeat_of_its_own(entry.slot, *connection);
       return;
-    }
-    extra.deadline_ms = 0;
-    on_deadline(entry.slot, *connection);
-  });
+  }
+  if (!connection->attachment) return;
+  Attachment& extra = connection->extra();
+  // Left by an earlier attachment; following it would make one entry more for each.
+  if (extra.wheel_ms == 0 || extra.wheel_ms > now_ms_) return;
+  extra.wheel_ms = 0;
+  const std::uint64_t deadline_ms = extra.deadline_ms;
+  if (deadline_ms == 0) return;
+  if (deadline_ms > now_ms_) {
+    set_deadline(entry.slot, *connection, deadline_ms);
+    return;
+  }
+  extra.deadline_ms = 0;
+  on_deadline(entry.slot, *connection);
+}
+
+void Shard::run_timers() {
+  wheel_.advance(now_ms_, [this](const TimerWheel::Entry& entry) { on_wheel(entry); });
   for (const Listener& listener : listeners_) {
     if (listener.resume_ms != 0 && listener.resume_ms <= now_ms_ && drain_begin_ms_ == 0) {
       start_accepting();
@@ -150,16 +160,66 @@ void Shard::heartbeat(std::uint32_t slot, std::uint64_t since_own) {
     terminate(slot, connection, false);
     return;
   }
+  // Of its own interval others look after it.
+  if (connection.heartbeat_s != 0 || options_->heartbeat_s == 0) return;
+  static_assert(kHeartbeatStepMs * 4 == 1000);
+  beat_if_due(slot, connection, since_own, options_->heartbeat_s * kHeartbeatStepMs);
+}
+
+// `quarter_ms`: between two looks.
+void Shard::beat_if_due(std::uint32_t slot, Connection& connection, std::uint64_t since_own,
+                        std::uint64_t quarter_ms) {
   // In quarters, by the looks since the own step. 5: not now, unless a look was missed.
   constexpr std::array<std::uint32_t, 4> kAfterComment{2, 5, 5, 5};
   constexpr std::array<std::uint32_t, 4> kAfterOther{3, 3, 5, 4};
   const std::uint32_t due = (connection.beat ? kAfterComment : kAfterOther)[since_own];
   const std::uint32_t silent_ds = now_ds() - connection.last_sent_ds;
-  if (options_->heartbeat_s == 0 || silent_ds * 4 < due * options_->heartbeat_s * 10) return;
+  if (std::uint64_t{silent_ds} * 100 < due * quarter_ms) return;
   if (connection.blocked || connection.ready || connection.owes()) return;
   connection.attach().owed.push_back({nullptr, proto::framed_heartbeat(connection.framing())});
   metrics_.heartbeats.add();
   make_ready(slot, connection);
+}
+
+// --- heartbeats at an interval that the stream asked for
+//
+// The same rule, looked at by a wake-up call for each stream instead of the walk through the table,
+// which is for all others. What was asked for is the longest silence, as whoever says 4 s waits no
+// longer than 5. So a quarter is a fifth of it.
+
+namespace {
+
+// A look comes up to a tick late, silence is counted in tenths of a second, and a turn takes time.
+constexpr std::uint64_t kLateMs = 2 * TimerWheel::kTickMs + 100;
+static_assert(limits::kMinHeartbeatS * 1000 > 4 * kLateMs);
+static_assert(limits::kMaxHeartbeatS * 1000 / 5 < TimerWheel::kHorizonTicks * TimerWheel::kTickMs);
+
+std::uint64_t own_quarter_ms(const Connection& connection) {
+  return (std::uint64_t{connection.heartbeat_s} * 1000 - kLateMs) / 5;
+}
+
+// A stream's place in an interval. Numbers that follow each other are spread over all of it.
+std::uint64_t phase_ms(std::uint32_t number, std::uint64_t interval_ms) {
+  return std::uint64_t{number * 2654435761U} * interval_ms >> 32;
+}
+
+}  // namespace
+
+// To be looked at in its next quarter.
+void Shard::await_heartbeat(std::uint32_t slot, const Connection& connection) {
+  const std::uint64_t quarter = own_quarter_ms(connection);
+  const std::uint64_t since = now_ms_ + phase_ms(number_of(slot), 4 * quarter);
+  wheel_.schedule(
+      {.slot = slot, .generation = connection.generation, .call = TimerWheel::Call::heartbeat},
+      now_ms_ + quarter - since % quarter);
+}
+
+void Shard::heartbeat_of_its_own(std::uint32_t slot, Connection& connection) {
+  if (connection.state != State::stream) return;
+  const std::uint64_t quarter = own_quarter_ms(connection);
+  const std::uint64_t since = now_ms_ + phase_ms(number_of(slot), 4 * quarter);
+  beat_if_due(slot, connection, since / quarter % 4, quarter);
+  await_heartbeat(slot, connection);
 }
 
 // --- the drain ---

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "net/option_value.h"
 #include "net/query_parameters.h"
 #include "net/request_handler.h"
 
@@ -50,6 +51,19 @@ std::optional<proto::InputError> read_wishes(const proto::Query& query, Outcome&
     if (!wanted.hello && **hello != "0" && **hello != "false") {
       return proto::InputError{.field = "hello", .message = "must be 1 or 0"};
     }
+  }
+  const auto heartbeat = once(query, "heartbeat");
+  if (!heartbeat) return heartbeat.error();
+  if (*heartbeat) {
+    const auto ms = parse_duration_ms(**heartbeat);
+    if (!ms || *ms % 1000 != 0 || *ms < limits::kMinHeartbeatS * 1000 ||
+        *ms > limits::kMaxHeartbeatS * 1000) {
+      return proto::InputError{
+          .field = "heartbeat",
+          .message = fmt::format("must be whole seconds from {}s to {}s", limits::kMinHeartbeatS,
+                                 limits::kMaxHeartbeatS)};
+    }
+    wanted.heartbeat_s = static_cast<std::uint8_t>(*ms / 1000);
   }
   return std::nullopt;
 }

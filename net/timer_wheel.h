@@ -20,9 +20,17 @@ class TimerWheel {
  public:
   static constexpr std::uint64_t kTickMs = 64;
 
+  static constexpr std::uint64_t kHorizonTicks = 512;  // 33 s
+
+  // What is to be looked at.
+  enum class Call : std::uint8_t {
+    deadline,   // the connection's own
+    heartbeat,  // a stream with an interval of its own: how long it has been silent
+  };
   struct Entry {
     std::uint32_t slot = 0;
     std::uint32_t generation = 0;
+    Call call = Call::deadline;
   };
 
   explicit TimerWheel(std::uint64_t now_ms) : tick_(now_ms / kTickMs) {}
@@ -31,8 +39,8 @@ class TimerWheel {
   std::uint64_t schedule(Entry entry, std::uint64_t at_ms) {
     // Not before the next tick, and far deadlines at the horizon, where they are set again.
     const std::uint64_t due = (at_ms + kTickMs - 1) / kTickMs;
-    const std::uint64_t tick = std::clamp(due, tick_ + 1, tick_ + kBuckets - 1);
-    buckets_[tick % kBuckets].push_back(entry);
+    const std::uint64_t tick = std::clamp(due, tick_ + 1, tick_ + kHorizonTicks - 1);
+    buckets_[tick % kHorizonTicks].push_back(entry);
     ++size_;
     return tick * kTickMs;
   }
@@ -41,10 +49,11 @@ class TimerWheel {
   template <typename Fire>
   void advance(std::uint64_t now_ms, Fire&& fire) {
     const std::uint64_t target = now_ms / kTickMs;
-    if (target > tick_ + kBuckets) tick_ = target - kBuckets;  // each bucket once is enough
+    if (target > tick_ + kHorizonTicks)
+      tick_ = target - kHorizonTicks;  // each bucket once is enough
     while (tick_ < target) {
       ++tick_;
-      due_.swap(buckets_[tick_ % kBuckets]);
+      due_.swap(buckets_[tick_ % kHorizonTicks]);
       size_ -= due_.size();
       for (const Entry& entry : due_) fire(entry);
       due_.clear();
@@ -54,8 +63,8 @@ class TimerWheel {
   // Milliseconds until the next entry is due; `otherwise` if there is none sooner.
   [[nodiscard]] std::uint32_t next_ms(std::uint64_t now_ms, std::uint32_t otherwise) const {
     if (size_ == 0) return otherwise;
-    for (std::uint64_t tick = tick_ + 1; tick < tick_ + kBuckets; ++tick) {
-      if (buckets_[tick % kBuckets].empty()) continue;
+    for (std::uint64_t tick = tick_ + 1; tick < tick_ + kHorizonTicks; ++tick) {
+      if (buckets_[tick % kHorizonTicks].empty()) continue;
       const std::uint64_t due = tick * kTickMs;
       const std::uint64_t left = due > now_ms ? due - now_ms : 0;
       return static_cast<std::uint32_t>(std::min<std::uint64_t>(left, otherwise));
@@ -66,9 +75,7 @@ class TimerWheel {
   [[nodiscard]] std::size_t size() const { return size_; }
 
  private:
-  static constexpr std::uint64_t kBuckets = 512;  // 33 s
-
-  std::array<std::vector<Entry>, kBuckets> buckets_;
+  std::array<std::vector<Entry>, kHorizonTicks> buckets_;
   std::vector<Entry> due_;
   std::uint64_t tick_;
   std::size_t size_ = 0;

@@ -60,6 +60,11 @@ static_assert(kMaxEventData < kMaxRequestBody);
 // A client's reconnection time in milliseconds (`retry:`): one day.
 inline constexpr std::uint32_t kMaxRetryMs = 86'400'000;
 
+// Seconds that a stream may ask to be silent at most (`heartbeat=`). Each heartbeat costs a send.
+// Below what the kernel waits for before it asks after a silent peer itself (kKeepAliveIdleS).
+inline constexpr std::uint32_t kMinHeartbeatS = 1;
+inline constexpr std::uint32_t kMaxHeartbeatS = 120;
+
 // --- shards and connections ---
 
 // Shards of one hub: a multiple of 64, because every topic holds two sets of them, a bit for each
@@ -131,6 +136,7 @@ inline constexpr std::uint64_t kRequestDescriptors = 64;
 // after which a NAT may forget a connection; each look of the kernel's timer costs a microsecond.
 inline constexpr std::uint32_t kKeepAliveIdleS = 120;
 inline constexpr std::uint32_t kKeepAliveProbeS = 15;
+static_assert(kMaxHeartbeatS <= kKeepAliveIdleS);
 
 // --- the clients ---
 

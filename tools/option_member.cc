@@ -5,8 +5,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "net/option_value.h"
 #include "tools/option_table.h"
-#include "tools/option_value.h"
 
 namespace tocsin::tools {
 namespace {
@@ -42,7 +42,7 @@ using Print = std::string (*)(std::uint64_t);
 }
 
 [[nodiscard]] Result set(ServerOptions& options, const NumberMember& kind, std::string_view text) {
-  const auto value = parse_number(text);
+  const auto value = net::parse_number(text);
   if (!value || !is_inside(*value, kind.range)) {
     return std::unexpected(range_text("a whole number ", kind.range, plain));
   }
@@ -51,7 +51,7 @@ using Print = std::string (*)(std::uint64_t);
 }
 
 [[nodiscard]] Result set(ServerOptions& options, const TimeMember& kind, std::string_view text) {
-  const auto value = parse_duration_ms(text);
+  const auto value = net::parse_duration_ms(text);
   if (!value) {
     return std::unexpected(value.error());
   }
@@ -60,7 +60,7 @@ using Print = std::string (*)(std::uint64_t);
   }
   const Range in_ms{kind.range.least * kind.unit_ms, kind.range.most * kind.unit_ms,
                     kind.range.zero_allowed};
-  if (auto good = check_range(*value, in_ms, format_duration_ms); !good) {
+  if (auto good = check_range(*value, in_ms, net::format_duration_ms); !good) {
     return good;
   }
   options.*kind.member = static_cast<std::uint32_t>(*value / kind.unit_ms);
@@ -68,11 +68,11 @@ using Print = std::string (*)(std::uint64_t);
 }
 
 [[nodiscard]] Result set(ServerOptions& options, const SizeMember& kind, std::string_view text) {
-  const auto value = parse_size(text);
+  const auto value = net::parse_size(text);
   if (!value) {
     return std::unexpected(value.error());
   }
-  if (auto good = check_range(*value, kind.range, format_size); !good) {
+  if (auto good = check_range(*value, kind.range, net::format_size); !good) {
     return good;
   }
   std::visit(
@@ -85,7 +85,7 @@ using Print = std::string (*)(std::uint64_t);
 }
 
 [[nodiscard]] Result set(ServerOptions& options, const FlagMember& kind, std::string_view text) {
-  const auto value = parse_flag(text);
+  const auto value = net::parse_flag(text);
   if (!value) {
     return std::unexpected(value.error());
   }
@@ -154,31 +154,32 @@ std::expected<void, std::string> set_option(ServerOptions& options, const Option
 
 std::string toml_value(const ServerOptions& options, const Option& option) {
   return std::visit(
-      Overloaded{
-          [&](const NumberMember& kind) { return plain(options.*kind.member); },
-          [&](const TimeMember& kind) {
-            return quoted(format_duration_ms(std::uint64_t{options.*kind.member} * kind.unit_ms));
-          },
-          [&](const SizeMember& kind) {
-            return std::visit([&](auto member) { return quoted(format_size(options.*member)); },
-                              kind.member);
-          },
-          [&](const FlagMember& kind) {
-            return std::string(options.*kind.member ? "true" : "false");
-          },
-          [&](const ChoiceMember& kind) {
-            const auto index =
-                std::visit([&](auto member) { return static_cast<std::size_t>(options.*member); },
-                           kind.member);
-            return quoted(kind.words[index]);
-          },
-          [&](const ListMember& kind) {
-            std::vector<std::string> elements;
-            for (const std::string& element : options.*kind.member) {
-              elements.push_back(quoted(element));
-            }
-            return fmt::format("[{}]", fmt::join(elements, ", "));
-          }},
+      Overloaded{[&](const NumberMember& kind) { return plain(options.*kind.member); },
+                 [&](const TimeMember& kind) {
+                   return quoted(
+                       net::format_duration_ms(std::uint64_t{options.*kind.member} * kind.unit_ms));
+                 },
+                 [&](const SizeMember& kind) {
+                   return std::visit(
+                       [&](auto member) { return quoted(net::format_size(options.*member)); },
+                       kind.member);
+                 },
+                 [&](const FlagMember& kind) {
+                   return std::string(options.*kind.member ? "true" : "false");
+                 },
+                 [&](const ChoiceMember& kind) {
+                   const auto index = std::visit(
+                       [&](auto member) { return static_cast<std::size_t>(options.*member); },
+                       kind.member);
+                   return quoted(kind.words[index]);
+                 },
+                 [&](const ListMember& kind) {
+                   std::vector<std::string> elements;
+                   for (const std::string& element : options.*kind.member) {
+                     elements.push_back(quoted(element));
+                   }
+                   return fmt::format("[{}]", fmt::join(elements, ", "));
+                 }},
       option.member);
 }
 

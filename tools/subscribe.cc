@@ -17,9 +17,9 @@
 #include <fmt/format.h>
 
 #include "net/event_source.h"
+#include "net/option_value.h"
 #include "net/waiter.h"
 #include "proto/http_response.h"
-#include "tools/option_value.h"
 #include "tools/stop_watcher.h"
 
 namespace tocsin::tools {
@@ -35,7 +35,7 @@ constexpr int kBadArguments = 2;
 
 // For CLI11, which would take a negative number for a very large one.
 std::string is_count(const std::string& text) {
-  const auto number = parse_number(text);
+  const auto number = net::parse_number(text);
   return number && *number > 0 ? "" : fmt::format("takes a whole number from 1, not '{}'", text);
 }
 
@@ -110,6 +110,7 @@ std::expected<net::EventSourceOptions, std::string> Subscriber::source_options()
   if (!url) return std::unexpected(std::move(url.error()));
   for (const std::string& stream : options_.streams) url->add_query("stream", stream);
   if (options_.hello) url->add_query("hello", "1");
+  if (!options_.heartbeat.empty()) url->add_query("heartbeat", options_.heartbeat);
   if (options_.timeout_s && !(*options_.timeout_s > 0 && *options_.timeout_s <= 1e9)) {
     return std::unexpected("--timeout takes a number of seconds above 0");
   }
@@ -247,6 +248,10 @@ CLI::App* add_subscribe_command(CLI::App& app, int& exit_code) {
                       "Resume behind this event ('earliest': everything that is kept)");
   command->add_flag("--hello", options->hello,
                     "Have each connection open with an event 'open': topics and position");
+  command
+      ->add_option("--heartbeat", options->heartbeat,
+                   "Have the hub never be silent for longer, such as 4s (behind proxies)")
+      ->type_name("TIME");
   command->add_option("--type", options->types, "Print only events of this type; repeatable")
       ->allow_extra_args(false);
   command->add_option("-H,--header", options->headers, "Send this header field too")

@@ -22,7 +22,8 @@ struct SubscribeOptions {
   std::vector<std::string> types;    // print only these; none: all
   std::vector<std::string> headers;  // "Name: value"
   TlsFlags tls;
-  bool hello = false;  // `hello=1`
+  bool hello = false;     // `hello=1`
+  std::string heartbeat;  // `heartbeat=`; empty: the hub's
   bool json = false;
   bool quiet = false;
   bool reconnect = true;

@@ -98,13 +98,15 @@ TEST(Subscribe, AsksForStreamsAndResumes) {
   SubscribeRun run(server.url("/"));
   run.options.streams = {"a&b", "c"};
   run.options.hello = true;
+  run.options.heartbeat = "4s";
   run.options.last_event_id = "e-7";
   run.options.headers = {"Authorization:Bearer x "};
   run.options.count = 1;
   EXPECT_EQ(run(), 0);
-  EXPECT_THAT(request, AllOf(StartsWith("GET /events?stream=a%26b&stream=c&hello=1 HTTP/1.1\r\n"),
-                             HasSubstr("\r\nLast-Event-ID: e-7\r\n"),
-                             HasSubstr("\r\nAuthorization: Bearer x\r\n")));
+  EXPECT_THAT(
+      request,
+      AllOf(StartsWith("GET /events?stream=a%26b&stream=c&hello=1&heartbeat=4s HTTP/1.1\r\n"),
+            HasSubstr("\r\nLast-Event-ID: e-7\r\n"), HasSubstr("\r\nAuthorization: Bearer x\r\n")));
 }
 
 TEST(Subscribe, AUrlWithAPathIsTakenAsItIs) {

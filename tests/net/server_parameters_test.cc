@@ -16,6 +16,25 @@ INSTANTIATE_TEST_SUITE_P(Server, ServerParameters, testing::ValuesIn(ServerTest:
 
 constexpr const char* kJson = "Content-Type: application/json\r\n";
 
+TEST_P(ServerParameters, AnIntervalWithinBounds) {
+  options.heartbeat_s = 0;
+  start();
+  for (const std::string value : {"", "0", "0s", "off", "-1s", "500ms", "1500ms", "121s", "3m",
+                                  "4 s", "4s&heartbeat=4s", "99999999999999999999"}) {
+    const TestResponse response =
+        get("/events?stream=a&heartbeat=" + (value == "4 s" ? "4+s" : value));
+    EXPECT_EQ(response.status, 400) << value;
+    EXPECT_THAT(response.body, HasSubstr(R"("field":"heartbeat")")) << value;
+  }
+  EXPECT_EQ(connect().request(post("heartbeat=4s", "x")).status, 400) << "it is no stream";
+  for (const std::string value : {"2m", "120", "1000ms"}) {
+    const TestSubscriber stream = subscribe("/sse?stream=a&heartbeat=" + value);
+    EXPECT_EQ(stream.response().status, 200) << value;
+  }
+  TestSubscriber stream = subscribe("/events?stream=a&heartbeat=1s");
+  stream.wait_until([&] { return stream.parser().comments() >= 3; });  // and the greeting's
+}
+
 // An event has one topic, one type, one of each: nothing is dropped silently. And errors speak of
 // the parameter that was written, under the name that it was given.
 TEST_P(ServerParameters, EveryParameterOnceAndNoEmptyTopic) {
@@ -107,7 +126,8 @@ TEST_P(ServerParameters, UnknownParametersAreRefusedWithTheNearestName) {
   refused(post(std::string(65, 'x') + "=a", "x"), "query", "known are stream");
   refused(get_of("/publish?message=a"), "message", "known are stream");
   refused(get_of("/events?topics=a,b"), "topics", "did you mean topic? (stream is given once for");
-  refused(get_of("/sse?channel=a"), "channel", "known are stream, topic, last_event_id, hello");
+  refused(get_of("/sse?channel=a"), "channel",
+          "known are stream, topic, last_event_id, hello, heartbeat");
   refused(get_of("/events?type=a"), "type", "");
   refused(get_of("/events?last_id=earliest"), "last_id", "");
   EXPECT_EQ(sum(&ShardMetrics::events_published), 0U);

@@ -110,7 +110,8 @@ TEST(HttpRequestTest, HeadersAreFoundInAnyCaseAndTrimmed) {
       "GET / HTTP/1.1\r\nHOST:h\r\naccept:  text/event-stream \t \r\nLast-event-ID: a b\r\n"
       "authorization: Bearer x\r\nContent-Type: t\r\nORIGIN: o\r\nUser-Agent: u\r\n"
       "Access-Control-Request-Method: POST\r\nAccess-Control-Request-Headers: x-a\r\n"
-      "X-Hosts: no\r\nAccess-Control-Request-Headers-And-More: no\r\nHos: no\r\n\r\n");
+      "X-Hosts: no\r\nAccess-Control-Request-Headers-And-More: no\r\nHos: "
+      "no\r\n\r\n");
   ASSERT_EQ(step.state, State::head_complete);
   const Request& request = parser.request();
   EXPECT_EQ(request.header(Header::host), "h");

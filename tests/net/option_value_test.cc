@@ -1,11 +1,11 @@
-#include "tools/option_value.h"
+#include "net/option_value.h"
 
 #include <cstdint>
 #include <limits>
 
 #include <gtest/gtest.h>
 
-namespace tocsin::tools {
+namespace tocsin::net {
 namespace {
 
 TEST(OptionValue, Durations) {
@@ -60,4 +60,4 @@ TEST(OptionValue, PrintedWithTheLargestUnitAndReadBack) {
 }
 
 }  // namespace
-}  // namespace tocsin::tools
+}  // namespace tocsin::net

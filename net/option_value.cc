@@ -1,4 +1,4 @@
-#include "tools/option_value.h"
+#include "net/option_value.h"
 
 #include <array>
 #include <charconv>
@@ -7,7 +7,7 @@
 
 #include <fmt/format.h>
 
-namespace tocsin::tools {
+namespace tocsin::net {
 namespace {
 
 struct Unit {
@@ -89,4 +89,4 @@ std::string format_size(std::uint64_t bytes) {
   return bytes == 0 ? "0B" : format_with_unit(bytes, kSizes);
 }
 
-}  // namespace tocsin::tools
+}  // namespace tocsin::net

@@ -1,4 +1,5 @@
-// Values as operators write them: durations, sizes, numbers. Pure.
+// Values as people write them, operators in options and clients in queries: durations, sizes,
+// numbers. Pure.
 #pragma once
 
 #include <cstdint>
@@ -6,9 +7,9 @@
 #include <string>
 #include <string_view>
 
-namespace tocsin::tools {
+namespace tocsin::net {
 
-// All errors are sentences for the operator that continue "NAME: ...".
+// All errors are sentences for who wrote it that continue "NAME: ...".
 
 // Digits only.
 [[nodiscard]] std::expected<std::uint64_t, std::string> parse_number(std::string_view text);
@@ -26,4 +27,4 @@ namespace tocsin::tools {
 [[nodiscard]] std::string format_duration_ms(std::uint64_t milliseconds);
 [[nodiscard]] std::string format_size(std::uint64_t bytes);
 
-}  // namespace tocsin::tools
+}  // namespace tocsin::net
