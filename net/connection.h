@@ -106,6 +106,7 @@ struct Attachment {
   std::optional<core::Sequence> skipped_behind;
   bool close_when_sent = false;
   bool starved = false;                // blocked for want of kernel memory: a timer unblocks
+  bool second_write = false;           // what it is sent first is to be followed by another send
   std::uint64_t deadline_ms = 0;       // 0: none
   std::uint64_t wheel_ms = 0;          // when the wheel next looks at it; 0: it does not
   std::uint64_t blocked_since_ms = 0;  // stream: nothing went out since

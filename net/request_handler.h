@@ -47,6 +47,7 @@ struct Outcome {
   std::vector<std::string> last_event_ids{};  // resume after_id
   bool hello = false;                         // it opens with an event that says where it begins
   std::uint8_t heartbeat_s = 0;               // see Connection
+  bool second_write = false;                  // see Attachment
   std::unique_ptr<StreamResponse> route{};    // of a route: its topics and `resume` are those above
 };
 

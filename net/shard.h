@@ -206,6 +206,7 @@ class Shard final : private Outbox::Owner {
                    std::uint64_t quarter_ms);
   void await_heartbeat(std::uint32_t slot, const Connection& connection);
   void heartbeat_of_its_own(std::uint32_t slot, Connection& connection);
+  void second_write(std::uint32_t slot, Connection& connection);
   // Of the hub's streams.
   [[nodiscard]] std::uint32_t number_of(std::uint32_t slot) const {
     return slot * static_cast<std::uint32_t>(state_.hub.shards()) + id_;

@@ -18,6 +18,9 @@ namespace {
 constexpr std::uint64_t kSlowCheckMs = 1000;
 // The kernel had no memory for a send; asking at once would be a busy loop.
 constexpr std::uint64_t kStarvedMs = 100;
+// Behind the first: long enough for a proxy to have passed on what it read, too short to be noticed
+// (the wheel's tick comes on top).
+constexpr std::uint64_t kSecondWriteMs = 20;
 
 // Of the topics that a stream was to read, for who asked for several.
 std::string missing_topic(SharedHub& hub, const std::vector<std::string>& topics) {
@@ -68,6 +71,7 @@ void Shard::open_stream(std::uint32_t slot, Connection& connection, Outcome& wan
   connection.cursor = subscription->cursor;
   connection.opened_at = subscription->newest;
   connection.heartbeat_s = wanted.heartbeat_s;
+  connection.extra().second_write = wanted.second_write;
   append_opening(connection, wanted, *subscription);
   metrics_.streams_opened.add();
   if (wanted.resume != core::Resume::Kind::live) metrics_.resumed.add();
@@ -159,8 +163,13 @@ void Shard::watch_hangup(std::uint32_t slot, Connection& connection) {
 // --- running ---
 
 // Nothing to send now: the stream shrinks to its record.
-void Shard::settle_idle(std::uint32_t, Connection& connection) {
+void Shard::settle_idle(std::uint32_t slot, Connection& connection) {
   if (!connection.attachment) return;
+  if (std::exchange(connection.extra().second_write, false)) {
+    wheel_.schedule(
+        {.slot = slot, .generation = connection.generation, .call = TimerWheel::Call::second_write},
+        now_ms_ + kSecondWriteMs);
+  }
   if (!connection.many_topics()) {
     connection.attachment.reset();
     return;

@@ -5,6 +5,7 @@
 #include "net/shard.h"
 #include "proto/assert.h"
 #include "proto/framing.h"
+#include "proto/sse_encode.h"
 
 namespace tocsin::net {
 namespace {
@@ -42,6 +43,9 @@ void Shard::on_wheel(const TimerWheel::Entry& entry) {
       break;
     case TimerWheel::Call::heartbeat:
       heartbeat_of_its_own(entry.slot, *connection);
+      return;
+    case TimerWheel::Call::second_write:
+      second_write(entry.slot, *connection);
       return;
   }
   if (!connection->attachment) return;
@@ -220,6 +224,14 @@ void Shard::heartbeat_of_its_own(std::uint32_t slot, Connection& connection) {
   const std::uint64_t since = now_ms_ + phase_ms(number_of(slot), 4 * quarter);
   beat_if_due(slot, connection, since / quarter % 4, quarter);
   await_heartbeat(slot, connection);
+}
+
+// Varnish keeps what it reads with the head until more comes, which for a stream that comes back is
+// its replay. A comment brings it out. It is no heartbeat, whose steps would follow it.
+void Shard::second_write(std::uint32_t slot, Connection& connection) {
+  if (connection.state != State::stream) return;
+  owe(connection, proto::kHeartbeat);
+  make_ready(slot, connection);
 }
 
 // --- the drain ---

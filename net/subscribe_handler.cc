@@ -104,6 +104,8 @@ Outcome RequestHandler::open(const proto::Request& request, Outcome&& outcome, s
     outcome.resume = outcome.last_event_ids.empty() ? core::Resume::Kind::earliest
                                                     : core::Resume::Kind::after_id;
   }
+  // It keeps what came with the head until more comes.
+  outcome.second_write = request.has(proto::Header::x_varnish);
   if (request.method == proto::Method::head) {
     append_stream_head(request, outcome, out);
     return {.kind = Outcome::Kind::refused};

@@ -26,6 +26,7 @@ class TimerWheel {
   enum class Call : std::uint8_t {
     deadline,   // the connection's own
     heartbeat,  // a stream with an interval of its own: how long it has been silent
+    second_write,
   };
   struct Entry {
     std::uint32_t slot = 0;

@@ -27,6 +27,7 @@ constexpr std::array<KnownName, static_cast<std::size_t>(Header::kCount)> kKnown
     {"last-event-id", Header::last_event_id},
     {"origin", Header::origin},
     {"user-agent", Header::user_agent},
+    {"x-varnish", Header::x_varnish},
 }};
 
 static_assert(std::ranges::all_of(kKnownNames, [](const KnownName& known) {

@@ -26,6 +26,7 @@ enum class Header : std::uint8_t {
   last_event_id,
   origin,
   user_agent,
+  x_varnish,
   kCount,
 };
 

@@ -110,7 +110,7 @@ TEST(HttpRequestTest, HeadersAreFoundInAnyCaseAndTrimmed) {
       "GET / HTTP/1.1\r\nHOST:h\r\naccept:  text/event-stream \t \r\nLast-event-ID: a b\r\n"
       "authorization: Bearer x\r\nContent-Type: t\r\nORIGIN: o\r\nUser-Agent: u\r\n"
       "Access-Control-Request-Method: POST\r\nAccess-Control-Request-Headers: x-a\r\n"
-      "X-Hosts: no\r\nAccess-Control-Request-Headers-And-More: no\r\nHos: "
+      "x-varnish: 32770\r\nX-Hosts: no\r\nAccess-Control-Request-Headers-And-More: no\r\nHos: "
       "no\r\n\r\n");
   ASSERT_EQ(step.state, State::head_complete);
   const Request& request = parser.request();
@@ -121,6 +121,7 @@ TEST(HttpRequestTest, HeadersAreFoundInAnyCaseAndTrimmed) {
   EXPECT_EQ(request.header(Header::content_type), "t");
   EXPECT_EQ(request.header(Header::origin), "o");
   EXPECT_EQ(request.header(Header::user_agent), "u");
+  EXPECT_EQ(request.header(Header::x_varnish), "32770");
   EXPECT_EQ(request.header(Header::access_control_request_method), "POST");
   EXPECT_EQ(request.header(Header::access_control_request_headers), "x-a");
 }

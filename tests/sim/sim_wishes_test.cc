@@ -1,8 +1,13 @@
-// Heartbeats at an interval that a stream asked for (`heartbeat=`), which is the longest silence.
+// What single streams are sent that asked for it, or for whom it was asked: heartbeats at an
+// interval of their own (`heartbeat=`), which is the longest silence, and a second write.
+#include "net/timer_wheel.h"
+#include "proto/sse_encode.h"
 #include "tests/sim/quiet_fleet.h"
 
 namespace tocsin::sim {
 namespace {
+
+constexpr std::uint64_t kLatestMs = kIntervalMs * 5 / 4 + kStepMs;
 
 // Whatever the hub's own interval is, and none is one.
 TEST(SimWishes, AStreamIsNeverSilentForLongerThanItAskedFor) {
@@ -69,6 +74,32 @@ TEST(SimWishes, AgeEndsStreamsWithAnIntervalOfTheirOwn) {
     fleet.run(10'000);
     EXPECT_EQ(fleet.beats(ended, fleet.now()), 0U);
   }
+}
+
+// --- the second write behind Varnish
+
+TEST(SimWishes, BehindVarnishACommentFollowsSoon) {
+  for (const std::string_view query : {"", "?last_event_id=earliest"}) {
+    Fleet fleet(1, kIntervalS, query, "X-Varnish: 32770\r\n");
+    fleet.broadcast();
+    fleet.open(1, 1);
+    while (fleet.now() < 6000) fleet.run(1);
+    ASSERT_EQ(fleet.first_client().size(), 2U);
+    const auto& [first_ms, first] = fleet.first_client()[0];
+    const auto& [second_ms, second] = fleet.first_client()[1];
+    EXPECT_NE(first.find("\n: ok\n"), std::string::npos);
+    EXPECT_EQ(first.find("data: x\n") != std::string::npos, !query.empty()) << "the replay";
+    EXPECT_NE(second.find(proto::kHeartbeat), std::string::npos);
+    EXPECT_GE(second_ms, first_ms + 20);
+    EXPECT_LE(second_ms, first_ms + 20 + 2 * net::TimerWheel::kTickMs);
+    fleet.run(kIntervalMs * 10);
+    EXPECT_LE(fleet.first_client().size(), 2U + 11U) << "once";
+    EXPECT_LE(fleet.longest_silence(), kLatestMs);
+  }
+  Fleet others(1);
+  others.open(1, 1);
+  others.run(1000);
+  EXPECT_EQ(others.first_client().size(), 1U) << "nobody else gets it";
 }
 
 }  // namespace
