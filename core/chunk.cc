@@ -35,10 +35,12 @@ void Chunk::append(std::string_view body, std::string_view tail, Sequence sequen
   const std::size_t frame_size = body.size() + tail.size();
   TOCSIN_ASSERT(accepts(frame_size, sequence, time));
   TOCSIN_ASSERT(frames_ == 0 || sequence > last_sequence());
-  const std::size_t begin = size();
-  std::memcpy(bytes_.get() + begin, body.data(), body.size());
-  std::memcpy(bytes_.get() + begin + body.size(), tail.data(), tail.size());
-  const Slot slot{static_cast<std::uint32_t>(begin + frame_size),
+  char* out = proto::write_chunk_head(frame_size, bytes_.get() + size());
+  for (const std::string_view part : {body, tail, proto::kChunkTail}) {
+    std::memcpy(out, part.data(), part.size());
+    out += part.size();
+  }
+  const Slot slot{static_cast<std::uint32_t>(out - bytes_.get()),
                   static_cast<std::uint32_t>(sequence - origin_.sequence),
                   static_cast<std::uint32_t>(time - origin_.time), received};
   std::memcpy(bytes_.get() + capacity_ - (frames_ + 1) * sizeof(Slot), &slot, sizeof(Slot));

@@ -5,6 +5,10 @@
 //
 //     | frame 0 | frame 1 | frame 2 | ......free...... | slot 2 | slot 1 | slot 0 |
 //
+// Each frame stands there with what chunked bodies have around it (proto/framing.h), so that their
+// streams send a run of frames as it lies. Streams whose body ends with the connection send
+// frame(i), the bytes inside.
+//
 // Invariants: bytes and slots, once written, never change and never move (I1). Sequences rise.
 //
 // Threads: append() and the accessors that say how far the chunk is filled need the hub's lock. Who
@@ -20,6 +24,7 @@
 
 #include "core/settings.h"
 #include "proto/event_id.h"
+#include "proto/framing.h"
 
 namespace tocsin::core {
 
@@ -39,8 +44,10 @@ class Chunk {
   };
   Chunk(std::size_t capacity, const Origin& origin);
 
-  // Bytes of chunk that a frame of `size` wire bytes takes.
-  [[nodiscard]] static constexpr std::size_t cost(std::size_t size) { return size + sizeof(Slot); }
+  // Bytes of chunk that a frame of `size` > 0 bytes takes.
+  [[nodiscard]] static constexpr std::size_t cost(std::size_t size) {
+    return proto::chunk_size(size) + sizeof(Slot);
+  }
 
   // Room for it, and its sequence and time within reach of the slots' 32-bit offsets.
   [[nodiscard]] bool accepts(std::size_t size, Sequence sequence, TimeMs time) const;
@@ -54,9 +61,14 @@ class Chunk {
   [[nodiscard]] std::uint32_t frames() const { return frames_; }
   [[nodiscard]] std::uint32_t size() const { return frames_ == 0 ? 0 : end_of(frames_ - 1); }
 
-  // Frame `i` < frames(): where it begins and ends, its sequence, when it was published.
+  // Frame `i` < frames(): where it begins and ends, with what is around it; its sequence, when it
+  // was published.
   [[nodiscard]] std::uint32_t begin_of(std::uint32_t i) const { return i == 0 ? 0 : end_of(i - 1); }
   [[nodiscard]] std::uint32_t end_of(std::uint32_t i) const { return slot(i).end; }
+  // Without what is around it.
+  [[nodiscard]] std::string_view frame(std::uint32_t i) const {
+    return proto::piece_of({data() + begin_of(i), std::size_t{end_of(i)} - begin_of(i)});
+  }
   [[nodiscard]] Sequence sequence_of(std::uint32_t i) const {
     return origin_.sequence + slot(i).sequence;
   }
@@ -80,7 +92,7 @@ class Chunk {
   friend class Pin;
 
   struct Slot {
-    std::uint32_t end;       // one past the frame's last byte
+    std::uint32_t end;       // one past the last byte of the frame and what is around it
     std::uint32_t sequence;  // above origin_.sequence
     std::uint32_t time_ms;   // above origin_.time
     ReceiptUs received;
@@ -122,6 +134,7 @@ struct Piece {
   [[nodiscard]] ReceiptUs first_received() const { return chunk->received_of(first); }
   [[nodiscard]] std::uint32_t begin() const { return chunk->begin_of(first); }
   [[nodiscard]] std::uint32_t end() const { return chunk->end_of(last - 1); }
+  // What a chunked stream is sent.
   [[nodiscard]] std::string_view bytes() const {
     return {chunk->data() + begin(), std::size_t{end()} - begin()};
   }

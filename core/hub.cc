@@ -219,7 +219,7 @@ void Hub::append(Topic& topic, const NewEvent& event, Sequence swept, TimeMs now
   const bool indexed = !event.id.empty() && !topic.is_direct();
   topic.log.append(event.body, tail, indexed, sequence, now, chunks_, event.received);
   topic.last_used = now;
-  appended_bytes_ += event.body.size() + tail.size();
+  appended_bytes_ += proto::chunk_size(event.body.size() + tail.size());
   ++events_encoded_;
   topic.log.trim(history_of(topic), backlog_of(topic), swept, now, chunks_);
 }

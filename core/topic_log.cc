@@ -14,8 +14,7 @@ constexpr std::string_view kFrameEnd = "\n\n";
 
 // The id on a frame's last line, which the hub always writes.
 std::string_view id_of(const Chunk& chunk, std::uint32_t frame) {
-  const std::uint32_t begin = chunk.begin_of(frame);
-  const std::string_view bytes{chunk.data() + begin, std::size_t{chunk.end_of(frame)} - begin};
+  const std::string_view bytes = chunk.frame(frame);
   const std::size_t id = bytes.rfind(kIdField) + kIdField.size();
   return bytes.substr(id, bytes.size() - kFrameEnd.size() - id);
 }
@@ -37,7 +36,7 @@ void TopicLog::append(std::string_view body, std::string_view tail, bool indexed
   chunk.append(body, tail, sequence, now, received);
   last_sequence_ = sequence;
   ++frames_;
-  bytes_ += size;
+  bytes_ += proto::chunk_size(size);
   if (indexed) {
     if (!ids_) ids_ = std::make_unique<IdIndex>();
     ids_->try_emplace(id_of(chunk, chunk.frames() - 1), sequence);

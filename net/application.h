@@ -78,7 +78,8 @@ class StreamWriter {
   std::shared_ptr<Target> target_;
 };
 
-// What the query of any stream may ask of the hub (`hello`, `heartbeat`), it may ask of this one.
+// What the query of any stream may ask of the hub (`hello`, `heartbeat`, `framing`), it may ask of
+// this one.
 struct StreamResponse {
   // Topics of the hub, at most limits::kMaxTopicsPerSubscriber. Without any, only `on_open` can
   // bring events.

@@ -103,7 +103,8 @@ class Io {
   virtual bool is_among_last(int fd) = 0;
   // No more sending; the peer reads to the end of what was sent.
   virtual void shut_down_sending(int fd) = 0;
-  // Both directions, with `reset` by RST so that nothing lingers; completes what is armed.
+  // Both directions, with `reset` by RST, so that nothing lingers and no peer takes it for an end
+  // of what was sent; completes what is armed.
   virtual void shut_down(int fd, bool reset) = 0;
   // REQUIRES: nothing is armed for it.
   virtual void close(int fd) = 0;

@@ -1,7 +1,9 @@
 #include "net/outbox.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <climits>
 #include <utility>
 
 namespace tocsin::net {
@@ -11,9 +13,12 @@ namespace {
 constexpr std::size_t kSharedReads = 4;
 // Stretches kept between batches; a herd of replays has as many as connections.
 constexpr std::size_t kMaxReads = 64;
-// Vectors of one send: what is owed and the log, half each.
+// Vectors of one send: what is owed and the log, half each; of single frames there may be more.
 constexpr std::size_t kOwedVectors = limits::kMaxPieces / 2;
 constexpr std::size_t kLogVectors = limits::kMaxPieces - kOwedVectors;
+constexpr std::size_t kMostVectors = kOwedVectors + std::max(kLogVectors, limits::kMaxFrames);
+constexpr std::size_t kBatchVectors = limits::kSendBatch * limits::kMaxPieces;
+static_assert(kMostVectors < kBatchVectors && kMostVectors <= IOV_MAX);
 
 iovec vector_of(std::string_view bytes) {
   return {.iov_base = const_cast<char*>(bytes.data()), .iov_len = bytes.size()};
@@ -36,7 +41,7 @@ Outbox::Outbox(ConnectionTable& table, LocalTopics& topics, SharedHub& hub, Io& 
       clock_(clock),
       metrics_(metrics),
       owner_(owner) {
-  vectors_.reserve(limits::kSendBatch * limits::kMaxPieces);
+  vectors_.reserve(kBatchVectors);
 }
 
 void Outbox::begin_turn(std::uint32_t now_ds) {
@@ -73,35 +78,37 @@ void Outbox::push(std::uint32_t slot) {
     return;
   }
   add(slot, connection, read);
-  if (batch_ == limits::kSendBatch) flush();
+  if (batch_ == limits::kSendBatch || vectors_.size() + kMostVectors > kBatchVectors) flush();
 }
 
 std::size_t Outbox::read_for(const Connection& connection, core::ReadStatus& status) {
   if (connection.many_topics()) {
-    return read_log(connection.extra().topics, connection.cursor, status);
+    return read_log(connection.extra().topics, connection, status);
   }
   core::Topic* topic = topics_[connection.topic].topic;
   const std::size_t newest = used_;
   for (std::size_t i = newest; i > 0 && i + kSharedReads > newest; --i) {
     const Read& read = reads_[i - 1];
-    if (read.topic == topic && read.above <= connection.cursor && connection.cursor < read.first) {
+    if (read.topic == topic && read.framing == connection.framing() &&
+        read.above <= connection.cursor && connection.cursor < read.first) {
       return i - 1;
     }
   }
   const core::TopicCursor at{topic, 0};
-  return read_log({&at, 1}, connection.cursor, status);
+  return read_log({&at, 1}, connection, status);
 }
 
-std::size_t Outbox::read_log(std::span<const core::TopicCursor> topics, core::Sequence cursor,
-                             core::ReadStatus& status) {
+std::size_t Outbox::read_log(std::span<const core::TopicCursor> topics,
+                             const Connection& connection, core::ReadStatus& status) {
   pieces_.clear();
   status = hub_.with([&](const core::Hub& hub) {
-    return hub.read(topics, cursor, limits::kMaxSendBytes, kLogVectors, pieces_);
+    return hub.read(topics, connection.cursor, limits::kMaxSendBytes, kLogVectors, pieces_);
   });
   if (pieces_.empty()) return kNoRead;
   if (used_ == reads_.size()) reads_.emplace_back();
   Read& read = reads_[used_++];
   read.topic = nullptr;
+  read.framing = connection.framing();
   read.bytes = 0;
   read.events = 0;
   read.vectors.clear();
@@ -112,15 +119,37 @@ std::size_t Outbox::read_log(std::span<const core::TopicCursor> topics, core::Se
   read.first = pieces_.front().first_sequence();
   read.received = pieces_.front().first_received();
   read.live_sends = 0;
-  read.last = pieces_.back().last_sequence();
   read.more = status == core::ReadStatus::more;
-  for (const core::Piece& piece : pieces_) {
-    read.vectors.push_back(vector_of(piece.bytes()));
-    read.bytes += piece.bytes().size();
-    read.events += piece.last - piece.first;
-  }
   read.pieces.swap(pieces_);
+  if (read.framing == proto::Framing::close) {
+    take_frames(read);
+  } else {
+    for (const core::Piece& piece : read.pieces) read.vectors.push_back(vector_of(piece.bytes()));
+  }
+  for (const iovec& vector : read.vectors) read.bytes += vector.iov_len;
+  for (const core::Piece& piece : read.pieces) read.events += piece.last - piece.first;
+  read.last = read.pieces.back().last_sequence();
   return used_ - 1;
+}
+
+// A vector for each frame, as many as one send may have.
+void Outbox::take_frames(Read& read) {
+  std::size_t used = 0;
+  for (core::Piece& piece : read.pieces) {
+    const std::size_t room = limits::kMaxFrames - read.vectors.size();
+    if (room == 0) break;
+    ++used;
+    if (piece.last - piece.first > room) {
+      piece.last = piece.first + static_cast<std::uint32_t>(room);
+      read.more = true;
+    }
+    for (std::uint32_t i = piece.first; i < piece.last; ++i) {
+      read.vectors.push_back(vector_of(piece.chunk->frame(i)));
+    }
+  }
+  if (used == read.pieces.size()) return;
+  read.pieces.resize(used);
+  read.more = true;
 }
 
 void Outbox::forget(const core::Topic& topic) {
@@ -176,6 +205,30 @@ void Outbox::flush() {
   if (used_ > kMaxReads) forget_reads();
 }
 
+bool Outbox::send_end(const Connection& connection) {
+  std::array<iovec, kOwedVectors + 1> pieces;
+  SendRequest request{.fd = connection.fd, .pieces = {}, .bytes = 0, .result = 0};
+  std::size_t count = 0;
+  const auto add = [&](std::string_view bytes) {
+    pieces[count++] = vector_of(bytes);
+    request.bytes += bytes.size();
+  };
+  core::ChunkRef held;
+  if (connection.owes()) {
+    const auto& owed = connection.extra().owed;
+    if (owed.size() > kOwedVectors) return false;
+    if (owed.front().pin && (held = owed.front().pin->hold()) == nullptr) return false;
+    for (const Owed& one : owed) add(one.bytes);
+  }
+  if (connection.chunked) add(proto::kLastChunk);
+  if (count == 0) return !connection.blocked;
+  request.pieces = {pieces.data(), count};
+  io_.send({&request, 1});
+  metrics_.sends.add();
+  if (request.result > 0) metrics_.bytes_sent.add(static_cast<std::uint64_t>(request.result));
+  return request.result == static_cast<std::int64_t>(request.bytes);
+}
+
 Delivery Outbox::settle(Connection& connection, const Item& item, const SendRequest& request) {
   if (connection.state == State::stream) {
     metrics_.sends.add();
@@ -228,8 +281,9 @@ void Outbox::take_part(Connection& connection, const Item& item, std::size_t byt
   connection.beat = false;
   bytes = take_owed(connection, bytes);
   if (item.read == kNoRead || bytes == 0) return;
-  count_live(connection, reads_[item.read]);
-  const std::uint32_t events = take_pieces(connection, reads_[item.read], bytes);
+  Read& read = reads_[item.read];
+  count_live(connection, read);
+  const std::uint32_t events = take_pieces(connection, read, log_bytes(read, bytes));
   metrics_.deliveries.add(events);
   metrics_.events_per_send.record(events);
 }
@@ -262,6 +316,22 @@ std::size_t Outbox::take_owed(Connection& connection, std::size_t bytes) {
   first.bytes.remove_prefix(bytes);
   if (first.pin && first.bytes.size() <= limits::kMaxCopiedRest) first = copy_of(first.bytes);
   return 0;
+}
+
+// How far into its pieces a send is of which `bytes` were taken, not all.
+std::size_t Outbox::log_bytes(const Read& read, std::size_t bytes) {
+  if (read.framing == proto::Framing::chunked) return bytes;
+  std::size_t passed = 0;
+  for (const core::Piece& piece : read.pieces) {
+    for (std::uint32_t i = piece.first; i < piece.last; ++i) {
+      const std::string_view frame = piece.chunk->frame(i);
+      if (bytes == 0) return passed;
+      if (bytes < frame.size()) return passed + proto::chunk_head_size(frame.size()) + bytes;
+      bytes -= frame.size();
+      passed += piece.chunk->end_of(i) - piece.chunk->begin_of(i);
+    }
+  }
+  return passed;
 }
 
 Owed Outbox::owe_rest(const core::ChunkRef& chunk, std::string_view rest) {
@@ -300,8 +370,9 @@ std::uint32_t Outbox::take_pieces(Connection& connection, const Read& read, std:
     if (low > piece.first) connection.cursor = chunk.sequence_of(low - 1);
     if (cut == chunk.begin_of(low)) return events;
     connection.cursor = chunk.sequence_of(low);
-    connection.attach().owed.push_back(
-        owe_rest(piece.chunk, {chunk.data() + cut, std::size_t{chunk.end_of(low)} - cut}));
+    std::string_view rest{chunk.data() + cut, std::size_t{chunk.end_of(low)} - cut};
+    if (!connection.chunked) rest.remove_suffix(proto::kChunkTail.size());
+    connection.attach().owed.push_back(owe_rest(piece.chunk, rest));
     return events + 1;
   }
   return events;

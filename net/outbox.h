@@ -8,6 +8,9 @@
 // The rest of a frame is copied if it is small; a larger one is a Pin of its chunk, which the hub
 // may take back (core/chunk_list.h). No chunk is held between two turns.
 //
+// The log's bytes are those of a chunked body. A stream whose body ends with the connection is sent
+// the frames in them, a vector each. What a stream is owed has its framing already.
+//
 // A cursor moves only by what the kernel took, on the batch's results; nothing is assumed (I6).
 //
 // Latency is counted here, from the receipt of a publish request to the moment at which the kernel
@@ -65,6 +68,11 @@ class Outbox {
   // Hands the batch to the kernel.
   void flush();
 
+  // Ends a stream's body: what it is owed of a frame that was cut, and the last chunk, if the
+  // framing has one. False: the socket did not take all of it, so that only a reset can tell its
+  // reader that something is missing.
+  [[nodiscard]] bool send_end(const Connection& connection);
+
   // The topic's pointer ends: what was read from it is found no more.
   void forget(const core::Topic& topic);
 
@@ -74,19 +82,21 @@ class Outbox {
   void end_turn();
 
  private:
-  // A stretch of the log, looked up once for all that stand at the same position.
+  // A stretch of the log, looked up once for all that stand at the same position and are framed
+  // alike.
   struct Read {
     const core::Topic* topic = nullptr;  // null: of several topics, not shared
+    proto::Framing framing = proto::Framing::close;
     core::Sequence above = 0;            // cursors [above, first) read this
     core::Sequence first = 0;
     core::ReceiptUs received = 0;  // of the first
     std::uint32_t live_sends = 0;  // of the running batch: those that are no replay
     core::Sequence last = 0;
-    std::size_t bytes = 0;
+    std::size_t bytes = 0;  // of `vectors`
     std::uint32_t events = 0;
     bool more = false;
     std::vector<core::Piece> pieces;
-    std::vector<iovec> vectors;
+    std::vector<iovec> vectors;  // of the pieces, or of the frames in them
   };
   static constexpr std::size_t kNoRead = ~std::size_t{0};
   struct Item {
@@ -96,14 +106,16 @@ class Outbox {
 
   // kNoRead with `status` end or gap where there is nothing to send.
   std::size_t read_for(const Connection& connection, core::ReadStatus& status);
-  std::size_t read_log(std::span<const core::TopicCursor> topics, core::Sequence cursor,
+  std::size_t read_log(std::span<const core::TopicCursor> topics, const Connection& connection,
                        core::ReadStatus& status);
+  static void take_frames(Read& read);
   void forget_reads();
   void add(std::uint32_t slot, Connection& connection, std::size_t read);
   Delivery settle(Connection& connection, const Item& item, const SendRequest& request);
   void take_all(Connection& connection, const Item& item);
   void take_part(Connection& connection, const Item& item, std::size_t bytes);
   static std::size_t take_owed(Connection& connection, std::size_t bytes);
+  [[nodiscard]] static std::size_t log_bytes(const Read& read, std::size_t bytes);
   [[nodiscard]] Owed owe_rest(const core::ChunkRef& chunk, std::string_view rest);
   std::uint32_t take_pieces(Connection& connection, const Read& read, std::size_t bytes);
   static void count_live(const Connection& connection, Read& read);

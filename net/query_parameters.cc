@@ -12,7 +12,8 @@ namespace {
 
 constexpr std::string_view kPosition = "last_event_id";
 constexpr auto kSubscribe =
-    std::to_array<std::string_view>({"stream", "topic", kPosition, "hello", "heartbeat"});
+    std::to_array<std::string_view>({"stream", "topic", kPosition, "hello", "heartbeat",
+                                     "framing"});
 constexpr auto kPublish = std::to_array<std::string_view>(
     {"stream", "topic", "type", "event", "id", "retry", "msg", "envelope"});
 

@@ -306,7 +306,7 @@ void RequestHandler::preflight(const Request& request, std::string_view allowed,
 
 void RequestHandler::append_stream_head(const Request& request, const Outcome& stream,
                                         std::string& out) {
-  proto::append_stream_head(out, date_.now(),
+  proto::append_stream_head(out, stream.framing, date_.now(),
                             {cors_.fields_for(request.header(Header::origin)),
                              state_.application.stream_headers,
                              stream.route ? stream.route->headers : std::string_view{}});

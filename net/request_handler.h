@@ -33,6 +33,9 @@
 
 namespace tocsin::net {
 
+// Of streams whose clients do not choose: see ARCHITECTURE.md, "Two framings".
+inline constexpr proto::Framing kDefaultFraming = proto::Framing::chunked;
+
 struct Outcome {
   enum class Kind : std::uint8_t {
     replied,  // the answer was appended; the connection goes on as the request allows
@@ -48,6 +51,7 @@ struct Outcome {
   bool hello = false;                         // it opens with an event that says where it begins
   std::uint8_t heartbeat_s = 0;               // see Connection
   bool second_write = false;                  // see Attachment
+  proto::Framing framing = kDefaultFraming;
   std::unique_ptr<StreamResponse> route{};    // of a route: its topics and `resume` are those above
 };
 

@@ -175,6 +175,7 @@ class Shard final : private Outbox::Owner {
 
   // --- shard_close.cc
   void change_state(Connection& connection, State next);
+  void end_stream(std::uint32_t slot, Connection& connection);
   void terminate(std::uint32_t slot, Connection& connection, bool reset);
   void close_if_joined(std::uint32_t slot, Connection& connection);
   void leave_topics(std::uint32_t slot, Connection& connection);

@@ -82,8 +82,13 @@ void Shard::end_slice() {
     const std::vector<std::uint32_t>& subscribers = topics_[local].subscribers;
     for (; !subscribers.empty(); ++ended) {
       if (ended == kEndSlice) return;
-      Connection& connection = table_[subscribers.back()];
-      terminate(subscribers.back(), connection, connection.blocked);
+      const std::uint32_t slot = subscribers.back();
+      Connection& connection = table_[slot];
+      if (connection.blocked) {  // it has not got all that was published before
+        terminate(slot, connection, true);
+      } else {
+        end_stream(slot, connection);
+      }
     }
     ending_.pop_back();
     topics_[local].ending = false;

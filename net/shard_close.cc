@@ -28,6 +28,13 @@ void Shard::change_state(Connection& connection, State next) {
   connection.state = next;
 }
 
+// Ends a stream on purpose, and never in the middle of an event: the rest of one that was cut and
+// what ends the body go out first. Where the socket does not take them only a reset tells.
+void Shard::end_stream(std::uint32_t slot, Connection& connection) {
+  const bool whole = outbox_.send_end(connection);
+  terminate(slot, connection, !whole);
+}
+
 // `reset`: what the peer has not read is dropped, and the kernel's memory with it.
 void Shard::terminate(std::uint32_t slot, Connection& connection, bool reset) {
   if (connection.state == State::closing) return;

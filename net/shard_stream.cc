@@ -72,6 +72,7 @@ void Shard::open_stream(std::uint32_t slot, Connection& connection, Outcome& wan
   connection.opened_at = subscription->newest;
   connection.heartbeat_s = wanted.heartbeat_s;
   connection.extra().second_write = wanted.second_write;
+  connection.chunked = wanted.framing == proto::Framing::chunked;
   append_opening(connection, wanted, *subscription);
   metrics_.streams_opened.add();
   if (wanted.resume != core::Resume::Kind::live) metrics_.resumed.add();
@@ -106,7 +107,13 @@ void Shard::append_opening(Connection& connection, const Outcome& wanted,
     core::append_open_frame(piece, subscription.topics, position);
     append(piece);
   }
-  if (wanted.route && !wanted.route->first.empty()) append(wanted.route->first);
+  std::string_view first = wanted.route ? wanted.route->first : std::string_view{};
+  while (!first.empty()) {  // frame by frame
+    const std::size_t end = first.find("\n\n");
+    const std::string_view frame = first.substr(0, end == std::string_view::npos ? end : end + 2);
+    append(frame);
+    first.remove_prefix(frame.size());
+  }
   if (!subscription.gap) return;
   piece.clear();
   core::append_gap_frame(piece, *subscription.gap, asked, subscription.topics, here);
@@ -299,9 +306,14 @@ void Shard::check_slow(std::uint32_t slot, Connection& connection) {
   set_deadline(slot, connection, now_ms_ + kSlowCheckMs);
 }
 
+// Of a full socket what its reader has left in the kernel's memory is dropped with it.
 void Shard::end_slow(std::uint32_t slot, Connection& connection) {
   metrics_.slow_disconnects.add();
-  terminate(slot, connection, true);
+  if (connection.blocked) {
+    terminate(slot, connection, true);
+  } else {
+    end_stream(slot, connection);
+  }
 }
 
 }  // namespace tocsin::net

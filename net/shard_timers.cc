@@ -161,7 +161,7 @@ void Shard::heartbeat(std::uint32_t slot, std::uint64_t since_own) {
   // Ages from 3/4 to 5/4, by slot: those that came together do not go together.
   const std::uint64_t percent = 75 + (slot * 2654435761U >> 16) % 50;
   if (options_->max_stream_age_s > 0 && age_s * 100 > options_->max_stream_age_s * percent) {
-    terminate(slot, connection, false);
+    end_stream(slot, connection);
     return;
   }
   // Of its own interval others look after it.
@@ -262,7 +262,7 @@ void Shard::drain_one(std::uint32_t slot, bool at_end) {
   switch (connection.state) {
     case State::stream:
       ++drain_done_;
-      terminate(slot, connection, connection.blocked);
+      end_stream(slot, connection);
       return;
     case State::request: {
       ++drain_done_;

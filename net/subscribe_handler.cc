@@ -65,6 +65,14 @@ std::optional<proto::InputError> read_wishes(const proto::Query& query, Outcome&
     }
     wanted.heartbeat_s = static_cast<std::uint8_t>(*ms / 1000);
   }
+  const auto framing = once(query, "framing");
+  if (!framing) return framing.error();
+  if (*framing) {
+    if (**framing != "chunked" && **framing != "close") {
+      return proto::InputError{.field = "framing", .message = "must be chunked or close"};
+    }
+    wanted.framing = **framing == "close" ? proto::Framing::close : proto::Framing::chunked;
+  }
   return std::nullopt;
 }
 
@@ -104,6 +112,8 @@ Outcome RequestHandler::open(const proto::Request& request, Outcome&& outcome, s
     outcome.resume = outcome.last_event_ids.empty() ? core::Resume::Kind::earliest
                                                     : core::Resume::Kind::after_id;
   }
+  // That version knows no chunks. It may be a proxy's, and its client's wish of another.
+  if (!request.http_1_1) outcome.framing = proto::Framing::close;
   // It keeps what came with the head until more comes.
   outcome.second_write = request.has(proto::Header::x_varnish);
   if (request.method == proto::Method::head) {

@@ -30,7 +30,7 @@ std::string_view framed_heartbeat(Framing framing) {
 }
 
 char* write_chunk_head(std::size_t size, char* out) {
-  out = std::to_chars(out, out + kMaxChunkHead, size, 16).ptr;
+  out = std::to_chars(out, out + chunk_head_size(size) - 2, size, 16).ptr;
   *out++ = '\r';
   *out++ = '\n';
   return out;

@@ -39,7 +39,7 @@ inline constexpr std::string_view kChunkTail = "\r\n";
   return chunk_head_size(size) + size + kChunkTail.size();
 }
 
-// Writes the head to `out` (at least kMaxChunkHead bytes); returns its end.
+// Writes the head to `out`, which has room for chunk_head_size(size) bytes; returns its end.
 char* write_chunk_head(std::size_t size, char* out);
 
 // What is in a whole chunk that the above has made. Its bytes are not looked at.

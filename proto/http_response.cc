@@ -133,7 +133,7 @@ void append_reply(std::string& out, const Reply& reply) {
   if (!bodiless && !reply.head_only && !reply.content_type.empty()) out += reply.body;
 }
 
-void append_stream_head(std::string& out, std::string_view date,
+void append_stream_head(std::string& out, Framing framing, std::string_view date,
                         std::initializer_list<std::string_view> extra_headers) {
   // No charset parameter: the type is UTF-8 by definition, and EventSource in old browsers compares
   // the whole field. `no-transform` and X-Accel-Buffering keep proxies from holding bytes back.
@@ -143,6 +143,7 @@ void append_stream_head(std::string& out, std::string_view date,
       "Cache-Control: no-cache, no-transform\r\n"
       "X-Accel-Buffering: no\r\n"
       "Connection: close\r\n";
+  if (framing == Framing::chunked) out += "Transfer-Encoding: chunked\r\n";
   append_date(out, date);
   for (const std::string_view lines : extra_headers) out += lines;
   out += "\r\n";

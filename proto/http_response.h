@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "proto/event.h"
+#include "proto/framing.h"
 
 namespace tocsin::proto {
 
@@ -29,9 +30,9 @@ struct Reply {
 // carries a Content-Length.
 void append_reply(std::string& out, const Reply& reply);
 
-// Appends the head of an event stream: 200, text/event-stream, close-delimited (RFC 9112, 6.3), so
-// the body's bytes are the same for HTTP/1.0 and 1.1. `extra_headers`: whole lines.
-void append_stream_head(std::string& out, std::string_view date,
+// Appends the head of an event stream: 200, text/event-stream, and that the connection ends with
+// it. HTTP/1.0 knows no chunks. `extra_headers`: whole lines.
+void append_stream_head(std::string& out, Framing framing, std::string_view date,
                         std::initializer_list<std::string_view> extra_headers = {});
 
 // Whether `lines` can be the extra ones of the two above: whole lines `Name: value`, each ended by

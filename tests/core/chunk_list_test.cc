@@ -120,7 +120,7 @@ TEST_F(ChunkListTest, WhoHoldsAChunkReadsItThoughItIsTakenBack) {
   const Pin pin = list_.pin(chunk);
   ChunkRef held = pin.hold();
   list_.drop(std::move(chunk));
-  EXPECT_EQ(std::string_view(held->data(), held->size()), "frame");
+  EXPECT_EQ(held->frame(0), "frame");
   held.reset();
   EXPECT_TRUE(pin.gone());
 }

@@ -29,19 +29,24 @@ TEST(Chunk, KeepsFramesAdjacentAndKnowsEach) {
   chunk.append("", "c", 44, 520);
   ASSERT_EQ(chunk.frames(), 3U);
   EXPECT_EQ(std::string_view(chunk.data(), chunk.size()),
-            "data: a\nid: 1\n\ndata: bb\nid: 22\n\nc");
+            "f\r\ndata: a\nid: 1\n\n\r\n"
+            "11\r\ndata: bb\nid: 22\n\n\r\n"
+            "1\r\nc\r\n");
   EXPECT_EQ(chunk.begin_of(0), 0U);
-  EXPECT_EQ(chunk.end_of(0), 15U);
-  EXPECT_EQ(chunk.begin_of(1), 15U);
-  EXPECT_EQ(chunk.end_of(1), 32U);
-  EXPECT_EQ(chunk.end_of(2), 33U);
+  EXPECT_EQ(chunk.end_of(0), 20U);
+  EXPECT_EQ(chunk.begin_of(1), 20U);
+  EXPECT_EQ(chunk.end_of(1), 43U);
+  EXPECT_EQ(chunk.end_of(2), 49U);
+  EXPECT_EQ(chunk.frame(0), "data: a\nid: 1\n\n");
+  EXPECT_EQ(chunk.frame(1), "data: bb\nid: 22\n\n");
+  EXPECT_EQ(chunk.frame(2), "c");
   EXPECT_EQ(chunk.sequence_of(0), 40U);
   EXPECT_EQ(chunk.sequence_of(1), 43U);
   EXPECT_EQ(chunk.last_sequence(), 44U);
   EXPECT_EQ(chunk.time_of(0), 500U);
   EXPECT_EQ(chunk.time_of(1), 520U);
   EXPECT_EQ(chunk.last_time(), 520U);
-  EXPECT_EQ(chunk.end_position(), 1033U);
+  EXPECT_EQ(chunk.end_position(), 1049U);
   EXPECT_EQ(chunk.end_frame(), 10U);
 }
 
@@ -62,7 +67,7 @@ TEST(Chunk, FindsTheFirstFrameAfterASequence) {
 // Bytes from the front and slots from the back must meet, and not overlap, at every alignment.
 TEST(Chunk, FillsToTheLastByte) {
   for (std::size_t capacity = 64; capacity < 80; ++capacity) {
-    for (std::size_t size = 1; size <= 9; ++size) {
+    for (std::size_t size = 1; size <= 18; ++size) {
       Chunk chunk{capacity, kOrigin};
       EXPECT_GE(chunk.capacity(), capacity);
       Sequence sequence = 40;
@@ -70,13 +75,13 @@ TEST(Chunk, FillsToTheLastByte) {
       while (chunk.accepts(size, sequence, 500)) {
         const std::string body(size, static_cast<char>('a' + sequence % 26));
         chunk.append("", body, sequence++, 500);
-        expected += body;
+        proto::append_framed(expected, proto::Framing::chunked, body);
       }
       EXPECT_EQ(chunk.frames(), chunk.capacity() / Chunk::cost(size));
       EXPECT_EQ(std::string_view(chunk.data(), chunk.size()), expected);
       for (std::uint32_t i = 0; i < chunk.frames(); ++i) {
         EXPECT_EQ(chunk.sequence_of(i), 40 + i);
-        EXPECT_EQ(chunk.end_of(i), (i + 1) * size);
+        EXPECT_EQ(chunk.end_of(i), (i + 1) * proto::chunk_size(size));
       }
     }
   }
@@ -84,7 +89,7 @@ TEST(Chunk, FillsToTheLastByte) {
 
 TEST(Chunk, AcceptsExactlyWhatFits) {
   const Chunk chunk{512, kOrigin};
-  constexpr std::size_t kLargest = 512 - Chunk::cost(0);
+  constexpr std::size_t kLargest = 512 - (Chunk::cost(400) - 400);
   EXPECT_TRUE(chunk.accepts(kLargest, 40, 500));
   EXPECT_FALSE(chunk.accepts(kLargest + 1, 40, 500));
   const Chunk exact{Chunk::cost(300'000), kOrigin};
@@ -106,7 +111,7 @@ TEST(ChunkDeathTest, RefusesWhatItDoesNotAcceptAndWhatDoesNotRise) {
   EXPECT_DEATH(
       {
         Chunk chunk(64, kOrigin);
-        chunk.append("", std::string(60, 'x'), 40, 500);
+        chunk.append("", std::string(50, 'x'), 40, 500);
       },
       "accepts");
   EXPECT_DEATH(
@@ -125,9 +130,9 @@ TEST(Piece, IsWholeFramesAndKeepsTheChunkAlive) {
     for (Sequence i = 0; i < 4; ++i) chunk->append("<", std::string(i + 1, 'a'), 40 + i, 500);
     piece = {.chunk = chunk, .first = 1, .last = 3};
   }
-  EXPECT_EQ(piece.bytes(), "<aa<aaa");
-  EXPECT_EQ(piece.begin(), 2U);
-  EXPECT_EQ(piece.end(), 9U);
+  EXPECT_EQ(piece.bytes(), "3\r\n<aa\r\n4\r\n<aaa\r\n");
+  EXPECT_EQ(piece.begin(), 7U);
+  EXPECT_EQ(piece.end(), 24U);
   EXPECT_EQ(piece.last_sequence(), 42U);
 }
 

@@ -16,6 +16,7 @@
 #include <gtest/gtest.h>
 
 #include "core/hub.h"
+#include "proto/framing.h"
 
 namespace tocsin::core {
 
@@ -34,9 +35,16 @@ inline std::string body_of(std::string_view data) {
   return "data: " + std::string{data} + "\n";
 }
 
-// The whole frame as it is on the wire.
+// A frame as it stands in the log.
+inline std::string chunked(std::string_view frame) {
+  std::string result;
+  proto::append_framed(result, proto::Framing::chunked, frame);
+  return result;
+}
+
+// The whole frame as it is on the wire of a chunked stream.
 inline std::string frame_of(std::string_view id, std::string_view data) {
-  return body_of(data) + "id: " + std::string{id} + "\n\n";
+  return chunked(body_of(data) + "id: " + std::string{id} + "\n\n");
 }
 
 inline std::string body_of_size(std::size_t size, char fill = 'x') {

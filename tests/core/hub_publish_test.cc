@@ -41,7 +41,9 @@ TEST_F(HubPublishTest, PutsTheHubsIdBehindTheBody) {
   publish("a", "one");
   publish("a", "two");
   Subscription at = earliest({"a"});
-  EXPECT_EQ(read_all(at).bytes(), "data: one\nid: 9f3c21ab-1\n\ndata: two\nid: 9f3c21ab-2\n\n");
+  EXPECT_EQ(read_all(at).bytes(),
+            "1a\r\ndata: one\nid: 9f3c21ab-1\n\n\r\n"
+            "1a\r\ndata: two\nid: 9f3c21ab-2\n\n\r\n");
 }
 
 TEST_F(HubPublishTest, PutsThePublishersIdOnTheWire) {
@@ -60,8 +62,9 @@ TEST_F(HubPublishTest, CarriesLargeEventsWhole) {
   publish_body("a", large);
   publish("a", "small");
   Subscription at = earliest({"a"});
-  EXPECT_EQ(read_all(at).bytes(), frame_of(own_id(1), "small") + large + "id: " + own_id(2) +
-                                      "\n\n" + frame_of(own_id(3), "small"));
+  EXPECT_EQ(read_all(at).bytes(), frame_of(own_id(1), "small") +
+                                      chunked(large + "id: " + own_id(2) + "\n\n") +
+                                      frame_of(own_id(3), "small"));
 }
 
 // I2: encoded once however many read it. I1: and all are given the same address.

@@ -176,7 +176,7 @@ TEST_F(HubRetentionTest, TheCapHoldsBehindAnUnsweptChunk) {
   settings.total_bytes = 4 * kOwnChunk;
   make_hub(settings);
   live({"read"}, 0);
-  for (int i = 0; i < 12; ++i) {
+  for (int i = 0; i < 10; ++i) {
     publish("read", "x");  // all in the oldest chunk
     publish_large("unread");
     EXPECT_LE(hub().log_bytes(), settings.total_bytes + kOwnChunk) << i;

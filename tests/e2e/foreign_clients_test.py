@@ -272,24 +272,19 @@ class R3labs(Contract, unittest.TestCase):
 
 class Hertz(Contract, unittest.TestCase):
     """github.com/hertz-contrib/sse. Comes back never; what its user must do for it is in its
-    program. It hands a body without chunks out only when that has ended, so it wants a proxy
-    in between, which sends chunks."""
+    program. It hands a body without chunks out only when that has ended."""
 
     largest = 30_000
 
     @classmethod
     def setUpClass(cls):
-        foreign.need_program("nginx")
         cls.binary = foreign.go_program("hertz")
 
     def program(self):
         return [self.binary]
 
-    def way(self):
-        return self.way_through_nginx()
-
-    def test_without_a_proxy_all_comes_at_the_end(self):
-        self.start(way=lambda: self.hub.address)
+    def test_without_chunks_all_comes_at_the_end(self):
+        self.start("stream=a&framing=close")
         for i in range(3):
             self.publish(data=str(i))
         self.relay.wait_seen(b"data: 2\n")

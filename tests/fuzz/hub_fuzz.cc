@@ -141,7 +141,7 @@ class Machine {
                                .id = proto::wire_id(ids[i]),
                                .frame = bodies[i] + "id: " + proto::wire_id(ids[i]) + "\n\n",
                                .time = model_.now});
-      model_.bytes += model_.events.back().frame.size();
+      model_.bytes += proto::chunk_size(model_.events.back().frame.size());
       for (ShardId s = 0; s < kShards; ++s) {
         if (model_.pointer(s, topics[i]) == nullptr) continue;
         expected_wake.add(s);
@@ -291,9 +291,9 @@ class Machine {
   }
 
   static void check_frame(Event& event, const Piece& piece, std::uint32_t i) {
-    const std::uint32_t begin = piece.chunk->begin_of(i);
-    const char* address = piece.chunk->data() + begin;
-    require(std::string_view(address, piece.chunk->end_of(i) - begin) == event.frame, "the bytes");
+    const std::string_view frame = piece.chunk->frame(i);
+    const char* address = frame.data();
+    require(frame == event.frame, "the bytes");
     require(event.address == nullptr || event.address == address, "one address for all readers");
     event.address = address;
   }

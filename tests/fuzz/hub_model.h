@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "core/hub.h"
+#include "proto/framing.h"
 #include "proto/wire_id.h"
 #include "tests/fuzz/fuzz_input.h"
 
@@ -102,7 +103,7 @@ class HubModel {
   Sequence floor(const Reader& reader, std::size_t i) {
     const core::HistoryLimits& history = settings.history;
     const auto kept = [&](std::size_t count, std::size_t size, const Event& e) {
-      return count < history.count && size + e.frame.size() <= history.bytes &&
+      return count < history.count && size + proto::chunk_size(e.frame.size()) <= history.bytes &&
              now - e.time <= history.age_ms;
     };
     return std::max(newest_not(reader.topics[i], kept), reader.dropped(i));
@@ -200,7 +201,7 @@ class HubModel {
       if (event(s).topic != topic) continue;
       if (!needed(count, size, event(s))) return s;
       ++count;
-      size += event(s).frame.size();
+      size += proto::chunk_size(event(s).frame.size());
     }
     return 0;
   }
@@ -235,7 +236,7 @@ class HubModel {
     core::Hub::Behind expected;
     for (const Sequence s : owed(reader)) {
       if (is_gone(reader, s)) continue;
-      expected.bytes += event(s).frame.size();
+      expected.bytes += proto::chunk_size(event(s).frame.size());
       if (!expected.since) expected.since = event(s).time;
     }
     const core::Hub::Behind behind = hub.behind(reader.at.topics, reader.at.cursor);

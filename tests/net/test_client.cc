@@ -195,9 +195,11 @@ TestSubscriber::TestSubscriber(const std::string& address, const std::string& ta
 
 bool TestSubscriber::read_more() {
   if (client_.unread().empty() && !client_.receive()) return false;
-  bytes_ += client_.unread();
-  if (!parser_.feed(client_.unread())) throw std::runtime_error("the parser's limit was passed");
-  client_.unread().clear();
+  std::string body = std::exchange(client_.unread(), {});
+  if (is_chunked()) body = chunks_.feed(body);
+  if (!chunks_.error().empty()) throw std::runtime_error(chunks_.error());
+  bytes_ += body;
+  if (!parser_.feed(body)) throw std::runtime_error("the parser's limit was passed");
   return true;
 }
 
@@ -230,6 +232,7 @@ void TestSubscriber::wait_end() {
     }
   } catch (const std::runtime_error&) {
     if (errno != ECONNRESET) throw;
+    was_reset_ = true;
   }
 }
 

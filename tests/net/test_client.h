@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "proto/sse_parser.h"
+#include "tests/proto/chunk_reader.h"
 
 namespace tocsin::net {
 
@@ -103,8 +104,16 @@ class TestSubscriber {
   [[nodiscard]] const std::vector<TestEvent>& events() const { return events_; }
   [[nodiscard]] const TestResponse& response() const { return response_; }
   [[nodiscard]] const proto::SseParser& parser() const { return parser_; }
-  // All bytes of the body so far.
+  // All bytes of the body so far, without chunks' heads and tails.
   [[nodiscard]] const std::string& bytes() const { return bytes_; }
+  [[nodiscard]] bool is_chunked() const {
+    return response_.header("Transfer-Encoding") == "chunked";
+  }
+  // After wait_end(): the body came to its end; of one that ends with the connection, that was no
+  // reset.
+  [[nodiscard]] bool ended_properly() const {
+    return is_chunked() ? chunks_.ended() && !was_reset_ : !was_reset_;
+  }
   TestClient& client() { return client_; }
 
  private:
@@ -113,8 +122,10 @@ class TestSubscriber {
   TestClient client_;
   TestResponse response_;
   std::string bytes_;
+  proto::ChunkReader chunks_;
   std::vector<TestEvent> events_;
   proto::SseParser parser_;
+  bool was_reset_ = false;
 };
 
 // "POST /publish..." with `data` as text. `query`: what follows '?'.

@@ -71,7 +71,8 @@ TEST(HttpResponseTest, ConnectionFieldOnlyWhereTheVersionNeedsIt) {
 
 TEST(HttpResponseTest, StreamHead) {
   std::string out = "before|";
-  append_stream_head(out, "Sun, 06 Nov 1994 08:49:37 GMT", {"X: y\r\n", "Z: z\r\n"});
+  append_stream_head(out, Framing::close, "Sun, 06 Nov 1994 08:49:37 GMT",
+                     {"X: y\r\n", "Z: z\r\n"});
   EXPECT_EQ(out,
             "before|HTTP/1.1 200 OK\r\n"
             "Content-Type: text/event-stream\r\n"
@@ -82,6 +83,10 @@ TEST(HttpResponseTest, StreamHead) {
             "X: y\r\n"
             "Z: z\r\n"
             "\r\n");
+  out.clear();
+  append_stream_head(out, Framing::chunked, {});
+  EXPECT_THAT(out, HasSubstr("\r\nTransfer-Encoding: chunked\r\n"));
+  EXPECT_THAT(out, HasSubstr("\r\nConnection: close\r\n"));
 }
 
 TEST(HttpResponseTest, ExtraHeadersAreWholeLinesOfOtherFields) {

@@ -169,7 +169,14 @@ void FakeIo::shut_down(int fd, bool reset) {
   if (socket == nullptr) return;
   socket->shut_down = true;
   socket->server_finished = true;
-  socket->reset_at_close |= reset;
+  if (reset) send_reset(*socket);
+}
+
+// The client may lose what it has not read.
+void FakeIo::send_reset(Socket& socket) {
+  if (socket.server_reset) return;
+  socket.server_reset = true;
+  socket.to_client.resize(random_.below(socket.to_client.size() + 1));
 }
 
 void FakeIo::close(int fd) {
@@ -179,12 +186,8 @@ void FakeIo::close(int fd) {
   if (socket->receive || socket->hangup || socket->writable) {
     kernel_.fail("close of an armed descriptor");
   }
-  // As TCP: unread bytes, or SO_LINGER with zero, make it a reset, and the client may lose what it
-  // has not read.
-  if (!socket->to_server.empty() || socket->reset_at_close) {
-    socket->server_reset = true;
-    socket->to_client.resize(random_.below(socket->to_client.size() + 1));
-  }
+  // As TCP: unread bytes make it a reset.
+  if (!socket->to_server.empty()) send_reset(*socket);
   socket->server_finished = true;
   socket->fd = -1;
   if (socket->completed) table().dead.push_back(*socket->completed);

@@ -74,7 +74,6 @@ struct Socket {
   std::size_t shard = 0;
   bool accepted = false;
   bool shut_down = false;
-  bool reset_at_close = false;
   std::optional<net::Token> receive;
   std::optional<net::Token> hangup;
   std::optional<net::Token> writable;
@@ -194,6 +193,7 @@ class FakeIo final : public net::Io {
   void complete_accepts(FakeKernel::Listener& listener, std::vector<net::Completion>& out);
   void complete(Socket& socket, std::vector<net::Completion>& out);
   void complete_receive(Socket& socket, std::vector<net::Completion>& out);
+  void send_reset(Socket& socket);
   void add_stale(std::vector<net::Completion>& out, std::size_t from);
   static void emit(Socket& socket, std::optional<net::Token>& armed, int result,
                    std::vector<net::Completion>& out);

@@ -29,10 +29,8 @@ std::string Model::take_in(net::ServerState& state, core::ShardId shard,
       if (status == core::ReadStatus::gap) error = kLostTrack;
       for (const core::Piece& piece : pieces) {
         for (std::uint32_t i = piece.first; i < piece.last; ++i) {
-          const std::uint32_t begin = piece.chunk->begin_of(i);
-          found.push_back({piece.chunk->sequence_of(i), topic,
-                           std::string{piece.chunk->data() + begin,
-                                       std::size_t{piece.chunk->end_of(i)} - begin}});
+          found.push_back(
+              {piece.chunk->sequence_of(i), topic, std::string{piece.chunk->frame(i)}});
         }
       }
     }
@@ -59,8 +57,8 @@ void Model::add(Sequence s, std::string topic, std::string_view frame, std::uint
   event.place = of.sequences.size();
   event.topic_bytes = of.bytes;
   of.sequences.push_back(s);
-  of.bytes += frame.size();
-  bytes_ += frame.size();
+  of.bytes += proto::chunk_size(frame.size());
+  bytes_ += proto::chunk_size(frame.size());
   by_id_.try_emplace(event.id, s);
   events_.push_back(std::move(event));
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -45,9 +46,11 @@ class Scenario {
     subscriber.act(world);
     return subscriber;
   }
-  Subscriber& subscribe(std::vector<std::string> topics, Start start = {}) {
+  Subscriber& subscribe(std::vector<std::string> topics, Start start = {},
+                        std::optional<proto::Framing> framing = {}) {
     Subscriber::Plan plan;
     plan.topics = std::move(topics);
+    plan.framing = framing;
     plan.start = std::move(start);
     Subscriber& subscriber = connect(std::move(plan));
     run();

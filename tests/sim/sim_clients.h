@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "proto/framing.h"
+#include "tests/proto/chunk_reader.h"
 #include "tests/sim/fake_kernel.h"
 #include "tests/sim/stream_oracle.h"
 
@@ -59,6 +61,7 @@ class Subscriber final : public Client {
     Pace pace = Pace::fast;
     bool never_reads_again = false;  // with Pace::never: also not when the world is quiet
     bool http_1_0 = false;
+    std::optional<proto::Framing> framing;  // none: the hub's choice
     unsigned requests_before = 0;  // pipelined in front of the stream's
     unsigned leaves = 0;           // per thousand acts
     std::uint64_t address = 0;
@@ -69,6 +72,8 @@ class Subscriber final : public Client {
   void finish(World& world) override;
 
   [[nodiscard]] const StreamOracle* stream() const { return stream_ ? &*stream_ : nullptr; }
+  // Of a stream in chunks.
+  [[nodiscard]] const proto::ChunkReader* chunks() const { return chunks_ ? &*chunks_ : nullptr; }
   [[nodiscard]] const SocketRef& socket() const { return socket_; }
   [[nodiscard]] std::uint64_t ended_by_hub() const { return ended_by_hub_; }
   [[nodiscard]] std::uint64_t refused() const { return refused_; }
@@ -79,12 +84,15 @@ class Subscriber final : public Client {
   void connect(World& world);
   void read(World& world);
   void on_response(World& world, const Response& response);
+  void take(World& world, std::string_view bytes);
+  void check_end(World& world);
   void on_end(World& world);
 
   Plan plan_;
   SocketRef socket_;
   Responses responses_;
   std::optional<StreamOracle> stream_;
+  std::optional<proto::ChunkReader> chunks_;
   std::vector<std::string> topics_;  // without repetitions
   unsigned answers_due_ = 0;
   bool lost_bytes_ = false;  // the client closed or reset it

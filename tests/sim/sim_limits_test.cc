@@ -130,7 +130,7 @@ TEST(SimLimits, DeafReaderIsDisconnectedAndNobodyElse) {
   Slow slow(net::SlowPolicy::disconnect, {"a"});
   slow.publish_for(80);
   EXPECT_TRUE(slow.deaf->socket()->shut_down);
-  EXPECT_TRUE(slow.deaf->socket()->reset_at_close) << "what it did not read must not stay";
+  EXPECT_TRUE(slow.deaf->socket()->server_reset) << "what it did not read must not stay";
   EXPECT_EQ(slow.scenario.world.state.metrics[0]->slow_disconnects.get(), 1U);
   EXPECT_EQ(slow.fast->stream()->events(), 80U);
 }

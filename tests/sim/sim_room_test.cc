@@ -113,7 +113,7 @@ TEST(SimRoom, WhoDoesNotTakeItsAnswersMakesRoom) {
   deaf->capacity = 100;
   EXPECT_EQ(scenario.ask(0, kProbe).substr(0, 13), "HTTP/1.1 200 ");
   EXPECT_TRUE(deaf->shut_down);
-  EXPECT_TRUE(deaf->reset_at_close);
+  EXPECT_TRUE(deaf->server_reset);
   EXPECT_EQ(made_room(world), 1U);
 }
 

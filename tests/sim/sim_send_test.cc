@@ -1,6 +1,7 @@
 // The send path against a socket that takes as much as it likes.
 #include <cerrno>
 
+#include "proto/framing.h"
 #include "tests/sim/scenario.h"
 
 namespace tocsin::sim {
@@ -10,54 +11,79 @@ void four_events(Scenario& scenario) {
   scenario.publish({{"a", "one"}, {"b", "two\nlines"}, {"a", "three"}, {"c", "x"}});
 }
 
-// Bytes of the frames of four_events() for a reader of `topics`.
-std::size_t bytes_of(const Model& model, const std::vector<std::string>& topics, Sequence after) {
-  std::size_t bytes = 0;
-  for (Sequence s = after; (s = model.next(topics, s)) != 0;) bytes += model.at(s).frame.size();
-  return bytes;
-}
+class SimCut : public ::testing::TestWithParam<proto::Framing> {
+ protected:
+  // Bytes of the frames of four_events() for a reader of `topics`.
+  static std::size_t bytes_of(const Model& model, const std::vector<std::string>& topics,
+                              Sequence after) {
+    std::string bytes;
+    for (Sequence s = after; (s = model.next(topics, s)) != 0;) {
+      proto::append_framed(bytes, GetParam(), model.at(s).frame);
+    }
+    return bytes.size();
+  }
+  void cut_everywhere(const std::vector<std::string>& topics);
+};
+INSTANTIATE_TEST_SUITE_P(Framings, SimCut,
+                         testing::Values(proto::Framing::close, proto::Framing::chunked),
+                         [](const auto& of) {
+                           return of.param == proto::Framing::close ? "close" : "chunked";
+                         });
 
-// Each broadcast is cut one byte later than the one before, and the rest of it again.
-void cut_everywhere(const std::vector<std::string>& topics) {
+// Each broadcast is cut one byte later than the one before, and the rest of it again. Beside it a
+// reader of the other framing, cut elsewhere, stands at the same position.
+void SimCut::cut_everywhere(const std::vector<std::string>& topics) {
   Scenario scenario(plain());
-  Subscriber& subscriber = scenario.subscribe(topics);
+  Subscriber& subscriber = scenario.subscribe(topics, {}, GetParam());
+  Subscriber& other = scenario.subscribe(topics, {},
+                                         GetParam() == proto::Framing::close
+                                             ? proto::Framing::chunked
+                                             : proto::Framing::close);
   std::size_t bytes = 1;
   for (std::size_t cut = 0; cut <= bytes && !scenario.world.failed(); ++cut) {
     auto& script = subscriber.socket()->script;
     script = {cut == 0 ? -EAGAIN : static_cast<std::int64_t>(cut), 1, -EAGAIN, 7};
+    other.socket()->script = {static_cast<std::int64_t>(bytes / 2 + 1), -EAGAIN, 3};
     const Sequence before = scenario.world.model.last();
     four_events(scenario);
     scenario.run();
     bytes = bytes_of(scenario.world.model, topics, before);
-    ASSERT_TRUE(subscriber.stream()->caught_up(scenario.world.now_ms())) << "cut at " << cut;
+    for (const Subscriber* reader : {&subscriber, &other}) {
+      ASSERT_TRUE(reader->stream()->caught_up(scenario.world.now_ms())) << "cut at " << cut;
+      ASSERT_EQ(reader->stream()->error(), "") << "cut at " << cut;
+      ASSERT_TRUE(reader->chunks() == nullptr || reader->chunks()->between()) << "cut at " << cut;
+    }
     script.clear();
+    other.socket()->script.clear();
   }
   EXPECT_GT(bytes, 60U);
   scenario.finish();
 }
 
-TEST(SimSend, BroadcastOfOneTopicCutAtEveryByte) {
+TEST_P(SimCut, BroadcastOfOneTopicCutAtEveryByte) {
   cut_everywhere({"a"});
 }
 
-TEST(SimSend, BroadcastOfManyTopicsCutAtEveryByte) {
+TEST_P(SimCut, BroadcastOfManyTopicsCutAtEveryByte) {
   cut_everywhere({"a", "b", "c"});
 }
 
-TEST(SimSend, HeadAndReplayCutAtEveryByte) {
+TEST_P(SimCut, HeadAndReplayCutAtEveryByte) {
   Scenario scenario(plain());
   for (int i = 0; i < 3; ++i) four_events(scenario);
   ASSERT_TRUE(scenario.world.settle());
-  const std::size_t bytes = bytes_of(scenario.world.model, {"a", "b"}, 0) + 300;
+  const std::size_t bytes = bytes_of(scenario.world.model, {"a", "b"}, 0) + 350;
   for (std::size_t cut = 0; cut <= bytes && !scenario.world.failed(); ++cut) {
     Subscriber::Plan plan;
     plan.topics = {"a", "b"};
     plan.start.kind = Start::Kind::earliest;
+    plan.framing = GetParam();
     Subscriber& subscriber = scenario.connect(std::move(plan));
     subscriber.socket()->script = {cut == 0 ? -EAGAIN : static_cast<std::int64_t>(cut), 3};
     scenario.run();
     ASSERT_TRUE(subscriber.stream()->caught_up(scenario.world.now_ms())) << "cut at " << cut;
     ASSERT_GE(subscriber.stream()->events(), 9U);
+    ASSERT_EQ(subscriber.stream()->error(), "") << "cut at " << cut;
     FakeKernel::close(*subscriber.socket());
     scenario.subscribers.clear();
   }
@@ -72,6 +98,36 @@ TEST(SimSend, FullSocketContinuesWhenThereIsRoom) {
   scenario.run(100);
   EXPECT_EQ(subscriber.stream()->events(), 50U);
   EXPECT_GT(scenario.world.state.metrics[0]->short_sends.get(), 10U);
+  scenario.finish();
+}
+
+// More events at one position than a send may have pieces, for readers that get each as a piece.
+TEST(SimSend, MoreFramesThanASendHasPieces) {
+  WorldOptions options = room_for_large(plain());
+  Scenario scenario(options);
+  for (const std::vector<std::string>& topics :
+       {std::vector<std::string>{"a"}, std::vector<std::string>{"a", "b"}}) {
+    for (const proto::Framing framing : {proto::Framing::close, proto::Framing::chunked}) {
+      (void)scenario.subscribe(topics, {}, framing);
+    }
+  }
+  constexpr std::size_t kEvents = 3 * limits::kMaxFrames + 7;
+  std::vector<std::pair<std::string, std::string>> batch(kEvents, {"a", "x"});
+  scenario.publish(batch);
+  scenario.run();
+  for (const Subscriber* reader : scenario.subscribers) {
+    EXPECT_EQ(reader->stream()->events(), kEvents);
+  }
+  // Many owe the rest of a frame and stand at the same position.
+  for (const Subscriber* reader : scenario.subscribers) reader->socket()->script = {7, 50'000, 9};
+  for (std::size_t i = 0; i < limits::kSendBatch; ++i) {
+    scenario.subscribe({"a"}, {}, proto::Framing::close).socket()->script = {7, 9, 20'000};
+  }
+  scenario.publish(batch);
+  scenario.run(100);
+  for (const Subscriber* reader : scenario.subscribers) {
+    EXPECT_GE(reader->stream()->events(), kEvents);
+  }
   scenario.finish();
 }
 

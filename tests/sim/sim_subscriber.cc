@@ -14,6 +14,7 @@ void Subscriber::connect(World& world) {
   if (!socket_) return;
   responses_ = Responses{};
   stream_.reset();
+  chunks_.reset();
   lost_bytes_ = false;
   topics_.clear();
   std::string target = world.random.chance(80) ? "/events" : "/sse";
@@ -21,6 +22,10 @@ void Subscriber::connect(World& world) {
     target += fmt::format("{}{}={}", target.find('?') == std::string::npos ? '?' : '&',
                           world.random.chance(50) ? "stream" : "topic", topic);
     if (std::ranges::find(topics_, topic) == topics_.end()) topics_.push_back(topic);
+  }
+  if (plan_.framing) {
+    target += fmt::format("{}framing={}", target.find('?') == std::string::npos ? '?' : '&',
+                          *plan_.framing == proto::Framing::chunked ? "chunked" : "close");
   }
   std::string fields;
   std::string id = plan_.start.kind == Start::Kind::earliest ? "earliest" : plan_.start.id;
@@ -87,7 +92,7 @@ void Subscriber::read(World& world) {
   const std::string bytes = FakeKernel::read(*socket_, most);
   if (bytes.empty()) return;
   if (stream_ && stream_->last_bytes_ms() != 0) {
-    stream_->feed(bytes, world.now_ms());
+    take(world, bytes);
   } else {
     responses_.feed(bytes);
     while (auto response = responses_.next()) {
@@ -105,8 +110,13 @@ void Subscriber::on_response(World& world, const Response& response) {
   }
   if (response.status == 200) {
     if (response.header("Content-Type") != "text/event-stream") world.fail("no event stream");
+    const std::string coding = response.header("Transfer-Encoding");
+    if (coding == "chunked") chunks_.emplace();
+    const bool may_be = !plan_.http_1_0 && plan_.framing != proto::Framing::close;
+    const bool must_be = !plan_.http_1_0 && plan_.framing == proto::Framing::chunked;
+    if (coding.empty() ? must_be : !chunks_ || !may_be) world.fail("framed otherwise than asked");
     stream_->begin(world.now_ms());
-    stream_->feed(responses_.take_rest(), world.now_ms());
+    take(world, responses_.take_rest());
     return;
   }
   const bool may = (response.status == 503 && world.may_refuse()) ||
@@ -116,8 +126,28 @@ void Subscriber::on_response(World& world, const Response& response) {
   stream_.reset();
 }
 
+// Bytes of the stream's body.
+void Subscriber::take(World& world, std::string_view bytes) {
+  if (!chunks_) {
+    stream_->feed(bytes, world.now_ms());
+    return;
+  }
+  stream_->feed(chunks_->feed(bytes), world.now_ms());
+  if (!chunks_->error().empty()) stream_->fail(chunks_->error());
+}
+
+// An end that is no reset says that the hub wanted it.
+void Subscriber::check_end(World& world) {
+  const bool proper = stream_ && stream_->last_bytes_ms() != 0 && !lost_bytes_ &&
+                      !socket_->client_finished && !socket_->server_reset;
+  if (!proper) return;
+  if (chunks_ && !chunks_->ended()) world.fail("a chunked body that does not come to its end");
+  if (!stream_->whole()) world.fail("a stream was ended in the middle of an event");
+}
+
 // No more bytes on this connection: reconnects as a browser does.
 void Subscriber::on_end(World& world) {
+  check_end(world);
   const bool streamed = stream_ && stream_->begun();
   const bool told_to = lost_bytes_ || socket_->client_finished || world.may_end();
   if (streamed && !told_to) {

@@ -102,6 +102,8 @@ void populate(World& world) {
     plan.pace = random.pick(paces);
     plan.never_reads_again = random.chance(30);
     plan.http_1_0 = random.chance(20);
+    if (random.chance(30)) plan.framing = proto::Framing::close;
+    if (random.chance(30)) plan.framing = proto::Framing::chunked;
     plan.requests_before = random.chance(15) ? static_cast<unsigned>(random.between(1, 20)) : 0;
     plan.leaves = one_of(random, {0U, 5U, 50U});
     plan.address = random.between(1, 4);

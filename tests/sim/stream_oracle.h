@@ -35,6 +35,8 @@ class StreamOracle {
   void feed(std::string_view bytes, std::uint64_t now_ms);
   // True: all that was published to its topics has come, but for what a gap event excused.
   [[nodiscard]] bool caught_up(std::uint64_t now_ms) const;
+  // Nothing is cut of what has come.
+  [[nodiscard]] bool whole() const { return begun() && bytes_.empty(); }
   // The stream will bring no more: is a gap that was told of still without reason?
   void finish(std::uint64_t now_ms);
   // A client found something wrong.

@@ -1,0 +1,122 @@
+// How streams end that the hub ends: behind a whole event and with what ends the body, or by a
+// reset that nobody takes for an end.
+#include <cerrno>
+#include <tuple>
+
+#include "proto/framing.h"
+#include "tests/sim/scenario.h"
+
+namespace tocsin::sim {
+namespace {
+
+enum class Why : std::uint8_t { drain, age };
+
+class SimEnd : public ::testing::TestWithParam<std::tuple<proto::Framing, Why>> {
+ protected:
+  static WorldOptions options() {
+    WorldOptions options = plain();
+    options.server.drain_timeout_s = 0;
+    options.server.slow_seconds = 60;
+    return options;
+  }
+  proto::Framing framing() const { return std::get<0>(GetParam()); }
+
+  // The event's bytes on the wire.
+  static std::size_t size_of(const Scenario& scenario, proto::Framing framing) {
+    std::string bytes;
+    proto::append_framed(bytes, framing, scenario.world.model.at(1).frame);
+    return bytes.size();
+  }
+
+  // The hub's reason to end it comes up in the next turn, and nothing else does.
+  void end(Scenario& scenario) {
+    World& world = scenario.world;
+    world.kernel.options.late = 100;
+    if (std::get<1>(GetParam()) == Why::drain) {
+      world.ending = true;
+      world.state.phase = net::Phase::draining;
+    } else {
+      net::ServerOptions options = world.options();
+      options.max_stream_age_s = 1;
+      world.set_options(options);
+      world.clock.advance_us(3'000'000);
+    }
+    for (int i = 0; i < 40; ++i) {
+      world.turn(0);
+      world.clock.advance_us(250'000);
+    }
+    world.kernel.options.late = 0;
+    EXPECT_EQ(world.state.metrics[0]->streams_open.get(), 0U);
+  }
+};
+INSTANTIATE_TEST_SUITE_P(
+    Ways, SimEnd,
+    testing::Combine(testing::Values(proto::Framing::close, proto::Framing::chunked),
+                     testing::Values(Why::drain, Why::age)),
+    [](const auto& of) {
+      return std::string(std::get<0>(of.param) == proto::Framing::close ? "close" : "chunked") +
+             (std::get<1>(of.param) == Why::drain ? "Drain" : "Age");
+    });
+
+TEST_P(SimEnd, AnIdleStreamEndsProperly) {
+  Scenario scenario(options());
+  const Subscriber& reader = scenario.subscribe({"a"}, {}, framing());
+  const SocketRef socket = reader.socket();
+  end(scenario);
+  ASSERT_TRUE(scenario.world.settle());
+  EXPECT_TRUE(socket->server_finished && !socket->server_reset);
+  scenario.act();  // checks the end
+  EXPECT_EQ(reader.socket(), nullptr);
+  scenario.world.end(false);
+}
+
+// The socket was full in the middle of an event and has room again, which nobody has heard of yet:
+// the event is finished, then comes the end.
+TEST_P(SimEnd, ACutEventIsFinishedFirst) {
+  for (std::size_t cut = 0;; ++cut) {
+    SCOPED_TRACE(cut);
+    Scenario scenario(options());
+    const Subscriber& reader = scenario.subscribe({"a"}, {}, framing());
+    const SocketRef socket = reader.socket();
+    socket->script = {cut == 0 ? -EAGAIN : static_cast<std::int64_t>(cut)};
+    scenario.publish("a", "x");
+    scenario.world.turn(0);
+    const std::size_t size = size_of(scenario, framing());
+    ASSERT_EQ(socket->to_client.size(), std::min(cut, size));
+    if (cut == size) break;
+    end(scenario);
+    // Nothing had gone out of the event, nothing was owed, and the socket was full.
+    const bool reset = cut == 0 && framing() == proto::Framing::close;
+    ASSERT_TRUE(scenario.world.settle());
+    ASSERT_EQ(socket->server_reset, reset);
+    ASSERT_TRUE(socket->server_finished);
+    scenario.act();
+    ASSERT_EQ(scenario.world.failure(), "");
+    scenario.world.end(false);
+  }
+}
+
+// The socket takes nothing of the rest, or not all of it.
+TEST_P(SimEnd, WhatCannotBeFinishedIsReset) {
+  for (const std::int64_t more : {-EAGAIN, 1}) {
+    for (std::size_t cut = 1;; ++cut) {
+      SCOPED_TRACE(cut);
+      Scenario scenario(options());
+      const Subscriber& reader = scenario.subscribe({"a"}, {}, framing());
+      const SocketRef socket = reader.socket();
+      socket->script = {static_cast<std::int64_t>(cut), more};
+      scenario.publish("a", "xx");
+      scenario.world.turn(0);
+      if (cut + 2 > size_of(scenario, framing())) break;
+      end(scenario);
+      ASSERT_TRUE(scenario.world.settle());
+      ASSERT_TRUE(socket->server_reset);
+      scenario.act();
+      ASSERT_EQ(scenario.world.failure(), "");
+      scenario.world.end(false);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace tocsin::sim
