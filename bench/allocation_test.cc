@@ -24,8 +24,12 @@ TEST(Allocation, IsCounted) {
   EXPECT_EQ(allocations() - before, 1U);
 }
 
-TEST(Allocation, NonePerDelivery) {
-  NullShard shard(1000);
+class PerDelivery : public testing::TestWithParam<proto::Framing> {};
+INSTANTIATE_TEST_SUITE_P(Allocation, PerDelivery,
+                         testing::Values(proto::Framing::close, proto::Framing::chunked));
+
+TEST_P(PerDelivery, None) {
+  NullShard shard(1000, GetParam());
   const std::string body = "data: " + std::string(174, 'x') + "\n\n";
   for (int i = 0; i < kRounds; ++i) {  // capacities grow to what they need
     shard.publish(body);

@@ -23,12 +23,15 @@
 
 #include "bench/bare_send.h"
 #include "bench/floor_sockets.h"
+#include "proto/framing.h"
 
 namespace tocsin::bench {
 namespace {
 
+// In chunks, as the hub's streams are: the same bytes for an event.
 constexpr std::string_view kStreamHead =
-    "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n: floor\n\n";
+    "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    "9\r\n: floor\n\n\r\n";
 constexpr std::string_view kAnswer = "HTTP/1.1 204 No Content\r\n\r\n";
 constexpr std::size_t kMaxRequest = std::size_t{1024} * 1024;
 
@@ -178,7 +181,9 @@ void FloorServer::open_stream(int fd) {
 
 // The publisher has its answer before the streams have the event: so does the hub.
 void FloorServer::publish(int fd, std::string_view body) {
-  frame_ = fmt::format("data: {}\nid: {}\n\n", body, ++events_);
+  frame_.clear();
+  proto::append_framed(frame_, proto::Framing::chunked,
+                       fmt::format("data: {}\nid: {}\n\n", body, ++events_));
   send(fd, kAnswer.data(), kAnswer.size(), MSG_NOSIGNAL);
   failed_.clear();
   if (ring_) {

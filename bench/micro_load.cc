@@ -1,10 +1,13 @@
 // How fast the load generator reads: it must not be what a saturated run measures.
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 #include <benchmark/benchmark.h>
 
+#include "proto/framing.h"
+#include "tools/load/chunk_decoder.h"
 #include "tools/load/payload.h"
 #include "tools/load/stream_checker.h"
 
@@ -33,6 +36,35 @@ void check_stream(benchmark::State& state) {
   state.SetBytesProcessed(static_cast<std::int64_t>(turns * size));
 }
 BENCHMARK(check_stream);
+
+// The same out of chunks, one for each event; decoding moves them, so each turn has a copy.
+void check_chunks(benchmark::State& state) {
+  constexpr std::uint64_t kEvents = 1000;
+  constexpr std::size_t kBytes = 174;
+  const PayloadFormat format(7, kBytes);
+  const std::string front(StreamChecker::kFront, '\0');
+  std::string chunks = front;
+  for (std::uint64_t i = 0; i < kEvents; ++i) {
+    std::string data(kBytes, '\0');
+    format.write({.lane = 0, .number = i, .due_ns = 1000 + i}, kBytes, data.data());
+    proto::append_framed(
+        chunks, proto::Framing::chunked,
+        "data: " + data + "\nid: 9f3c21ab-" + std::to_string(1000 + i) + "\n\n");
+  }
+  auto latency = std::make_unique<Histogram>();
+  std::string wire = chunks;
+  for (auto _ : state) {
+    wire = chunks;
+    StreamChecker checker({.format = format, .latency = *latency, .streams = 1});
+    ChunkDecoder decoder;
+    std::span<char> body = std::span(wire).subspan(front.size());
+    (void)decoder.decode(body);
+    checker.feed(0, body.data(), body.size(), 1'000'000);
+    if (checker.totals().delivered != kEvents) state.SkipWithError("not every event was seen");
+  }
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(kEvents));
+}
+BENCHMARK(check_chunks);
 
 }  // namespace
 }  // namespace tocsin::load

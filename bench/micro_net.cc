@@ -26,8 +26,8 @@ void set_rate(benchmark::State& state, std::size_t items) {
 
 // --- the sweep: Shard and Outbox over N cursors, everything but the kernel's part of a delivery
 
-void sweep(benchmark::State& state) {
-  NullShard shard(static_cast<std::size_t>(state.range(0)));
+void sweep(benchmark::State& state, proto::Framing framing) {
+  NullShard shard(static_cast<std::size_t>(state.range(0)), framing);
   const std::string body = "data: " + std::string(174, 'x') + "\n\n";
   for (auto _ : state) {
     shard.publish(body);
@@ -35,12 +35,18 @@ void sweep(benchmark::State& state) {
   }
   set_rate(state, shard.subscribers());
 }
-BENCHMARK(sweep)->Arg(1'000)->Arg(100'000)->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(sweep, chunked, proto::Framing::chunked)
+    ->Arg(1'000)
+    ->Arg(100'000)
+    ->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(sweep, close, proto::Framing::close)
+    ->Arg(1'000)
+    ->Unit(benchmark::kMicrosecond);
 
 // A hundred events between two sweeps: what coalescing makes of them.
-void sweep_coalesced(benchmark::State& state) {
+void sweep_coalesced(benchmark::State& state, proto::Framing framing) {
   constexpr std::size_t kEvents = 100;
-  NullShard shard(static_cast<std::size_t>(state.range(0)));
+  NullShard shard(static_cast<std::size_t>(state.range(0)), framing);
   const std::string body = "data: " + std::string(174, 'x') + "\n\n";
   for (auto _ : state) {
     for (std::size_t i = 0; i < kEvents; ++i) shard.publish(body);
@@ -48,7 +54,12 @@ void sweep_coalesced(benchmark::State& state) {
   }
   set_rate(state, kEvents * shard.subscribers());
 }
-BENCHMARK(sweep_coalesced)->Arg(1'000)->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(sweep_coalesced, chunked, proto::Framing::chunked)
+    ->Arg(1'000)
+    ->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(sweep_coalesced, close, proto::Framing::close)
+    ->Arg(1'000)
+    ->Unit(benchmark::kMicrosecond);
 
 void post_to_one(benchmark::State& state) {
   NullShard shard(1);

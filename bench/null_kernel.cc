@@ -11,7 +11,10 @@ namespace tocsin::bench {
 namespace {
 
 constexpr std::string_view kTopic = "events";
-constexpr std::string_view kSubscribe = "GET /events?stream=events HTTP/1.1\r\nHost: h\r\n\r\n";
+constexpr std::string_view kSubscribe =
+    "GET /events?stream=events&framing=chunked HTTP/1.1\r\nHost: h\r\n\r\n";
+constexpr std::string_view kSubscribeClose =
+    "GET /events?stream=events&framing=close HTTP/1.1\r\nHost: h\r\n\r\n";
 constexpr std::string_view kProbe = "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n";
 
 net::ServerOptions options() {
@@ -90,11 +93,11 @@ void NullIo::wait(std::uint32_t, std::vector<net::Completion>& completions) {
   for (; !ready_.empty(); ready_.pop_front()) completions.push_back(ready_.front());
 }
 
-NullShard::NullShard(std::size_t subscribers)
+NullShard::NullShard(std::size_t subscribers, proto::Framing framing)
     : subscribers_(subscribers), state_(1, 1, options()), shard_(0, state_, io_, clock_, {0}, 1) {
   state_.phase = net::Phase::running;
   shard_.start_accepting();
-  io_.connect(subscribers, kSubscribe);
+  io_.connect(subscribers, framing == proto::Framing::chunked ? kSubscribe : kSubscribeClose);
   expected_ = subscribers;
   bool good = turn_until_sends(expected_);
   io_.connect(1, kProbe);

@@ -16,6 +16,7 @@
 #include "net/io.h"
 #include "net/server_state.h"
 #include "net/shard.h"
+#include "proto/framing.h"
 
 namespace tocsin::bench {
 
@@ -66,7 +67,7 @@ class NullIo final : public net::Io {
 class NullShard {
  public:
   // Exits the process with a message if the streams cannot be opened.
-  explicit NullShard(std::size_t subscribers);
+  explicit NullShard(std::size_t subscribers, proto::Framing framing = proto::Framing::chunked);
   ~NullShard();
   NullShard(const NullShard&) = delete;
   NullShard& operator=(const NullShard&) = delete;

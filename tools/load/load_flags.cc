@@ -101,6 +101,14 @@ std::string apply_resume_by(LoadOptions& options, const std::string& text) {
   return {};
 }
 
+std::string apply_framing(LoadOptions& options, const std::string& text) {
+  if (text != "chunked" && text != "close") {
+    return fmt::format("takes chunked or close, not '{}'", text);
+  }
+  options.subscribe.framing = text;
+  return {};
+}
+
 std::string apply_rate(LoadOptions& options, const std::string& text) {
   const auto rate = parse_real(text, kMaxRate);
   if (!rate) return rate.error();
@@ -180,7 +188,9 @@ void add_subscriber_flags(std::vector<Flag>& flags) {
        {"--resume-by", kGroup, "HOW",
         "How a reader resumes: header (Last-Event-ID), or a query parameter's name (default: "
         "header)",
-        apply_resume_by}});
+        apply_resume_by},
+       {"--framing", kGroup, "chunked|close",
+        "How Tocsin frames the streams (default: as it does for others)", apply_framing}});
 }
 
 void add_workload_flags(std::vector<Flag>& flags) {

@@ -43,6 +43,7 @@ struct SubscriberOptions {
   SourceAddresses sources;
   // Lets a reader resume: "header" sends Last-Event-ID; otherwise the query parameter's name.
   std::string resume_by = "header";
+  std::string framing;  // Tocsin's query parameter: chunked or close; empty: as it likes
 
   double churn_per_s = 0;       // streams that leave each second, and as many that come
   double churn_resume = 0;      // share of them (0 to 1) that come back with their Last-Event-ID

@@ -162,8 +162,9 @@ void Receiver::Impl::take_head(std::uint32_t slot, std::string_view bytes, std::
   progress_.connect_latency.record(now - found->second.started_ns);
   openings_.erase(found);
   on_good_head(slot);
-  if (!response->is_unframed()) {
-    streams_[slot].is_framed = true;
+  streams_[slot].framing = response->framing();
+  streams_[slot].chunks = ChunkDecoder();
+  if (response->framing() == StreamResponse::Framing::other) {
     responses_.emplace(slot, std::move(response));
   }
   if (!body.empty()) take_body(slot, body, now);
@@ -179,7 +180,8 @@ void Receiver::Impl::on_good_head(std::uint32_t slot) {
   count_first_try(slot);
   progress_.connected.fetch_add(1, kRelaxed);
   audience_of(slot).fetch_add(1, kRelaxed);
-  if (std::exchange(stream.was_cut, false)) progress_.reconnects.fetch_add(1, kRelaxed);
+  if (stream.was_cut) progress_.reconnects.fetch_add(1, kRelaxed);
+  stream.was_cut = false;
   if (slot < slow_) {
     poller_->forget(token_of(slot), stream.fd);
     stream.is_slow = true;
@@ -188,7 +190,8 @@ void Receiver::Impl::on_good_head(std::uint32_t slot) {
 
 // A stream that resumes goes on where it was.
 void Receiver::Impl::begin(std::uint32_t slot) {
-  if (std::exchange(streams_[slot].is_begun, true)) return;
+  if (streams_[slot].is_begun) return;
+  streams_[slot].is_begun = true;
   if (wants_history_) {
     checker_.lanes().expect_all(slot);
   } else {

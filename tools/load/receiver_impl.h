@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "net/clock.h"
+#include "tools/load/chunk_decoder.h"
 #include "tools/load/connect_pace.h"
 #include "tools/load/poller.h"
 #include "tools/load/receiver.h"
@@ -60,14 +61,16 @@ class Receiver::Impl final : PollHandler {
   struct Stream {
     int fd = -1;
     std::uint32_t attempt = 0;  // connects so far
+    ChunkDecoder chunks;        // framing chunked
     State state = State::idle;
-    bool is_begun = false;    // LaneTable knows what it must get
-    bool is_framed = false;   // its StreamResponse stays, in responses_
-    bool is_slow = false;     // not the poller's: read by read_slow_streams()
-    bool was_cut = false;     // its next good head is a reconnect
-    bool has_left = false;    // and is not back yet
-    bool is_lacking = false;  // away when the run ended
+    StreamResponse::Framing framing = StreamResponse::Framing::close;  // other: see responses_
+    bool is_begun : 1 = false;    // LaneTable knows what it must get
+    bool is_slow : 1 = false;     // not the poller's: read by read_slow_streams()
+    bool was_cut : 1 = false;     // its next good head is a reconnect
+    bool has_left : 1 = false;    // and is not back yet
+    bool is_lacking : 1 = false;  // away when the run ended
   };
+  static_assert(sizeof(Stream) == 16);
   struct Opening {
     std::uint64_t started_ns;
     std::unique_ptr<StreamResponse> response;  // null until bytes came
@@ -107,6 +110,7 @@ class Receiver::Impl final : PollHandler {
   void on_bytes(PollToken token, char* bytes, std::size_t size) override;
   void on_end(PollToken token, int error) override;
   void take_bytes(std::uint32_t slot, char* bytes, std::size_t size, std::uint64_t now);
+  void take_stream(std::uint32_t slot, char* bytes, std::size_t size, std::uint64_t now);
   void take_framed(std::uint32_t slot, std::string_view bytes, std::uint64_t now);
   void take_body(std::uint32_t slot, std::string_view body, std::uint64_t now);
   void check(std::uint32_t slot, char* bytes, std::size_t size, std::uint64_t now);
@@ -137,7 +141,7 @@ class Receiver::Impl final : PollHandler {
   StreamChecker checker_;
   std::vector<Stream> streams_;
   std::unordered_map<std::uint32_t, Opening> openings_;  // connecting or reading_head
-  std::unordered_map<std::uint32_t, std::unique_ptr<StreamResponse>> responses_;  // is_framed
+  std::unordered_map<std::uint32_t, std::unique_ptr<StreamResponse>> responses_;  // framing other
   // Streams that were open, that the server ended or refused, and that try again: since when.
   std::unordered_map<std::uint32_t, std::uint64_t> away_;
   std::unique_ptr<Poller> poller_;

@@ -63,11 +63,23 @@ void Receiver::Impl::take_bytes(std::uint32_t slot, char* bytes, std::size_t siz
   const Stream& stream = streams_[slot];
   if (stream.state != State::streaming) {
     take_head(slot, {bytes, size}, now);
-  } else if (stream.is_framed) {
+  } else if (stream.framing == StreamResponse::Framing::other) {
     take_framed(slot, {bytes, size}, now);
   } else {
-    check(slot, bytes, size, now);
+    take_stream(slot, bytes, size, now);
   }
+}
+
+// Bytes of a stream, behind kFront that may be overwritten.
+void Receiver::Impl::take_stream(std::uint32_t slot, char* bytes, std::size_t size,
+                                 std::uint64_t now) {
+  Stream& stream = streams_[slot];
+  if (stream.framing != StreamResponse::Framing::chunked) return check(slot, bytes, size, now);
+  std::span<char> body(bytes, size);
+  const ChunkDecoder::State state = stream.chunks.decode(body);
+  if (!body.empty()) check(slot, body.data(), body.size(), now);
+  // Broken in the middle of a stream is its end.
+  if (state != ChunkDecoder::State::more) end_stream(slot);
 }
 
 void Receiver::Impl::check(std::uint32_t slot, char* bytes, std::size_t size, std::uint64_t now) {
@@ -90,7 +102,7 @@ void Receiver::Impl::take_body(std::uint32_t slot, std::string_view body, std::u
   if (scratch_.size() < Poller::kFront + body.size()) scratch_.resize(Poller::kFront + body.size());
   char* const at = scratch_.data() + Poller::kFront;
   std::memmove(at, body.data(), body.size());
-  check(slot, at, body.size(), now);
+  take_stream(slot, at, body.size(), now);
 }
 
 // The server ended it.
@@ -114,7 +126,8 @@ void Receiver::Impl::close_stream(std::uint32_t slot) {
     close_with_reset(std::exchange(stream.fd, -1));
   }
   if (stream.state != State::ended) stream.state = State::idle;
-  if (std::exchange(stream.is_framed, false)) responses_.erase(slot);
+  if (stream.framing == StreamResponse::Framing::other) responses_.erase(slot);
+  stream.framing = StreamResponse::Framing::close;
   stream.is_slow = false;
   checker_.end_of_stream(slot);
 }

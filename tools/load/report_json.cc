@@ -100,6 +100,7 @@ std::string subscribe_json(const SubscriberOptions& subscribe) {
   json.add("connects_in_flight", subscribe.connects_in_flight);
   json.add("source_addresses", subscribe.sources.is_empty() ? 0 : subscribe.sources.count());
   json.add("resume_by", subscribe.resume_by);
+  json.add("framing", subscribe.framing);
   json.add("churn_per_s", subscribe.churn_per_s);
   json.add("churn_resume_share", subscribe.churn_resume);
   json.add("herd_after_s", subscribe.herd_after_s);

@@ -25,6 +25,16 @@ std::string fields_of(const SubscriberOptions& options) {
   return fields;
 }
 
+char separator_of(std::string_view target) {
+  return target.find('?') == std::string_view::npos ? '?' : '&';
+}
+
+std::string target_of(const SubscriberOptions& options) {
+  std::string target = options.url.target;
+  if (!options.framing.empty()) target += separator_of(target) + ("framing=" + options.framing);
+  return target;
+}
+
 std::string written(const Pattern& pattern, std::string_view topic) {
   std::string text(pattern.size(topic.size(), 0), '\0');
   pattern.write(text.data(), topic, 0, [](char*) {});
@@ -35,8 +45,8 @@ std::string written(const Pattern& pattern, std::string_view topic) {
 
 StreamRequest::StreamRequest(const SubscriberOptions& options, const Workload& workload)
     : workload_(workload),
-      target_("GET " + options.url.target, false),
-      query_separator_(options.url.target.find('?') == std::string::npos ? '?' : '&'),
+      target_("GET " + target_of(options), false),
+      query_separator_(separator_of(target_of(options))),
       fields_(fields_of(options), false),
       parameter_(options.resume_by == "header" ? "" : proto::percent_encode(options.resume_by)) {}
 

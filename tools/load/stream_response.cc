@@ -5,10 +5,13 @@
 
 #include <fmt/format.h>
 
+#include "proto/ascii.h"
+
 namespace tocsin::load {
 namespace {
 
 constexpr std::size_t kMaxHead = std::size_t{16} * 1024;
+constexpr std::string_view kHeadEnd = "\r\n\r\n";
 constexpr std::size_t kShownBytes = 300;  // of a refusal's body
 
 // A TLS record of an alert, which is how a TLS server answers plain HTTP (RFC 8446, 5.1).
@@ -25,12 +28,33 @@ StreamResponse::StreamResponse()
 
 StreamResponse::State StreamResponse::feed(std::string_view bytes, std::string& joined,
                                            std::string_view& body) {
-  if (state_ == State::need_more && first_.size() < kMaxHead) first_ += bytes;
   joined_ = &joined;
   body_ = {};
-  const net::ResponseReader::Step step = reader_.feed(bytes);
+  while (state_ == State::need_more && !bytes.empty()) {
+    // Heads one by one: what is behind the stream's may be none of this reader's business.
+    const std::size_t before = first_.size();
+    const std::size_t seen = std::min(before, kHeadEnd.size() - 1);
+    first_.append(bytes.substr(0, kMaxHead));
+    const std::size_t end = first_.find(kHeadEnd, before - seen);
+    const std::size_t size =
+        end == std::string::npos ? bytes.size() : end + kHeadEnd.size() - before;
+    read(bytes.substr(0, size));
+    bytes.remove_prefix(size);
+    if (state_ == State::need_more) first_.resize(std::min(first_.size(), before + size));
+  }
+  if (state_ != State::open) return state_;
+  std::string().swap(first_);
+  if (framing_ != Framing::other) {
+    body_ = bytes;
+  } else if (!bytes.empty()) {
+    read(bytes);
+  }
   body = body_;
-  if (state_ == State::open) std::string().swap(first_);
+  return state_;
+}
+
+void StreamResponse::read(std::string_view bytes) {
+  const net::ResponseReader::Step step = reader_.feed(bytes);
   if (step.state == net::ResponseReader::State::failed) {
     if (problem_.empty()) problem_ = reader_.error();
     // A broken frame in the middle of a stream ends it.
@@ -38,7 +62,6 @@ StreamResponse::State StreamResponse::feed(std::string_view bytes, std::string& 
   } else if (step.state == net::ResponseReader::State::message_complete) {
     state_ = state_ == State::open ? State::ended : State::refused;
   }
-  return state_;
 }
 
 bool StreamResponse::on_head(const net::ResponseHead& head) {
@@ -55,8 +78,12 @@ bool StreamResponse::on_head(const net::ResponseHead& head) {
     problem_ = fmt::format("the stream is encoded ({}), which was not asked for", encoding);
   } else {
     state_ = State::open;
-    is_unframed_ =
-        head.header("Transfer-Encoding").empty() && head.header("Content-Length").empty();
+    const std::string_view coding = head.header("Transfer-Encoding");
+    if (proto::equals_ignoring_case(coding, "chunked")) {
+      framing_ = Framing::chunked;
+    } else if (coding.empty() && head.header("Content-Length").empty()) {
+      framing_ = Framing::close;
+    }
   }
   return state_ == State::open;
 }
@@ -81,9 +108,9 @@ Refusal StreamResponse::refusal() const {
   }
   std::string result(first.substr(0, std::min(first.find_first_of("\r\n"), kShownBytes)));
   std::string_view more = problem_;
-  const std::size_t head_end = first.find("\r\n\r\n");
+  const std::size_t head_end = first.find(kHeadEnd);
   if (more.empty() && head_end != std::string_view::npos) {
-    more = first.substr(head_end + 4, kShownBytes);
+    more = first.substr(head_end + kHeadEnd.size(), kShownBytes);
     while (!more.empty() && (more.back() == '\n' || more.back() == '\r')) more.remove_suffix(1);
   }
   if (!result.empty() && !more.empty()) result += ": ";

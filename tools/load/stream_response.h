@@ -11,27 +11,32 @@
 
 namespace tocsin::load {
 
-// Reads the head, and as far as the body is framed (chunked, or with a length) the body too. Not
-// thread-safe. Not movable.
+// Reads the head, and a body whose framing is unusual. Not thread-safe. Not movable.
 class StreamResponse {
  public:
   enum class State : std::uint8_t {
     need_more,  // the head goes on
     open,       // a stream; taken bytes are its body
     refused,    // no stream; refusal() says why
-    ended,      // the body was framed, and has come to its end
+    ended,      // the body was read here, and has come to its end
+  };
+  // Of the body: what follows the head is then read by ...
+  enum class Framing : std::uint8_t {
+    close,    // nobody: it is the stream
+    chunked,  // a ChunkDecoder
+    other,    // this reader, to its end: the body has a length
   };
 
   StreamResponse();
   StreamResponse(const StreamResponse&) = delete;
   StreamResponse& operator=(const StreamResponse&) = delete;
 
-  // Takes what was received. `body`: what of it is the stream's, decoded; points into `bytes` or
-  // into `joined`, which is used where it came in pieces.
+  // Takes what was received. `body`: what of it is behind the head; points into `bytes` or, of a
+  // body that is read here, into `joined`, which is used where it came in pieces.
   State feed(std::string_view bytes, std::string& joined, std::string_view& body);
 
-  // After `open`: what follows is the stream as it is, so this reader has done its work.
-  [[nodiscard]] bool is_unframed() const { return is_unframed_; }
+  // After `open`.
+  [[nodiscard]] Framing framing() const { return framing_; }
   // After `refused`. Why: the status line and what it is for a stream, "HTTP/1.1 503 Service
   // Unavailable: too many".
   [[nodiscard]] Refusal refusal() const;
@@ -39,12 +44,13 @@ class StreamResponse {
  private:
   bool on_head(const net::ResponseHead& head);
   bool on_body(std::string_view piece);
+  void read(std::string_view bytes);
 
   std::string first_;    // of the response, until the head is good
   std::string problem_;  // beyond the status
   int status_ = 0;       // 0: there is none
   State state_ = State::need_more;
-  bool is_unframed_ = false;
+  Framing framing_ = Framing::other;
   std::string* joined_ = nullptr;  // of the feed() that goes on
   std::string_view body_;
   net::ResponseReader reader_;  // last: calls back into the others

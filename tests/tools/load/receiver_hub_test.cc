@@ -52,6 +52,28 @@ TEST_P(ReceiverHubTest, EveryStreamGetsEveryEvent) {
   EXPECT_EQ(run.receiver->refusals().first, "");
 }
 
+// To the end that the hub makes of a stream, of which nothing is left for an event.
+TEST_P(ReceiverHubTest, KnowsBothFramings) {
+  const IoKind io = run.options.subscribe.io;
+  for (const std::string framing : {"close", "chunked"}) {
+    SCOPED_TRACE(framing);
+    run.receiver.reset();
+    run.published = std::make_unique<PublishProgress>(1);
+    run.options = LoadOptions();
+    run.options.subscribe.io = io;
+    run.options.subscribe.framing = framing;
+    begin(10, framing == "close" ? "/events?topic=close" : "/events?topic=chunked&_=1");
+    ASSERT_TRUE(run.wait_connected(10));
+    send_events(20, 0, framing);
+    ASSERT_TRUE(run.wait_delivered(200));
+    EXPECT_TRUE(server().remove_topic(framing));
+    ASSERT_TRUE(eventually([&] { return run.progress().dropped == 10; }));
+    const CheckTotals totals = run.finish();
+    expect_clean(totals);
+    EXPECT_EQ(totals.delivered, 200U);
+  }
+}
+
 TEST_P(ReceiverHubTest, AnEventThatWasNotPublishedIsLostAtEveryStream) {
   begin(10);
   ASSERT_TRUE(run.wait_connected(10));
