@@ -242,6 +242,7 @@ TEST(SimLimits, WhoIsThereWhenADrainBeginsIsServed) {
   EXPECT_TRUE(FakeKernel::read(*silent, SIZE_MAX).starts_with("HTTP/1.1 200 "));
   EXPECT_FALSE(FakeKernel::at_end(*silent));
   scenario.world.pass(2200);
+  EXPECT_EQ(FakeKernel::read(*silent, SIZE_MAX), proto::kLastChunk);
   EXPECT_TRUE(FakeKernel::at_end(*silent));
   EXPECT_TRUE(FakeKernel::read(*asking, SIZE_MAX).starts_with("HTTP/1.1 503 ")) << "in its middle";
   EXPECT_TRUE(FakeKernel::at_end(*asking));
