@@ -11,7 +11,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include <fmt/format.h>
+#include "tools/print.h"
 
 namespace tocsin::bench {
 namespace {
@@ -38,7 +38,7 @@ RingSender::RingSender(unsigned batch) : batch_(batch) {
   params.cq_entries = kCompletions;
   const int result = io_uring_queue_init_params(kSubmissions, &ring_, &params);
   usable_ = result == 0;
-  if (!usable_) fmt::print(stderr, "io_uring cannot be used: {}\n", std::strerror(-result));
+  if (!usable_) tools::print(stderr, "io_uring cannot be used: {}\n", std::strerror(-result));
 }
 
 RingSender::~RingSender() {
@@ -59,7 +59,7 @@ void RingSender::submit() {
   do {
     const int result = io_uring_submit_and_get_events(&ring_);
     if (result < 0 && result != -EINTR && result != -EAGAIN && result != -EBUSY) {
-      fmt::print(stderr, "io_uring_submit: {}\n", std::strerror(-result));
+      tools::print(stderr, "io_uring_submit: {}\n", std::strerror(-result));
       std::exit(1);
     }
   } while (io_uring_sq_ready(&ring_) > 0);

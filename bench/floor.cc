@@ -28,6 +28,7 @@
 #include "bench/floor_server.h"
 #include "bench/floor_sockets.h"
 #include "net/clock.h"
+#include "tools/print.h"
 
 namespace tocsin::bench {
 namespace {
@@ -47,7 +48,7 @@ struct Options {
 };
 
 [[noreturn]] void fail(std::string_view what, int error) {
-  fmt::print(stderr, "tocsin_bench_floor: {}: {}\n", what, std::strerror(error));
+  tools::print(stderr, "tocsin_bench_floor: {}: {}\n", what, std::strerror(error));
   std::exit(1);
 }
 
@@ -113,9 +114,9 @@ std::string report(const Options& options, const std::vector<Samples>& all) {
         ",\n  \"{}\": {{\"cpu_ns_per_delivery\": {:.1f}, \"min\": {:.1f}, \"max\": {:.1f}, "
         "\"wall_ns_per_delivery\": {:.1f}}}",
         samples.name, median(samples.cpu_ns), *low, *high, median(samples.wall_ns));
-    fmt::print(stderr,
-               "{:9} {:6.0f} ns CPU per delivery (median; {:.0f} to {:.0f}), {:6.0f} ns wall\n",
-               samples.name, median(samples.cpu_ns), *low, *high, median(samples.wall_ns));
+    tools::print(stderr,
+                 "{:9} {:6.0f} ns CPU per delivery (median; {:.0f} to {:.0f}), {:6.0f} ns wall\n",
+                 samples.name, median(samples.cpu_ns), *low, *high, median(samples.wall_ns));
   }
   return json + "\n}\n";
 }
@@ -163,7 +164,10 @@ int main(int argc, char** argv) {
   }
   if (options.sender_cpu >= 0) pin_to(options.sender_cpu);
   const std::string json = report(options, measure(options));
-  if (options.json_path.empty()) return std::fputs(json.c_str(), stdout) < 0 ? 1 : 0;
+  if (options.json_path.empty()) {
+    tocsin::tools::print_text(stdout, json);
+    return tocsin::tools::status_of_output("tocsin_bench_floor", 0);
+  }
   std::ofstream file(options.json_path);
   file << json;
   return file.flush() ? 0 : 1;

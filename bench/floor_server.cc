@@ -24,6 +24,7 @@
 #include "bench/bare_send.h"
 #include "bench/floor_sockets.h"
 #include "proto/framing.h"
+#include "tools/print.h"
 
 namespace tocsin::bench {
 namespace {
@@ -113,7 +114,7 @@ int FloorServer::run() {
     if (signal_ < 0) return 1;
     arm(EPOLL_CTL_ADD, signal_, EPOLLIN | EPOLLET);  // edges: nobody reads the counter
   }
-  fmt::print("listening {}\n", ntohs(address.sin_port));
+  tools::print(stdout, "listening {}\n", ntohs(address.sin_port));
   std::fflush(stdout);
   std::array<epoll_event, 512> events{};
   for (;;) {
@@ -141,7 +142,7 @@ void FloorServer::accept_some() {
     const int fd = accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
       if (errno == EAGAIN || errno == ECONNABORTED || errno == EINTR) return;
-      fmt::print(stderr, "tocsin_bench_floor: accept: {}\n", std::strerror(errno));
+      tools::print(stderr, "tocsin_bench_floor: accept: {}\n", std::strerror(errno));
       std::exit(1);
     }
     unread_[fd].clear();

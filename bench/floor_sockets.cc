@@ -19,13 +19,13 @@
 #include <cstring>
 #include <string_view>
 
-#include <fmt/format.h>
+#include "tools/print.h"
 
 namespace tocsin::bench {
 namespace {
 
 [[noreturn]] void fail(const char* what) {
-  fmt::print(stderr, "tocsin_bench_floor: {}: {}\n", what, std::strerror(errno));
+  tools::print(stderr, "tocsin_bench_floor: {}: {}\n", what, std::strerror(errno));
   std::exit(1);
 }
 
@@ -139,7 +139,7 @@ int serve_bare(std::uint16_t port) {
   raise_descriptor_limit();
   sockaddr_in address{};
   const int listener = listen_on(port, 0, address);
-  fmt::print("listening {}\n", ntohs(address.sin_port));
+  tools::print(stdout, "listening {}\n", ntohs(address.sin_port));
   std::fflush(stdout);
   for (;;) {
     const int fd = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);

@@ -65,6 +65,7 @@ BANNED = [
     (r"\bgoto\b", "goto"),
     (r"(?<![\w.:>])(std::|::)?s?rand\(", "rand(): not reproducible"),
     (r"#include <(bits/stdc\+\+\.h|iostream)>", "a header that slows or hides"),
+    (r"\bfmt::print\(", "throws where the output is full or closed: tools/print.h"),
 ]
 BANNED_IN_TESTS = [
     (r"\b(sleep_for|sleep_until|usleep|nanosleep)\b|(?<![\w.:>])(::)?sleep\(",
@@ -396,6 +397,7 @@ BREAKAGES = [
     ("using namespace std", {"core/b.cc": "using namespace std;\n"}, "using namespace"),
     ("goto", {"core/b.cc": "goto out;\n"}, "goto"),
     ("rand", {"tests/proto/a_test.cc": "int x = rand();\n"}, "rand()"),
+    ("print that throws", {"bench/x.cc": 'fmt::print("x");\n'}, "tools/print.h"),
     ("sleep in a test", {"tests/proto/a_test.cc": "std::this_thread::sleep_for(1s);\n"},
      "sleeping"),
     ("note to self", {"core/b.cc": "// TO" "DO: later\n"}, "a note to self"),

@@ -9,6 +9,7 @@
 #include "net/system_check.h"
 #include "tools/hub_command.h"
 #include "tools/options.h"
+#include "tools/print.h"
 #include "tools/start_warnings.h"
 
 namespace tocsin::tools {
@@ -23,7 +24,7 @@ int run_check(const OptionFlags& flags, bool quiet) {
     return 0;
   }
   const net::ServerOptions& options = configuration->options;
-  fmt::print("{}", to_toml(options));
+  print_text(stdout, to_toml(options));
   if (const std::string open = reachable_by_others(options.listen); !open.empty()) {
     flags.complain(fmt::format("warning: listen {}: {}", open, kOpenPublishing));
   }

@@ -14,6 +14,7 @@
 #include "tools/did_you_mean.h"
 #include "tools/documents/documents_command.h"
 #include "tools/load/load_command.h"
+#include "tools/print.h"
 #include "tools/publish.h"
 #include "tools/standard_streams.h"
 #include "tools/subscribe.h"
@@ -62,15 +63,15 @@ Words unknown_flags(const CLI::App& command) {
 int refuse(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
   const bool no_command = app.get_subcommands().empty();
   if (no_command && argc > 1 && argv[1][0] != '-') {
-    fmt::print(stderr, "tocsin: unknown command '{}'{}\n", argv[1],
+    tocsin::tools::print(stderr, "tocsin: unknown command '{}'{}\n", argv[1],
                advice({argv[1]}, commands_of(app), "tocsin"));
   } else if (no_command) {
-    fmt::print(stderr, "tocsin: {}{}\n", error.what(),
+    tocsin::tools::print(stderr, "tocsin: {}{}\n", error.what(),
                advice(unknown_flags(app), flags_of(app), "tocsin"));
   } else {
     const CLI::App& command = *app.get_subcommands().front();
     const std::string name = "tocsin " + command.get_name();
-    fmt::print(stderr, "{}: {}{}\n", name, error.what(),
+    tocsin::tools::print(stderr, "{}: {}{}\n", name, error.what(),
                advice(unknown_flags(command), flags_of(command), name));
   }
   return 2;
@@ -80,7 +81,7 @@ int refuse(const CLI::App& app, const CLI::ParseError& error, int argc, char** a
 
 int main(int argc, char** argv) {
   if (!tocsin::tools::open_standard_streams()) {
-    fmt::print(stderr, "tocsin: cannot open /dev/null: {}\n", std::strerror(errno));
+    tocsin::tools::print(stderr, "tocsin: cannot open /dev/null: {}\n", std::strerror(errno));
     return 1;
   }
   CLI::App app{"A Server-Sent-Events hub", "tocsin"};
@@ -105,7 +106,7 @@ int main(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     // Help and version are "errors" with status 0; everything else is the caller's mistake.
-    return error.get_exit_code() == 0 ? app.exit(error) : refuse(app, error, argc, argv);
+    exit_code = error.get_exit_code() == 0 ? app.exit(error) : refuse(app, error, argc, argv);
   }
-  return exit_code;
+  return tocsin::tools::status_of_output("tocsin", exit_code);
 }

@@ -16,6 +16,7 @@
 #include "net/listen_address.h"
 #include "tools/did_you_mean.h"
 #include "tools/option_table.h"
+#include "tools/print.h"
 
 namespace tocsin::tools {
 namespace {
@@ -172,7 +173,7 @@ void OptionFlags::complain(std::string_view lines) const {
   while (!lines.empty()) {
     const std::string_view line = lines.substr(0, lines.find('\n'));
     lines.remove_prefix(std::min(line.size() + 1, lines.size()));
-    fmt::print(stderr, "tocsin {}: {}\n", command_, line);
+    print(stderr, "tocsin {}: {}\n", command_, line);
   }
 }
 

@@ -14,6 +14,7 @@
 #include "proto/limits.h"
 #include "proto/publish_body.h"
 #include "tools/line_reader.h"
+#include "tools/print.h"
 #include "tools/publisher.h"
 
 namespace tocsin::tools {
@@ -93,12 +94,12 @@ class InputPump {
       // With lines left over, or the window full, more input could not be used.
       const bool wants_input = drained && !lines_.at_end() && publisher_.has_room();
       if (publisher_.step(wants_input ? lines_.fd() : -1) && !lines_.fill()) {
-        fmt::print(streams_.err, "tocsin publish: cannot read the input: {}\n",
+        print(streams_.err, "tocsin publish: cannot read the input: {}\n",
                    std::system_category().message(errno));
         return false;
       }
     }
-    fmt::print(streams_.err, "tocsin publish: gave up; input behind line {} was not published\n",
+    print(streams_.err, "tocsin publish: gave up; input behind line {} was not published\n",
                last_line_);
     return true;
   }
@@ -204,7 +205,7 @@ void publish_arguments(const std::vector<std::string>& data, Publisher& publishe
 int run_publish(const PublishOptions& options, const Streams& streams) {
   auto prepared = publisher_options(options, streams);
   if (!prepared) {
-    fmt::print(streams.err, "tocsin publish: {}\n", prepared.error());
+    print(streams.err, "tocsin publish: {}\n", prepared.error());
     return kBadArguments;
   }
   Publisher publisher(std::move(*prepared));

@@ -12,6 +12,7 @@
 #include <simdjson.h>
 
 #include "proto/http_response.h"
+#include "tools/print.h"
 
 namespace tocsin::tools {
 namespace {
@@ -156,12 +157,12 @@ std::string Publisher::range(const Batch& batch) const {
 
 void Publisher::report(const Batch& batch, std::string_view what, std::string_view why) {
   failed_ += batch.numbers.size();
-  fmt::print(options_.err, "tocsin publish: {}: {}: {}\n", range(batch), what, why);
+  print(options_.err, "tocsin publish: {}: {}: {}\n", range(batch), what, why);
 }
 
 void Publisher::fail(std::size_t number, std::string_view why) {
   ++failed_;
-  fmt::print(options_.err, "tocsin publish: {} {}: not published: {}\n", options_.source_word,
+  print(options_.err, "tocsin publish: {} {}: not published: {}\n", options_.source_word,
              number, why);
 }
 
@@ -172,7 +173,7 @@ void Publisher::print_ids(const std::string& body) {
   if (parser.parse(body).get(object) != simdjson::SUCCESS) return;
   const std::string first = text_of(object, "first_id");
   const std::string last = text_of(object, "last_id");
-  fmt::print(options_.out, "{}\n", first == last ? first : first + ' ' + last);
+  print(options_.out, "{}\n", first == last ? first : first + ' ' + last);
   std::fflush(options_.out);
 }
 

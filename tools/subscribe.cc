@@ -20,6 +20,7 @@
 #include "net/option_value.h"
 #include "net/waiter.h"
 #include "proto/http_response.h"
+#include "tools/print.h"
 #include "tools/stop_watcher.h"
 
 namespace tocsin::tools {
@@ -90,7 +91,7 @@ class Subscriber {
 
   template <typename... Args>
   void say(fmt::format_string<Args...> format, Args&&... args) {
-    fmt::print(output_.err, "tocsin subscribe: {}\n",
+    print(output_.err, "tocsin subscribe: {}\n",
                fmt::format(format, std::forward<Args>(args)...));
     std::fflush(output_.err);
   }

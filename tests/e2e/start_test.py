@@ -7,6 +7,7 @@ import re
 import resource
 import signal
 import socket
+import subprocess
 import tempfile
 import time
 import unittest
@@ -120,10 +121,10 @@ class StandardStreams(unittest.TestCase):
 
     def test_the_clients_do_not_write_into_their_connection(self):
         with Hub() as hub:
-            for arguments in (("publish", "--url", hub.url, "--stream", "a", "one"),
-                              ("publish", "--url", hub.url, "--stream", "a", "--verbose", "two")):
-                with Process(*arguments, before=self.close_all) as client:
-                    self.assertEqual(client.wait_exit(), 0)
+            for arguments, status in ((("one",), 0), (("--verbose", "two"), 1)):
+                with Process("publish", "--url", hub.url, "--stream", "a", *arguments,
+                             before=self.close_all) as client:
+                    self.assertEqual(client.wait_exit(), status, "1: its output is closed")
             with Process("subscribe", "--url", hub.url, "--stream", "a", "--count", "1",
                          "--last-event-id", "earliest", before=self.close_all) as client:
                 self.assertEqual(client.wait_exit(), 1, "its output is closed")
@@ -132,6 +133,49 @@ class StandardStreams(unittest.TestCase):
             with hub.stream("/events?stream=a&last_event_id=earliest") as stream:
                 stream.read_until(b"data: two\n")
             self.assertNotIn('reason="malformed"} 1', hub.ask("GET", "/metrics")[2])
+
+
+class FullOutput(unittest.TestCase):
+    """What cannot be written ends no program but with its status, as coreutils do."""
+
+    def end(self, *arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE):
+        done = subprocess.run([TOCSIN, *arguments], stdin=subprocess.DEVNULL, stdout=stdout,
+                              stderr=stderr, text=True, timeout=DEADLINE, check=False)
+        return done.returncode, done.stderr
+
+    def test_complaints_that_nobody_can_read(self):
+        with Hub() as hub, open("/dev/full", "w", encoding="ascii") as full:
+            hub.publish("a", "one")
+            url = ("--url", hub.url)
+            for status, arguments in (
+                    (0, ("subscribe", *url, "--stream", "a", "--last-event-id", "earliest",
+                         "--count", "1")),
+                    (2, ("subscribe", "--url", "nonsense")),
+                    (1, ("publish", "--url", "http://127.0.0.1:1", "--retries", "0", "x")),
+                    (2, ("publish", "--batch", "0", "x")),
+                    (2, ("check", "--config", "/nonexistent")),
+                    (2, ("serve", "--listen", "nonsense")),
+                    (2, ("serve", "--no-such-flag")),
+                    (2, ("nonsense",)),
+                    (1, ("documents", "/dev/null/folder")),
+                    (2, ("load", "--rate", "nonsense")),
+                    (0, ("load", "broadcast", hub.url, "-n", "2", "--events", "3"))):
+                self.assertEqual(self.end(*arguments, stderr=full)[0], status, arguments)
+
+    def test_output_that_cannot_be_written_is_a_failure(self):
+        with Hub() as hub, open("/dev/full", "w", encoding="ascii") as full:
+            hub.publish("a", "one")
+            for arguments in (("--help",), ("serve", "--help"), ("--version",), ("check",),
+                              ("load", "--help-recipes"),
+                              ("load", "broadcast", hub.url, "-n", "2", "--events", "3", "--quiet"),
+                              ("load", "broadcast", hub.url, "-n", "2", "--events", "3", "--quiet",
+                               "--json", "-"),
+                              ("publish", "--url", hub.url, "--stream", "b", "--verbose", "x"),
+                              ("subscribe", "--url", hub.url, "--stream", "a", "--quiet",
+                               "--last-event-id", "earliest")):
+                status, complaints = self.end(*arguments, stdout=full)
+                self.assertEqual(status, 1, (arguments, complaints))
+                self.assertEqual(complaints.count("cannot write"), 1, (arguments, complaints))
 
 
 class Signals(unittest.TestCase):

@@ -7,12 +7,12 @@
 #include <thread>
 
 #include <CLI/CLI.hpp>
-#include <fmt/format.h>
 
 #include "tools/demo/demo_application.h"
 #include "tools/front_page.h"
 #include "tools/hub_command.h"
 #include "tools/options.h"
+#include "tools/print.h"
 #include "tools/serve.h"
 
 namespace tocsin::demo {
@@ -22,7 +22,8 @@ using tools::OptionFlags;
 
 // The hub itself says that it is ready: whoever asks the port may be answered by another program.
 void greet(const std::string& url) {
-  fmt::print(
+  tools::print(
+      stdout,
       "\nThe hub is ready. Three things to try:\n"
       "  open {0}/ in a browser\n"
       "  curl -N '{0}/events?stream=events'\n"
@@ -35,7 +36,7 @@ void greet(const std::string& url) {
 int run_demo(const OptionFlags& flags) {
   // Everybody in the chat has a topic of their own.
   if (const auto read = flags.load(); read && !read->options.auto_topics) {
-    fmt::print(stderr, "auto_topics must be true for the demonstration\n");
+    tools::print(stderr, "auto_topics must be true for the demonstration\n");
     return 2;
   }
   Demo demo(std::random_device{}());

@@ -13,6 +13,7 @@
 #include "proto/version.h"
 #include "tools/documents/completion.h"
 #include "tools/documents/man_page.h"
+#include "tools/print.h"
 
 namespace tocsin::documents {
 namespace {
@@ -64,7 +65,7 @@ CLI::App* add_documents_command(CLI::App& app, int& exit_code) {
     try {
       write_all(*folder, model_of(app));
     } catch (const fs::filesystem_error& error) {
-      fmt::print(stderr, "tocsin documents: {}: {}\n", error.path1().string(),
+      tools::print(stderr, "tocsin documents: {}: {}\n", error.path1().string(),
                  error.code().message());
       exit_code = 1;
     }

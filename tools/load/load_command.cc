@@ -27,6 +27,7 @@
 #include "tools/load/recipes.h"
 #include "tools/load/report.h"
 #include "tools/load/scenarios.h"
+#include "tools/print.h"
 #include "tools/stop_watcher.h"
 
 namespace tocsin::load {
@@ -37,7 +38,7 @@ constexpr int kFailed = 1;
 constexpr int kBadArguments = 2;
 
 int complain(std::string_view what, int status) {
-  fmt::print(stderr, "tocsin load: {}\n", what);
+  tools::print(stderr, "tocsin load: {}\n", what);
   return status;
 }
 
@@ -77,14 +78,13 @@ std::string write_file(const std::string& path, const std::string& text) {
   return {};
 }
 
-// Empty, or why it could not be written.
+// Empty, or which file could not be written.
 std::string write_results(const LoadOptions& options, const LoadResult& result) {
   if (options.json_path == "-") {
-    fmt::print("{}", to_json(options, result));
+    tools::print_text(stdout, to_json(options, result));
   } else {
-    fmt::print("{}", to_text(options, result));
+    tools::print_text(stdout, to_text(options, result));
   }
-  if (std::fflush(stdout) != 0) return "cannot write to standard output";
   std::string fault;
   if (!options.json_path.empty() && options.json_path != "-") {
     fault = write_file(options.json_path, to_json(options, result));
@@ -226,7 +226,7 @@ CLI::App* add_load_command(CLI::App& app, int& exit_code) {
   command->footer(footer());
   command->callback([arguments, help_recipes, &exit_code] {
     if (*help_recipes) {
-      fmt::print("{}", recipes_help());
+      tools::print_text(stdout, recipes_help());
     } else {
       exit_code = run_load_command(*arguments);
     }

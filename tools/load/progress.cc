@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "tools/print.h"
+
 namespace tocsin::load {
 namespace {
 
@@ -35,7 +37,7 @@ Progress::~Progress() {
 
 void Progress::clear_line() {
   if (quiet_ || !is_terminal_) return;
-  fmt::print(out_, "{}", kClearLine);
+  tools::print_text(out_, kClearLine);
   std::fflush(out_);
 }
 
@@ -44,9 +46,9 @@ void Progress::phase(std::string_view name) {
   phase_ = name;
   if (quiet_) return;
   if (is_terminal_) {
-    fmt::print(out_, "{}{} ...", kClearLine, phase_);
+    tools::print(out_, "{}{} ...", kClearLine, phase_);
   } else {
-    fmt::print(out_, "{}\n", phase_);
+    tools::print(out_, "{}\n", phase_);
   }
   std::fflush(out_);
 }
@@ -63,7 +65,7 @@ void Progress::show(const Sample& sample) {
                     phase_, sample.connected, rate(last_.published, sample.published),
                     rate(last_.delivered, sample.delivered), sample.p99_ms, sample.lost);
     line.resize(std::min(line.size(), columns(out_) - 1));  // a wrapped line is not rewritten
-    fmt::print(out_, "{}{}", kClearLine, line);
+    tools::print(out_, "{}{}", kClearLine, line);
     std::fflush(out_);
   }
   last_ = sample;
@@ -72,7 +74,7 @@ void Progress::show(const Sample& sample) {
 void Progress::note(std::string_view text) {
   const std::lock_guard lock(mutex_);
   clear_line();
-  fmt::print(out_, "{}\n", text);
+  tools::print(out_, "{}\n", text);
 }
 
 }  // namespace tocsin::load
