@@ -60,7 +60,7 @@ def word(line):
     kind, _, data = line.partition(" ")
     if kind in ("", "message"):
         return data
-    return kind if kind in ("gap", "hello") else line
+    return kind if kind in ("gap", "open") else line
 
 
 def pinned(registry, package):

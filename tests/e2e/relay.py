@@ -55,7 +55,9 @@ class Relay:
         self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
         self.url = f"http://{self.address}"
         self.seen = b""
-        self.entered = 0  # connections that reached the server
+        self.arrived = 0  # connections, those that have to wait among them
+        self.entered = 0  # those that reached the server
+        self.refused = 0  # connections that the server did not take
         self.refusals = 0  # connections to be answered 503, whoever comes next
         self.cut_behind = None
         self.pair = None
@@ -107,6 +109,7 @@ class Relay:
                 client, _ = self.listener.accept()
             except OSError:
                 return
+            self.arrived += 1
             self.may_enter.wait()
             if self.refusals:
                 self.refusals -= 1
@@ -115,6 +118,7 @@ class Relay:
             try:
                 server = socket.create_connection(self.target)
             except OSError:
+                self.refused += 1
                 client.close()
                 continue
             self.entered += 1
