@@ -13,7 +13,7 @@ import sys
 import unittest
 
 import foreign
-import proxy
+import proxy_programs
 from hub import DEADLINE, Hub, Process, eventually, lasting_address
 from relay import Relay
 
@@ -56,7 +56,7 @@ class Contract:
         return self.hub.address
 
     def way_through_nginx(self):
-        between = proxy.Nginx(self.hub.address)
+        between = proxy_programs.Nginx(self.hub.address)
         between.__enter__()
         self.addCleanup(between.__exit__)
         return f"127.0.0.1:{between.port}"
@@ -79,7 +79,12 @@ class Contract:
         return [json.loads(line) for line in self.client.out]
 
     def events(self):
-        return [what for what in self.said() if "type" in what]
+        return [what for what in self.said() if "type" in what and not self.is_empty_line(what)]
+
+    @staticmethod
+    def is_empty_line(_):
+        """An event that it makes of the empty line before each stream."""
+        return False
 
     def wait_events(self, count):
         count += self.greets
@@ -230,6 +235,10 @@ class FetchEventSource(EventSource):
     its line on, which is why the id stands last."""
 
     greets = True
+
+    @staticmethod
+    def is_empty_line(event):
+        return event["id"] == event["data"] == ""
 
     def program(self):
         return ["node", foreign.SOURCE / "node/fetch_event_source.mjs"]
