@@ -18,9 +18,10 @@ namespace tocsin::load {
 // Not thread-safe.
 class LaneTable {
  public:
-  // `first_index`: of the first stream, over all receivers: it decides the topics.
+  // `first_index`: of the first stream, over all receivers: it decides the topics. `unpublished`
+  // outlives this.
   LaneTable(std::uint32_t streams, std::uint32_t first_index, std::uint32_t topics,
-            std::uint32_t lanes);
+            std::uint32_t lanes, const Unpublished& unpublished);
 
   // At first, and after expect_nothing(), a stream may begin with any event, and lacks nothing
   // while there is none. What it lacked before is forgotten (but stays counted).
@@ -38,15 +39,16 @@ class LaneTable {
     return topics_ == 1 || lane % topics_ == topic_of(stream);
   }
   // Event `number` of `lane` arrived: counts what it shows in lost, told, reordered or duplicated.
-  // True: for the first time. REQUIRES: follows(stream, lane).
+  // One that is not known to be published may come at any time, but only once. True: for the first
+  // time. REQUIRES: follows(stream, lane).
   bool place(std::uint32_t stream, std::uint32_t lane, std::uint64_t number, CheckTotals& totals) {
     std::uint64_t& position = positions_[position_of(stream, lane)];
-    if (position != number) return place_odd(position, number, totals);
+    if (position != number) return place_odd(position, lane, number, totals);
     position = number + 1;
     return true;
   }
   // Takes out of lost and told what is not known to be published.
-  void settle(std::uint32_t stream, const Unpublished& unpublished, CheckTotals& totals) const;
+  void settle(std::uint32_t stream, CheckTotals& totals) const;
   // Settles, and counts what was submitted and has not come; `is_away`: as away, not as lost or
   // told.
   void finish(std::uint32_t stream, const PublishProgress& published, bool is_away,
@@ -65,7 +67,10 @@ class LaneTable {
   // A position is the number that comes next, with:
   static constexpr std::uint64_t kFresh = std::uint64_t{1} << 63;  // an earlier one may come first
   static constexpr std::uint64_t kTold = std::uint64_t{1} << 62;   // after a gap event
-  static constexpr std::uint64_t kNumber = kTold - 1;
+  // It began after some events of the lane were given up: those may still come. Keeps place() from
+  // its short way.
+  static constexpr std::uint64_t kJoined = std::uint64_t{1} << 61;
+  static constexpr std::uint64_t kNumber = kJoined - 1;
   static constexpr std::uint64_t kNothing = kFresh | kNumber;
 
   [[nodiscard]] std::size_t position_of(std::uint32_t stream, std::uint32_t lane) const {
@@ -75,14 +80,18 @@ class LaneTable {
   [[nodiscard]] std::uint32_t topic_of(std::uint32_t stream) const {
     return (first_index_ + stream) % topics_;
   }
-  bool place_odd(std::uint64_t& position, std::uint64_t number, CheckTotals& totals);
+  bool place_odd(std::uint64_t& position, std::uint32_t lane, std::uint64_t number,
+                 CheckTotals& totals);
   void miss(std::size_t position, Range range, CheckTotals& totals);
+  bool place_late(std::size_t position, std::uint64_t number, bool is_published,
+                  CheckTotals& totals);
   bool take_missing(std::size_t position, std::uint64_t number, CheckTotals& totals);
 
   std::uint32_t first_index_;
   std::uint32_t topics_;
   std::uint32_t lanes_;
   std::uint32_t lanes_each_;  // at most, of a stream
+  const Unpublished& unpublished_;
   std::vector<std::uint64_t> positions_;
   std::unordered_map<std::size_t, std::deque<Range>> missing_;  // by position, in order
 };

@@ -43,6 +43,7 @@ Receiver::Impl::Impl(const ReceiverSetup& setup)
       request_(options_.subscribe, options_.workload),
       checker_({.format = *setup.format,
                 .latency = progress_.latency,
+                .unpublished = setup.published->unpublished,
                 .streams = setup.count,
                 .first_index = setup.first_index,
                 .topics = options_.workload.topics,
@@ -194,7 +195,7 @@ CheckTotals Receiver::Impl::finish() const {
     const Stream& stream = streams_[slot];
     if (!stream.is_begun) continue;
     if (stream.has_left) {
-      checker_.lanes().settle(slot, setup_.published->unpublished, totals);
+      checker_.lanes().settle(slot, totals);
     } else {
       checker_.lanes().finish(slot, *setup_.published, stream.is_lacking, totals);
     }

@@ -159,7 +159,7 @@ void Receiver::Impl::leave(std::uint32_t slot) {
       std::uniform_real_distribution<double>()(random_) < options_.subscribe.churn_resume;
   if (resumes && !checker_.last_event_id(slot).empty()) return;
   checker_.set_last_event_id(slot, {});
-  checker_.settle(slot, setup_.published->unpublished);
+  checker_.settle(slot);
   checker_.lanes().expect_nothing(slot);
   stream.is_begun = false;
 }

@@ -50,7 +50,7 @@ struct StreamChecker::Block {
 StreamChecker::StreamChecker(const Setup& setup)
     : format_(setup.format),
       latency_(setup.latency),
-      lanes_(setup.streams, setup.first_index, setup.topics, setup.lanes),
+      lanes_(setup.streams, setup.first_index, setup.topics, setup.lanes, setup.unpublished),
       states_(setup.streams) {}
 
 void StreamChecker::feed(std::uint32_t stream, char* bytes, std::size_t size,

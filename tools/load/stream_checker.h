@@ -27,8 +27,9 @@ inline constexpr std::size_t kMaxPartialEvent = 2 * kMaxPayload;
 class StreamChecker {
  public:
   struct Setup {
-    const PayloadFormat& format;  // outlives the checker
-    Histogram& latency;           // outlives the checker; from due to receipt
+    const PayloadFormat& format;     // outlives the checker
+    Histogram& latency;              // outlives the checker; from due to receipt
+    const Unpublished& unpublished;  // outlives the checker
     std::uint32_t streams = 0;
     std::uint32_t first_index = 0;  // see LaneTable
     std::uint32_t topics = 1;
@@ -53,9 +54,7 @@ class StreamChecker {
   }
   void set_last_event_id(std::uint32_t stream, std::string_view id);
   // The stream leaves for good: of what it lacks, that is forgotten which was not published.
-  void settle(std::uint32_t stream, const Unpublished& unpublished) {
-    lanes_.settle(stream, unpublished, totals_);
-  }
+  void settle(std::uint32_t stream) { lanes_.settle(stream, totals_); }
   // What each stream must get.
   [[nodiscard]] LaneTable& lanes() { return lanes_; }
   [[nodiscard]] const LaneTable& lanes() const { return lanes_; }

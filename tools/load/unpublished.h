@@ -9,7 +9,7 @@
 namespace tocsin::load {
 
 // Those that the server refused, and those whose request was cut before its answer and which may or
-// may not have been published. Thread-safe.
+// may not have been published. Whatever of them comes may come late. Thread-safe.
 class Unpublished {
  public:
   // Each event at most once, and those of a lane in the order of their numbers.

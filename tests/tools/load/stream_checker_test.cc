@@ -59,6 +59,7 @@ struct Stream {
       : published(lanes),
         checker({.format = format_of(kRun),
                  .latency = latency,
+                 .unpublished = published.unpublished,
                  .streams = streams,
                  .first_index = 0,
                  .topics = topics,
