@@ -142,6 +142,12 @@ inline constexpr std::uint32_t kKeepAliveIdleS = 120;
 inline constexpr std::uint32_t kKeepAliveProbeS = 15;
 static_assert(kMaxHeartbeatS <= kKeepAliveIdleS);
 
+// --- the operator ---
+
+// A configuration file: some thousand topics with long names. It is read by the thread that heeds
+// signals, which should take milliseconds.
+inline constexpr std::size_t kMaxConfigFile = 4 * kMiB;
+
 // --- the clients ---
 
 // What an EventReader takes from its socket at once, and only when the program asks for an event

@@ -1,5 +1,9 @@
 #include "tools/options.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -14,6 +18,8 @@
 #include <toml++/toml.h>
 
 #include "net/listen_address.h"
+#include "net/option_value.h"
+#include "proto/limits.h"
 #include "tools/did_you_mean.h"
 #include "tools/option_table.h"
 #include "tools/print.h"
@@ -24,21 +30,37 @@ namespace {
 using net::ServerOptions;
 using Text = std::expected<std::string, std::string>;
 
-[[nodiscard]] Text read_file(const std::string& name) {
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(name.c_str(), "re"),
-                                                             &std::fclose);
-  std::string text;
-  if (file != nullptr) {
-    std::array<char, 4096> part{};
-    std::size_t length = 0;
-    while ((length = std::fread(part.data(), 1, part.size(), file.get())) > 0) {
-      text.append(part.data(), length);
-    }
-  }
-  if (file == nullptr || std::ferror(file.get()) != 0) {
+// At a start anything that can be read, such as a pipe: the shell's <(...). `again`: a pipe would
+// be empty by then, or hold up the thread that heeds signals, so only a regular file.
+[[nodiscard]] Text read_file(const std::string& name, bool again) {
+  const auto fault = [&] {
     return std::unexpected(
         fmt::format("{}: cannot be read: {}", name, std::generic_category().message(errno)));
+  };
+  const int fd = ::open(name.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | (again ? O_NONBLOCK : 0));
+  if (fd < 0) return fault();
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(::fdopen(fd, "r"), &std::fclose);
+  if (file == nullptr) {
+    ::close(fd);
+    return fault();
   }
+  struct stat status {};
+  if (::fstat(fd, &status) != 0) return fault();
+  if (again && !S_ISREG(status.st_mode)) {
+    return std::unexpected(
+        fmt::format("{}: cannot be read again: it is not a regular file", name));
+  }
+  std::string text;
+  std::array<char, 4096> part{};
+  std::size_t length = 0;
+  while ((length = std::fread(part.data(), 1, part.size(), file.get())) > 0) {
+    text.append(part.data(), length);
+    if (text.size() > limits::kMaxConfigFile) {
+      return std::unexpected(fmt::format("{}: is larger than {}", name,
+                                         net::format_size(limits::kMaxConfigFile)));
+    }
+  }
+  if (std::ferror(file.get()) != 0) return fault();
   return text;
 }
 
@@ -177,11 +199,11 @@ void OptionFlags::complain(std::string_view lines) const {
   }
 }
 
-std::expected<Configuration, std::string> OptionFlags::load() const {
+std::expected<Configuration, std::string> OptionFlags::load(Reading reading) const {
   Configuration result;
   std::vector<std::string> problems;
   if (!config_file_.empty()) {
-    const Text text = read_file(config_file_);
+    const Text text = read_file(config_file_, reading == Reading::again);
     if (!text) {
       return std::unexpected(text.error());
     }

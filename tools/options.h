@@ -1,6 +1,7 @@
 // Where the settings come from: defaults < configuration file < flags.
 #pragma once
 
+#include <cstdint>
 #include <expected>
 #include <map>
 #include <set>
@@ -30,10 +31,12 @@ class OptionFlags {
   OptionFlags(const OptionFlags&) = delete;
   OptionFlags& operator=(const OptionFlags&) = delete;
 
-  // After parsing: reads the file, if one was named, and puts the flags on top. May be called again
-  // at a reload: the file is read again and the flags still win.
-  // The error has one line for each problem: "FILE:LINE: key ..." or "--flag ...".
-  [[nodiscard]] std::expected<Configuration, std::string> load() const;
+  // first: a pipe is good, too. again: at a reload; only a regular file, so that it never blocks.
+  enum class Reading : std::uint8_t { first, again };
+  // After parsing: reads the file, if one was named (at most limits::kMaxConfigFile), and puts the
+  // flags on top. The error has one line for each problem: "FILE:LINE: key ..." or "--flag ...".
+  [[nodiscard]] std::expected<Configuration, std::string> load(
+      Reading reading = Reading::first) const;
 
   // To standard error, each line behind the name of the command that the flags belong to.
   void complain(std::string_view lines) const;

@@ -18,7 +18,6 @@
 #include "net/server_state.h"
 #include "net/service_notify.h"
 #include "tools/memory_return.h"
-#include "tools/options.h"
 #include "tools/service_signals.h"
 #include "tools/start_warnings.h"
 
@@ -36,7 +35,7 @@ void reload(const OptionFlags& flags, Server& server, ServiceNotify& notify, Ser
             MachineWarning& machine) {
   notify.reloading();
   const ServerOptions current = *server.state().options();
-  const auto loaded = flags.load();
+  const auto loaded = flags.load(OptionFlags::Reading::again);
   if (!loaded) {
     log::error("configuration not reloaded", {{"error", loaded.error()}});
     notify.ready("configuration has errors, still running the old one");
@@ -199,15 +198,10 @@ class Service {
 
 }  // namespace
 
-int run_serve(const OptionFlags& flags, net::Application application,
+int run_serve(const OptionFlags& flags, Configuration configuration, net::Application application,
               const std::function<std::jthread(Server&)>& companion) {
   auto handed = net::take_handed_descriptors();
-  auto configuration = flags.load();
-  if (!configuration) {
-    flags.complain(configuration.error());
-    return 2;
-  }
-  ServerOptions& options = configuration->options;
+  ServerOptions& options = configuration.options;
   let_memory_go_back();
   log::configure(options.log_level, options.log_format);
   ServiceNotify notify = ServiceNotify::from_environment();
@@ -223,8 +217,8 @@ int run_serve(const OptionFlags& flags, net::Application application,
     log::warning(kOpenPublishing, {{"address", open}});
   }
   MachineWarning machine(static_cast<std::uint32_t>((*server)->shards()));
-  machine.configured(*configuration, 0);
-  warn_of_heartbeat(*configuration);
+  machine.configured(configuration, 0);
+  warn_of_heartbeat(configuration);
   log::info("listening", {{"address", fmt::format("{}", fmt::join((*server)->addresses(), ","))},
                           {"shards", (*server)->shards()},
                           {"io", (*server)->state().metrics.front()->io_name.load()}});

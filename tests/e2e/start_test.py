@@ -236,6 +236,51 @@ class Signals(unittest.TestCase):
                 self.assertEqual(reader.wait_exit(), 0)
 
 
+class Reload(unittest.TestCase):
+    def test_only_a_regular_file_is_read_again(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "tocsin.toml")
+
+            def write():
+                with open(path, "w", encoding="ascii") as file:
+                    print("max_connections = 1234", file=file)
+
+            write()
+            with Hub("--config", path, "--drain-timeout", "0s") as hub:
+                for make in (lambda: os.mkfifo(path), lambda: os.symlink("/dev/zero", path),
+                             lambda: os.symlink("/dev/null", path), lambda: os.mkdir(path)):
+                    os.unlink(path)
+                    make()
+                    start = len(hub.log)
+                    hub.signal(signal.SIGHUP)
+                    self.assertIn("not a regular file",
+                                  hub.wait_log("configuration not reloaded", start))
+                    if os.path.isdir(path):
+                        break
+                os.rmdir(path)
+                write()  # still in force, or a restart would be needed for something
+                hub.signal(signal.SIGHUP)
+                self.assertIn('restart_needed=""', hub.wait_log("nothing has changed"))
+                os.unlink(path)
+                os.mkfifo(path)
+                hub.signal(signal.SIGHUP)
+                hub.signal(signal.SIGTERM)
+                self.assertEqual(hub.wait_exit(), 0)
+
+    def test_a_start_reads_a_pipe_and_never_for_ever(self):
+        for command in ("serve", "demo"):  # the descriptor of the shell's <(...)
+            reading, writing = os.pipe()
+            os.write(writing, b"max_connections = 0\n")
+            os.close(writing)
+            with Process(command, "--config", f"/dev/fd/{reading}", "--listen", "127.0.0.1:0",
+                         descriptors=(reading,)) as hub:
+                os.close(reading)
+                self.assertEqual(hub.wait_exit(), 2)
+                self.assertIn("max_connections must be", hub.log[0])
+        _, complaint = run("check", "--config", "/dev/zero", status=2)
+        self.assertEqual(complaint, "tocsin check: /dev/zero: is larger than 4MiB\n")
+
+
 class Watchdog(unittest.TestCase):
     def test_a_healthy_hub_is_never_late(self):
         interval_s = 1.0  # the shortest WatchdogSec= that anybody would set

@@ -5,6 +5,7 @@
 #include <random>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include <CLI/CLI.hpp>
 
@@ -18,6 +19,7 @@
 namespace tocsin::demo {
 namespace {
 
+using tools::Configuration;
 using tools::OptionFlags;
 
 // The hub itself says that it is ready: whoever asks the port may be answered by another program.
@@ -33,18 +35,29 @@ void greet(const std::string& url) {
   std::fflush(stdout);
 }
 
-int run_demo(const OptionFlags& flags) {
-  // Everybody in the chat has a topic of their own.
-  if (const auto read = flags.load(); read && !read->options.auto_topics) {
-    tools::print(stderr, "auto_topics must be true for the demonstration\n");
+int run_demo(const OptionFlags& flags, Configuration configuration) {
+  Demo demo(std::random_device{}());
+  return tools::run_serve(flags, std::move(configuration), demo.application(),
+                          [&demo](net::Server& server) {
+                            std::jthread feeds = demo.start(server);
+                            greet("http://" + server.addresses().front());
+                            return feeds;
+                          });
+}
+
+int run(const OptionFlags& flags, bool demo) {
+  auto configuration = flags.load();
+  if (!configuration) {
+    flags.complain(configuration.error());
     return 2;
   }
-  Demo demo(std::random_device{}());
-  return tools::run_serve(flags, demo.application(), [&demo](net::Server& server) {
-    std::jthread feeds = demo.start(server);
-    greet("http://" + server.addresses().front());
-    return feeds;
-  });
+  if (!demo) return tools::run_serve(flags, std::move(*configuration), tools::front_page());
+  // Everybody in the chat has a topic of their own.
+  if (!configuration->options.auto_topics) {
+    flags.complain("auto_topics must be true for the demonstration");
+    return 2;
+  }
+  return run_demo(flags, std::move(*configuration));
 }
 
 // The end of both commands' help.
@@ -59,10 +72,9 @@ std::string exit_status() {
 
 CLI::App* add_serve_command(CLI::App& app, int& exit_code) {
   const auto demo = std::make_shared<bool>(false);
-  CLI::App* command = tools::add_hub_command(
-      app, "serve", "Run the hub", exit_code, [demo](const OptionFlags& flags) {
-        return *demo ? run_demo(flags) : tools::run_serve(flags, tools::front_page());
-      });
+  CLI::App* command =
+      tools::add_hub_command(app, "serve", "Run the hub", exit_code,
+                             [demo](const OptionFlags& flags) { return run(flags, *demo); });
   command->add_flag("--demo", *demo,
                     "With the demonstration's page, feeds and chat; open to everybody, not for "
                     "production");
@@ -88,8 +100,9 @@ CLI::App* add_serve_command(CLI::App& app, int& exit_code) {
 }
 
 CLI::App* add_demo_command(CLI::App& app, int& exit_code) {
-  CLI::App* command = tools::add_hub_command(
-      app, "demo", "Run the hub with a page, feeds and a chat to look at", exit_code, run_demo);
+  CLI::App* command =
+      tools::add_hub_command(app, "demo", "Run the hub with a page, feeds and a chat to look at",
+                             exit_code, [](const OptionFlags& flags) { return run(flags, true); });
   command->footer(
       "The same as serve --demo: open to everybody, not for production. http://127.0.0.1:8080/ is\n"
       "the page.\n"
