@@ -71,7 +71,8 @@ struct Exchange {
 
   // Brings the shard's count up to date.
   void count() {
-    const std::uint64_t now = parser.request().body.size() + unread.size() + untaken;
+    const std::string& body = parser.request().body;
+    const std::uint64_t now = (body.empty() ? 0 : body.capacity()) + unread.size() + untaken;
     if (now == counted) return;
     shard_memory.count(counted, now);
     counted = now;

@@ -185,12 +185,20 @@ Outcome RequestHandler::on_request(const Request& request, const ServerOptions& 
       }
       return {};
     case Resource::metrics:
-      reply(request, 200, "text/plain; version=0.0.4; charset=utf-8", render_metrics(state_), out);
+      reply(request, 200, "text/plain; version=0.0.4; charset=utf-8", metrics_page(), out);
       return {};
     case Resource::none:
       break;
   }
   return {};
+}
+
+// Made once a turn of the loop: it is 100 us of work, and who asks for many would hold up all.
+const std::string& RequestHandler::metrics_page() {
+  const std::uint64_t turn = metrics_.loops.get() + 1;
+  if (page_turn_ != turn) page_ = render_metrics(state_);
+  page_turn_ = turn;
+  return page_;
 }
 
 const Route* RequestHandler::find_route(const Request& request) const {

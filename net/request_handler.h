@@ -130,8 +130,12 @@ class RequestHandler {
                   std::string& out, std::string_view extra_headers = {});
   Outcome problem(const proto::Request& request, const proto::InputError& error, std::string& out);
 
+  [[nodiscard]] const std::string& metrics_page();
+
   ServerState& state_;
   ShardMetrics& metrics_;
+  std::string page_;              // the last metrics page
+  std::uint64_t page_turn_ = 0;  // made in this turn of the loop; 0: none was
   proto::PublishBodyReader reader_;
   EventPublisher publisher_;
   HttpDate date_;

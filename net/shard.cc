@@ -8,8 +8,6 @@
 namespace tocsin::net {
 namespace {
 
-// How long a sweep, or the ready list, holds the loop before accepts, reads and timers have a turn.
-constexpr std::uint64_t kSliceUs = 1500;
 // How far ahead records are fetched into the cache: a batch of sends lies between.
 constexpr std::size_t kPrefetch = 8;
 constexpr std::uint32_t kParkedRetryMs = 1;
@@ -101,6 +99,7 @@ bool Shard::turn() {
   outbox_.begin_turn(now_ds());
 
   adopt_options();
+  begin_requests();
   // Accepts come last: a newcomer may end a connection that is idle (see make_room), but not one
   // whose request is among the others.
   for (const bool accepts : {false, true}) {

@@ -73,6 +73,9 @@ class Shard final : private Outbox::Owner {
   [[nodiscard]] const ConnectionTable& connections() const { return table_; }
 
  private:
+  // How long requests, the ready list or a sweep hold the loop before the others have a turn.
+  static constexpr std::uint64_t kSliceUs = 1500;
+
   struct Handle {
     std::uint32_t slot;
     std::uint32_t generation;
@@ -147,6 +150,10 @@ class Shard final : private Outbox::Owner {
   void obey(std::uint32_t slot, Connection& connection, Outcome& outcome);
   void park(std::uint32_t slot, Connection& connection);
   void retry_parked();
+  void begin_requests() { requests_until_us_ = clock_.now_us() + kSliceUs; }
+  [[nodiscard]] bool requests_had_their_slice() const {
+    return clock_.now_us() > requests_until_us_;
+  }
   void reply_done(std::uint32_t slot, Connection& connection);
   void owe_reply(std::uint32_t slot, Connection& connection);
   void count_untaken(std::uint32_t slot, Connection& connection);
@@ -229,6 +236,7 @@ class Shard final : private Outbox::Owner {
   std::minstd_rand random_;
 
   std::uint64_t now_us_ = 0;  // of this turn
+  std::uint64_t requests_until_us_ = 0;
   std::uint64_t now_ms_ = 0;
 
   ShardRequestMemory memory_;  // of requests and their answers; outlives their Exchange

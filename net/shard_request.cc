@@ -60,7 +60,8 @@ void Shard::read_on(std::uint32_t slot, Connection& connection, bool more_to_rea
     return !exchange.complete && exchange.unread.empty() && !connection.extra().close_when_sent;
   };
   std::size_t total = 0;
-  while (more_to_read && wants_more() && total < limits::kMaxReadPerTurn) {
+  while (more_to_read && wants_more() && total < limits::kMaxReadPerTurn &&
+         !requests_had_their_slice()) {
     const std::int64_t n = io_.receive_now(connection.fd, scratch_);
     if (n <= 0) break;  // the end or an error comes again, as a completion
     total += static_cast<std::size_t>(n);
@@ -70,8 +71,8 @@ void Shard::read_on(std::uint32_t slot, Connection& connection, bool more_to_rea
   if (wants_more() && !connection.extra().exchange->receiving) receive(slot, connection);
 }
 
-// Answers the requests in the bytes, in their order. What is behind one that waits, or behind more
-// answers than a client should be owed, is kept in `unread`.
+// Answers the requests in the bytes, in their order. What is behind one that waits, behind more
+// answers than a client should be owed, or behind the first when time is up, is kept in `unread`.
 void Shard::consume(std::uint32_t slot, Connection& connection, std::string_view bytes) {
   Exchange& exchange = *connection.extra().exchange;
   if (exchange.complete || !exchange.unread.empty()) {
@@ -87,7 +88,9 @@ void Shard::consume(std::uint32_t slot, Connection& connection, std::string_view
     if (fed == Fed::ended) return;
     if (fed == Fed::all) break;
     answered = answered || fed == Fed::answered;
-    if (exchange.complete || reply_.size() > limits::kMaxPendingReply) {
+    const bool enough = reply_.size() > limits::kMaxPendingReply ||
+                        (fed == Fed::answered && !bytes.empty() && requests_had_their_slice());
+    if (exchange.complete || enough) {
       exchange.unread.assign(bytes);
       exchange.count();
       break;
@@ -178,9 +181,17 @@ void Shard::park(std::uint32_t slot, Connection& connection) {
 void Shard::retry_parked() {
   if (parked_.empty()) return;
   resume_requests_ = false;
+  begin_requests();
   std::vector<Handle> parked;
   parked.swap(parked_);
-  for (const Handle& handle : parked) {
+  for (std::size_t i = 0; i < parked.size(); ++i) {
+    if (i > 0 && requests_had_their_slice()) {  // the first ones in the next turn
+      parked_.insert(parked_.begin(), parked.begin() + static_cast<std::ptrdiff_t>(i),
+                     parked.end());
+      resume_requests_ = true;
+      return;
+    }
+    const Handle handle = parked[i];
     Connection* connection = find(handle);
     if (connection == nullptr || connection->state != State::request) continue;
     Exchange& exchange = *connection->extra().exchange;

@@ -16,6 +16,8 @@ constexpr std::uint64_t kPrefetch = 8;
 // Without heartbeats the ages of streams are looked at: each slot in so many steps.
 constexpr std::uint32_t kAgeQuarter = 16;
 constexpr std::uint64_t kMaintainMs = 250;
+// For bytes of a request that are there and have yet to be read when its time is up.
+constexpr std::uint64_t kUnreadMs = 1000;
 
 }  // namespace
 
@@ -85,6 +87,8 @@ void Shard::on_deadline(std::uint32_t slot, Connection& connection) {
     case State::request:
       if (connection.blocked || connection.extra().close_when_sent) {
         terminate(slot, connection, true);
+      } else if (io_.has_unread(connection.fd)) {  // it is the hub that is late
+        set_deadline(slot, connection, now_ms_ + kUnreadMs);
       } else if (connection.extra().exchange->parser.mid_message()) {
         reply_.clear();
         handler_.refuse(connection.extra().exchange->parser.request(), 408, Rejection::timeout,

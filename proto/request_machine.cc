@@ -51,6 +51,14 @@ bool is_host(std::string_view text) {
       text, [&](char c) { return is_alpha(c) || is_digit(c) || kMarks.contains(c); });
 }
 
+// To just this capacity; reserve() of a string that has some takes twice as much as it had.
+void grow(std::string& text, std::size_t capacity) {
+  std::string larger;
+  larger.reserve(capacity);
+  larger += text;
+  text.swap(larger);
+}
+
 }  // namespace
 
 const llhttp_settings_t& RequestParser::Machine::settings() {
@@ -268,8 +276,9 @@ int RequestParser::Machine::on_body(std::string_view piece) {
   }
   const std::size_t needed = request.body.size() + piece.size() + kPadding;
   if (needed > request.body.capacity()) {
-    request.body.reserve(std::min(std::max(needed, 2 * request.body.capacity()),
-                                  std::max(needed, max_body + kPadding)));
+    const std::size_t most = (chunked ? max_body : request.content_length) + kPadding;
+    grow(request.body, std::min(std::max(needed, 2 * request.body.capacity()),
+                                std::max(needed, most)));
   }
   request.body += piece;
   TOCSIN_ASSERT(request.body.size() <= max_body);

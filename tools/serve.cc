@@ -69,11 +69,11 @@ void let_memory_go_back() {
   ::mallopt(M_MXFAST, 0);
 }
 
-// What the hub has in use and may stop using: events, and topics, which without any take at least
-// this much each.
+// What the hub has in use and may stop using: requests, events, and topics, which without any take
+// at least this much each.
 std::uint64_t memory_in_use(Server& server) {
   constexpr std::uint64_t kTopicBytes = 256;
-  return server.state().hub.with([](const core::Hub& hub) {
+  return server.state().request_memory.taken() + server.state().hub.with([](const core::Hub& hub) {
     return hub.topics() * kTopicBytes + hub.log_bytes() + hub.pinned_bytes();
   });
 }

@@ -117,6 +117,38 @@ TEST(SimRoom, WhoDoesNotTakeItsAnswersMakesRoom) {
   EXPECT_EQ(made_room(world), 1U);
 }
 
+// Each holds what it may, and together they hold more than the hub may.
+TEST(SimRoom, AnswersThatNobodyTakesAreBoundedForTheHub) {
+  constexpr std::size_t kMost = 2 * limits::kMaxRequestMemory / limits::kMaxReadPerTurn;
+  WorldOptions options = roomy();
+  options.kernel.least_capacity = options.kernel.most_capacity = 100;
+  Scenario scenario(options);
+  World& world = scenario.world;
+  const auto ended = [&world] {
+    return world.sum([](const net::ShardMetrics& metrics) {
+      return metrics.rejections[static_cast<std::size_t>(net::Rejection::request_memory)].get();
+    });
+  };
+  std::string many;
+  while (many.size() < limits::kMaxReadPerTurn) many += kProbe;
+  std::vector<SocketRef> deaf;
+  while (deaf.size() < kMost && ended() == 0) {
+    deaf.push_back(world.kernel.connect_to(0, 1));
+    world.kernel.write(*deaf.back(), many);
+    EXPECT_TRUE(world.settle());
+    ASSERT_LE(world.state.request_memory.taken(), limits::kMaxRequestMemory);
+  }
+  ASSERT_EQ(ended(), 1U);
+  EXPECT_GT(world.state.request_memory.taken(), limits::kMaxRequestMemory / 2);
+  EXPECT_TRUE(deaf.front()->server_reset) << "it has stood still for the longest";
+  EXPECT_FALSE(deaf[1]->server_reset);
+  world.kernel.widen(10'000);
+  EXPECT_EQ(scenario.ask(0, kProbe).substr(0, 13), "HTTP/1.1 200 ");
+  for (const SocketRef& socket : deaf) FakeKernel::close(*socket);
+  EXPECT_TRUE(world.settle());
+  EXPECT_LT(world.state.request_memory.taken(), 2 * limits::kRequestMemoryPortion);
+}
+
 // All have asked and are yet to be read: the newcomer is told.
 TEST(SimRoom, WhereNobodyCanMakeRoomTheNewcomerIsRefused) {
   Scenario scenario(roomy());
