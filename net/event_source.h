@@ -84,7 +84,7 @@ struct StreamClosed {
     limit,          // an event beyond max_event_bytes
   };
   Reason reason;
-  std::string_view message;         // a short sentence for a person; valid during the callback
+  std::string_view message;         // as EventSourceResult's; valid during the callback
   bool will_retry;                  // false: it is over
   std::chrono::milliseconds delay;  // until the next attempt
 };
@@ -99,7 +99,9 @@ struct EventSourceResult {
   };
   End end = End::stopped;
   int status = 0;       // of the last response; 0: there was none
-  std::string message;  // a short sentence for a person; empty if stopped
+  // A sentence for a person; empty if stopped. Of a refusal with what the server said of it, if
+  // that is application/problem+json (RFC 9457), as the hub's refusals are.
+  std::string message;
 };
 
 // All are called in the thread that runs the stream. They may call stop() or unsubscribe(), but not

@@ -4,6 +4,7 @@
 #include <random>
 #include <utility>
 
+#include "net/problem.h"
 #include "proto/ascii.h"
 #include "proto/assert.h"
 
@@ -14,6 +15,9 @@ using End = EventSourceResult::End;
 using Reason = StreamClosed::Reason;
 
 namespace {
+
+// Of a refusal's body, which is for a person: more is not read.
+constexpr std::size_t kMaxRefusal = 4096;
 
 bool is_retryable(int status) {
   return status == 429 || status == 502 || status == 503 || status == 504;
@@ -102,6 +106,7 @@ void EventStream::begin_look_up() {
   streaming_ = false;
   result_.status = 0;
   verdict_.reset();
+  refusal_.clear();
   const Url& url = request_.url();
   if (auto literal = parse_literal(url.host, url.port)) begin_connect(std::move(*literal));
 }
@@ -159,6 +164,7 @@ void EventStream::exchange(std::span<char> buffer) {
            !stopping());
   if (state_ != State::exchange || serial != look_up_serial_ || stopping()) return;
   if (waiter_.now() < deadline_) return;
+  if (verdict_) return end_as_refused();
   if (!streaming_) return fail({SocketError::Kind::timeout, "the server did not answer in time"});
   const auto idle_s = std::to_string(options_.idle_timeout_ms / 1000);
   end_attempt({.reason = Reason::idle, .message = "nothing received for " + idle_s + " s"});
@@ -189,6 +195,7 @@ void EventStream::receive(std::span<char> buffer) {
       on_end_of_connection();
       break;
     case Transfer::State::failed:
+      if (verdict_) return end_as_refused();
       end_attempt({.reason = Reason::connection, .message = socket_.error()});
       break;
   }
@@ -200,6 +207,7 @@ void EventStream::on_bytes(std::string_view bytes) {
       if (streaming_) set_deadline_of_silence();
       break;
     case ResponseReader::State::message_complete:
+      if (verdict_) return end_as_refused();
       end_attempt({.message = "the server ended the stream"});
       break;
     case ResponseReader::State::failed:
@@ -217,6 +225,7 @@ void EventStream::set_deadline_of_silence() {
 // A stream that is as long as its connection may end so; TLS's close_notify, without which somebody
 // on the way could have ended it, changes nothing: the client comes back in either case.
 void EventStream::on_end_of_connection() {
+  if (verdict_) return end_as_refused();
   const bool silent = !reader_.mid_message();
   const bool whole = reader_.finish() == ResponseReader::State::message_complete;
   if (streaming_ && whole) {
@@ -240,14 +249,15 @@ void EventStream::on_reader_stopped() {
     socket_.close();
     begin_look_up();
   } else if (verdict_) {
-    end_attempt(std::move(*verdict_));
+    end_as_refused();
   } else {
     end_attempt({.reason = Reason::bad_response,
                  .message = "not a valid HTTP response: " + reader_.error()});
   }
 }
 
-// False: the response is no stream to read; verdict_ or redirected_ says what it is.
+// False: the response is not to be read further; verdict_ or redirected_ says what it is. True with
+// a verdict_: what follows says more of it.
 bool EventStream::on_head(const ResponseHead& head) {
   result_.status = head.status;
   const std::string status = "status " + std::to_string(head.status);
@@ -273,20 +283,25 @@ bool EventStream::on_head(const ResponseHead& head) {
     const auto followed = request_.redirect(head.status, head.header("Location"));
     redirected_ = followed.has_value();
     if (!followed) verdict_ = refused(followed.error());
-  } else if (is_retryable(head.status)) {
-    const auto after =
-        parse_retry_after(head.header("Retry-After"), std::chrono::system_clock::now());
-    verdict_ = {.reason = Reason::refused,
-                .message = "the server answered with " + status,
-                .retry_after = after.value_or(milliseconds(0))};
   } else {
     verdict_ = refused("the server answered with " + status);
+    if (is_retryable(head.status)) {
+      const auto after =
+          parse_retry_after(head.header("Retry-After"), std::chrono::system_clock::now());
+      verdict_->retry_after = after.value_or(milliseconds(0));
+      verdict_->final_end.reset();
+    }
+    return head.media_type() == kProblemType && !stopping();
   }
   return false;
 }
 
 bool EventStream::on_body(std::string_view bytes) {
   if (stopping()) return false;
+  if (verdict_) {
+    refusal_.append(bytes.substr(0, kMaxRefusal - refusal_.size()));
+    return refusal_.size() < kMaxRefusal;
+  }
   const bool fits = parser_.feed(bytes);
   // A stop() in the middle leaves events undelivered: the id must not be moved past them.
   if (!stopping()) last_event_id_ = parser_.last_event_id();
@@ -312,6 +327,12 @@ void EventStream::fail(SocketError error) {
   if (error.kind == SocketError::Kind::timeout) reason = Reason::timeout;
   if (error.kind == SocketError::Kind::tls) reason = Reason::tls;
   end_attempt({.reason = reason, .message = std::move(error.message)});
+}
+
+void EventStream::end_as_refused() {
+  const std::string detail = read_problem(std::exchange(refusal_, {})).detail;
+  if (!detail.empty()) verdict_->message.append(": ").append(detail);
+  end_attempt(std::move(*verdict_));
 }
 
 void EventStream::end_attempt(AttemptEnd end) {

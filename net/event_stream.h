@@ -94,6 +94,7 @@ class EventStream {
   void on_event(const proto::ReceivedEvent& event);
   void set_deadline_of_silence();
   void fail(SocketError error);
+  void end_as_refused();
   void end_attempt(AttemptEnd end);
 
   const EventSourceOptions options_;
@@ -118,7 +119,8 @@ class EventStream {
   bool streaming_ = false;              // a stream's head was accepted
   std::uint64_t comments_before_ = 0;   // the parser's count when the stream began
   bool redirected_ = false;             // on_head stopped the reader to follow a redirect
-  std::optional<AttemptEnd> verdict_;   // why on_head or on_body stopped the reader
+  std::optional<AttemptEnd> verdict_;   // why on_head or on_body stopped the reader, or refusal_
+  std::string refusal_;                 // the body that says more of the verdict, as far as it came
   EventSourceResult result_;
 };
 

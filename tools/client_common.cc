@@ -28,6 +28,10 @@ std::expected<std::shared_ptr<const net::TlsContext>, std::string> tls_context(
   return std::move(*context);
 }
 
+std::string topic_fault(const std::string& text) {
+  return text.empty() ? "is empty; leave it out for the hub's default" : "";
+}
+
 std::expected<net::HeaderField, std::string> parse_header(std::string_view text) {
   const auto colon = text.find(':');
   net::HeaderField field;

@@ -34,6 +34,10 @@ void add_tls_flags(CLI::App& command, TlsFlags& flags);
 [[nodiscard]] std::expected<std::shared_ptr<const net::TlsContext>, std::string> tls_context(
     const TlsFlags& flags);
 
+// For CLI11, of a flag that names a topic: why `text` does not, or empty. What an unset variable of
+// a shell leaves behind is not to mean the default.
+[[nodiscard]] std::string topic_fault(const std::string& text);
+
 // `Name: value` as on the command line.
 [[nodiscard]] std::expected<net::HeaderField, std::string> parse_header(std::string_view text);
 

@@ -31,6 +31,11 @@ proto::EventView defaults_of(const PublishOptions& options) {
   return {options.stream, options.type, options.id, {}, options.retry_ms};
 }
 
+// As the hub has it of a text, which is an error there (net/publish_handler.cc).
+bool is_blank(std::string_view text) {
+  return text.find_first_not_of(" \t\r\n\f\v") == std::string_view::npos;
+}
+
 std::string describe(const proto::InputError& error) {
   return error.field + ": " + error.message;
 }
@@ -54,7 +59,7 @@ class EventMaker {
   }
 
   std::expected<std::string_view, std::string> from_text(std::string_view text) {
-    if (text.empty()) return std::string_view();
+    if (is_blank(text)) return std::string_view();
     proto::EventView event = defaults_of(options_);
     event.data = text;
     if (auto error = proto::check(event)) return std::unexpected(describe(*error));
@@ -64,7 +69,7 @@ class EventMaker {
 
  private:
   std::expected<std::string_view, std::string> from_json(std::string_view line) {
-    if (line.find_first_not_of(" \t\r") == std::string_view::npos) return std::string_view();
+    if (is_blank(line)) return std::string_view();
     object_.assign(line);
     object_.reserve(object_.size() + 64);  // simdjson reads that far
     const auto events = reader_.read(object_, proto::BodyForm::ndjson, defaults_of(options_));
@@ -150,6 +155,11 @@ std::optional<std::string> find_fault(const PublishOptions& options) {
   if (auto error = proto::check(event)) return "--" + describe(*error);
   for (std::size_t i = 0; i < options.data.size(); ++i) {
     event.data = options.data[i];
+    if (is_blank(event.data)) {
+      return fmt::format(
+          R"(argument {}: is empty or blank; empty data is published by --ndjson: {{"data":""}})",
+          i + 1);
+    }
     if (auto error = proto::check(event)) {
       return fmt::format("argument {}: {}", i + 1, describe(*error));
     }
@@ -224,9 +234,8 @@ CLI::App* add_publish_command(CLI::App& app, int& exit_code) {
   command->footer(
       "Without DATA every line of standard input is an event: a CR before the line end is "
       "dropped,\n"
-      "empty lines are skipped. Lines that are there together travel together; a slow input (tail "
-      "-f)\n"
-      "is sent line by line. With --ndjson every line is an object\n"
+      "empty and blank lines are skipped. Lines that are there together travel together; a slow\n"
+      "input (tail -f) is sent line by line. With --ndjson every line is an object\n"
       R"(  {"stream":"...","type":"...","id":"...","retry":MS,"data":...})"
       "\nwhere all but data is optional and overrides the options here.\n\n"
       "A --url without a path means the hub's /publish; one with a path is used as it is.\n\n"
@@ -237,9 +246,10 @@ CLI::App* add_publish_command(CLI::App& app, int& exit_code) {
       "  0  everything was accepted\n"
       "  1  something was refused or failed; the rest was still published\n"
       "  2  wrong arguments; nothing was published");
-  command->add_option("data", options->data, "An event each")->type_name("DATA");
+  command->add_option("DATA", options->data, "An event each")->type_name("");
   command->add_option("--url", options->url, "The hub")->capture_default_str();
-  command->add_option("--stream,--topic", options->stream, "The stream (default: the hub's)");
+  command->add_option("--stream,--topic", options->stream, "The stream (default: the hub's)")
+      ->check(topic_fault);
   command->add_option("--type", options->type, "The event's name (default: message)");
   command->add_option("--id", options->id, "The event's id (default: the hub's own)");
   command->add_option("--retry", options->retry_ms, "Tell clients to reconnect after so many ms")

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 #include <simdjson.h>
 
+#include "net/problem.h"
 #include "proto/http_response.h"
 #include "tools/print.h"
 
@@ -23,29 +24,9 @@ constexpr std::size_t kMaxInFlight = 32;
 // Quick at first (a hub that restarts is back in a second), never long: somebody waits.
 constexpr net::ReconnectPolicy kRetryPolicy{200, 400, 100, 5'000};
 
-// What a problem document says (RFC 9457), as far as it is one.
-struct Problem {
-  std::string detail;
-  std::size_t line = 0;
-};
-
 std::string text_of(const simdjson::dom::object& object, std::string_view key) {
   std::string_view value;
   return object[key].get(value) == simdjson::SUCCESS ? std::string(value) : std::string();
-}
-
-Problem read_problem(const std::string& body) {
-  Problem problem;
-  simdjson::dom::parser parser;
-  simdjson::dom::object object;
-  if (parser.parse(body).get(object) != simdjson::SUCCESS) return problem;
-  problem.detail = text_of(object, "detail");
-  // The hub's details of a bad field read on from its name: "data", "is not valid UTF-8".
-  const std::string field = text_of(object, "field");
-  if (!problem.detail.empty() && !field.empty()) problem.detail.insert(0, field + ' ');
-  std::uint64_t line = 0;
-  if (object["line"].get(line) == simdjson::SUCCESS) problem.line = line;
-  return problem;
 }
 
 }  // namespace
@@ -137,7 +118,7 @@ void Publisher::on_response(const Batch& batch, const net::HttpResponse& respons
     if (options_.verbose) print_ids(response.body);
     return;
   }
-  const Problem problem = read_problem(response.body);
+  const net::Problem problem = net::read_problem(response.body);
   std::string why = problem.detail;
   if (why.empty()) {
     why = fmt::format("the server answered with {} {}", status, proto::reason_phrase(status));

@@ -244,7 +244,8 @@ CLI::App* add_subscribe_command(CLI::App& app, int& exit_code) {
       ->add_option("--stream,--topic", options->streams,
                    "A stream; repeat it for several "
                    "(default: the hub's)")
-      ->allow_extra_args(false);
+      ->allow_extra_args(false)
+      ->check(topic_fault);
   command->add_option("--last-event-id", options->last_event_id,
                       "Resume behind this event ('earliest': everything that is kept)");
   command->add_flag("--hello", options->hello,
@@ -263,7 +264,8 @@ CLI::App* add_subscribe_command(CLI::App& app, int& exit_code) {
   command->add_option("-n,--count", options->count, "Stop after so many printed events")
       ->check(is_count);
   command->add_option("--timeout", options->timeout_s, "Stop after so long")->type_name("SECONDS");
-  command->add_flag("!--no-reconnect", options->reconnect, "Stop when the connection ends");
+  command->add_flag_callback(
+      "--no-reconnect", [options] { options->reconnect = false; }, "Stop when the connection ends");
   command->add_flag("-q,--quiet", options->quiet, "No notices about the connection");
   command->callback([options, &exit_code] { exit_code = run_subscribe(*options, {}); });
   return command;

@@ -36,6 +36,22 @@ class Clients(unittest.TestCase):
             self.assertIn("takes a whole number from 1", error)
             self.assertIn("--count", error)
 
+    def test_nothing_is_no_stream_and_no_event(self):
+        for command in ("publish", "subscribe"):
+            _, error = run(command, "--url", self.hub.url, "--stream", "", status=2)
+            self.assertIn("--stream: is empty", error)
+        for blank in ("", " ", "\t\r\n"):
+            _, error = self.publish("one", blank, status=2)
+            self.assertIn("argument 2: is empty or blank", error)
+        reader = self.subscriber(2)
+        self.publish(stdin="\n \nsaid\n\t\r\n")
+        self.publish("--ndjson", stdin='{"type":"refresh","data":""}\n')
+        self.assertEqual(data_of(reader.wait_out(2)), ["said", ""])
+
+    def test_the_hub_says_what_is_wrong(self):
+        _, error = run("subscribe", "--url", f"{self.hub.url}/events?strem=a", status=1)
+        self.assertIn("status 400: strem unknown parameter; did you mean stream?", error)
+
     def test_arguments(self):
         reader = self.subscriber(2)
         self.publish("--type", "note", "one", "two\nlines")

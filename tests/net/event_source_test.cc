@@ -46,6 +46,29 @@ TEST(EventSource, StopInTheMiddleOfAChunkLeavesTheIdBehindTheLastDelivered) {
   EXPECT_EQ(client.resume_at, "1");
 }
 
+TEST(EventSource, ARefusalSaysWhatTheServerSaid) {
+  const auto message = [](const std::string& type, const std::string& body,
+                          const std::string& length) {
+    ScriptedServer server({answer("HTTP/1.1 400 No\r\nContent-Type: " + type + "\r\n" + length +
+                                  "\r\n" + body)});
+    EventSourceRecorder client(server.url());
+    const auto result = client.run();
+    EXPECT_EQ(result.end, End::refused);
+    EXPECT_EQ(result.status, 400);
+    return result.message;
+  };
+  const std::string json = "application/problem+json";
+  const std::string body = R"({"detail":"is\tempty\u001b","field":"stream"})";
+  const std::string said = "the server answered with status 400: stream is empty ";
+  EXPECT_EQ(message(json, body, "Content-Length: " + std::to_string(body.size()) + "\r\n"), said);
+  EXPECT_EQ(message(json, body, ""), said) << "to the connection's end";
+  EXPECT_EQ(message(json, body, "Content-Length: 1000\r\n"), said) << "cut, and yet whole";
+  const std::string only_status = "the server answered with status 400";
+  EXPECT_EQ(message("text/plain", body, ""), only_status);
+  EXPECT_EQ(message(json, "no JSON", ""), only_status);
+  EXPECT_EQ(message(json, R"({"detail":")" + std::string(100'000, 'x') + "\"}", ""), only_status);
+}
+
 TEST(EventSource, SendsAProperRequest) {
   std::string request;
   ScriptedServer server({[&](Connection& c) {

@@ -18,6 +18,7 @@ OptionModel model_of(const CLI::Option& option) {
     model.default_value = option.get_default_str();
     model.is_repeatable = option.get_items_expected_max() > 1;
   }
+  if (model.is_positional && model.value.empty()) model.value = model.names.front();
   model.help = option.get_description();
   // Options of the hub say their default behind the text: "... [15s]".
   if (const auto bracket = model.help.rfind(" ["); model.help.ends_with(']')) {

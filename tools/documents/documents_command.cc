@@ -59,7 +59,7 @@ CLI::App* add_documents_command(CLI::App& app, int& exit_code) {
       "  1  a file cannot be written\n"
       "  2  wrong arguments");
   command->add_option("FOLDER", *folder, "Below it: man, bash-completion, zsh, fish")
-      ->type_name("FOLDER")
+      ->type_name("")
       ->required();
   command->callback([folder, &app, &exit_code] {
     try {

@@ -1,0 +1,22 @@
+// What a server says is wrong with a request: application/problem+json (RFC 9457).
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace tocsin::net {
+
+inline constexpr std::string_view kProblemType = "application/problem+json";
+
+struct Problem {
+  // For a person; empty: none. With the name of a bad field in front, on which the hub's details
+  // read on: "data", "is not valid UTF-8". Control characters are blanks: it may go to a terminal.
+  std::string detail;
+  std::size_t line = 0;  // the hub's, of a batch; 0: none
+};
+
+// As far as `body` is one.
+[[nodiscard]] Problem read_problem(std::string_view body);
+
+}  // namespace tocsin::net
