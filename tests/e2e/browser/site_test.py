@@ -78,6 +78,15 @@ class Site(BrowserCase):
                        f"'{hub.url}/publish?stream=events&type=weather'")
         self.browser.click("[data-testid=publish-send]")
         self.wait_text("#inspector-rows", '{"sky":"blue"}')
+        # An id that was there before is not taken for the new event.
+        self.browser.type("[data-testid=publish-id]", "twice")
+        for data in ("first", "second"):
+            self.browser.type("[data-testid=publish-data]", data)
+            self.browser.click("[data-testid=publish-send]")
+            self.wait_text("#inspector-rows", data)
+            self.wait_text("#publish-result", "Event-ID twice")
+            self.wait_text("#publish-result", "back on this page after")
+            self.assertNotIn("-", self.browser.text("#publish-result").split("after")[1])
         # A refusal is shown at its field.
         self.expected_errors = ("400 (Bad Request)",)
         self.browser.type("[data-testid=publish-data]", " ")

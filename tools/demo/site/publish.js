@@ -40,7 +40,7 @@ async function publish(url, form, arrival) {
   const id = answer.id || "not told";
   const words = `${answer.status} · Event-ID ${id} · answered in ${duration(answer.ms)}`;
   result.textContent = words;
-  arrival(answer.id).then((seen) => {
+  arrival(answer.id, started).then((seen) => {
     if (result.textContent !== words) return; // another one was sent meanwhile
     result.textContent = seen
       ? `${words} · back on this page after ${duration(seen - started)}`
@@ -62,10 +62,11 @@ export function startPublish(stream) {
   });
 
   // When the event with this id was seen here; nothing after a while. The event may overtake the
-  // answer to its own publishing, so those that were already seen are looked through first.
-  const arrival = (id) =>
+  // answer to its own publishing, so those that were already seen are looked through first; not an
+  // earlier one of that id.
+  const arrival = (id, since) =>
     new Promise((then) => {
-      if (arrivals.has(id)) return then(arrivals.get(id));
+      if (arrivals.get(id) >= since) return then(arrivals.get(id));
       wanted = { id, then };
       setTimeout(then, ROUND_TRIP_MS);
     });
