@@ -120,8 +120,8 @@ struct ServerOptions {
   // from publishing: what a form may send needs no leave, only the answer cannot be read.
   std::vector<std::string> cors_origins{"*"};
   // Query parameters that /events and /publish ignore besides the cache busters and trackers that
-  // they know (net/query_names.cc): those of a proxy in front or of routes that decline. NAME, or
-  // NAME* for all that begin so. Every other unknown one is answered 400.
+  // they know (net/query_parameters.cc): those of a proxy in front or of routes that decline. NAME,
+  // or NAME* for all that begin so. Every other unknown one is answered 400.
   std::vector<std::string> ignored_parameters{};
 
   // --- the process

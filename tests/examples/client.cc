@@ -4,8 +4,9 @@
 
 #include <tocsin/net/event_client.h>
 
-int main(int, char** arguments) {
+int main(int count, char** arguments) {
   using namespace tocsin;
+  const char* url = count > 1 ? arguments[1] : "http://127.0.0.1:8888/events";
   std::binary_semaphore over{0};
   const auto client = net::EventClient::create().value();
   for (const char* stream : {"news", "prices"}) {
@@ -13,7 +14,12 @@ int main(int, char** arguments) {
       std::printf("%s: %.*s\n", stream, static_cast<int>(event.data.size()), event.data.data());
       if (event.data == "goodbye") over.release();
     };
-    client->subscribe({.url = arguments[1], .streams = {stream}}, {.on_event = on_event}).value();
+    const auto opened =
+        client->subscribe({.url = url, .streams = {stream}}, {.on_event = on_event});
+    if (!opened) {
+      std::fprintf(stderr, "%s: %s\n", url, opened.error().c_str());
+      return 1;
+    }
   }
   over.acquire();
 }

@@ -66,6 +66,13 @@ def main(server_program, client_program):
             assert set(lines) <= {"news: good morning", "news: goodbye", "prices: 42"}, lines
             assert next_event(hello) == ["data: good morning"]
             assert next_event(hello) == ["data: goodbye"]
+        address = url.split("/")[2]
+        taken = subprocess.run([server_program, address], stdin=subprocess.DEVNULL, text=True,
+                               capture_output=True, timeout=DEADLINE, check=False)
+        assert taken.returncode == 1 and "in use" in taken.stderr, taken
+        wrong = subprocess.run([client_program, "nonsense"], text=True, capture_output=True,
+                               timeout=DEADLINE, check=False)
+        assert wrong.returncode == 1 and wrong.stderr.startswith("nonsense: "), wrong
         server.stdin.close()
         assert server.wait(DEADLINE) == 0, server.returncode
 

@@ -13,9 +13,15 @@ Answer hello(Server&, const RouteRequest&) {
   return StreamResponse{.topics = {"news"}, .on_open = greet};
 }
 
-int main(int, char** arguments) {
+int main(int count, char** arguments) {
   const Application application{.routes = {{.path = "/hello", .handle = hello}}};
-  const auto server = Server::start({.listen = {arguments[1]}}, application).value();
+  const char* address = count > 1 ? arguments[1] : "127.0.0.1:8888";
+  const auto started = Server::start({.listen = {address}}, application);
+  if (!started) {
+    std::fprintf(stderr, "cannot start: %s\n", started.error().c_str());
+    return 1;
+  }
+  Server* server = started->get();
   std::printf("http://%s/events\n", server->addresses()[0].c_str());
   std::fflush(stdout);
 

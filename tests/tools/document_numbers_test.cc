@@ -68,10 +68,12 @@ TEST(DocumentNumbers, TheReadmeNamesTheLimits) {
   EXPECT_THAT(readme,
               HasSubstr(fmt::format(
                   "{} topics of a stream, names of {} bytes, ids of {}, {} MiB of data in an "
-                  "event, {} events or {} MiB in a request",
+                  "event; in a request {} events, {} MiB, {} MiB of frames on the wire and {} "
+                  "topics that are new",
                   limits::kMaxTopicsPerSubscriber, limits::kMaxTopicName, limits::kMaxEventId,
                   limits::kMaxEventData / limits::kMiB, grouped(limits::kMaxBatchEvents),
-                  limits::kMaxRequestBody / limits::kMiB)));
+                  limits::kMaxRequestBody / limits::kMiB, limits::kMaxEncodedBatch / limits::kMiB,
+                  grouped(limits::kMaxNewTopics))));
   EXPECT_THAT(document("ARCHITECTURE.md"),
               HasSubstr(fmt::format("up to {} shards", limits::kMaxShards)));
 }
