@@ -16,6 +16,9 @@
 namespace tocsin::net {
 namespace {
 
+// The kernel binds and listens there all the same.
+constexpr const char* kMulticast = "is a multicast address: nobody can connect to it";
+
 [[nodiscard]] std::optional<std::uint16_t> parse_port(std::string_view text) {
   std::uint16_t port = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
@@ -77,6 +80,7 @@ std::expected<ListenAddress, std::string> parse_listen_address(std::string_view 
     if (::inet_pton(AF_INET6, host.c_str(), &address.sin6_addr) != 1) {
       return std::unexpected("is not a numeric IPv6 address in brackets");
     }
+    if (IN6_IS_ADDR_MULTICAST(&address.sin6_addr)) return std::unexpected(kMulticast);
     std::memcpy(&result.storage, &address, sizeof address);
     result.length = sizeof address;
     return result;
@@ -88,6 +92,11 @@ std::expected<ListenAddress, std::string> parse_listen_address(std::string_view 
     return std::unexpected(host.contains(':')
                                ? "an IPv6 address stands in brackets, as in [::1]:8080"
                                : "is not a numeric address; names are not looked up");
+  }
+  const std::uint32_t v4 = ntohl(address.sin_addr.s_addr);
+  if (IN_MULTICAST(v4)) return std::unexpected(kMulticast);
+  if (v4 == INADDR_BROADCAST) {
+    return std::unexpected("is the broadcast address: nobody can connect to it");
   }
   std::memcpy(&result.storage, &address, sizeof address);
   result.length = sizeof address;

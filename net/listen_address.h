@@ -18,7 +18,8 @@ struct ListenAddress {
 };
 
 // `text`: 127.0.0.1:8080, [::1]:8080; numeric addresses only, so that a start needs no resolver.
-// Port 0 is allowed. The error is a sentence for the operator, without the text itself.
+// Port 0 is allowed; groups (multicast, broadcast) are not.
+// The error is a sentence for the operator, without the text itself.
 [[nodiscard]] std::expected<ListenAddress, std::string> parse_listen_address(std::string_view text);
 
 // All of them, each once. Refused are addresses that name a port twice, however they are spelled,

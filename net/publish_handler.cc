@@ -1,4 +1,6 @@
 // POST /publish and GET /publish?msg=: read, encode once, append, answer.
+#include <algorithm>
+#include <array>
 #include <charconv>
 
 #include <fmt/format.h>
@@ -17,6 +19,29 @@ constexpr std::string_view kSpace = " \t\r\n\f\v";
 
 bool is_blank(std::string_view text) {
   return text.find_first_not_of(kSpace) == std::string_view::npos;
+}
+
+// The charset of a Content-Type; empty: none is named.
+std::string_view charset_of(std::string_view type) {
+  while (!type.empty()) {
+    type.remove_prefix(std::min(type.find(';'), type.size() - 1) + 1);
+    const std::string_view parameter = proto::trim(type.substr(0, type.find(';')));
+    const std::size_t equals = std::min(parameter.find('='), parameter.size());
+    if (!proto::equals_ignoring_case(parameter.substr(0, equals), "charset")) continue;
+    std::string_view value = parameter.substr(std::min(equals + 1, parameter.size()));
+    if (value.size() >= 2 && value.starts_with('"') && value.ends_with('"')) {
+      value = value.substr(1, value.size() - 2);
+    }
+    return value;
+  }
+  return {};
+}
+
+bool is_utf8_charset(std::string_view charset) {
+  return std::ranges::any_of(std::array<std::string_view, 4>{"utf-8", "utf8", "us-ascii", "ascii"},
+                             [charset](std::string_view known) {
+                               return proto::equals_ignoring_case(charset, known);
+                             });
 }
 
 // The query's part of an event: what the body does not say itself.
@@ -111,6 +136,12 @@ bool RequestHandler::refuse_unreadable(const proto::Request& request,
   if (proto::equals_ignoring_case(type.substr(0, kMultipart.size()), kMultipart)) {
     (void)problem(answered, 415, Rejection::invalid,
                   "the body is the event's text, or JSON; no form in parts", out);
+    return true;
+  }
+  const std::string_view charset = charset_of(type);
+  if (!charset.empty() && !is_utf8_charset(charset)) {
+    (void)problem(answered, 415, Rejection::invalid,
+                  "the body must be UTF-8, and its Content-Type names another charset", out);
     return true;
   }
   const std::string_view coding = request.header(proto::Header::content_encoding);

@@ -145,6 +145,7 @@ void Ring::submit() {
 }
 
 bool send_contract_holds(Ring& ring, unsigned flags) {
+  errno = 0;
   const std::vector<char> bytes(std::size_t{1024} * 1024, 'x');
   for (const int pieces : {1, 2}) {  // SEND and SENDMSG
     std::array<int, 2> pair{};
@@ -155,6 +156,7 @@ bool send_contract_holds(Ring& ring, unsigned flags) {
     const std::size_t taken = drain(pair[1]);
     ::close(pair[0]);
     ::close(pair[1]);
+    errno = 0;
     const bool holds = small == -ENODATA && partial > 0 &&
                        static_cast<std::size_t>(partial) < bytes.size() && full == -EAGAIN &&
                        taken == 100 + static_cast<std::size_t>(partial);

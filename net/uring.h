@@ -41,6 +41,7 @@ inline constexpr unsigned kSendFlags = MSG_WAITALL | MSG_DONTWAIT | MSG_NOSIGNAL
 // completion, and one that was taken in part posts the partial count. Without MSG_WAITALL a short
 // send is a "success", its completion is skipped, and the stream is cut silently; `flags` lets a
 // test show that. False: use a completion for every send.
+// With errno if it could not be tried (false), else errno is 0.
 [[nodiscard]] bool send_contract_holds(Ring& ring, unsigned flags = kSendFlags);
 
 }  // namespace tocsin::net

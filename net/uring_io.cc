@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <utility>
 
 #include "net/io.h"
@@ -95,7 +96,10 @@ class UringIo final : public SocketIo {
 
   [[nodiscard]] bool open() {
     skip_success_ = send_contract_holds(*ring_);
-    if (!skip_success_) {
+    if (!skip_success_ && errno != 0) {
+      log::warning("io_uring's sends cannot be tried; every send gets a completion",
+                   {{"error", std::strerror(errno)}});
+    } else if (!skip_success_) {
       log::warning("this kernel's io_uring breaks the send contract; every send gets a completion");
     }
     if (!buffers_.open(*ring_)) return false;

@@ -60,6 +60,7 @@ BodyForm body_form(std::string_view content_type) {
   for (char& c : type) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c | 0x20);
   }
+  if (type == "text/json") return BodyForm::json;  // its name before it was registered
   if (!type.starts_with("application/")) return BodyForm::text;
   const std::string_view subtype = std::string_view(type).substr(type.find('/') + 1);
   if (subtype == "json" || subtype.ends_with("+json")) return BodyForm::json;

@@ -8,6 +8,7 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "tools/check_command.h"
 #include "tools/demo/demo_command.h"
@@ -62,16 +63,23 @@ Words unknown_flags(const CLI::App& command) {
 // command is that a command is missing.
 int refuse(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
   const bool no_command = app.get_subcommands().empty();
+  const CLI::App& left_over = no_command ? app : *app.get_subcommands().front();
+  // CLI11 names what it does not know from the last to the first, and nothing if a command is
+  // missing, too.
+  std::string what = error.what();
+  if (const Words unknown = left_over.remaining(); !unknown.empty()) {
+    what = fmt::format("not expected: {}", fmt::join(unknown, " "));
+  }
   if (no_command && argc > 1 && argv[1][0] != '-') {
     tocsin::tools::print(stderr, "tocsin: unknown command '{}'{}\n", argv[1],
                advice({argv[1]}, commands_of(app), "tocsin"));
   } else if (no_command) {
-    tocsin::tools::print(stderr, "tocsin: {}{}\n", error.what(),
+    tocsin::tools::print(stderr, "tocsin: {}{}\n", what,
                advice(unknown_flags(app), flags_of(app), "tocsin"));
   } else {
     const CLI::App& command = *app.get_subcommands().front();
     const std::string name = "tocsin " + command.get_name();
-    tocsin::tools::print(stderr, "{}: {}{}\n", name, error.what(),
+    tocsin::tools::print(stderr, "{}: {}{}\n", name, what,
                advice(unknown_flags(command), flags_of(command), name));
   }
   return 2;

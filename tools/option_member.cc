@@ -19,6 +19,21 @@ struct Overloaded : Functions... {
 using Result = std::expected<void, std::string>;
 using Print = std::string (*)(std::uint64_t);
 
+// A basic string (TOML 1.0, "String").
+[[nodiscard]] std::string quoted(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7F) {
+      out += fmt::format("\\u{:04X}", byte);
+      continue;
+    }
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + '"';
+}
+
 [[nodiscard]] std::string plain(std::uint64_t number) {
   return fmt::format("{}", number);
 }
@@ -112,23 +127,11 @@ using Print = std::string (*)(std::uint64_t);
                               std::span<const std::string> values) {
   for (const std::string& value : values) {
     if (const std::string complaint = kind.check(value); !complaint.empty()) {
-      return std::unexpected(fmt::format("\"{}\" {}", value, complaint));
+      return std::unexpected(fmt::format("{} {}", quoted(value), complaint));
     }
   }
   options.*kind.member = {values.begin(), values.end()};
   return {};
-}
-
-// A basic string (TOML 1.0, "String"): names of topics hold no control characters.
-[[nodiscard]] std::string quoted(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      out += '\\';
-    }
-    out += c;
-  }
-  return out + '"';
 }
 
 }  // namespace

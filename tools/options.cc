@@ -195,7 +195,10 @@ void OptionFlags::complain(std::string_view lines) const {
   while (!lines.empty()) {
     const std::string_view line = lines.substr(0, lines.find('\n'));
     lines.remove_prefix(std::min(line.size() + 1, lines.size()));
-    print(stderr, "tocsin {}: {}\n", command_, line);
+    std::string shown(line);  // of a file, with whatever stands in it
+    std::ranges::replace_if(
+        shown, [](unsigned char byte) { return byte < 0x20 || byte == 0x7F; }, '?');
+    print(stderr, "tocsin {}: {}\n", command_, shown);
   }
 }
 

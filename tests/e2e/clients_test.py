@@ -48,6 +48,12 @@ class Clients(unittest.TestCase):
         self.publish("--ndjson", stdin='{"type":"refresh","data":""}\n')
         self.assertEqual(data_of(reader.wait_out(2)), ["said", ""])
 
+    def test_what_is_not_expected_is_named_as_it_was_typed(self):
+        _, error = run("-v", status=2)
+        self.assertIn("tocsin: not expected: -v;", error)
+        _, error = run("serve", "--lisen", "127.0.0.1:1", status=2)
+        self.assertIn("tocsin serve: not expected: --lisen 127.0.0.1:1; did you mean --listen?", error)
+
     def test_the_hub_says_what_is_wrong(self):
         _, error = run("subscribe", "--url", f"{self.hub.url}/events?strem=a", status=1)
         self.assertIn("status 400: strem unknown parameter; did you mean stream?", error)

@@ -313,6 +313,8 @@ class Demo(unittest.TestCase):
                 ("GET", "/chat/sse", "username"),
                 ("GET", "/chat/sse?username=", "username"),
                 ("GET", "/chat/sse?username=a%0Ab", "username"),
+                ("GET", "/chat/sse?username=a&username=b", "username"),
+                ("POST", "/chat/broadcast?from=a&from=b&message=x", "from"),
                 ("GET", f"/chat/sse?username={long}", "username"),
                 ("GET", "/chat/sse?username=a%E2%80%8Bb", "username"),
                 ("POST", "/chat/broadcast?message=x", "from"),

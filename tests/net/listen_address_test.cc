@@ -67,6 +67,16 @@ TEST(ListenAddress, EachPortOnceHoweverItIsSpelled) {
             "listen 127.0.0.1:x: the port must be a number from 0 to 65535");
 }
 
+TEST(ListenAddress, NobodyConnectsToAGroup) {
+  for (const char* text : {"224.0.0.1:1", "239.255.255.255:0", "[ff02::1]:1", "[ff00::]:0"}) {
+    EXPECT_EQ(parse_listen_address(text).error(),
+              "is a multicast address: nobody can connect to it");
+  }
+  EXPECT_EQ(parse_listen_address("255.255.255.255:1").error(),
+            "is the broadcast address: nobody can connect to it");
+  EXPECT_TRUE(parse_listen_address("223.255.255.255:1") && parse_listen_address("[fe80::1]:1"));
+}
+
 TEST(ListenAddress, DifferentOnesStandSideBySide) {
   EXPECT_EQ(complaint_of({"0.0.0.0:80", "[::]:80"}), "");
   EXPECT_EQ(complaint_of({"127.0.0.1:80", "127.0.0.1:81"}), "");

@@ -130,6 +130,23 @@ TEST_P(ServerPublish, AFormInPartsIsRefused) {
   EXPECT_EQ(rejections(Rejection::invalid), 1U);
 }
 
+TEST_P(ServerPublish, OnlyUtf8) {
+  start();
+  for (const char* type : {"text/plain; charset=utf-16", "application/json;charset=\"ISO-8859-1\"",
+                           "text/plain; format=flowed; Charset=x"}) {
+    const TestResponse response =
+        connect().request(post("", "x", std::string("Content-Type: ") + type + "\r\n"));
+    EXPECT_EQ(response.status, 415) << type;
+    EXPECT_THAT(response.body, HasSubstr("must be UTF-8")) << type;
+  }
+  for (const char* type : {"text/plain; charset=UTF-8", "text/plain;charset=\"us-ascii\"",
+                           "text/plain; charset=", "text/plain;", "text/plain;;x"}) {
+    const auto status =
+        connect().request(post("", "x", std::string("Content-Type: ") + type + "\r\n")).status;
+    EXPECT_EQ(status, 204) << type;
+  }
+}
+
 // One id for two events: who resumed behind it would get the second again.
 TEST_P(ServerPublish, TheQueryNamesTheIdOfOneEvent) {
   start();

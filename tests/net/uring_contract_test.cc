@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "net/uring.h"
+#include "tests/net/descriptor_limit.h"
 #include "tests/net/socket_pair.h"
 #include "tests/net/test_client.h"
 
@@ -71,8 +72,15 @@ TEST_F(UringContract, HoldsWithTheFlagsOfTheSendPath) {
   EXPECT_TRUE(send_contract_holds(*ring_));
 }
 
+TEST_F(UringContract, WithoutDescriptorsNobodyKnows) {
+  const DescriptorLimit none(0);
+  EXPECT_FALSE(send_contract_holds(*ring_));
+  EXPECT_EQ(errno, EMFILE);
+}
+
 TEST_F(UringContract, IsBrokenWithoutWaitAll) {
   EXPECT_FALSE(send_contract_holds(*ring_, kWithoutWaitAll));
+  EXPECT_EQ(errno, 0);
   EXPECT_NE(kSendFlags, kWithoutWaitAll) << "kSendFlags has lost MSG_WAITALL";
 }
 

@@ -83,7 +83,7 @@ class PublishBodyTest : public ::testing::Test {
 TEST(BodyFormTest, ContentTypes) {
   for (const auto* type :
        {"application/json", "Application/JSON; charset=utf-8", " application/json ",
-        "application/ld+json", "application/cloudevents+json;x"}) {
+        "text/json; charset=utf-8", "application/ld+json", "application/cloudevents+json;x"}) {
     EXPECT_EQ(body_form(type), BodyForm::json) << type;
   }
   for (const auto* type : {"application/x-ndjson", "application/ndjson", "application/jsonl",
@@ -92,7 +92,7 @@ TEST(BodyFormTest, ContentTypes) {
   }
   for (const auto* type :
        {"", "text/plain", "application/x-www-form-urlencoded", "application/octet-stream",
-        "text/json", "application/jsonx", "application/json-seq", "image/svg+xml", "json"}) {
+        "text/jsonx", "application/jsonx", "application/json-seq", "image/svg+xml", "json"}) {
     EXPECT_EQ(body_form(type), BodyForm::text) << type;
   }
 }

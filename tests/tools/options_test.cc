@@ -116,6 +116,11 @@ TEST_F(Options, EveryOptionHasAFlagAndAKeyThatDoTheSame) {
   }
 }
 
+TEST_F(Options, ComplaintsHoldNoControlCharacters) {
+  EXPECT_THAT(file_error(R"(topics = ["\u001b[2J\n"])"), HasSubstr(R"("\u001B[2J\u000A" is not)"));
+  EXPECT_THAT(flag_error({"--topics=\x1b\x7f"}), HasSubstr(R"("\u001B\u007F" is not)"));
+}
+
 TEST_F(Options, EveryOptionIsNamedOnceAndExplained) {
   std::set<std::string> names;
   for (const Option& option : option_table()) {
@@ -207,7 +212,7 @@ TEST_F(Options, MistakesInTheFileAreNamedWithTheirLine) {
                 "seconds");
   EXPECT_EQ(file_error("topics = [\"a\", \"b\\nc\"]\n"),
             file_ +
-                ":1: topics \"b\nc\" is not a topic's name (1 to 512 bytes of UTF-8 without "
+                ":1: topics \"b\\u000Ac\" is not a topic's name (1 to 512 bytes of UTF-8 without "
                 "control characters)");
   for (const char* name : {"", "a*b", "**", "*a"}) {
     EXPECT_THAT(file_error(fmt::format("ignored_parameters = [\"{}\"]\n", name)),

@@ -32,6 +32,14 @@ std::string_view parameter(const RouteRequest& request, std::string_view name) {
   return request.query.first(name).value_or(std::string_view{});
 }
 
+// The first that is there more than once.
+std::optional<InputError> repeated(const RouteRequest& request) {
+  for (const std::string_view name : {"username", "presence", "from", "to", "message"}) {
+    if (request.query.all(name).size() > 1) return proto::given_twice(name, name);
+  }
+  return std::nullopt;
+}
+
 Response problem(int status, const InputError& error, std::string headers = {}) {
   return {.status = status,
           .content_type = "application/problem+json",
@@ -52,7 +60,8 @@ Response say(Server& server, std::string_view topic, const ChatMessage& message)
 std::vector<net::Route> Chat::routes() {
   using proto::Method;
   const auto calling = [this](Answer (Chat::*handle)(Server&, const RouteRequest&)) {
-    return [this, handle](Server& server, const RouteRequest& request) {
+    return [this, handle](Server& server, const RouteRequest& request) -> Answer {
+      if (const auto error = repeated(request)) return problem(400, *error);
       return (this->*handle)(server, request);
     };
   };
