@@ -110,7 +110,6 @@ class Receiver::Impl final : PollHandler {
   void on_bytes(PollToken token, char* bytes, std::size_t size) override;
   void on_end(PollToken token, int error) override;
   void take_bytes(std::uint32_t slot, char* bytes, std::size_t size, std::uint64_t now);
-  void take_stream(std::uint32_t slot, char* bytes, std::size_t size, std::uint64_t now);
   void take_framed(std::uint32_t slot, std::string_view bytes, std::uint64_t now);
   void take_body(std::uint32_t slot, std::string_view body, std::uint64_t now);
   void check(std::uint32_t slot, char* bytes, std::size_t size, std::uint64_t now);

@@ -66,28 +66,25 @@ void Receiver::Impl::take_bytes(std::uint32_t slot, char* bytes, std::size_t siz
   } else if (stream.framing == StreamResponse::Framing::other) {
     take_framed(slot, {bytes, size}, now);
   } else {
-    take_stream(slot, bytes, size, now);
+    check(slot, bytes, size, now);
   }
 }
 
 // Bytes of a stream, behind kFront that may be overwritten.
-void Receiver::Impl::take_stream(std::uint32_t slot, char* bytes, std::size_t size,
-                                 std::uint64_t now) {
-  Stream& stream = streams_[slot];
-  if (stream.framing != StreamResponse::Framing::chunked) return check(slot, bytes, size, now);
-  std::span<char> body(bytes, size);
-  const ChunkDecoder::State state = stream.chunks.decode(body);
-  if (!body.empty()) check(slot, body.data(), body.size(), now);
-  // Broken in the middle of a stream is its end.
-  if (state != ChunkDecoder::State::more) end_stream(slot);
-}
-
 void Receiver::Impl::check(std::uint32_t slot, char* bytes, std::size_t size, std::uint64_t now) {
-  checker_.feed(slot, bytes, size, now);
+  Stream& stream = streams_[slot];
+  const bool chunked = stream.framing == StreamResponse::Framing::chunked;
+  if (chunked) {
+    checker_.feed_chunks(slot, stream.chunks, {bytes, size}, now);
+  } else {
+    checker_.feed(slot, bytes, size, now);
+  }
   const CheckTotals& totals = checker_.totals();
   progress_.delivered.store(totals.delivered, kRelaxed);
   progress_.lost.store(totals.lost, kRelaxed);
   progress_.heard.store(checker_.heard(), kRelaxed);
+  // Broken in the middle of a stream is its end.
+  if (chunked && stream.chunks.state() != ChunkDecoder::State::more) end_stream(slot);
 }
 
 void Receiver::Impl::take_framed(std::uint32_t slot, std::string_view bytes, std::uint64_t now) {
@@ -102,7 +99,7 @@ void Receiver::Impl::take_body(std::uint32_t slot, std::string_view body, std::u
   if (scratch_.size() < Poller::kFront + body.size()) scratch_.resize(Poller::kFront + body.size());
   char* const at = scratch_.data() + Poller::kFront;
   std::memmove(at, body.data(), body.size());
-  take_stream(slot, at, body.size(), now);
+  check(slot, at, body.size(), now);
 }
 
 // The server ended it.

@@ -71,8 +71,10 @@ void StreamChecker::feed(std::uint32_t stream, char* bytes, std::size_t size,
   // Payloads have none, and most servers do not end lines with it: looking once is cheaper than
   // looking in every line.
   const bool with_cr = all.find('\r') != std::string_view::npos;
-  const char* rest =
-      with_cr ? read_blocks<true>(stream, all, now_ns) : read_blocks<false>(stream, all, now_ns);
+  std::optional<std::string_view> id;
+  const char* rest = with_cr ? read_blocks<true>(stream, all, now_ns, id)
+                             : read_blocks<false>(stream, all, now_ns, id);
+  if (id) set_last_event_id(stream, *id);
   const char* const end = all.data() + all.size();
   if (rest == end) {
     drop_partial(state);
@@ -87,13 +89,34 @@ void StreamChecker::feed(std::uint32_t stream, char* bytes, std::size_t size,
   }
 }
 
+void StreamChecker::feed_chunks(std::uint32_t stream, ChunkDecoder& decoder, std::span<char> bytes,
+                                std::uint64_t now_ns) {
+  State& state = states_[stream];
+  std::optional<std::string_view> id;  // set once for all, as feed() does
+  const auto set_id = [&] {
+    if (id) set_last_event_id(stream, *std::exchange(id, std::nullopt));
+  };
+  for (std::span<char> piece = decoder.next(bytes); !piece.empty(); piece = decoder.next(bytes)) {
+    const std::string_view text(piece.data(), piece.size());
+    if (state.partial == 0 && decoder.at_end_of_chunk() &&
+        text.find('\r') == std::string_view::npos) {
+      const char* const rest = read_blocks<false>(stream, text, now_ns, id);
+      const char* const end = text.data() + text.size();
+      if (rest != end) keep(state, {rest, end});
+    } else {  // it may write over what is in front of the piece
+      set_id();
+      feed(stream, piece.data(), piece.size(), now_ns);
+    }
+  }
+  set_id();
+}
+
 template <bool kWithCr>
 const char* StreamChecker::read_blocks(std::uint32_t stream, std::string_view bytes,
-                                       std::uint64_t now_ns) {
+                                       std::uint64_t now_ns, std::optional<std::string_view>& id) {
   const char* start = bytes.data();  // of the block that is being read
   const char* const end = start + bytes.size();
   const char* line = start;
-  std::optional<std::string_view> id;
   Block block;
   while (line < end) {
     // Every other line or so is the empty one: no search for that.
@@ -124,7 +147,6 @@ const char* StreamChecker::read_blocks(std::uint32_t stream, std::string_view by
     }
     line = next;
   }
-  if (id) set_last_event_id(stream, *id);
   return start;
 }
 

@@ -3,10 +3,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "tools/load/chunk_decoder.h"
 #include "tools/load/histogram.h"
 #include "tools/load/id_table.h"
 #include "tools/load/lane_table.h"
@@ -45,6 +48,9 @@ class StreamChecker {
   // The next bytes of the stream's body, received at `now_ns`. The kFront bytes before `bytes` are
   // overwritten.
   void feed(std::uint32_t stream, char* bytes, std::size_t size, std::uint64_t now_ns);
+  // The same of a body in chunks; the decoder's state says whether it has come to its end.
+  void feed_chunks(std::uint32_t stream, ChunkDecoder& decoder, std::span<char> bytes,
+                   std::uint64_t now_ns);
   // The connection ended: half an event was not received.
   void end_of_stream(std::uint32_t stream);
 
@@ -73,9 +79,10 @@ class StreamChecker {
   };
   struct Block;
 
-  // Returns the start of what is no whole block yet.
+  // Returns the start of what is no whole block yet. `id`: of the last block that had one.
   template <bool kWithCr>
-  const char* read_blocks(std::uint32_t stream, std::string_view bytes, std::uint64_t now_ns);
+  const char* read_blocks(std::uint32_t stream, std::string_view bytes, std::uint64_t now_ns,
+                          std::optional<std::string_view>& id);
   void add_line(Block& block, std::string_view line);
   void add_data(Block& block, std::string_view value);
   void dispatch(std::uint32_t stream, const Block& block, std::string_view whole,

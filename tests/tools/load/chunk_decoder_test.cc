@@ -28,8 +28,10 @@ Decoded decode(std::string wire, const std::vector<std::size_t>& cuts = {}) {
   ends.push_back(wire.size());
   for (const std::size_t end : ends) {
     std::span<char> bytes(wire.data() + from, end - from);
-    result.state = decoder.decode(bytes);
-    result.body.append(bytes.data(), bytes.size());
+    for (auto piece = decoder.next(bytes); !piece.empty(); piece = decoder.next(bytes)) {
+      result.body.append(piece.data(), piece.size());
+    }
+    result.state = decoder.state();
     from = end;
     if (result.state != State::more) break;
   }
@@ -53,14 +55,23 @@ TEST(ChunkDecoder, GivesTheBodyWhereverItIsCut) {
   EXPECT_EQ(decode(wire, every), whole);
 }
 
-TEST(ChunkDecoder, MovesNothingOfASingleChunk) {
-  std::string wire = "3\r\nabc\r\n";
+TEST(ChunkDecoder, GivesEachChunkWhereItLies) {
+  std::string wire = "3\r\nabc\r\n2\r\nde";
   std::span<char> bytes(wire);
   ChunkDecoder decoder;
-  EXPECT_EQ(decoder.decode(bytes), State::more);
-  EXPECT_EQ(bytes.data(), wire.data() + 3);
-  EXPECT_EQ(bytes.size(), 3U);
-  EXPECT_EQ(wire, "3\r\nabc\r\n");
+  const auto first = decoder.next(bytes);
+  EXPECT_EQ(first.data(), wire.data() + 3);
+  EXPECT_EQ(first.size(), 3U);
+  EXPECT_TRUE(decoder.at_end_of_chunk());
+  const auto second = decoder.next(bytes);
+  EXPECT_EQ(std::string_view(second.data(), second.size()), "de");
+  EXPECT_TRUE(decoder.next(bytes).empty());
+  std::string rest = "\r\n4\r\nfg";
+  bytes = rest;
+  const auto third = decoder.next(bytes);
+  EXPECT_EQ(std::string_view(third.data(), third.size()), "fg");
+  EXPECT_FALSE(decoder.at_end_of_chunk());
+  EXPECT_EQ(decoder.state(), State::more);
 }
 
 TEST(ChunkDecoder, RefusesWhatIsNoChunk) {
