@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <utility>
 
 #include "proto/limits.h"
@@ -93,6 +94,7 @@ std::int64_t FakeIo::send_one(Socket& socket, const net::SendRequest& request) {
   }
   if (bytes.size() != request.bytes) kernel_.fail("a send whose length is not that of its pieces");
   if (bytes.empty()) kernel_.fail("an empty send");
+  if (request.pieces.size() > IOV_MAX) kernel_.fail("a send of more pieces than sendmsg(2) takes");
   if (socket.shut_down || socket.server_finished) kernel_.fail("a send after shutdown");
   ++socket.sends;
   if (socket.client_reset) return random_.chance(50) ? -ECONNRESET : -EPIPE;

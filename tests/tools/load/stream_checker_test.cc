@@ -4,91 +4,17 @@
 #include <algorithm>
 #include <memory>
 #include <random>
-#include <span>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 
-#include "proto/framing.h"
-#include "tests/net/test_client.h"
+#include "tests/tools/load/checked_stream.h"
 
 namespace tocsin::load {
 namespace {
 
-constexpr std::size_t kBytes = 120;
-constexpr std::uint32_t kRun = 7;
-constexpr std::uint32_t kOtherRun = 8;
-
-const PayloadFormat& format_of(std::uint32_t run) {
-  static const PayloadFormat own(kRun, 100'000);
-  static const PayloadFormat other(kOtherRun, 100'000);
-  return run == kRun ? own : other;
-}
-
-std::string payload(std::uint64_t number, std::uint32_t lane = 0, std::uint32_t run = kRun,
-                    std::size_t bytes = kBytes) {
-  std::string data(bytes, '\0');
-  format_of(run).write({.lane = lane, .number = number, .due_ns = 1000 + number}, bytes,
-                       data.data());
-  return data;
-}
-
-std::string frame(std::uint64_t number, std::uint32_t lane = 0) {
-  return "id: 9f3c21ab-" + std::to_string(number + 1) + "\ndata: " + payload(number, lane) + "\n\n";
-}
-
-std::string frames(const std::vector<std::uint64_t>& numbers) {
-  std::string wire;
-  for (const auto number : numbers) wire += frame(number);
-  return wire;
-}
-
-std::string with_line_ends(std::string_view wire, std::string_view line_end) {
-  std::string result;
-  for (const char c : wire) {
-    if (c == '\n') {
-      result += line_end;
-    } else {
-      result += c;
-    }
-  }
-  return result;
-}
-
-struct Stream {
-  explicit Stream(std::uint32_t lanes = 1, std::uint32_t topics = 1, std::uint32_t streams = 1)
-      : published(lanes),
-        checker({.format = format_of(kRun),
-                 .latency = latency,
-                 .unpublished = published.unpublished,
-                 .streams = streams,
-                 .first_index = 0,
-                 .topics = topics,
-                 .lanes = lanes}) {
-    for (std::uint32_t i = 0; i < streams; ++i) checker.lanes().expect_all(i);
-  }
-  // What lies around the bytes must not matter, but for the room in front.
-  Stream& feed(std::string_view bytes, std::uint32_t stream = 0) {
-    std::string buffer(StreamChecker::kFront, '\r');
-    buffer += bytes;
-    const auto memory = std::make_unique<char[]>(buffer.size());
-    buffer.copy(memory.get(), buffer.size());
-    checker.feed(stream, memory.get() + StreamChecker::kFront, bytes.size(), 1'000'000);
-    return *this;
-  }
-  CheckTotals finish(const std::vector<std::uint64_t>& submitted, std::uint32_t stream = 0) {
-    for (std::size_t i = 0; i < submitted.size(); ++i) published.submitted[i] = submitted[i];
-    CheckTotals totals = checker.totals();
-    checker.lanes().finish(stream, published, false, totals);
-    return totals;
-  }
-  [[nodiscard]] const CheckTotals& totals() const { return checker.totals(); }
-
-  Histogram latency;
-  PublishProgress published;
-  StreamChecker checker;
-};
+using namespace checked;
 
 CheckTotals received(const std::vector<std::uint64_t>& numbers, std::uint64_t published) {
   return Stream().feed(frames(numbers)).finish({published});
@@ -387,47 +313,6 @@ TEST(StreamChecker, SameResultInRandomPiecesOfManyStreams) {
   EXPECT_EQ(stream.totals().delivered, 500U * kStreams);
   EXPECT_EQ(stream.totals().comments, 72U * kStreams);
   EXPECT_EQ(stream.checker.partial_events(), 0U);
-}
-
-// Chunks of any size, cut anywhere, are the stream in them.
-TEST(StreamChecker, SameResultInRandomChunks) {
-  std::minstd_rand random(static_cast<std::minstd_rand::result_type>(net::test_seed()));
-  for (int round = 0; round < 300; ++round) {
-    std::string wire = ": ok\nretry: 1000\n" + frames({0, 1, 2, 4, 3}) + ": keepalive\n" +
-                       "event: x\ndata: y\n\n" + frames({5, 6}) + "data: half";
-    if (round % 3 == 0) wire = with_line_ends(wire, "\r\n");
-    Stream whole;
-    const CheckTotals expected = whole.feed(wire).finish({7});
-    std::string chunks;
-    for (std::size_t from = 0; from < wire.size();) {
-      const std::string_view rest = std::string_view(wire).substr(from);
-      const std::size_t event = round % 2 == 0 ? rest.find("\n\n") : std::string_view::npos;
-      const std::size_t size =
-          event != std::string_view::npos ? event + 2 : std::min(rest.size(), 1 + random() % 300);
-      proto::append_framed(chunks, proto::Framing::chunked, rest.substr(0, size));
-      from += size;
-    }
-    chunks += proto::kLastChunk;
-    Stream stream;
-    ChunkDecoder decoder;
-    for (std::size_t from = 0; from < chunks.size();) {
-      const std::size_t size = std::min<std::size_t>(chunks.size() - from, 1 + random() % 900);
-      std::string buffer(StreamChecker::kFront, '\r');
-      buffer += chunks.substr(from, size);
-      stream.checker.feed_chunks(0, decoder, std::span(buffer).subspan(StreamChecker::kFront),
-                                 1'000'000);
-      from += size;
-    }
-    const CheckTotals got = stream.finish({7});
-    ASSERT_EQ(decoder.state(), ChunkDecoder::State::ended) << round;
-    ASSERT_EQ(got.delivered, expected.delivered) << round;
-    ASSERT_EQ(got.reordered, expected.reordered) << round;
-    ASSERT_EQ(got.lost, expected.lost) << round;
-    ASSERT_EQ(got.typed, expected.typed) << round;
-    ASSERT_EQ(got.corrupted, expected.corrupted) << round << got.sample;
-    ASSERT_EQ(got.comments, expected.comments) << round;
-    ASSERT_EQ(stream.checker.last_event_id(0), whole.checker.last_event_id(0)) << round;
-  }
 }
 
 TEST(StreamChecker, AnEndForgetsHalfAnEvent) {
