@@ -10,6 +10,7 @@
 #include "tools/load/chunk_decoder.h"
 #include "tools/load/payload.h"
 #include "tools/load/stream_checker.h"
+#include "tools/load/unpublished.h"
 
 namespace tocsin::load {
 namespace {
@@ -26,8 +27,10 @@ void check_stream(benchmark::State& state) {
   }
   const std::size_t size = wire.size() - StreamChecker::kFront;
   auto latency = std::make_unique<Histogram>();
+  const Unpublished unpublished;
   for (auto _ : state) {
-    StreamChecker checker({.format = format, .latency = *latency, .streams = 1});
+    StreamChecker checker(
+        {.format = format, .latency = *latency, .unpublished = unpublished, .streams = 1});
     checker.feed(0, wire.data() + StreamChecker::kFront, size, 1'000'000);
     if (checker.totals().delivered != kEvents) state.SkipWithError("not every event was seen");
   }
@@ -52,8 +55,10 @@ void check_chunks(benchmark::State& state) {
         "data: " + data + "\nid: 9f3c21ab-" + std::to_string(1000 + i) + "\n\n");
   }
   auto latency = std::make_unique<Histogram>();
+  const Unpublished unpublished;
   for (auto _ : state) {
-    StreamChecker checker({.format = format, .latency = *latency, .streams = 1});
+    StreamChecker checker(
+        {.format = format, .latency = *latency, .unpublished = unpublished, .streams = 1});
     ChunkDecoder decoder;
     checker.feed_chunks(0, decoder, std::span(chunks).subspan(front.size()), 1'000'000);
     if (checker.totals().delivered != kEvents) state.SkipWithError("not every event was seen");
