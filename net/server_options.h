@@ -12,7 +12,6 @@
 
 #include "core/slow_policy.h"
 #include "net/log_format.h"
-#include "proto/limits.h"
 
 namespace tocsin::net {
 
@@ -100,7 +99,7 @@ struct ServerOptions {
   // is counted, because that, or a line of it, is what clients put into a buffer that has an end:
   // some stop for ever, and without a word, at an event over 64 KiB. By default only the hub's own
   // bounds hold (1 MiB of data: limits::kMaxEventData): what suits depends on who reads.
-  std::uint64_t max_event_bytes = limits::kMaxEncodedBatch;
+  std::uint64_t max_event_bytes = 8 * 1024 * 1024;  // limits::kMaxEncodedBatch
   // Topics in memory; past it requests for new ones are answered 503.
   std::uint32_t max_topics = 2'000'000;
   // Seconds after which a topic without subscribers and history is forgotten.

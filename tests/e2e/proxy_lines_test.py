@@ -80,15 +80,15 @@ class Lines:
             return self.hub.counter("tocsin_connections", 'state="stream"') == 0
         eventually(none, "the hub sees that all have left")
 
-    def median_delay(self, client):
-        """Of events each of which is sent when the one before has arrived."""
+    def delays(self, client):
+        """Of events each of which is sent when the one before has arrived, in their order."""
         delays = []
         for i in range(20):
             start = time.monotonic()
             self.hub.publish("once", f"{id(client)} {i}")
             self.wait_line(client, f"data: {id(client)} {i}")
             delays.append(time.monotonic() - start)
-        return statistics.median(delays)
+        return sorted(delays)
 
     def test_first_bytes_and_events_come_at_once(self):
         client = self.stream("/events?stream=once", "-i", "-H", "Accept-Encoding: gzip")
@@ -96,12 +96,12 @@ class Lines:
         self.assertIn(" 200", head)
         self.assertIn("content-type: text/event-stream", head)
         self.assertNotIn("content-encoding", head)
-        through = self.median_delay(client)
-        # What the machine is busy with makes the direct way as slow.
+        through = self.delays(client)
+        # The quickest of them: a proxy that holds events back holds all, a busy machine some.
         direct = Process("-sN", self.hub.url + "/events?stream=once", program=["curl"])
         self.addCleanup(direct.__exit__)
         self.wait_line(direct, ": ok")
-        self.assertLess(through, 8 * self.median_delay(direct))
+        self.assertLess(through[0], 8 * statistics.median(self.delays(direct)))
         large = "x" * 300_000
         self.hub.publish("once", large)
         self.wait_line(client, "data: " + large)

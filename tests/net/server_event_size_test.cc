@@ -30,6 +30,10 @@ INSTANTIATE_TEST_SUITE_P(Server, ServerEventSize, testing::ValuesIn(ServerTest::
                          ServerTest::backend_name);
 
 // The bytes that a client reads between two events are what the bound is about.
+TEST_P(ServerEventSize, TheDefaultIsTheBoundOfABatch) {
+  EXPECT_EQ(ServerOptions{}.max_event_bytes, limits::kMaxEncodedBatch);
+}
+
 TEST_P(ServerEventSize, CountsTheFrameAsItIsOnTheWire) {
   start();
   TestSubscriber stream = subscribe("/events?stream=a");
