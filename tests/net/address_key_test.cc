@@ -46,8 +46,8 @@ TEST(AddressKey, NetworksThatDifferInOneBitAreTwoClients) {
 
 TEST(AddressKey, FamiliesNeverMeetAndNobodyHasZero) {
   std::set<std::uint64_t> keys{0};
-  for (const char* host : {"0.0.0.0", "0.0.0.1", "127.0.0.1", "255.255.255.255", "[::1]",
-                           "[0:0:0:1::]", "[fe80::1]", "[7f00:1::]", "[ffff:ffff::]"}) {
+  for (const char* host : {"0.0.0.0", "0.0.0.1", "127.0.0.1", "223.255.255.255", "[::1]",
+                           "[0:0:0:1::]", "[fe80::1]", "[7f00:1::]", "[feff:ffff::]"}) {
     EXPECT_TRUE(keys.insert(key_of(host)).second) << host;
   }
   sockaddr_storage local{};
