@@ -1,4 +1,6 @@
 // max_event_bytes: what is counted, who is told, and that a batch is all or nothing.
+#include <future>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -75,10 +77,10 @@ TEST_P(ServerEventSize, ABatchIsAllOrNothing) {
 }
 
 TEST_P(ServerEventSize, EmbeddersAreToldTheSame) {
-  std::optional<StreamWriter> writer;
+  std::promise<StreamWriter> opened;  // told on the shard
   application.routes.push_back(
       {.path = "/own", .handle = [&](Server&, const RouteRequest&) -> Answer {
-         return StreamResponse{.on_open = [&](const StreamWriter& own) { writer = own; }};
+         return StreamResponse{.on_open = [&](const StreamWriter& own) { opened.set_value(own); }};
        }});
   start();
   ASSERT_TRUE(server().create_topic("large", {.max_event_bytes = kBound * 2}));
@@ -100,11 +102,9 @@ TEST_P(ServerEventSize, EmbeddersAreToldTheSame) {
   EXPECT_THAT(stream.wait_data(2), ElementsAre(data, "y"));
 
   TestSubscriber own = subscribe("/own");
-  ASSERT_TRUE(eventually([&] { return writer.has_value(); }));
-  const auto written = writer->publish({.data = data});
+  const auto written = opened.get_future().get().publish({.data = data});
   ASSERT_FALSE(written);
   EXPECT_THAT(written.error().error.message, testing::StartsWith("the event is 1066 bytes"));
-  writer.reset();
 }
 
 TEST_P(ServerEventSize, AReloadChangesTheBound) {
