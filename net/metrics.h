@@ -96,6 +96,7 @@ struct alignas(64) ShardMetrics {
   Counter publish_waits;  // a publisher waited for the shards
   Counter loops;          // turns of the loop: the watchdog's pulse
   std::array<Counter, kRejections> rejections;
+  void count(Rejection why) { rejections[static_cast<std::size_t>(why)].add(); }
   Histogram<12> events_per_send;      // 1 .. 2048 and more
   Histogram<28> delivery_latency_us;  // see Outbox
   Histogram<24> turn_us;              // busy time of a turn, waiting left out

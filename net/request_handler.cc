@@ -254,7 +254,7 @@ void RequestHandler::on_bad_request(const proto::RequestParser& parser, std::str
 
 void RequestHandler::refuse(const Request& request, int status, Rejection why,
                             std::string_view detail, std::string& out) {
-  metrics_.rejections[static_cast<std::size_t>(why)].add();
+  metrics_.count(why);
   proto::append_reply(out, {.status = status,
                             .content_type = kProblem,
                             .body = proto::problem_json(status, detail),
@@ -266,7 +266,7 @@ void RequestHandler::refuse(const Request& request, int status, Rejection why,
 }
 
 void RequestHandler::unavailable(const Request& request, Rejection why, std::string& out) {
-  metrics_.rejections[static_cast<std::size_t>(why)].add();
+  metrics_.count(why);
   append_unavailable(request, why, out);
 }
 
@@ -337,7 +337,7 @@ void RequestHandler::reply(const Request& request, int status, std::string_view 
 Outcome RequestHandler::problem(const Request& request, int status, Rejection why,
                                 std::string_view detail, std::string& out,
                                 std::string_view extra_headers) {
-  metrics_.rejections[static_cast<std::size_t>(why)].add();
+  metrics_.count(why);
   reply(request, status, kProblem, proto::problem_json(status, detail), out, extra_headers);
   return {};
 }
@@ -346,7 +346,7 @@ Outcome RequestHandler::problem(const Request& request, const proto::InputError&
                                 std::string& out) {
   const Rejection why = error.too_large ? Rejection::body_too_large : Rejection::invalid;
   const int status = error.too_large ? 413 : 400;
-  metrics_.rejections[static_cast<std::size_t>(why)].add();
+  metrics_.count(why);
   reply(request, status, kProblem, proto::problem_json(status, error), out);
   return {};
 }

@@ -48,7 +48,7 @@ void Shard::on_accepted(const Completion& completion) {
   metrics_.accepted.add();
   const auto refused = take(fd);
   if (!refused) return;
-  metrics_.rejections[static_cast<std::size_t>(*refused)].add();
+  metrics_.count(*refused);
   refusal_.clear();
   handler_.append_turned_away(*refused, refusal_);
   io_.send_last(fd, refusal_);
@@ -101,7 +101,7 @@ void Shard::on_accept_failed(Listener& listener, int error) {
     refusal_.clear();
     handler_.append_turned_away(Rejection::exhausted, refusal_);
     if (!io_.refuse(listener.fd, refusal_)) break;
-    metrics_.rejections[static_cast<std::size_t>(Rejection::exhausted)].add();
+    metrics_.count(Rejection::exhausted);
   }
   listener.resume_ms = now_ms_ + kAcceptPauseMs;
 }

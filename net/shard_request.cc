@@ -275,7 +275,7 @@ bool Shard::make_memory_room(std::uint32_t but) {
       continue;
     }
     if (holder.blocked) {  // who does not take its answers would not take one more
-      metrics_.rejections[static_cast<std::size_t>(Rejection::request_memory)].add();
+      metrics_.count(Rejection::request_memory);
       terminate(oldest, holder, true);
       continue;
     }

@@ -272,7 +272,7 @@ void Shard::drain_one(std::uint32_t slot, bool at_end) {
       ++drain_done_;
       if (at_end) {
         if (end_request(slot, connection, Rejection::draining)) {
-          metrics_.rejections[static_cast<std::size_t>(Rejection::draining)].add();
+          metrics_.count(Rejection::draining);
         }
         return;
       }
