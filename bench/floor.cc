@@ -27,7 +27,7 @@
 #include "bench/bare_send.h"
 #include "bench/floor_server.h"
 #include "bench/floor_sockets.h"
-#include "net/clock.h"
+#include "net/base/clock.h"
 #include "tools/print.h"
 
 namespace tocsin::bench {

@@ -12,8 +12,8 @@
 #include <benchmark/benchmark.h>
 
 #include "bench/null_kernel.h"
-#include "net/shared_hub.h"
-#include "net/timer_wheel.h"
+#include "net/shard/timer_wheel.h"
+#include "net/state/shared_hub.h"
 
 namespace tocsin::bench {
 namespace {

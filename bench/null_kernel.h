@@ -12,10 +12,10 @@
 #include <string_view>
 #include <vector>
 
-#include "net/clock.h"
-#include "net/io.h"
-#include "net/server_state.h"
-#include "net/shard.h"
+#include "net/base/clock.h"
+#include "net/io/io.h"
+#include "net/shard/shard.h"
+#include "net/state/server_state.h"
 #include "proto/framing.h"
 
 namespace tocsin::bench {

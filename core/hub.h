@@ -11,8 +11,8 @@
 // A direct topic is the log of one stream alone: made with it, found by no subscriber, gone with
 // it.
 //
-// Threads: every member needs the hub's lock (net/shared_hub.h). Topic pointers are stable while
-// the shard that got them from subscribe() has not called leave().
+// Threads: every member needs the hub's lock (net/state/shared_hub.h). Topic pointers are stable
+// while the shard that got them from subscribe() has not called leave().
 #pragma once
 
 #include <array>

@@ -33,7 +33,7 @@ class Server {
       const ServerOptions& options, Application application = {});
   // For a process that a service manager runs: the same, with the sockets that were handed over,
   // which it takes, and `manager`, null or whoever is to keep the sockets for the next process; see
-  // net/listener_set.h.
+  // net/server/listener_set.h.
   [[nodiscard]] static std::expected<std::unique_ptr<Server>, std::string> start(
       const ServerOptions& options, Application application, std::vector<HandedDescriptor> handed,
       ServiceNotify* manager);
@@ -45,7 +45,7 @@ class Server {
   // ADDR:PORT as bound, in the order of the options.
   [[nodiscard]] const std::vector<std::string>& addresses() const { return addresses_; }
   [[nodiscard]] std::size_t shards() const { return shards_.size(); }
-  // For the programs and tests of this project: net/server_state.h.
+  // For the programs and tests of this project: net/state/server_state.h.
   [[nodiscard]] ServerState& state() { return *state_; }
 
   // --- publishing, as POST /publish does. All events or none, in their order; when it returns they

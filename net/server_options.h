@@ -114,13 +114,13 @@ struct ServerOptions {
   // `GET /publish?msg=...` publishes, for clients that can do no better.
   bool get_publish = true;
   // Pages that may read the answers: `*`, any, without credentials; or origins as browsers write
-  // them (scheme://host[:port]: net/cors.h), each of which may also send credentials (cookies,
+  // them (scheme://host[:port]: net/http/cors.h), each of which may also send credentials (cookies,
   // which a proxy in front may ask for). None: no page of another origin. It does not keep pages
   // from publishing: what a form may send needs no leave, only the answer cannot be read.
   std::vector<std::string> cors_origins{"*"};
   // Query parameters that /events and /publish ignore besides the cache busters and trackers that
-  // they know (net/query_parameters.cc): those of a proxy in front or of routes that decline. NAME,
-  // or NAME* for all that begin so. Every other unknown one is answered 400.
+  // they know (net/http/query_parameters.cc): those of a proxy in front or of routes that decline.
+  // NAME, or NAME* for all that begin so. Every other unknown one is answered 400.
   std::vector<std::string> ignored_parameters{};
 
   // --- the process

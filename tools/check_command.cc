@@ -6,7 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
-#include "net/system_check.h"
+#include "net/server/system_check.h"
 #include "tools/hub_command.h"
 #include "tools/options.h"
 #include "tools/print.h"

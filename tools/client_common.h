@@ -6,9 +6,9 @@
 #include <string>
 #include <string_view>
 
-#include "net/response_reader.h"
-#include "net/tls.h"
-#include "net/url.h"
+#include "net/client/response_reader.h"
+#include "net/transport/tls.h"
+#include "net/transport/url.h"
 
 namespace CLI {
 class App;

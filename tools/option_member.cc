@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "net/option_value.h"
+#include "net/http/option_value.h"
 #include "tools/option_table.h"
 
 namespace tocsin::tools {

@@ -4,9 +4,9 @@
 
 #include <fmt/format.h>
 
-#include "net/cors.h"
-#include "net/listen_address.h"
-#include "net/system_check.h"
+#include "net/http/cors.h"
+#include "net/io/listen_address.h"
+#include "net/server/system_check.h"
 #include "proto/event.h"
 #include "proto/limits.h"
 

@@ -17,8 +17,8 @@
 #include <fmt/ranges.h>
 #include <toml++/toml.h>
 
-#include "net/listen_address.h"
-#include "net/option_value.h"
+#include "net/http/option_value.h"
+#include "net/io/listen_address.h"
 #include "proto/limits.h"
 #include "tools/did_you_mean.h"
 #include "tools/option_table.h"

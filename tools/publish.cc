@@ -31,7 +31,7 @@ proto::EventView defaults_of(const PublishOptions& options) {
   return {options.stream, options.type, options.id, {}, options.retry_ms};
 }
 
-// As the hub has it of a text, which is an error there (net/publish_handler.cc).
+// As the hub has it of a text, which is an error there (net/http/publish_handler.cc).
 bool is_blank(std::string_view text) {
   return text.find_first_not_of(" \t\r\n\f\v") == std::string_view::npos;
 }

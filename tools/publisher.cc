@@ -11,7 +11,7 @@
 #include <fmt/format.h>
 #include <simdjson.h>
 
-#include "net/problem.h"
+#include "net/client/problem.h"
 #include "proto/http_response.h"
 #include "tools/print.h"
 

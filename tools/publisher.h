@@ -11,9 +11,9 @@
 #include <string_view>
 #include <vector>
 
-#include "net/backoff.h"
-#include "net/http_client.h"
-#include "net/url.h"
+#include "net/client/backoff.h"
+#include "net/client/http_client.h"
+#include "net/transport/url.h"
 #include "proto/event.h"
 
 namespace tocsin::tools {

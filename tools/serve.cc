@@ -13,10 +13,10 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "net/handed_descriptors.h"
 #include "net/log.h"
-#include "net/server_state.h"
-#include "net/service_notify.h"
+#include "net/server/handed_descriptors.h"
+#include "net/server/service_notify.h"
+#include "net/state/server_state.h"
 #include "tools/memory_return.h"
 #include "tools/service_signals.h"
 #include "tools/start_warnings.h"

@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "net/listen_address.h"
+#include "net/io/listen_address.h"
 #include "net/log.h"
 
 namespace tocsin::tools {

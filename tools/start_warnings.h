@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "net/system_check.h"
+#include "net/server/system_check.h"
 #include "tools/options.h"
 
 namespace tocsin::tools {

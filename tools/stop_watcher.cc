@@ -9,7 +9,7 @@
 #include <cerrno>
 #include <system_error>
 
-#include "net/waiter.h"
+#include "net/transport/waiter.h"
 
 namespace tocsin::tools {
 namespace {

@@ -16,9 +16,9 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
-#include "net/event_source.h"
-#include "net/option_value.h"
-#include "net/waiter.h"
+#include "net/client/event_source.h"
+#include "net/http/option_value.h"
+#include "net/transport/waiter.h"
 #include "proto/http_response.h"
 #include "tools/print.h"
 #include "tools/stop_watcher.h"

@@ -9,7 +9,7 @@
 #include <fmt/format.h>
 #include <llhttp.h>
 
-#include "net/uring.h"
+#include "net/io/uring.h"
 #include "proto/version.h"
 
 namespace tocsin::tools {

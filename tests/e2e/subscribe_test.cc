@@ -14,7 +14,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/e2e/memory_file.h"
-#include "tests/net/scripted_server.h"
+#include "tests/net/support/scripted_server.h"
 
 namespace tocsin::tools {
 namespace {

@@ -7,8 +7,8 @@
 #include <gtest/gtest.h>
 
 #include "tests/e2e/memory_file.h"
-#include "tests/net/scripted_server.h"
-#include "tests/net/tls_server.h"
+#include "tests/net/support/scripted_server.h"
+#include "tests/net/support/tls_server.h"
 #include "tools/publish.h"
 #include "tools/subscribe.h"
 

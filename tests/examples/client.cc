@@ -2,7 +2,7 @@
 #include <cstdio>
 #include <semaphore>
 
-#include <tocsin/net/event_client.h>
+#include <tocsin/net/client/event_client.h>
 
 int main(int count, char** arguments) {
   using namespace tocsin;

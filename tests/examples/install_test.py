@@ -31,7 +31,7 @@ def call(*command, **more):
 def check_installed(prefix):
     headers = list((prefix / "include" / "tocsin").rglob("*.h"))
     names = {str(header.relative_to(prefix / "include")) for header in headers}
-    assert "tocsin/net/server.h" in names and "tocsin/net/event_client.h" in names, names
+    assert "tocsin/net/server.h" in names and "tocsin/net/client/event_client.h" in names, names
     for header in headers:
         for include in re.findall(r"#include +(\S+)", header.read_text(encoding="utf-8")):
             assert include[0] == "<", f"{header}: {include} depends on somebody's include path"

@@ -1,5 +1,5 @@
 // A seeded kernel for shards that are turned by hand in one thread: TCP-like sockets with all that
-// can go wrong with them, and a check that its user keeps the rules of net/io.h.
+// can go wrong with them, and a check that its user keeps the rules of net/io/io.h.
 //
 // What it makes happen, by KernelOptions: short sends, full buffers, ENOBUFS and ENOMEM, resets,
 // half-closed and closed peers; accepts that fail; completions that come late, in any order, or
@@ -23,8 +23,8 @@
 #include <utility>
 #include <vector>
 
-#include "net/clock.h"
-#include "net/io.h"
+#include "net/base/clock.h"
+#include "net/io/io.h"
 #include "tests/sim/random.h"
 
 namespace tocsin::sim {

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "net/server_state.h"
+#include "net/state/server_state.h"
 
 namespace tocsin::sim {
 

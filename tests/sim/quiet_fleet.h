@@ -16,8 +16,8 @@
 #include <gtest/gtest.h>
 
 #include "net/log.h"
-#include "net/server_state.h"
-#include "net/shard.h"
+#include "net/shard/shard.h"
+#include "net/state/server_state.h"
 #include "tests/sim/fake_kernel.h"
 
 namespace tocsin::sim {

@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "net/server_state.h"
-#include "net/shard.h"
+#include "net/shard/shard.h"
+#include "net/state/server_state.h"
 #include "tests/sim/fake_kernel.h"
 #include "tests/sim/model.h"
 #include "tests/sim/sim_clients.h"

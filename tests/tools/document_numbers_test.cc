@@ -14,7 +14,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "net/system_check.h"
+#include "net/server/system_check.h"
 #include "proto/limits.h"
 
 namespace tocsin::tools {

@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include "net/url.h"
+#include "net/transport/url.h"
 #include "proto/assert.h"
 #include "tools/counters_page.h"
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "net/http_client.h"
+#include "net/client/http_client.h"
 #include "tools/demo/host_metrics.h"
 
 namespace tocsin::demo {

@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include "net/response_reader.h"
-#include "net/url.h"
+#include "net/client/response_reader.h"
+#include "net/transport/url.h"
 
 namespace tocsin::load {
 

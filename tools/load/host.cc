@@ -8,7 +8,7 @@
 
 #include <fmt/format.h>
 
-#include "net/cores.h"
+#include "net/base/cores.h"
 
 namespace tocsin::load {
 namespace {

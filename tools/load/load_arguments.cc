@@ -10,7 +10,7 @@
 
 #include <fmt/format.h>
 
-#include "net/cores.h"
+#include "net/base/cores.h"
 #include "tools/load/flag_values.h"
 #include "tools/load/payload.h"
 #include "tools/load/readable.h"

@@ -20,7 +20,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
-#include "net/system_check.h"
+#include "net/server/system_check.h"
 #include "tools/load/load_run.h"
 #include "tools/load/progress.h"
 #include "tools/load/readable.h"

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "net/response_reader.h"
-#include "net/url.h"
+#include "net/client/response_reader.h"
+#include "net/transport/url.h"
 #include "tools/load/expectation.h"
 #include "tools/load/source_address.h"
 #include "tools/load/workload.h"

@@ -8,7 +8,7 @@
 #include <random>
 #include <thread>
 
-#include "net/clock.h"
+#include "net/base/clock.h"
 #include "tools/load/bottleneck.h"
 #include "tools/load/failures.h"
 #include "tools/load/fleet.h"

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "net/resolver.h"
+#include "net/transport/resolver.h"
 #include "tools/load/answer_reader.h"
 
 namespace tocsin::load {

@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include "net/clock.h"
-#include "net/resolver.h"
+#include "net/base/clock.h"
+#include "net/transport/resolver.h"
 #include "tools/load/publish_connection.h"
 #include "tools/load/publish_plan.h"
 #include "tools/load/publisher.h"

@@ -11,7 +11,7 @@
 #include <cstring>
 #include <utility>
 
-#include "net/descriptor_table.h"
+#include "net/base/descriptor_table.h"
 #include "proto/assert.h"
 #include "tools/load/receiver_impl.h"
 

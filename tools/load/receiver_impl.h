@@ -16,7 +16,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "net/clock.h"
+#include "net/base/clock.h"
 #include "tools/load/chunk_decoder.h"
 #include "tools/load/connect_pace.h"
 #include "tools/load/poller.h"

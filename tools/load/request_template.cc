@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "net/response_reader.h"
+#include "net/client/response_reader.h"
 #include "proto/query.h"
 
 namespace tocsin::load {

@@ -8,7 +8,7 @@
 #include <string>
 #include <system_error>
 
-#include "net/clock.h"
+#include "net/base/clock.h"
 
 namespace tocsin::load {
 namespace {

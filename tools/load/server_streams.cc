@@ -1,6 +1,6 @@
 #include "tools/load/server_streams.h"
 
-#include "net/http_client.h"
+#include "net/client/http_client.h"
 #include "tools/counters_page.h"
 
 namespace tocsin::load {

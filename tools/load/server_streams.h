@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "net/url.h"
+#include "net/transport/url.h"
 
 namespace tocsin::load {
 

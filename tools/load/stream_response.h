@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "net/response_reader.h"
+#include "net/client/response_reader.h"
 #include "tools/load/refusal.h"
 
 namespace tocsin::load {

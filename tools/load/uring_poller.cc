@@ -119,7 +119,7 @@ class UringPoller final : public Poller {
 
 int UringPoller::open() {
   io_uring_params params{};
-  // As in net/uring.cc: completions are run when this thread asks, in batches.
+  // As in net/io/uring.cc: completions are run when this thread asks, in batches.
   params.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
                  IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE |
                  IORING_SETUP_CLAMP;

@@ -2,7 +2,7 @@
 
 #include <gmock/gmock.h>
 
-#include "tests/net/own_port.h"
+#include "tests/net/support/own_port.h"
 
 namespace tocsin::demo {
 namespace {

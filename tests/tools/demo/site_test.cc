@@ -10,7 +10,7 @@
 
 #include <gmock/gmock.h>
 
-#include "net/http_client.h"
+#include "net/client/http_client.h"
 #include "net/server.h"
 
 namespace tocsin::demo {

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "tests/net/test_client.h"
+#include "tests/net/support/test_client.h"
 #include "tools/load/stream_checker.h"
 
 // A namespace of its own: other tests' helpers have the same names.

@@ -13,7 +13,7 @@
 #include <thread>
 #include <utility>
 
-#include "tests/net/scripted_server.h"
+#include "tests/net/support/scripted_server.h"
 
 namespace tocsin::load {
 

@@ -11,8 +11,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "net/clock.h"
-#include "tests/net/server_fixture.h"
+#include "net/base/clock.h"
+#include "tests/net/support/server_fixture.h"
 #include "tests/tools/load/load_run_bench.h"
 
 namespace tocsin::load {

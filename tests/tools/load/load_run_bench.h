@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <string>
 
-#include "net/url.h"
+#include "net/transport/url.h"
 #include "tests/tools/load/fake_hub.h"
 #include "tools/load/load_run.h"
 

@@ -19,7 +19,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/net/own_port.h"
+#include "tests/net/support/own_port.h"
 
 namespace tocsin::load {
 namespace {

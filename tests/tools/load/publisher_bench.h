@@ -15,7 +15,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/net/scripted_server.h"
+#include "tests/net/support/scripted_server.h"
 #include "tools/load/publish_plan.h"
 #include "tools/load/publisher.h"
 

@@ -8,7 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "net/clock.h"
+#include "net/base/clock.h"
 #include "tests/tools/load/publisher_bench.h"
 
 namespace tocsin::load {

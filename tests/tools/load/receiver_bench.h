@@ -7,8 +7,8 @@
 
 #include <gtest/gtest.h>
 
-#include "net/url.h"
-#include "tests/net/test_client.h"
+#include "net/transport/url.h"
+#include "tests/net/support/test_client.h"
 #include "tools/load/receiver.h"
 
 namespace tocsin::load {

@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/net/server_fixture.h"
+#include "tests/net/support/server_fixture.h"
 #include "tests/tools/load/receiver_bench.h"
 
 namespace tocsin::load {

@@ -10,7 +10,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/net/scripted_server.h"
+#include "tests/net/support/scripted_server.h"
 #include "tests/tools/load/receiver_bench.h"
 
 namespace tocsin::load {

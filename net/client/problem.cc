@@ -1,0 +1,33 @@
+#include "net/client/problem.h"
+
+#include <algorithm>
+#include <cstdint>
+
+#include <simdjson.h>
+
+namespace tocsin::net {
+namespace {
+
+std::string text_of(const simdjson::dom::object& object, std::string_view key) {
+  std::string_view value;
+  return object[key].get(value) == simdjson::SUCCESS ? std::string(value) : std::string();
+}
+
+}  // namespace
+
+Problem read_problem(std::string_view body) {
+  Problem problem;
+  simdjson::dom::parser parser;
+  simdjson::dom::object object;
+  if (parser.parse(body.data(), body.size()).get(object) != simdjson::SUCCESS) return problem;
+  problem.detail = text_of(object, "detail");
+  const std::string field = text_of(object, "field");
+  if (!problem.detail.empty() && !field.empty()) problem.detail.insert(0, field + ' ');
+  std::ranges::replace_if(
+      problem.detail, [](unsigned char byte) { return byte < 0x20 || byte == 0x7F; }, ' ');
+  std::uint64_t line = 0;
+  if (object["line"].get(line) == simdjson::SUCCESS) problem.line = line;
+  return problem;
+}
+
+}  // namespace tocsin::net

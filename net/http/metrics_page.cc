@@ -1,0 +1,263 @@
+// /metrics: the shards' counters and the hub's gauges in Prometheus' text format, by
+// prometheus-cpp's serializer. Labels are shards, states and reasons; never a topic's name, which
+// clients choose.
+#include <array>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
+
+#include "net/http/process_metrics.h"
+#include "net/state/server_state.h"
+#include "proto/version.h"
+
+namespace tocsin::net {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+
+constexpr std::array<std::string_view, kRejections> kReasons{
+    "malformed",     "head_too_large", "body_too_large", "timeout",   "version",
+    "not_found",     "method",         "invalid",        "forbidden", "connection_limit",
+    "address_limit", "accept_rate",    "topic_limit",    "draining",  "exhausted",
+    "request_memory",    "failed",
+};
+
+class Page {
+ public:
+  void gauge(std::string name, std::string help, double value) {
+    ClientMetric metric;
+    metric.gauge.value = value;
+    add(std::move(name), std::move(help), MetricType::Gauge).metric.push_back(metric);
+  }
+  void counter(std::string name, std::string help, std::uint64_t value) {
+    ClientMetric metric;
+    metric.counter.value = static_cast<double>(value);
+    add(std::move(name), std::move(help), MetricType::Counter).metric.push_back(metric);
+  }
+  MetricFamily& add(std::string name, std::string help, MetricType type) {
+    MetricFamily family;
+    family.name = std::move(name);
+    family.help = std::move(help);
+    family.type = type;
+    families_.push_back(std::move(family));
+    return families_.back();
+  }
+  [[nodiscard]] std::string text() const {
+    return prometheus::TextSerializer{}.Serialize(families_);
+  }
+
+ private:
+  std::vector<MetricFamily> families_;
+};
+
+ClientMetric::Label label(std::string name, std::string_view value) {
+  ClientMetric::Label result;
+  result.name = std::move(name);
+  result.value = value;
+  return result;
+}
+
+using Shards = std::vector<std::unique_ptr<ShardMetrics>>;
+
+MetricFamily& per_shard(Page& page, const Shards& shards, const char* name, const char* help,
+                        Counter ShardMetrics::* member) {
+  MetricFamily& family = page.add(name, help, MetricType::Counter);
+  for (std::size_t i = 0; i < shards.size(); ++i) {
+    ClientMetric metric;
+    metric.label = {label("shard", std::to_string(i))};
+    metric.counter.value = static_cast<double>((*shards[i].*member).get());
+    family.metric.push_back(metric);
+  }
+  return family;
+}
+
+void connections(Page& page, const Shards& shards) {
+  constexpr std::array<std::pair<const char*, Counter ShardMetrics::*>, 4> kStates{{
+      {"request", &ShardMetrics::requests_open},
+      {"stream", &ShardMetrics::streams_open},
+      {"stream_blocked", &ShardMetrics::streams_blocked},
+      {"closing", &ShardMetrics::closing},
+  }};
+  MetricFamily& family =
+      page.add("tocsin_connections", "Open connections; stream_blocked is a part of stream.",
+               MetricType::Gauge);
+  for (std::size_t i = 0; i < shards.size(); ++i) {
+    for (const auto& [state, member] : kStates) {
+      ClientMetric metric;
+      metric.label = {label("shard", std::to_string(i)), label("state", state)};
+      metric.gauge.value = static_cast<double>((*shards[i].*member).get());
+      family.metric.push_back(metric);
+    }
+  }
+}
+
+void rejections(Page& page, const Shards& shards) {
+  MetricFamily& family =
+      page.add("tocsin_rejections_total", "Requests and connections refused, by reason.",
+               MetricType::Counter);
+  for (std::size_t reason = 0; reason < kRejections; ++reason) {
+    std::uint64_t sum = 0;
+    for (const auto& shard : shards) sum += shard->rejections[reason].get();
+    ClientMetric metric;
+    metric.label = {label("reason", kReasons[reason])};
+    metric.counter.value = static_cast<double>(sum);
+    family.metric.push_back(metric);
+  }
+}
+
+// All shards' histograms added up; the buckets' bounds are powers of two times `unit`.
+template <std::size_t kBuckets>
+void histogram(Page& page, const Shards& shards, const char* name, const char* help, double unit,
+               Histogram<kBuckets> ShardMetrics::* member) {
+  ClientMetric metric;
+  std::uint64_t count = 0;
+  std::uint64_t sum = 0;
+  for (std::size_t i = 0; i < kBuckets; ++i) {
+    for (const auto& shard : shards) count += (*shard.*member).bucket(i);
+    if (i + 1 == kBuckets) break;  // the last one has no upper bound
+    ClientMetric::Bucket bucket;
+    bucket.cumulative_count = count;
+    bucket.upper_bound = static_cast<double>(1ULL << i) * unit;
+    metric.histogram.bucket.push_back(bucket);
+  }
+  for (const auto& shard : shards) sum += (*shard.*member).sum();
+  metric.histogram.sample_count = count;
+  metric.histogram.sample_sum = static_cast<double>(sum) * unit;
+  page.add(name, help, MetricType::Histogram).metric.push_back(metric);
+}
+
+void traffic(Page& page, const Shards& shards) {
+  struct Row {
+    const char* name;
+    const char* help;
+    Counter ShardMetrics::* member;
+  };
+  constexpr std::array<Row, 17> kRows{{
+      {"tocsin_accepted_total", "Connections accepted.", &ShardMetrics::accepted},
+      {"tocsin_accept_pauses_total",
+       "Times that accepting paused for want of descriptors or memory.",
+       &ShardMetrics::accept_pauses},
+      {"tocsin_made_room_total", "Connections without a whole request ended for newcomers.",
+       &ShardMetrics::made_room},
+      {"tocsin_streams_opened_total", "Streams opened.", &ShardMetrics::streams_opened},
+      {"tocsin_streams_resumed_total", "Of these, with a Last-Event-ID.", &ShardMetrics::resumed},
+      {"tocsin_publishes_total", "Publish requests accepted, batches count once.",
+       &ShardMetrics::batches_published},
+      {"tocsin_publish_waits_total", "Publish requests that waited for the shards to catch up.",
+       &ShardMetrics::publish_waits},
+      {"tocsin_deliveries_total", "Events handed to the kernel, once per subscriber.",
+       &ShardMetrics::deliveries},
+      {"tocsin_sent_bytes_total", "Bytes of streams that the kernel took.",
+       &ShardMetrics::bytes_sent},
+      {"tocsin_sends_total", "Sends to streams.", &ShardMetrics::sends},
+      {"tocsin_short_sends_total", "Sends that filled the socket.", &ShardMetrics::short_sends},
+      {"tocsin_blocked_sends_total", "Sends to a full socket.", &ShardMetrics::blocked_sends},
+      {"tocsin_heartbeats_total", "Heartbeat comments.", &ShardMetrics::heartbeats},
+      {"tocsin_slow_disconnects_total", "Slow streams disconnected.",
+       &ShardMetrics::slow_disconnects},
+      {"tocsin_slow_skips_total", "Slow streams moved to the newest event.",
+       &ShardMetrics::slow_skips},
+      {"tocsin_gaps_total", "Gap events sent.", &ShardMetrics::gaps},
+      {"tocsin_stale_completions_total", "Completions of an earlier use of a slot.",
+       &ShardMetrics::stale_completions},
+  }};
+  for (const Row& row : kRows) per_shard(page, shards, row.name, row.help, row.member);
+}
+
+void build_info(Page& page) {
+  ClientMetric metric;
+  metric.label = {label("version", version()), label("commit", commit())};
+  metric.gauge.value = 1;
+  page.add("tocsin_build_info", "Constant 1; what this build is.", MetricType::Gauge)
+      .metric.push_back(metric);
+}
+
+// The names that every Prometheus client library uses.
+void process(Page& page) {
+  const ProcessMetrics now = read_process_metrics();
+  const auto gauge = [&](const char* name, const char* help, const auto& value) {
+    if (value) page.gauge(name, help, static_cast<double>(*value));
+  };
+  ClientMetric cpu;
+  cpu.counter.value = now.cpu_seconds;
+  page.add("process_cpu_seconds_total", "CPU time, of user and system.", MetricType::Counter)
+      .metric.push_back(cpu);
+  gauge("process_start_time_seconds", "When it started, in seconds since 1970.",
+        now.start_time_seconds);
+  gauge("process_resident_memory_bytes", "Resident memory.", now.resident_bytes);
+  gauge("process_virtual_memory_bytes", "Virtual memory.", now.virtual_bytes);
+  gauge("process_open_fds",
+        "Descriptors in the fullest table; every shard has one of its own (Linux 6.2 or newer).",
+        now.open_descriptors);
+  gauge("process_max_fds", "Descriptors that one table may hold.", now.max_descriptors);
+  page.gauge("process_threads", "Threads.", static_cast<double>(now.threads));
+}
+
+// Those of requests by shard, and those of the program that runs the hub, if it publishes.
+void published(Page& page, const ServerState& state) {
+  MetricFamily& family =
+      per_shard(page, state.metrics, "tocsin_events_published_total",
+                "Events accepted from publishers.", &ShardMetrics::events_published);
+  if (state.events_published == 0) return;
+  ClientMetric metric;
+  metric.label = {label("shard", "application")};
+  metric.counter.value = static_cast<double>(state.events_published);
+  family.metric.push_back(metric);
+}
+
+}  // namespace
+
+std::string render_metrics(ServerState& state) {
+  struct Snapshot {
+    std::uint64_t encoded, bytes, unswept;
+    std::size_t topics, log_bytes, pinned_bytes;
+  };
+  const auto hub = state.hub.with([](const core::Hub& shared) {
+    return Snapshot{shared.events_encoded(), shared.encoded_bytes(), shared.unswept_bytes(),
+                    shared.topics(), shared.log_bytes(), shared.pinned_bytes()};
+  });
+  Page page;
+  build_info(page);
+  MetricFamily& info =
+      page.add("tocsin_info", "Constant 1; the I/O backend in use.", MetricType::Gauge);
+  for (std::size_t i = 0; i < state.metrics.size(); ++i) {
+    ClientMetric one;
+    one.label = {label("shard", std::to_string(i)), label("io", state.metrics[i]->io_name.load())};
+    one.gauge.value = 1;
+    info.metric.push_back(one);
+  }
+  connections(page, state.metrics);
+  traffic(page, state.metrics);
+  published(page, state);
+  rejections(page, state.metrics);
+  page.counter("tocsin_events_encoded_total", "Events encoded; equals those published.",
+               hub.encoded);
+  page.counter("tocsin_encoded_bytes_total", "Wire bytes of them.", hub.bytes);
+  page.gauge("tocsin_topics", "Topics in memory.", static_cast<double>(hub.topics));
+  page.gauge("tocsin_log_bytes", "Memory of all logs.", static_cast<double>(hub.log_bytes));
+  page.gauge("tocsin_pinned_bytes",
+             "Memory of what logs have dropped and slow streams are in the middle of; at most a "
+             "quarter of history_total_bytes.",
+             static_cast<double>(hub.pinned_bytes));
+  page.gauge("tocsin_unswept_bytes", "Bytes published that some shard has yet to sweep.",
+             static_cast<double>(hub.unswept));
+  histogram(page, state.metrics, "tocsin_events_per_send", "Events that one send carried.", 1,
+            &ShardMetrics::events_per_send);
+  histogram(page, state.metrics, "tocsin_delivery_latency_seconds",
+            "From the receipt of a publish request to the send of its event to a subscriber; of a "
+            "send with many events, the oldest. Replays are left out.",
+            1e-6, &ShardMetrics::delivery_latency_us);
+  histogram(page, state.metrics, "tocsin_turn_seconds", "Busy time of a turn of the loop.", 1e-6,
+            &ShardMetrics::turn_us);
+  per_shard(page, state.metrics, "tocsin_turns_total", "Turns of the loop.", &ShardMetrics::loops);
+  process(page);
+  return page.text();
+}
+
+}  // namespace tocsin::net

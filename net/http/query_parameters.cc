@@ -1,0 +1,149 @@
+#include "net/http/query_parameters.h"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+
+#include "proto/ascii.h"
+#include "proto/nearest_name.h"
+
+namespace tocsin::net {
+namespace {
+
+constexpr std::string_view kPosition = "last_event_id";
+constexpr auto kSubscribe =
+    std::to_array<std::string_view>({"stream", "topic", kPosition, "hello", "heartbeat",
+                                     "framing"});
+constexpr auto kPublish = std::to_array<std::string_view>(
+    {"stream", "topic", "type", "event", "id", "retry", "msg", "envelope"});
+
+// What others add to any URL. A * at the end stands for anything.
+constexpr auto kIgnored = std::to_array<std::string_view>({
+    // cache busters: of hands, jQuery, ExtJS, htmx, Next.js, Closure
+    "_",
+    "_cb",
+    "_dc",
+    "_rsc",
+    "_t",
+    "_ts",
+    "cache",
+    "cachebust",
+    "cachebuster",
+    "cb",
+    "nocache",
+    "no_cache",
+    "nonce",
+    "org.htmx.cache-buster",
+    "r",
+    "rand",
+    "random",
+    "rnd",
+    "t",
+    "timestamp",
+    "ts",
+    "v",
+    "zx",
+    // EventSource polyfills (amvtek's, Yaffle's) and service workers (Angular's)
+    "evs_*",
+    "ngsw-bypass",
+    "padding",
+    // proxies: Cloudflare's challenges
+    "__cf_*",
+    // trackers: Google, Matomo, Meta, Microsoft, Yandex, X, TikTok, LinkedIn, Pinterest, Reddit,
+    // Adobe, HubSpot, Mailchimp, Marketo, Klaviyo, Branch
+    "utm_*",
+    "gclid",
+    "gclsrc",
+    "gad_*",
+    "gbraid",
+    "wbraid",
+    "dclid",
+    "srsltid",
+    "_ga",
+    "_gl",
+    "mtm_*",
+    "pk_*",
+    "fbclid",
+    "fb_*",
+    "igsh",
+    "igshid",
+    "msclkid",
+    "yclid",
+    "ysclid",
+    "_openstat",
+    "twclid",
+    "ttclid",
+    "li_fat_id",
+    "epik",
+    "rdt_cid",
+    "s_cid",
+    "s_kwcid",
+    "_hs*",
+    "__hs*",
+    "hsa_*",
+    "mc_cid",
+    "mc_eid",
+    "mkt_tok",
+    "_kx",
+    "_branch_*",
+});
+
+bool matches(std::string_view name, std::string_view pattern) {
+  if (!pattern.ends_with('*')) return name == pattern;
+  pattern.remove_suffix(1);
+  return name.starts_with(pattern);
+}
+
+bool knows(std::span<const std::string_view> known, std::string_view name) {
+  return std::ranges::find(known, name) != known.end();
+}
+
+bool is_ignored(std::string_view name, std::span<const std::string> configured) {
+  // `?1699999999` busts caches, too.
+  if (!name.empty() && std::ranges::all_of(name, proto::is_digit)) return true;
+  const auto fits = [name](std::string_view pattern) { return matches(name, pattern); };
+  return std::ranges::any_of(kIgnored, fits) || std::ranges::any_of(configured, fits);
+}
+
+}  // namespace
+
+bool is_position(std::string_view name) {
+  constexpr std::string_view kName = "lasteventid";
+  constexpr std::string_view kPrefix = "evs_";  // github.com/amvtek/EventSource
+  if (name.starts_with(kPrefix)) name.remove_prefix(kPrefix.size());
+  std::size_t matched = 0;
+  for (const char c : name) {
+    if (c == '-' || c == '_') continue;
+    if (matched == kName.size() || proto::to_lower(c) != kName[matched++]) return false;
+  }
+  return matched == kName.size();
+}
+
+std::span<const std::string_view> parameters_at(std::string_view path) {
+  if (path == "/publish") return kPublish;
+  if (path == "/events" || path == "/sse") return kSubscribe;
+  return {};
+}
+
+std::optional<std::string_view> unknown_parameter(const proto::Query& query,
+                                                  std::span<const std::string_view> known,
+                                                  std::span<const std::string> ignored) {
+  if (known.empty()) return std::nullopt;
+  const bool positions = knows(known, kPosition);
+  for (const auto& [name, value] : query.pairs()) {
+    const bool good =
+        knows(known, name) || (positions && is_position(name)) || is_ignored(name, ignored);
+    if (!good) return name;
+  }
+  return std::nullopt;
+}
+
+proto::InputError refuse_parameter(std::string_view name, std::span<const std::string_view> known) {
+  constexpr std::size_t kMaxNamed = 64;
+  std::string message = "unknown parameter; " + proto::did_you_mean(name, known);
+  if (knows(known, kPosition)) message += " (stream is given once for each)";
+  return {.field = std::string(name.empty() || name.size() > kMaxNamed ? "query" : name),
+          .message = std::move(message)};
+}
+
+}  // namespace tocsin::net

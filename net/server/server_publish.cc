@@ -1,0 +1,162 @@
+// The program that runs the hub as its publisher, and as the one who makes and removes topics.
+#include <algorithm>
+#include <chrono>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "net/base/clock.h"
+#include "net/server.h"
+#include "net/shard/shard.h"
+#include "net/shard/stream_writer.h"
+#include "net/state/event_publisher.h"
+#include "net/state/server_state.h"
+
+namespace tocsin::net {
+namespace {
+
+using Reason = PublishFailure::Reason;
+using Result = std::expected<PublishReceipt, PublishFailure>;
+
+core::TimeMs now_ms() {
+  return SteadyClock{}.now_us() / 1000;
+}
+
+constexpr const char* kStreamEnded = "the stream has ended";
+
+PublishFailure closed_failure(const char* message) {
+  return {.reason = Reason::closed, .error = {.message = message}};
+}
+
+// The rules of POST /publish; the data of a base64 topic may be anything.
+std::optional<proto::InputError> check(SharedHub& hub, proto::EventView event) {
+  const bool any_bytes = hub.has_data_forms() && hub.with([&](const core::Hub& shared) {
+    return shared.data_form(event.topic).base64;
+  });
+  if (any_bytes) {
+    if (event.data.size() > limits::kMaxRequestBody / 2) {
+      return proto::InputError{.field = "data", .message = "is too long", .too_large = true};
+    }
+    event.data = "base64";
+  }
+  return proto::check(event);
+}
+
+Result publish_once(ServerState& state, std::span<const proto::EventView> events) {
+  // Buffers between calls, as a shard has them for its publishers.
+  static thread_local EventPublisher publisher;
+  if (state.phase.load() == Phase::stopping) {
+    return std::unexpected(closed_failure("the hub has ended"));
+  }
+  const auto published = publisher.publish(state.hub, events, SteadyClock{}.now_us());
+  if (!published) return std::unexpected(published.error());
+  state.events_published += events.size();
+  const auto id_of = [&](const proto::EventView& event, core::Sequence sequence) {
+    return event.id.empty() ? proto::to_string({state.hub.epoch(), sequence})
+                            : std::string{event.id};
+  };
+  return PublishReceipt{.first_id = id_of(events.front(), published->first),
+                        .last_id = id_of(events.back(), published->last)};
+}
+
+// With their topics named, or why they cannot be published.
+std::expected<std::vector<proto::EventView>, PublishFailure> checked(
+    SharedHub& hub, std::span<const proto::EventView> events) {
+  std::vector<proto::EventView> named(events.begin(), events.end());
+  if (named.empty()) {
+    return std::unexpected(PublishFailure{.error = {.field = "body", .message = "no events"}});
+  }
+  for (std::size_t i = 0; i < named.size(); ++i) {
+    if (named[i].topic.empty()) named[i].topic = proto::kDefaultTopic;
+    if (auto error = check(hub, named[i])) {
+      if (named.size() > 1) error->line = i + 1;
+      return std::unexpected(PublishFailure{.error = std::move(*error)});
+    }
+  }
+  return named;
+}
+
+}  // namespace
+
+Result Server::publish(const proto::EventView& event) {
+  return publish(std::span{&event, 1});
+}
+
+Result Server::publish(std::span<const proto::EventView> events) {
+  constexpr std::chrono::milliseconds kPause{1};
+  for (;;) {
+    Result result = try_publish(events);
+    const bool wait = !result && result.error().reason == Reason::busy && !Shard::runs_here();
+    if (!wait) return result;
+    std::this_thread::sleep_for(kPause);
+  }
+}
+
+Result Server::try_publish(const proto::EventView& event) {
+  return try_publish(std::span{&event, 1});
+}
+
+Result Server::try_publish(std::span<const proto::EventView> events) {
+  const auto named = checked(state_->hub, events);
+  if (!named) return std::unexpected(named.error());
+  return publish_once(*state_, *named);
+}
+
+// --- topics ---
+
+bool Server::create_topic(std::string_view name, const TopicOptions& options) {
+  if (!proto::is_topic_name(name)) return false;
+  core::TopicSettings settings{.history_count = options.history_count,
+                               .history_bytes = options.history_bytes,
+                               .backlog_bytes = options.slow_bytes,
+                               .slow_policy = options.slow_policy,
+                               .max_event_bytes = options.max_event_bytes,
+                               .auto_replay = options.auto_replay,
+                               .data = {.base64 = options.base64, .envelope = options.envelope}};
+  if (options.history_age_s) settings.history_age_ms = age_limit_ms(*options.history_age_s);
+  if (options.base64 || options.envelope) state_->hub.set_data_forms();
+  return state_->hub.with([&](core::Hub& hub) { return hub.create(name, settings, now_ms()); });
+}
+
+bool Server::remove_topic(std::string_view name) {
+  if (!proto::is_topic_name(name)) return false;
+  const auto wake = state_->hub.with([&](core::Hub& hub) { return hub.remove(name); });
+  if (wake) state_->hub.wake(*wake);
+  return wake.has_value();
+}
+
+bool Server::topic_exists(std::string_view name) {
+  return proto::is_topic_name(name) &&
+         state_->hub.with([&](const core::Hub& hub) { return hub.exists(name); });
+}
+
+// --- one stream ---
+
+std::expected<void, PublishFailure> StreamWriter::publish(const proto::EventView& event) const {
+  proto::EventView own = event;
+  own.topic = proto::kDefaultTopic;  // checked as any event; then sent to the stream alone
+  own.envelope = false;
+  if (auto error = proto::check(own)) {
+    return std::unexpected(PublishFailure{.error = std::move(*error)});
+  }
+  if (closed()) return std::unexpected(closed_failure(kStreamEnded));
+  own.topic = target_->topic;
+  const Result result = publish_once(*target_->state, {&own, 1});
+  if (result) return {};
+  // The topic goes with the stream.
+  const bool gone = result.error().reason == Reason::no_topic;
+  return std::unexpected(gone ? closed_failure(kStreamEnded) : result.error());
+}
+
+void StreamWriter::close() const {
+  if (target_->closed.exchange(true)) return;
+  SharedHub& hub = target_->state->hub;
+  const auto wake = hub.with([&](core::Hub& shared) { return shared.remove(target_->topic); });
+  if (wake) hub.wake(*wake);
+}
+
+bool StreamWriter::closed() const {
+  return target_->closed;
+}
+
+}  // namespace tocsin::net

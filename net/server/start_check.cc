@@ -1,0 +1,70 @@
+#include "net/server/start_check.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "net/http/cors.h"
+#include "proto/event.h"
+#include "proto/http_response.h"
+#include "proto/limits.h"
+
+namespace tocsin::net {
+namespace {
+
+using Result = std::expected<void, std::string>;
+
+Result check_options(const ServerOptions& options) {
+  if (options.listen.empty()) return std::unexpected("there is no address to listen on");
+  if (options.shards > limits::kMaxShards) {
+    return std::unexpected(
+        fmt::format("{} shards, at most {} are possible", options.shards, limits::kMaxShards));
+  }
+  const auto bad = std::ranges::find_if_not(options.topics, proto::is_topic_name);
+  if (bad != options.topics.end()) {
+    return std::unexpected(fmt::format("not a topic's name: \"{}\"", *bad));
+  }
+  for (const std::string& origin : options.cors_origins) {
+    if (const std::string fault = origin_fault(origin); !fault.empty()) {
+      return std::unexpected(fmt::format("cors_origins: \"{}\" {}", origin, fault));
+    }
+  }
+  return {};
+}
+
+// Such a route would never be asked, or fail whenever it is.
+Result check_route(const Route& route) {
+  const bool path = route.path.starts_with('/') && std::ranges::none_of(route.path, [](char c) {
+                      return static_cast<unsigned char>(c) <= ' ' || c == '?' || c == '#';
+                    });
+  if (!path) return std::unexpected(fmt::format("not a path: \"{}\"", route.path));
+  if (route.method != proto::Method::get && route.method != proto::Method::post) {
+    return std::unexpected(fmt::format("route {}: neither get nor post", route.path));
+  }
+  if (!route.handle) return std::unexpected(fmt::format("route {}: no function", route.path));
+  return {};
+}
+
+Result check_application(const Application& application) {
+  const auto& routes = application.routes;
+  for (auto route = routes.begin(); route != routes.end(); ++route) {
+    if (auto good = check_route(*route); !good) return good;
+    const bool repeated = std::any_of(routes.begin(), route, [&](const Route& before) {
+      return before.method == route->method && before.path == route->path;
+    });
+    if (repeated) return std::unexpected(fmt::format("route {}: there twice", route->path));
+  }
+  if (!proto::are_extra_headers(application.stream_headers)) {
+    return std::unexpected("stream_headers: not whole lines, or fields that the hub sets itself");
+  }
+  return {};
+}
+
+}  // namespace
+
+Result check_start(const ServerOptions& options, const Application& application) {
+  if (auto good = check_options(options); !good) return good;
+  return check_application(application);
+}
+
+}  // namespace tocsin::net

@@ -1,0 +1,169 @@
+// One connection: a 64-byte record for as long as it lives, and an attachment while there is more
+// to remember than a cursor.
+//
+//   accept -> request -> stream -> closing -> free
+//                  \-> linger -> closing -> free
+//
+// An idle stream is the record alone: its parser, buffers and topic list are gone. A million of
+// them is a memory decision, hence explicit states instead of a coroutine frame each.
+//
+// Belongs to one shard's thread from accept to close (I4).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/hub.h"
+#include "net/state/request_memory.h"
+#include "proto/framing.h"
+#include "proto/http_request.h"
+
+namespace tocsin::net {
+
+enum class State : std::uint8_t {
+  free,     // the slot is on the free list
+  request,  // reads and answers requests
+  stream,   // receives events; nothing is read from it
+  linger,   // the last answer is out; reads and drops what comes until the peer closes
+  closing,  // shut down; waits for what is armed to complete, then close(2) and free
+};
+
+// Bytes that a connection is owed before anything from the log: a response, the rest of a frame
+// that a full socket cut, a gap event.
+struct Owed {
+  std::shared_ptr<const void> keep;  // holds the memory, but for a heartbeat or a pinned rest
+  std::string_view bytes;
+  std::optional<core::Pin> pin{};  // `bytes` are in this chunk, if the hub has not taken it back
+
+  // The only bytes that are a literal.
+  [[nodiscard]] bool is_heartbeat() const { return keep == nullptr && !pin; }
+};
+
+// A topic of a connection that reads more than one.
+struct TopicPlace {
+  std::uint32_t topic = 0;  // index in the shard's topics
+  std::uint32_t place = 0;  // index in its subscribers
+};
+
+// A connection's place in a list by age: see net/shard/age_list.h.
+struct AgeLinks {
+  static constexpr std::uint32_t kNone = 0xffff'ffff;
+  static constexpr std::uint32_t kUnlisted = 0xffff'fffe;
+
+  std::uint32_t older = kUnlisted;
+  std::uint32_t younger = kUnlisted;
+
+  [[nodiscard]] bool listed() const { return older != kUnlisted; }
+};
+
+// Reading requests: a parser and what is between requests.
+struct Exchange {
+  // `memory` outlives this.
+  Exchange(std::size_t max_head, std::size_t max_body, ShardRequestMemory& memory)
+      : parser(max_head, max_body), shard_memory(memory) {}
+  ~Exchange() { shard_memory.count(counted, 0); }
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+
+  // Brings the shard's count up to date.
+  void count() {
+    const std::string& body = parser.request().body;
+    const std::uint64_t now = (body.empty() ? 0 : body.capacity()) + unread.size() + untaken;
+    if (now == counted) return;
+    shard_memory.count(counted, now);
+    counted = now;
+  }
+  // Makes ready for the next request.
+  void begin() {
+    parser.begin();
+    count();
+  }
+
+  proto::RequestParser parser;
+  ShardRequestMemory& shard_memory;
+  std::uint64_t counted = 0;      // this connection's part of it
+  std::uint64_t untaken = 0;      // bytes of answers that the socket was too full for
+  std::uint64_t received_us = 0;  // when the request in the parser was whole
+  AgeLinks by_hold_age;           // see Shard::holders_
+  std::string unread;  // received behind a request that waits, or that is answered but not yet read
+  bool complete = false;       // the request in the parser is whole and waits (see SharedHub: busy)
+  bool waited = false;         // it was counted as waiting
+  bool answered = false;       // a request was, before the one in the parser
+  bool receiving = false;      // a receive is armed
+  bool peer_finished = false;  // end of stream: answer what is there, then close
+};
+
+// What a connection remembers besides its record; absent for an idle stream of one topic.
+struct Attachment {
+  std::unique_ptr<Exchange> exchange;  // state request
+  std::vector<Owed> owed;
+  std::vector<TopicPlace> places;         // streams of many topics
+  std::vector<core::TopicCursor> topics;  // parallel to `places`
+  // Events were skipped behind this position: to be told when there is room.
+  std::optional<core::Sequence> skipped_behind;
+  bool close_when_sent = false;
+  bool starved = false;                // blocked for want of kernel memory: a timer unblocks
+  bool second_write = false;           // what it is sent first is to be followed by another send
+  std::uint64_t deadline_ms = 0;       // 0: none
+  std::uint64_t wheel_ms = 0;          // when the wheel next looks at it; 0: it does not
+  std::uint64_t blocked_since_ms = 0;  // stream: nothing went out since
+  AgeLinks by_age;                     // among the shard's connections that are no streams
+};
+static_assert(sizeof(Attachment) <= 136, "a size of malloc's; streams of many topics keep one");
+
+// One cache line: a sweep over a million of them touches nothing else of an idle stream.
+struct alignas(64) Connection {
+  static constexpr std::uint32_t kManyTopics = 0xffff'ffff;
+  static constexpr std::uint32_t kNoTopic = 0xffff'fffe;
+
+  core::Sequence cursor = 0;  // everything up to here was sent (a frame in `owed` counts as sent)
+  std::unique_ptr<Attachment> attachment;
+  int fd = -1;
+  std::uint32_t generation = 0;  // 24 bits; bumped when the slot is freed
+  std::uint32_t topic = kNoTopic;
+  std::uint32_t place = 0;  // in that topic's subscribers
+  // The newest event when the stream opened. Replay behind it is no slowness, however old or large.
+  core::Sequence opened_at = 0;
+  std::uint32_t last_sent_ds = 0;  // deciseconds of the shard's clock; 0: nothing was sent yet
+  std::uint32_t opened_s = 0;
+  std::uint64_t peer_key = 0;  // counted by the per-address limit; 0: not counted
+  State state = State::free;
+  std::uint8_t armed = 0;    // requests in flight: at most a receive or hangup, and a writable
+  bool blocked : 1 = false;  // true exactly when a writable (or a retry timer) is awaited
+  bool ready : 1 = false;    // true exactly when the slot is in the shard's ready list
+  bool batched : 1 = false;  // true exactly when the slot is in the outbox's batch (I5)
+  bool hangup_armed : 1 = false;
+  bool leftover : 1 = false;  // true exactly when the running sweep has yet to bring it up to date
+  bool admitted : 1 = false;  // true exactly when Admission counts it
+  bool routed : 1 = false;    // true exactly when the shard has a RoutedStream of the slot
+  bool beat : 1 = false;      // true exactly when the last that was sent is a heartbeat
+  bool chunked : 1 = false;   // a stream's body: see framing()
+  // Seconds that the stream asked to be silent at most; 0: it did not, and has the hub's
+  // heartbeats.
+  std::uint8_t heartbeat_s = 0;
+
+  // REQUIRES: there is an attachment.
+  [[nodiscard]] Attachment& extra() const { return *attachment; }
+  Attachment& attach() {
+    if (!attachment) attachment = std::make_unique<Attachment>();
+    return *attachment;
+  }
+  // Of all that the stream is sent. Set when it opens.
+  [[nodiscard]] proto::Framing framing() const {
+    return chunked ? proto::Framing::chunked : proto::Framing::close;
+  }
+  [[nodiscard]] bool owes() const { return attachment && !attachment->owed.empty(); }
+  // What it is owed first is the rest of a frame that is gone: its stream cannot be continued.
+  [[nodiscard]] bool lost() const {
+    return owes() && attachment->owed.front().pin && attachment->owed.front().pin->gone();
+  }
+  [[nodiscard]] bool many_topics() const { return topic == kManyTopics; }
+};
+static_assert(limits::kMaxHeartbeatS <= UINT8_MAX);
+static_assert(sizeof(Connection) == 64, "a stream's user memory; see ARCHITECTURE.md, T3");
+
+}  // namespace tocsin::net

@@ -1,0 +1,381 @@
+#include "net/shard/outbox.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <utility>
+
+namespace tocsin::net {
+namespace {
+
+// Distinct stretches that a lookup goes through, newest first: a broadcast has one or two.
+constexpr std::size_t kSharedReads = 4;
+// Stretches kept between batches; a herd of replays has as many as connections.
+constexpr std::size_t kMaxReads = 64;
+// Vectors of one send: what is owed and the log, half each; of single frames there may be more.
+constexpr std::size_t kOwedVectors = limits::kMaxPieces / 2;
+constexpr std::size_t kLogVectors = limits::kMaxPieces - kOwedVectors;
+constexpr std::size_t kMostVectors = kOwedVectors + std::max(kLogVectors, limits::kMaxFrames);
+constexpr std::size_t kBatchVectors = limits::kSendBatch * limits::kMaxPieces;
+static_assert(kMostVectors < kBatchVectors && kMostVectors <= IOV_MAX);
+
+iovec vector_of(std::string_view bytes) {
+  return {.iov_base = const_cast<char*>(bytes.data()), .iov_len = bytes.size()};
+}
+
+Owed copy_of(std::string_view bytes) {
+  const auto copy = std::make_shared_for_overwrite<char[]>(bytes.size());
+  std::ranges::copy(bytes, copy.get());
+  return {.keep = copy, .bytes = {copy.get(), bytes.size()}};
+}
+
+}  // namespace
+
+Outbox::Outbox(ConnectionTable& table, LocalTopics& topics, SharedHub& hub, Io& io,
+               const Clock& clock, ShardMetrics& metrics, Owner& owner)
+    : table_(table),
+      topics_(topics),
+      hub_(hub),
+      io_(io),
+      clock_(clock),
+      metrics_(metrics),
+      owner_(owner) {
+  vectors_.reserve(kBatchVectors);
+}
+
+void Outbox::begin_turn(std::uint32_t now_ds) {
+  TOCSIN_ASSERT(batch_ == 0 && used_ == 0);
+  now_ds_ = now_ds;
+}
+
+void Outbox::end_turn() {
+  TOCSIN_ASSERT(batch_ == 0);
+  forget_reads();
+  held_.clear();
+}
+
+void Outbox::push(std::uint32_t slot) {
+  Connection& connection = table_[slot];
+  TOCSIN_DEBUG_ASSERT(!connection.blocked && !connection.batched);
+  if (connection.owes() && connection.extra().owed.front().pin) {
+    core::ChunkRef chunk = connection.extra().owed.front().pin->hold();
+    if (chunk == nullptr) {
+      owner_.on_delivery(slot, Delivery::lost);
+      return;
+    }
+    held_.push_back(std::move(chunk));
+  }
+  std::size_t read = kNoRead;
+  core::ReadStatus status = core::ReadStatus::end;
+  if (connection.state == State::stream) read = read_for(connection, status);
+  if (status == core::ReadStatus::gap) {
+    owner_.on_delivery(slot, Delivery::gap);
+    return;
+  }
+  if (read == kNoRead && !connection.owes()) {
+    owner_.on_delivery(slot, Delivery::done);
+    return;
+  }
+  add(slot, connection, read);
+  if (batch_ == limits::kSendBatch || vectors_.size() + kMostVectors > kBatchVectors) flush();
+}
+
+std::size_t Outbox::read_for(const Connection& connection, core::ReadStatus& status) {
+  if (connection.many_topics()) {
+    return read_log(connection.extra().topics, connection, status);
+  }
+  core::Topic* topic = topics_[connection.topic].topic;
+  const std::size_t newest = used_;
+  for (std::size_t i = newest; i > 0 && i + kSharedReads > newest; --i) {
+    const Read& read = reads_[i - 1];
+    if (read.topic == topic && read.framing == connection.framing() &&
+        read.above <= connection.cursor && connection.cursor < read.first) {
+      return i - 1;
+    }
+  }
+  const core::TopicCursor at{topic, 0};
+  return read_log({&at, 1}, connection, status);
+}
+
+std::size_t Outbox::read_log(std::span<const core::TopicCursor> topics,
+                             const Connection& connection, core::ReadStatus& status) {
+  pieces_.clear();
+  status = hub_.with([&](const core::Hub& hub) {
+    return hub.read(topics, connection.cursor, limits::kMaxSendBytes, kLogVectors, pieces_);
+  });
+  if (pieces_.empty()) return kNoRead;
+  if (used_ == reads_.size()) reads_.emplace_back();
+  Read& read = reads_[used_++];
+  read.topic = nullptr;
+  read.framing = connection.framing();
+  read.bytes = 0;
+  read.events = 0;
+  read.vectors.clear();
+  if (topics.size() == 1) {
+    read.topic = topics.front().topic;
+    read.above = pieces_.front().above;
+  }
+  read.first = pieces_.front().first_sequence();
+  read.received = pieces_.front().first_received();
+  read.live_sends = 0;
+  read.more = status == core::ReadStatus::more;
+  read.pieces.swap(pieces_);
+  if (read.framing == proto::Framing::close) {
+    take_frames(read);
+  } else {
+    for (const core::Piece& piece : read.pieces) read.vectors.push_back(vector_of(piece.bytes()));
+  }
+  for (const iovec& vector : read.vectors) read.bytes += vector.iov_len;
+  for (const core::Piece& piece : read.pieces) read.events += piece.last - piece.first;
+  read.last = read.pieces.back().last_sequence();
+  return used_ - 1;
+}
+
+// A vector for each frame, as many as one send may have.
+void Outbox::take_frames(Read& read) {
+  std::size_t used = 0;
+  for (core::Piece& piece : read.pieces) {
+    const std::size_t room = limits::kMaxFrames - read.vectors.size();
+    if (room == 0) break;
+    ++used;
+    if (piece.last - piece.first > room) {
+      piece.last = piece.first + static_cast<std::uint32_t>(room);
+      read.more = true;
+    }
+    for (std::uint32_t i = piece.first; i < piece.last; ++i) {
+      read.vectors.push_back(vector_of(piece.chunk->frame(i)));
+    }
+  }
+  if (used == read.pieces.size()) return;
+  read.pieces.resize(used);
+  read.more = true;
+}
+
+void Outbox::forget(const core::Topic& topic) {
+  for (std::size_t i = 0; i < used_; ++i) {
+    if (reads_[i].topic == &topic) reads_[i].topic = nullptr;
+  }
+}
+
+// Lets go of the chunks and keeps the vectors: in the steady state nothing is allocated (I7).
+void Outbox::forget_reads() {
+  for (std::size_t i = 0; i < used_; ++i) reads_[i].pieces.clear();
+  used_ = 0;
+}
+
+void Outbox::add(std::uint32_t slot, Connection& connection, std::size_t read) {
+  SendRequest& request = requests_[batch_];
+  request = {.fd = connection.fd, .pieces = {}, .bytes = 0, .result = 0};
+  if (!connection.owes()) {
+    request.pieces = reads_[read].vectors;
+    request.bytes = reads_[read].bytes;
+  } else {
+    const std::size_t begin = vectors_.size();
+    const auto& owed = connection.extra().owed;
+    for (std::size_t i = 0; i < std::min(owed.size(), kOwedVectors); ++i) {
+      vectors_.push_back(vector_of(owed[i].bytes));
+      request.bytes += owed[i].bytes.size();
+    }
+    if (owed.size() > kOwedVectors) read = kNoRead;  // first things first
+    if (read != kNoRead) {
+      vectors_.insert(vectors_.end(), reads_[read].vectors.begin(), reads_[read].vectors.end());
+      request.bytes += reads_[read].bytes;
+    }
+    request.pieces = {vectors_.data() + begin, vectors_.size() - begin};
+  }
+  items_[batch_] = {slot, read};
+  connection.batched = true;
+  ++batch_;
+}
+
+void Outbox::flush() {
+  if (batch_ == 0) return;
+  io_.send({requests_.data(), batch_});
+  for (std::size_t i = 0; i < batch_; ++i) {
+    Connection& connection = table_[items_[i].slot];
+    connection.batched = false;
+    const Delivery outcome = settle(connection, items_[i], requests_[i]);
+    owner_.on_delivery(items_[i].slot, outcome);
+  }
+  record_latency();
+  batch_ = 0;
+  vectors_.clear();
+  held_.clear();
+  if (used_ > kMaxReads) forget_reads();
+}
+
+bool Outbox::send_end(const Connection& connection) {
+  std::array<iovec, kOwedVectors + 1> pieces;
+  SendRequest request{.fd = connection.fd, .pieces = {}, .bytes = 0, .result = 0};
+  std::size_t count = 0;
+  const auto add = [&](std::string_view bytes) {
+    pieces[count++] = vector_of(bytes);
+    request.bytes += bytes.size();
+  };
+  core::ChunkRef held;
+  if (connection.owes()) {
+    const auto& owed = connection.extra().owed;
+    if (owed.size() > kOwedVectors) return false;
+    if (owed.front().pin && (held = owed.front().pin->hold()) == nullptr) return false;
+    for (const Owed& one : owed) add(one.bytes);
+  }
+  if (connection.chunked) add(proto::kLastChunk);
+  if (count == 0) return !connection.blocked;
+  request.pieces = {pieces.data(), count};
+  io_.send({&request, 1});
+  metrics_.sends.add();
+  if (request.result > 0) metrics_.bytes_sent.add(static_cast<std::uint64_t>(request.result));
+  return request.result == static_cast<std::int64_t>(request.bytes);
+}
+
+Delivery Outbox::settle(Connection& connection, const Item& item, const SendRequest& request) {
+  if (connection.state == State::stream) {
+    metrics_.sends.add();
+    if (request.result > 0) metrics_.bytes_sent.add(static_cast<std::uint64_t>(request.result));
+  }
+  if (request.result == static_cast<std::int64_t>(request.bytes)) {
+    take_all(connection, item);
+    const bool more = connection.owes() || (item.read != kNoRead && reads_[item.read].more);
+    return more ? Delivery::more : Delivery::done;
+  }
+  if (request.result >= 0) {
+    metrics_.short_sends.add();
+    take_part(connection, item, static_cast<std::size_t>(request.result));
+    return Delivery::blocked;
+  }
+  switch (static_cast<int>(-request.result)) {
+    case EAGAIN:
+      metrics_.blocked_sends.add();
+      return Delivery::blocked;
+    case EINTR:
+      return Delivery::more;
+    case ENOBUFS:
+    case ENOMEM:
+      return Delivery::starved;
+    default:
+      return Delivery::failed;  // EPIPE, ECONNRESET, ETIMEDOUT, ...
+  }
+}
+
+void Outbox::take_all(Connection& connection, const Item& item) {
+  connection.last_sent_ds = now_ds_;
+  connection.beat = false;
+  if (connection.attachment) {
+    auto& owed = connection.extra().owed;
+    connection.beat = item.read == kNoRead && owed.size() == 1 && owed.front().is_heartbeat();
+    const auto sent = static_cast<std::ptrdiff_t>(std::min(owed.size(), kOwedVectors));
+    owed.erase(owed.begin(), owed.begin() + sent);
+  }
+  if (item.read == kNoRead) return;
+  Read& read = reads_[item.read];
+  TOCSIN_DEBUG_ASSERT(read.last > connection.cursor);
+  count_live(connection, read);
+  connection.cursor = read.last;
+  metrics_.deliveries.add(read.events);
+  metrics_.events_per_send.record(read.events);
+}
+
+void Outbox::take_part(Connection& connection, const Item& item, std::size_t bytes) {
+  if (bytes > 0) connection.last_sent_ds = now_ds_;
+  connection.beat = false;
+  bytes = take_owed(connection, bytes);
+  if (item.read == kNoRead || bytes == 0) return;
+  Read& read = reads_[item.read];
+  count_live(connection, read);
+  const std::uint32_t events = take_pieces(connection, read, log_bytes(read, bytes));
+  metrics_.deliveries.add(events);
+  metrics_.events_per_send.record(events);
+}
+
+void Outbox::count_live(const Connection& connection, Read& read) {
+  if (read.first > connection.opened_at) ++read.live_sends;
+}
+
+// Of the batch that has just gone out: one look at the clock for all of it.
+void Outbox::record_latency() {
+  core::ReceiptUs now = 0;
+  for (std::size_t i = 0; i < batch_; ++i) {
+    if (items_[i].read == kNoRead) continue;
+    Read& read = reads_[items_[i].read];
+    if (read.live_sends == 0) continue;
+    if (now == 0) now = static_cast<core::ReceiptUs>(clock_.now_us());
+    metrics_.delivery_latency_us.record(now - read.received, std::exchange(read.live_sends, 0));
+  }
+}
+
+// Takes from what is owed; returns how many of the bytes are left for the log.
+std::size_t Outbox::take_owed(Connection& connection, std::size_t bytes) {
+  if (!connection.attachment) return bytes;
+  auto& owed = connection.extra().owed;
+  auto it = owed.begin();
+  for (; it != owed.end() && bytes >= it->bytes.size(); ++it) bytes -= it->bytes.size();
+  owed.erase(owed.begin(), it);
+  if (owed.empty() || bytes == 0) return bytes;
+  Owed& first = owed.front();
+  first.bytes.remove_prefix(bytes);
+  if (first.pin && first.bytes.size() <= limits::kMaxCopiedRest) first = copy_of(first.bytes);
+  return 0;
+}
+
+// How far into its pieces a send is of which `bytes` were taken, not all.
+std::size_t Outbox::log_bytes(const Read& read, std::size_t bytes) {
+  if (read.framing == proto::Framing::chunked) return bytes;
+  std::size_t passed = 0;
+  for (const core::Piece& piece : read.pieces) {
+    for (std::uint32_t i = piece.first; i < piece.last; ++i) {
+      const std::string_view frame = piece.chunk->frame(i);
+      if (bytes == 0) return passed;
+      if (bytes < frame.size()) return passed + proto::chunk_head_size(frame.size()) + bytes;
+      bytes -= frame.size();
+      passed += piece.chunk->end_of(i) - piece.chunk->begin_of(i);
+    }
+  }
+  return passed;
+}
+
+Owed Outbox::owe_rest(const core::ChunkRef& chunk, std::string_view rest) {
+  if (rest.size() <= limits::kMaxCopiedRest) return copy_of(rest);
+  return {.keep = {},
+          .bytes = rest,
+          .pin = hub_.with([&](core::Hub& hub) { return hub.pin(chunk); })};
+}
+
+// Moves the cursor over whole frames; the rest of a frame that was cut is owed from now on, and
+// counts as delivered.
+std::uint32_t Outbox::take_pieces(Connection& connection, const Read& read, std::size_t bytes) {
+  std::uint32_t events = 0;
+  for (const core::Piece& piece : read.pieces) {
+    const std::size_t size = piece.bytes().size();
+    if (bytes >= size) {
+      bytes -= size;
+      events += piece.last - piece.first;
+      connection.cursor = piece.last_sequence();
+      if (bytes == 0) return events;
+      continue;
+    }
+    const core::Chunk& chunk = *piece.chunk;
+    const auto cut = static_cast<std::uint32_t>(piece.begin() + bytes);
+    std::uint32_t low = piece.first;  // the frame that has the byte at `cut`
+    std::uint32_t high = piece.last - 1;
+    while (low < high) {
+      const std::uint32_t middle = low + (high - low) / 2;
+      if (chunk.end_of(middle) <= cut) {
+        low = middle + 1;
+      } else {
+        high = middle;
+      }
+    }
+    events += low - piece.first;
+    if (low > piece.first) connection.cursor = chunk.sequence_of(low - 1);
+    if (cut == chunk.begin_of(low)) return events;
+    connection.cursor = chunk.sequence_of(low);
+    std::string_view rest{chunk.data() + cut, std::size_t{chunk.end_of(low)} - cut};
+    if (!connection.chunked) rest.remove_suffix(proto::kChunkTail.size());
+    connection.attach().owed.push_back(owe_rest(piece.chunk, rest));
+    return events + 1;
+  }
+  return events;
+}
+
+}  // namespace tocsin::net

@@ -1,0 +1,158 @@
+#include "net/state/event_publisher.h"
+
+#include <openssl/evp.h>
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "proto/assert.h"
+#include "proto/envelope.h"
+#include "proto/limits.h"
+#include "proto/sse_encode.h"
+
+namespace tocsin::net {
+namespace {
+
+using Reason = PublishFailure::Reason;
+
+PublishFailure too_large() {
+  return {.error = {.field = "body",
+                    .message = fmt::format("is more than {} bytes on the wire, where every line of "
+                                           "data is a field",
+                                           limits::kMaxEncodedBatch),
+                    .too_large = true}};
+}
+
+// `event`: the `line`th of its batch; 0: it came alone.
+PublishFailure too_large(const core::NewEvent& event, std::size_t most, std::size_t line) {
+  // A stream's own log has no name that means anything to who writes to it.
+  const std::string where = core::Topic::is_direct_name(event.topic)
+                                ? std::string{}
+                                : fmt::format("topic {}: ", event.topic);
+  return {.error = {.message = fmt::format("{}the event is {} bytes on the wire, more than "
+                                           "max_event_bytes, which is {}",
+                                           where, core::frame_bytes(event), most),
+                    .line = line,
+                    .too_large = true}};
+}
+
+// `event`: the one that the hub refused, the `line`th of its batch; 0: it came alone.
+PublishFailure failure_of(core::PublishError why, const proto::EventView& event, std::size_t line) {
+  const auto invalid = [line](const char* field, std::string message) {
+    return PublishFailure{.reason = Reason::invalid,
+                          .error = {.field = field, .message = std::move(message), .line = line}};
+  };
+  switch (why) {
+    case core::PublishError::unknown_topic:
+      return {.reason = Reason::no_topic,
+              .error = {.message = fmt::format("topic {}: no such topic", event.topic)}};
+    case core::PublishError::topic_limit:
+      return {.reason = Reason::topic_limit,
+              .error = {.message = "the hub has as many topics as it may have"}};
+    case core::PublishError::too_many_new:
+      return invalid("body", fmt::format("names more than {} new topics", limits::kMaxNewTopics));
+    case core::PublishError::reserved_id:
+      return invalid("id", "this form is reserved for the hub's own ids");
+    case core::PublishError::too_large:  // said by too_large()
+    case core::PublishError::busy:
+      break;
+  }
+  return {.reason = Reason::busy, .error = {.message = "the hub has to catch up first"}};
+}
+
+}  // namespace
+
+std::expected<core::Published, PublishFailure> EventPublisher::publish(
+    SharedHub& hub, std::span<const proto::EventView> events, std::uint64_t received_us) {
+  TOCSIN_ASSERT(!events.empty());
+  const bool as_given =
+      !hub.has_data_forms() && std::ranges::none_of(events, &proto::EventView::envelope);
+  if (!as_given) events = in_form(hub, events);
+  if (!encode(events, static_cast<core::ReceiptUs>(received_us))) {
+    return std::unexpected(too_large());
+  }
+  std::size_t failed = 0;
+  std::size_t most = 0;
+  const auto published = hub.with([&](core::Hub& shared) {
+    auto done = shared.publish(new_events_, received_us / 1000, &failed);
+    if (!done) most = shared.max_event_bytes(new_events_[failed].topic);
+    return done;
+  });
+  // A rare large batch does not stay.
+  if (encoded_.capacity() > limits::kMaxRequestBody) std::string{}.swap(encoded_);
+  if (!published) {
+    const std::size_t line = events.size() > 1 ? failed + 1 : 0;
+    if (published.error() == core::PublishError::too_large) {
+      return std::unexpected(too_large(new_events_[failed], most, line));
+    }
+    return std::unexpected(failure_of(published.error(), events[failed], line));
+  }
+  hub.wake(published->wake);
+  return *published;
+}
+
+// False: more than one batch may be.
+bool EventPublisher::encode(std::span<const proto::EventView> events, core::ReceiptUs received) {
+  encoded_.clear();
+  new_events_.clear();
+  std::size_t most = 0;
+  for (const proto::EventView& event : events) {
+    most += proto::max_frame_body(event.data.size(), event.type.size());
+  }
+  if (encoded_.capacity() < most) encoded_.reserve(most);  // the views below must not move
+  for (const proto::EventView& event : events) {
+    const std::size_t begin = encoded_.size();
+    proto::encode_frame_body(event, encoded_);
+    new_events_.push_back({.topic = event.topic,
+                           .id = event.id,
+                           .body = std::string_view{encoded_}.substr(begin),
+                           .received = received});
+  }
+  TOCSIN_ASSERT(encoded_.size() <= most);
+  return encoded_.size() <= limits::kMaxEncodedBatch;
+}
+
+std::span<const proto::EventView> EventPublisher::in_form(
+    SharedHub& hub, std::span<const proto::EventView> events) {
+  std::vector<core::DataForm> forms(events.size());
+  if (hub.has_data_forms()) {
+    hub.with([&](const core::Hub& shared) {
+      for (std::size_t i = 0; i < events.size(); ++i) forms[i] = shared.data_form(events[i].topic);
+    });
+  }
+  replaced_.assign(events.begin(), events.end());
+  data_.clear();
+  data_.reserve(events.size());  // the views below must not move
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    proto::EventView& event = replaced_[i];
+    const bool envelope = event.envelope || forms[i].envelope;
+    if (!forms[i].base64 && !envelope) continue;
+    std::string& data = data_.emplace_back();
+    if (forms[i].base64) {
+      data = to_base64(event.data);
+      event.json = false;
+      event.data = data;
+    }
+    if (envelope) {
+      std::string wrapped;
+      proto::append_envelope(wrapped, event.topic, event.data, event.json);
+      data = std::move(wrapped);
+      event.data = data;
+    }
+  }
+  return replaced_;
+}
+
+std::string to_base64(std::string_view bytes) {
+  // EVP_EncodeBlock writes a NUL behind the text.
+  std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0');
+  const int size = ::EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
+                                     reinterpret_cast<const unsigned char*>(bytes.data()),
+                                     static_cast<int>(bytes.size()));
+  text.resize(static_cast<std::size_t>(size));
+  return text;
+}
+
+}  // namespace tocsin::net

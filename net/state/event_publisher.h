@@ -1,0 +1,46 @@
+// From events to the log: encoded once, appended, and the shards that have news are woken. The one
+// way in, for POST /publish, for Server::publish and for the writers of streams.
+//
+// Keeps its buffers between calls. Threads: one at a time; different objects, any.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/hub.h"
+#include "net/publishing.h"
+#include "net/state/shared_hub.h"
+#include "proto/event.h"
+
+namespace tocsin::net {
+
+class EventPublisher {
+ public:
+  // All events or none. An event's data goes out as base64 or in an envelope where its topic says
+  // so, in an envelope also where the event does. Never fails for `closed`. `received_us`: of the
+  // monotonic clock, when the request had been read; it is the events' time as well, and what their
+  // latency counts from. REQUIRES: at least one event, each with a topic, and proto::check() passed
+  // (for base64: of all but the data).
+  [[nodiscard]] std::expected<core::Published, PublishFailure> publish(
+      SharedHub& hub, std::span<const proto::EventView> events, std::uint64_t received_us);
+
+ private:
+  // The events with their data as it is sent.
+  [[nodiscard]] std::span<const proto::EventView> in_form(SharedHub& hub,
+                                                          std::span<const proto::EventView> events);
+  bool encode(std::span<const proto::EventView> events, core::ReceiptUs received);
+
+  std::string encoded_;  // frame bodies; new_events_ points into it
+  std::vector<core::NewEvent> new_events_;
+  std::vector<proto::EventView> replaced_;  // the batch with data_ in place of some of its data
+  std::vector<std::string> data_;
+};
+
+// RFC 4648, 4, with padding.
+[[nodiscard]] std::string to_base64(std::string_view bytes);
+
+}  // namespace tocsin::net

@@ -1,0 +1,46 @@
+#include "net/state/server_state.h"
+
+namespace tocsin::net {
+
+core::TimeMs age_limit_ms(std::uint32_t seconds) {
+  return seconds == 0 ? UINT64_MAX / 2 : std::uint64_t{seconds} * 1000;
+}
+
+core::HubSettings hub_settings(const ServerOptions& options) {
+  core::HubSettings settings;
+  settings.history.count = options.history_count;
+  settings.history.age_ms = age_limit_ms(options.history_age_s);
+  settings.history.bytes = options.history_bytes;
+  settings.backlog.bytes = options.slow_bytes;
+  settings.backlog.age_ms = std::uint64_t{options.slow_seconds} * 1000;
+  settings.slow_policy = options.slow_policy;
+  settings.max_event_bytes = options.max_event_bytes;
+  settings.total_bytes = options.history_total_bytes;
+  settings.topic_idle_ms = std::uint64_t{options.topic_idle_s} * 1000;
+  settings.max_topics = options.max_topics;
+  settings.auto_topics = options.auto_topics;
+  settings.topics = options.topics;
+  settings.envelope_topics = options.envelope_topics;
+  return settings;
+}
+
+ServerState::ServerState(proto::Epoch epoch, std::size_t shards, const ServerOptions& initial,
+                         const core::HashKey& key, Application app)
+    : application(std::move(app)),
+      hub(epoch, shards, hub_settings(initial), key),
+      admission(key),
+      current_options_(std::make_shared<const ServerOptions>(initial)) {
+  for (std::size_t i = 0; i < shards; ++i) metrics.push_back(std::make_unique<ShardMetrics>());
+}
+
+void ServerState::set_options(const ServerOptions& options) {
+  {
+    const std::scoped_lock lock(options_mutex_);
+    current_options_ = std::make_shared<const ServerOptions>(options);
+  }
+  if (!options.envelope_topics.empty()) hub.set_data_forms();
+  hub.with([&](core::Hub& shared) { shared.reconfigure(hub_settings(options)); });
+  options_version.fetch_add(1);
+}
+
+}  // namespace tocsin::net

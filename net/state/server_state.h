@@ -1,0 +1,64 @@
+// What the shards, the programs and /metrics share.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "net/application.h"
+#include "net/server_options.h"
+#include "net/state/admission.h"
+#include "net/state/metrics.h"
+#include "net/state/request_memory.h"
+#include "net/state/shared_hub.h"
+
+namespace tocsin::net {
+
+enum class Phase : std::uint8_t {
+  starting,
+  running,
+  draining,  // who connects waits in the listeners; streams are ended over drain_timeout_s
+  stopping,  // everything is closed now
+};
+
+// Seconds of an option; 0 is no limit.
+[[nodiscard]] core::TimeMs age_limit_ms(std::uint32_t seconds);
+// The part of the options that the hub needs.
+[[nodiscard]] core::HubSettings hub_settings(const ServerOptions& options);
+
+// Threads: any, by atomics and the locks inside.
+struct ServerState : std::enable_shared_from_this<ServerState> {
+  ServerState(proto::Epoch epoch, std::size_t shards, const ServerOptions& initial,
+              const core::HashKey& key = {}, Application app = {});
+
+  [[nodiscard]] std::shared_ptr<const ServerOptions> options() const {
+    const std::scoped_lock lock(options_mutex_);
+    return current_options_;
+  }
+  // Shards take the new options over at their next turn; the hub at once.
+  void set_options(const ServerOptions& options);
+
+  const Application application;
+  Server* server = nullptr;  // for the application's functions, which run on its shards
+  SharedHub hub;
+  Admission admission;
+  RequestMemory request_memory;
+  std::atomic<Phase> phase{Phase::starting};
+  std::atomic<std::uint32_t> options_version{0};
+  std::vector<std::unique_ptr<ShardMetrics>> metrics;  // one per shard; never resized
+  // Events that the program itself published; those of requests are counted by the shards.
+  std::atomic<std::uint64_t> events_published{0};
+
+ private:
+  mutable std::mutex options_mutex_;
+  std::shared_ptr<const ServerOptions> current_options_;
+};
+
+// The page of /metrics in Prometheus' text format. From any thread.
+[[nodiscard]] std::string render_metrics(ServerState& state);
+
+}  // namespace tocsin::net

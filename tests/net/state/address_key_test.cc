@@ -1,0 +1,59 @@
+// Io::peer_key's numbers: who counts as one client, and that nobody shares a number with another.
+#include <netinet/in.h>
+
+#include <cstddef>
+#include <set>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "net/io/listen_address.h"
+#include "net/io/socket_ops.h"
+
+namespace tocsin::net {
+namespace {
+
+std::uint64_t key_of(const std::string& host) {
+  const auto address = parse_listen_address(host + ":1");
+  if (!address) ADD_FAILURE() << host << ": " << address.error();
+  return address_key(address->storage);
+}
+
+TEST(AddressKey, ANetworkOf64BitsIsOneClient) {
+  EXPECT_EQ(key_of("[2001:db8:1:2::1]"), key_of("[2001:db8:1:2:ffff:ffff:ffff:ffff]"));
+  EXPECT_NE(key_of("[2001:db8:1:2::1]"), key_of("[2001:db8:1:3::1]"));
+}
+
+TEST(AddressKey, AnIpv4AddressIsOneClientHoweverItIsWritten) {
+  EXPECT_EQ(key_of("192.0.2.1"), key_of("[::ffff:192.0.2.1]"));
+  EXPECT_NE(key_of("192.0.2.1"), key_of("192.0.2.2"));
+  EXPECT_NE(key_of("192.0.2.1"), key_of("[::192.0.2.1]"));
+}
+
+TEST(AddressKey, NetworksThatDifferInOneBitAreTwoClients) {
+  std::set<std::uint64_t> keys;
+  ListenAddress address = *parse_listen_address("[2001:db8:55aa:55aa::1]:1");
+  const std::size_t prefix = offsetof(sockaddr_in6, sin6_addr);
+  auto* bytes = reinterpret_cast<unsigned char*>(&address.storage) + prefix;
+  keys.insert(address_key(address.storage));
+  for (std::size_t bit = 0; bit < 64; ++bit) {
+    const auto mask = static_cast<unsigned char>(1U << bit % 8);
+    bytes[bit / 8] ^= mask;
+    EXPECT_TRUE(keys.insert(address_key(address.storage)).second) << "bit " << bit;
+    bytes[bit / 8] ^= mask;
+  }
+}
+
+TEST(AddressKey, FamiliesNeverMeetAndNobodyHasZero) {
+  std::set<std::uint64_t> keys{0};
+  for (const char* host : {"0.0.0.0", "0.0.0.1", "127.0.0.1", "223.255.255.255", "[::1]",
+                           "[0:0:0:1::]", "[fe80::1]", "[7f00:1::]", "[feff:ffff::]"}) {
+    EXPECT_TRUE(keys.insert(key_of(host)).second) << host;
+  }
+  sockaddr_storage local{};
+  local.ss_family = AF_UNIX;
+  EXPECT_EQ(address_key(local), 0U);
+}
+
+}  // namespace
+}  // namespace tocsin::net
