@@ -16,6 +16,20 @@ from pathlib import Path
 
 LAYERS = ["proto", "core", "net", "tools"]  # each includes only itself and what stands before it
 FREE = ["bench", "tests"]
+# The folders of net -> what they may include of net besides themselves. Headers in net/ itself are
+# the interface of the hub's library: every folder but the clients' may include them.
+NET = {
+    "base": {"interface"},
+    "io": {"interface", "base"},
+    "state": {"interface", "base", "io"},
+    "http": {"interface", "base", "state"},
+    "shard": {"interface", "base", "io", "state", "http"},
+    "server": {"interface", "base", "io", "state", "http", "shard"},
+    "transport": {"base"},
+    "client": {"base", "transport"},
+    "interface": set(),
+}
+MAX_FILES = 32  # sources in a folder of net
 TOP_LEVEL = {
     "CMakeLists.txt", "core", "net", "proto", "bench", "tests", "tools", "systemd", "README.md",
     "ARCHITECTURE.md", "CMakePresets.json", "CHANGELOG.md", "LICENSE", ".clang-format",
@@ -139,6 +153,28 @@ def check_includes(tree):
                 yield f"{name}:{number}: {LAYERS[layer]} must not include {target}"
             elif target not in tree.files:
                 yield f"{name}:{number}: {target} does not exist"
+
+
+def folder_of_net(name):
+    parts = name.split("/")
+    return parts[1] if len(parts) > 2 else "interface"
+
+
+def check_folders(tree):
+    counts = {}
+    for name, text in tree.sources("net"):
+        counts[str(Path(name).parent)] = counts.get(str(Path(name).parent), 0) + 1
+        folder = folder_of_net(name)
+        if folder not in NET:
+            yield f"{name}: net/{folder} is not one of net's folders"
+            continue
+        for target in re.findall(r'^\s*#\s*include\s+"(net/[^"]+)"', text, re.M):
+            other = folder_of_net(target)
+            if other != folder and other not in NET[folder]:
+                yield f"{name}: {folder} must not include {target}"
+    for folder, count in counts.items():
+        if count > MAX_FILES:
+            yield f"{folder}: {count} files, at most {MAX_FILES}"
 
 
 def check_headers(tree):
@@ -323,7 +359,7 @@ def check_finding_scripts(tree):
             yield f"{name}: is not executable"
 
 
-CHECKS = [check_includes, check_headers, check_purity, check_sizes, check_build_lists, check_banned,
+CHECKS = [check_includes, check_folders, check_headers, check_purity, check_sizes, check_build_lists, check_banned,
           check_top_level, check_reading_order, check_links, check_examples,
           check_finding_scripts]
 
@@ -376,6 +412,14 @@ BREAKAGES = [
     ("relative include", {"core/b.cc": '#include "b.h"\n'}, "from the root"),
     ("missing include", {"core/b.cc": '#include "proto/none.h"\n'}, "does not exist"),
     ("include by chance", {"proto/a.h": "std::uint32_t a();\n"}, "does not include <cstdint>"),
+    ("upward include in net", {"net/io/x.h": '#include "net/shard/y.h"\n', "net/shard/y.h": ""},
+     "io must not include"),
+    ("client that knows the hub", {"net/client/x.h": '#include "net/server.h"\n',
+                                   "net/server.h": ""}, "client must not include"),
+    ("interface that knows what is behind it", {"net/server.h": '#include "net/io/x.h"\n',
+                                                "net/io/x.h": ""}, "interface must not"),
+    ("folder of nobody", {"net/misc/x.h": ""}, "not one of net's folders"),
+    ("full folder", {f"net/io/x{i}.h": "" for i in range(33)}, "33 files, at most 32"),
     ("lock in core", {"core/b.cc": "#include <mutex>\n"}, "threads and locks"),
     ("socket in proto", {"proto/a.cc": "#include <sys/socket.h>\n"}, "operating system"),
     ("clock in core", {"core/b.cc": "auto t = std::chrono::steady_clock::now();\n"}, "a clock"),
