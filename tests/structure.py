@@ -32,7 +32,7 @@ NET = {
 MAX_FILES = 32  # sources in a folder of net
 TOP_LEVEL = {
     "CMakeLists.txt", "core", "net", "proto", "bench", "tests", "tools", "systemd", "README.md",
-    "ARCHITECTURE.md", "CMakePresets.json", "CHANGELOG.md", "LICENSE", ".clang-format",
+    "ARCHITECTURE.md", "DECISIONS.md", "CMakePresets.json", "CHANGELOG.md", "LICENSE", ".clang-format",
     ".clang-tidy", ".editorconfig", ".gitignore", ".ci", "docs", "findings",
 }
 IGNORED_TOP = {".git", "build", ".cache"}  # not tracked
