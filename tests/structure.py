@@ -32,14 +32,16 @@ NET = {
 MAX_FILES = 32  # sources in a folder of net
 TOP_LEVEL = {
     "CMakeLists.txt", "core", "net", "proto", "bench", "tests", "tools", "systemd", "README.md",
-    "ARCHITECTURE.md", "DECISIONS.md", "CMakePresets.json", "CHANGELOG.md", "LICENSE", ".clang-format",
-    ".clang-tidy", ".editorconfig", ".gitignore", ".ci", "docs", "findings",
+    "ARCHITECTURE.md", "DECISIONS.md", "CMakePresets.json", "CHANGELOG.md", "LICENSE",
+    ".clang-format", ".clang-tidy", ".editorconfig", ".gitignore", ".ci", "docs", "findings",
 }
 IGNORED_TOP = {".git", "build", ".cache"}  # not tracked
 
 MAX_FILE = 400
 MAX_FUNCTION = 70
 MAX_LINE = 100
+# A map that is read at one go. Reasons belong into DECISIONS.md, figures into bench/FIGURES.md.
+MAX_WORDS = {"ARCHITECTURE.md": 1900}
 RATCHET = "tests/structure_ratchet.json"
 
 # proto and core are pure: time is an argument, nobody else's thread, no kernel.
@@ -311,6 +313,20 @@ def check_reading_order(tree):
             yield f"README.md: the reading order names {name}, which does not exist"
 
 
+def check_words(tree):
+    for name, most in MAX_WORDS.items():
+        count = len(tree.files.get(name, "").split())
+        if count > most:
+            yield f"{name}: {count} words, at most {most}"
+
+
+def anchors(text):
+    """What a document's headings are called in links, as GitHub has it."""
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.S | re.M)
+    titles = re.findall(r"^#+ +(.*?) *$", prose, re.M)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
 def check_links(tree):
     for name, text in tree.files.items():
         if not name.endswith(".md"):
@@ -319,11 +335,14 @@ def check_links(tree):
                        flags=re.S | re.M)
         for number, line in enumerate(prose.split("\n"), 1):
             for target in re.findall(r"\]\(([^)\s]+)\)", re.sub(r"`[^`]*`", "", line)):
-                path = target.split("#")[0]
-                if re.match(r"[a-z]+:", target) or not path:
+                path, _, anchor = target.partition("#")
+                if re.match(r"[a-z]+:", target):
                     continue
-                if not (tree.root / name).parent.joinpath(path).exists():
+                found = (tree.root / name).parent.joinpath(path) if path else tree.root / name
+                if not found.exists():
                     yield f"{name}:{number}: link to {target}, which does not exist"
+                elif anchor and anchor not in anchors(found.read_text(encoding="utf-8")):
+                    yield f"{name}:{number}: link to {target}: no such heading"
 
 
 def check_examples(tree):
@@ -359,9 +378,9 @@ def check_finding_scripts(tree):
             yield f"{name}: is not executable"
 
 
-CHECKS = [check_includes, check_folders, check_headers, check_purity, check_sizes, check_build_lists, check_banned,
-          check_top_level, check_reading_order, check_links, check_examples,
-          check_finding_scripts]
+CHECKS = [check_includes, check_folders, check_headers, check_purity, check_sizes,
+          check_build_lists, check_banned, check_top_level, check_reading_order, check_words,
+          check_links, check_examples, check_finding_scripts]
 
 
 def run_checks(root):
@@ -385,7 +404,7 @@ def good_tree():
     files.update({
         ".clang-format": "x\n", ".clang-tidy": "x\n", ".editorconfig": "x\n", ".gitignore": "x\n",
         ".ci/run": "x\n", "systemd/tocsin.service": "x\n", "bench/CMakeLists.txt": "",
-        "README.md": "# T\n## Reading order\n1. `proto/a.h`\n\n## Next\n[a](proto/a.h)\n",
+        "README.md": "# T\n## Reading order\n1. `proto/a.h`\n\n## A `b`, c\n[a](proto/a.h) [b](#a-b-c)\n",
         "net/README.md": "```cpp\nint main() {}\n```\n",
         "tests/examples/e.cc": "int main() {}\n",
         "proto/CMakeLists.txt": "add_library(p a.cc)\n",
@@ -458,6 +477,9 @@ BREAKAGES = [
     ("said too late", {"findings/a.sh": GOOD_SCRIPT.replace("# Guess", "true\n# Guess")},
      '"# Guess: "'),
     ("not executable", {"findings/b.sh": "true\n"}, "b.sh: is not executable"),
+    ("map of too many words", {"ARCHITECTURE.md": "word " * 1901}, "1901 words, at most 1900"),
+    ("dead anchor", {"docs/a.md": "# A\n[x](../README.md#a-b)\n"}, "#a-b: no such heading"),
+    ("anchor in code", {"docs/a.md": "```\n# a\n```\n[x](#a)\n"}, "#a: no such heading"),
     ("dead link", {"README.md": "## Reading order\n`proto/a.h`\n[x](none.md)\n"}, "link to none"),
 ]
 
