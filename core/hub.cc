@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "proto/assert.h"
-#include "proto/wire_id.h"
 
 namespace tocsin::core {
 namespace {
@@ -23,7 +22,7 @@ constexpr std::size_t kMaxPassedChunks = 16;
 }  // namespace
 
 Hub::Hub(proto::Epoch epoch, std::size_t shards, HubSettings settings, const HashKey& key)
-    : epoch_(epoch),
+    : journal_(epoch),
       settings_(std::move(settings)),
       topics_(key),
       shards_(shards),
@@ -42,7 +41,7 @@ Sequence& Hub::forgotten(std::string_view name) {
 
 Topic* Hub::find_or_make(std::string_view name, TimeMs now) {
   if (Topic* topic = topics_.find(name)) return topic;
-  return can_make(1) ? &make(name, now) : nullptr;
+  return can_make(1) && !Topic::is_direct_name(name) ? &make(name, now) : nullptr;
 }
 
 Topic& Hub::make(std::string_view name, TimeMs now) {
@@ -94,7 +93,7 @@ std::optional<ShardSet> Hub::remove(std::string_view name) {
   std::unique_ptr<Topic> owned = topics_.extract(topic);
   topic.removed = true;
   removed_.emplace(&topic, std::move(owned));
-  const ShardSet wake = announce(topic, {sequence_, appended_bytes_});
+  const ShardSet wake = announce(topic, {last_sequence(), appended_bytes_});
   end_if_unread(topic);
   return wake;
 }
@@ -142,87 +141,7 @@ BacklogLimits Hub::backlog_of(const Topic& topic) const {
   return limits;
 }
 
-// --- publishing ---
-
-std::size_t frame_bytes(const NewEvent& event) {
-  constexpr std::size_t kAroundId = std::string_view{"id: \n\n"}.size();
-  return event.body.size() + kAroundId +
-         (event.id.empty() ? proto::kMaxEventIdText : proto::wire_id_size(event.id));
-}
-
-std::expected<Published, PublishError> Hub::publish(std::span<const NewEvent> events, TimeMs now,
-                                                    std::size_t* failed) {
-  TOCSIN_ASSERT(!events.empty());
-  std::size_t index = 0;
-  if (const auto error = refuse(events, index)) {
-    if (failed != nullptr) *failed = index;
-    return std::unexpected(*error);
-  }
-  now = now_ = std::max(now_, now);
-  Published result{.first = sequence_ + 1, .last = 0, .wake = {}};
-  const Sequence swept = swept_by_all();  // of this batch nothing is, so once is enough
-  Topic* topic = nullptr;
-  for (const NewEvent& event : events) {
-    if (topic == nullptr || topic->name != event.topic) topic = find_or_make(event.topic, now);
-    const Mark before{sequence_, appended_bytes_};
-    append(*topic, event, swept, now);
-    if (!topic->subscribers.is_empty()) result.wake |= announce(*topic, before);
-  }
-  result.last = sequence_;
-  if (memory() > settings_.total_bytes) enforce_total();
-  return result;
-}
-
-std::optional<PublishError> Hub::refuse(std::span<const NewEvent> events, std::size_t& failed) {
-  if (overloaded()) return PublishError::busy;
-  // Only the writer of a stream knows such a name, and publishes one event.
-  if (Topic::is_direct_name(events.front().topic) && !exists(events.front().topic)) {
-    return PublishError::unknown_topic;
-  }
-  const bool roomy = events.size() <= limits::kMaxNewTopics && can_make(events.size());
-  std::size_t missing = 0;
-  for (failed = 0; failed < events.size(); ++failed) {
-    const NewEvent& event = events[failed];
-    const std::size_t bytes = frame_bytes(event);
-    if (bytes > least_event_bound_ && bytes > max_event_bytes(event.topic)) {
-      return PublishError::too_large;
-    }
-    if (!event.id.empty()) {
-      const auto own = proto::parse_event_id(event.id);
-      if (event.id == "earliest" || (own && own->epoch == epoch_)) return PublishError::reserved_id;
-    }
-    if (roomy || topics_.find(event.topic) != nullptr) continue;
-    if (!settings_.auto_topics) return PublishError::unknown_topic;
-    // Neighbours of one new topic count once; others twice, so a batch may be refused a little
-    // early.
-    if (failed > 0 && events[failed - 1].topic == event.topic) continue;
-    if (!can_make(++missing)) return PublishError::topic_limit;
-    if (missing > limits::kMaxNewTopics) return PublishError::too_many_new;
-  }
-  return std::nullopt;
-}
-
-void Hub::append(Topic& topic, const NewEvent& event, Sequence swept, TimeMs now) {
-  std::array<char, limits::kMaxWireId + 8> frame_end;
-  static_assert(limits::kMaxWireId >= proto::kMaxEventIdText);
-  constexpr std::string_view kField = "id: ";
-  char* end = std::ranges::copy(kField, frame_end.data()).out;
-  const Sequence sequence = ++sequence_;
-  if (event.id.empty()) {
-    end += proto::write_event_id({epoch_, sequence}, end);
-  } else {
-    TOCSIN_ASSERT(event.id.size() <= limits::kMaxEventId);
-    end += proto::write_wire_id(event.id, end);
-  }
-  end = std::ranges::fill_n(end, 2, '\n');
-  const std::string_view tail{frame_end.data(), static_cast<std::size_t>(end - frame_end.data())};
-  const bool indexed = !event.id.empty() && !topic.is_direct();
-  topic.log.append(event.body, tail, indexed, sequence, now, chunks_, event.received);
-  topic.last_used = now;
-  appended_bytes_ += proto::chunk_size(event.body.size() + tail.size());
-  ++events_encoded_;
-  topic.log.trim(history_of(topic), backlog_of(topic), swept, now, chunks_);
-}
+// --- news ---
 
 // Puts the topic on the list of every shard that reads it; says who had an empty list before.
 ShardSet Hub::announce(Topic& topic, Mark before) {
@@ -242,7 +161,7 @@ ShardSet Hub::announce(Topic& topic, Mark before) {
 // --- what is still needed ---
 
 Sequence Hub::swept_by_all() const {
-  Sequence swept = sequence_;
+  Sequence swept = last_sequence();
   for (const ShardState& state : shards_) {
     if (state.sweep_since) swept = std::min(swept, state.sweep_since->sequence);
     if (state.news_since) swept = std::min(swept, state.news_since->sequence);
@@ -322,7 +241,7 @@ void Hub::collect(ShardId shard, Collected& out) {
   out.topics.clear();
   out.removed.clear();
   out.topics.swap(state.news);
-  out.cut = sequence_;
+  out.cut = last_sequence();
   std::erase_if(out.topics, [&](Topic* topic) {
     topic->dirty.remove(shard);
     if (topic->subscribers.has(shard)) {

@@ -4,9 +4,15 @@
 // publish() returns which shards to wake, collect() which topics a shard must sweep, read() the
 // bytes to send. Time is an argument.
 //
-// Invariants: sequences are dense and increasing, assigned in publish() alone (I3). Every event is
-// encoded once, into the log (I2). No chunk goes before every shard has swept it, so a subscriber
-// whose socket keeps up never meets a gap, however slow the hub's own cores are.
+// A batch goes in by three steps: it is submitted (refused, or not), ordered (given its place in
+// the history) and applied (appended, announced). Where nobody has to be asked for the order
+// publish() does all three.
+//
+// Invariants: sequences are dense and increasing, given in order (I3, I13: core/journal.h). Nothing
+// is in a log, and so before a subscriber, that has no place in the history (I12): apply() is the
+// only way there. Every event is encoded once, into the log (I2). No chunk goes before every shard
+// has swept it, so a subscriber whose socket keeps up never meets a gap, however slow the hub's own
+// cores are.
 //
 // A direct topic is the log of one stream alone: made with it, found by no subscriber, gone with
 // it.
@@ -28,6 +34,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "core/batch.h"
+#include "core/journal.h"
 #include "core/keyed_hash.h"
 #include "core/settings.h"
 #include "core/shard_set.h"
@@ -40,22 +48,7 @@
 
 namespace tocsin::core {
 
-// An event ready for the log: encoded but for its id.
-struct NewEvent {
-  std::string_view topic;
-  std::string_view id;    // the publisher's own, as it was given; empty: the hub's
-  std::string_view body;  // proto::encode_frame_body
-  ReceiptUs received = 0;
-};
-
-// Bytes of the event's frame on the wire, with its `id:` line and its empty line, as
-// max_event_bytes counts them: the hub's own id at its longest, so that whether an event is too
-// large does not depend on when it comes. What HTTP puts around a frame is no part of it.
-[[nodiscard]] std::size_t frame_bytes(const NewEvent& event);
-
-struct Published {
-  Sequence first = 0;
-  Sequence last = 0;
+struct Published : Place {
   ShardSet wake;  // shards that had nothing to do before
 };
 
@@ -116,11 +109,20 @@ class Hub {
   Hub(const Hub&) = delete;
   Hub& operator=(const Hub&) = delete;
 
-  // All events or none, in their order. On an error `failed` (if given) is the offending event's
-  // index.
+  // All events or none, in their order: submitted, ordered and applied. On an error `failed` (if
+  // given) is the offending event's index.
   [[nodiscard]] std::expected<Published, PublishError> publish(std::span<const NewEvent> events,
                                                                TimeMs now,
                                                                std::size_t* failed = nullptr);
+  // The first step alone: may the batch be published, as things are now? Changes nothing. What
+  // waits after it (for `busy`, or for whoever gives the order) needs a copy: core/batch.h.
+  // REQUIRES: at least one event.
+  [[nodiscard]] std::optional<PublishError> submit(std::span<const NewEvent> events,
+                                                   std::size_t& failed) const;
+  // The last step, for a batch that has its place: appends it, and says which shards to wake. Never
+  // refuses, as the batch has happened. An event whose topic is not there and cannot be made any
+  // more takes its sequence and nothing else. REQUIRES: the place is the next one.
+  [[nodiscard]] ShardSet apply(const Place& place, std::span<const NewEvent> events, TimeMs now);
 
   // Makes `shard` a reader of the topics (there may be none), all or none of them. Nothing: a topic
   // does not exist and is not made (auto_topics is off, or max_topics are there).
@@ -186,8 +188,8 @@ class Hub {
   // Takes effect for everything that follows; topics named before stay.
   void reconfigure(HubSettings settings);
 
-  [[nodiscard]] proto::Epoch epoch() const { return epoch_; }
-  [[nodiscard]] Sequence last_sequence() const { return sequence_; }
+  [[nodiscard]] proto::Epoch epoch() const { return journal_.epoch(); }
+  [[nodiscard]] Sequence last_sequence() const { return journal_.last(); }
   [[nodiscard]] std::size_t topics() const { return order_.size(); }
   [[nodiscard]] std::size_t log_bytes() const { return chunks_.bytes(); }
   // Of chunks that the logs have dropped and that readers are in the middle of.
@@ -225,8 +227,8 @@ class Hub {
   }
   [[nodiscard]] HistoryLimits history_of(const Topic& topic) const;
   [[nodiscard]] BacklogLimits backlog_of(const Topic& topic) const;
-  std::optional<PublishError> refuse(std::span<const NewEvent> events, std::size_t& failed);
-  void append(Topic& topic, const NewEvent& event, Sequence swept, TimeMs now);
+  void append(Topic& topic, const NewEvent& event, proto::EventId id, Sequence swept, TimeMs now);
+  void pass_over(const NewEvent& event, Sequence sequence);
   ShardSet announce(Topic& topic, Mark before);
   [[nodiscard]] Sequence swept_by_all() const;
   void adopt_settings();
@@ -239,11 +241,10 @@ class Hub {
                                        std::vector<Piece>& out) const;
   [[nodiscard]] Sequence& forgotten(std::string_view name);
 
-  const proto::Epoch epoch_;
+  Journal journal_;  // what is applied
   HubSettings settings_;
   // No topic's max_event_bytes is less; of smaller events nobody has to ask. It only falls.
   std::size_t least_event_bound_ = SIZE_MAX;
-  Sequence sequence_ = 0;
   TimeMs now_ = 0;  // of the newest event: shards' clocks differ by their turns, a log's times rise
   std::uint64_t appended_bytes_ = 0;
   std::uint64_t events_encoded_ = 0;

@@ -75,22 +75,22 @@ std::optional<Subscription> Hub::subscribe(std::span<const std::string_view> top
   }
   for (const TopicCursor& at : result.topics) at.topic->subscribers.add(shard);
 
-  result.newest = sequence_;
-  result.cursor = sequence_;
+  result.newest = last_sequence();
+  result.cursor = last_sequence();
   const bool live = resume.kind == Resume::Kind::live;
   const auto replays_itself = [](const TopicCursor& at) {
     return at.topic->settings && at.topic->settings->auto_replay;
   };
   if (live && std::ranges::none_of(result.topics, replays_itself)) return result;
-  Sequence least = sequence_;
+  Sequence least = last_sequence();
   for (TopicCursor& at : result.topics) {
     const bool replayed = !live || replays_itself(at);
-    at.from = replayed ? at.topic->log.history_floor(history_of(*at.topic), now) : sequence_;
+    at.from = replayed ? at.topic->log.history_floor(history_of(*at.topic), now) : last_sequence();
     least = std::min(least, at.from);
   }
   result.cursor = least;
   if (resume.kind != Resume::Kind::after_id || result.topics.empty()) return result;
-  const auto [id, position] = newest_known(resume.ids, epoch_, sequence_, result.topics);
+  const auto [id, position] = newest_known(resume.ids, epoch(), last_sequence(), result.topics);
   result.last_event_id = id;
   if (!position) {
     result.gap = GapReason::unknown_id;
@@ -105,7 +105,7 @@ std::optional<Subscription> Hub::subscribe(std::span<const std::string_view> top
 
 // Right before the first event that a reader at `cursor` is given.
 Sequence Hub::before_next(std::span<const TopicCursor> topics, Sequence cursor) const {
-  Sequence next = sequence_ + 1;
+  Sequence next = last_sequence() + 1;
   for (const TopicCursor& at : topics) {
     next = std::min(next, at.topic->log.next_after(std::max(cursor, at.from)).value_or(next));
   }
@@ -115,10 +115,10 @@ Sequence Hub::before_next(std::span<const TopicCursor> topics, Sequence cursor) 
 TopicCursor Hub::subscribe_direct(ShardId shard, TimeMs now) {
   std::string name{Topic::kDirectMark};
   name += std::to_string(++directs_made_);
-  Topic& topic = insert(std::move(name), sequence_, now);
+  Topic& topic = insert(std::move(name), last_sequence(), now);
   ++direct_;
   topic.subscribers.add(shard);
-  return {&topic, sequence_};
+  return {&topic, last_sequence()};
 }
 
 void Hub::leave(Topic& topic, ShardId shard, TimeMs now) {

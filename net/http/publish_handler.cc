@@ -228,9 +228,9 @@ void RequestHandler::reply_published(const proto::Request& request,
                                      const std::vector<proto::EventView>& events,
                                      proto::BodyForm form, const core::Published& published,
                                      std::string& out) {
-  const proto::Epoch epoch = state_.hub.epoch();
-  const auto id_of = [epoch](const proto::EventView& event, core::Sequence sequence) {
-    return event.id.empty() ? proto::to_string({epoch, sequence}) : proto::wire_id(event.id);
+  const auto id_of = [&](const proto::EventView& event, core::Sequence sequence) {
+    return event.id.empty() ? proto::to_string({published.epoch, sequence})
+                            : proto::wire_id(event.id);
   };
   const std::string first = id_of(events.front(), published.first);
   if (form == proto::BodyForm::text) {

@@ -52,7 +52,7 @@ Result publish_once(ServerState& state, std::span<const proto::EventView> events
   if (!published) return std::unexpected(published.error());
   state.events_published += events.size();
   const auto id_of = [&](const proto::EventView& event, core::Sequence sequence) {
-    return event.id.empty() ? proto::to_string({state.hub.epoch(), sequence})
+    return event.id.empty() ? proto::to_string({published->epoch, sequence})
                             : std::string{event.id};
   };
   return PublishReceipt{.first_id = id_of(events.front(), published->first),

@@ -1,0 +1,112 @@
+// The publisher's side of the hub: what is refused, and the one way into the logs.
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <string_view>
+#include <utility>
+
+#include "core/hub.h"
+#include "proto/assert.h"
+#include "proto/wire_id.h"
+
+namespace tocsin::core {
+
+std::expected<Published, PublishError> Hub::publish(std::span<const NewEvent> events, TimeMs now,
+                                                    std::size_t* failed) {
+  std::size_t index = 0;
+  if (const auto error = submit(events, index)) {
+    if (failed != nullptr) *failed = index;
+    return std::unexpected(*error);
+  }
+  const Place place = journal_.next(events.size());
+  return Published{place, apply(place, events, now)};
+}
+
+std::optional<PublishError> Hub::submit(std::span<const NewEvent> events,
+                                        std::size_t& failed) const {
+  TOCSIN_ASSERT(!events.empty());
+  failed = 0;
+  if (overloaded()) return PublishError::busy;
+  // Only the writer of a stream knows such a name, and publishes one event.
+  if (Topic::is_direct_name(events.front().topic) && !exists(events.front().topic)) {
+    return PublishError::unknown_topic;
+  }
+  const bool roomy = events.size() <= limits::kMaxNewTopics && can_make(events.size());
+  std::size_t missing = 0;
+  for (; failed < events.size(); ++failed) {
+    const NewEvent& event = events[failed];
+    const std::size_t bytes = frame_bytes(event);
+    if (bytes > least_event_bound_ && bytes > max_event_bytes(event.topic)) {
+      return PublishError::too_large;
+    }
+    if (!event.id.empty()) {
+      const auto own = proto::parse_event_id(event.id);
+      if (event.id == "earliest" || (own && own->epoch == epoch())) {
+        return PublishError::reserved_id;
+      }
+    }
+    if (roomy || topics_.find(event.topic) != nullptr) continue;
+    if (!settings_.auto_topics) return PublishError::unknown_topic;
+    // Neighbours of one new topic count once; others twice, so a batch may be refused a little
+    // early.
+    if (failed > 0 && events[failed - 1].topic == event.topic) continue;
+    if (!can_make(++missing)) return PublishError::topic_limit;
+    if (missing > limits::kMaxNewTopics) return PublishError::too_many_new;
+  }
+  return std::nullopt;
+}
+
+ShardSet Hub::apply(const Place& place, std::span<const NewEvent> events, TimeMs now) {
+  TOCSIN_ASSERT(place.events() == events.size());
+  const Sequence swept = swept_by_all();  // of this batch nothing is, so once is enough
+  journal_.follow(place);
+  now = now_ = std::max(now_, now);
+  ShardSet wake;
+  proto::EventId id{.epoch = place.epoch, .sequence = place.first};
+  Topic* topic = nullptr;
+  for (const NewEvent& event : events) {
+    if (topic == nullptr || topic->name != event.topic) topic = find_or_make(event.topic, now);
+    if (topic != nullptr) {
+      const Mark before{id.sequence - 1, appended_bytes_};
+      append(*topic, event, id, swept, now);
+      if (!topic->subscribers.is_empty()) wake |= announce(*topic, before);
+    } else {
+      pass_over(event, id.sequence);
+    }
+    ++id.sequence;
+  }
+  if (memory() > settings_.total_bytes) enforce_total();
+  return wake;
+}
+
+// Its topic went, or the last free one was taken, since it was submitted. Nobody reads the topic,
+// and who resumes there later is told of the gap.
+void Hub::pass_over(const NewEvent& event, Sequence sequence) {
+  if (Topic::is_direct_name(event.topic)) return;
+  Sequence& bucket = forgotten(event.topic);
+  bucket = std::max(bucket, sequence);
+}
+
+void Hub::append(Topic& topic, const NewEvent& event, proto::EventId id, Sequence swept,
+                 TimeMs now) {
+  std::array<char, limits::kMaxWireId + 8> frame_end;
+  static_assert(limits::kMaxWireId >= proto::kMaxEventIdText);
+  constexpr std::string_view kField = "id: ";
+  char* end = std::ranges::copy(kField, frame_end.data()).out;
+  if (event.id.empty()) {
+    end += proto::write_event_id(id, end);
+  } else {
+    TOCSIN_ASSERT(event.id.size() <= limits::kMaxEventId);
+    end += proto::write_wire_id(event.id, end);
+  }
+  end = std::ranges::fill_n(end, 2, '\n');
+  const std::string_view tail{frame_end.data(), static_cast<std::size_t>(end - frame_end.data())};
+  const bool indexed = !event.id.empty() && !topic.is_direct();
+  topic.log.append(event.body, tail, indexed, id.sequence, now, chunks_, event.received);
+  topic.last_used = now;
+  appended_bytes_ += proto::chunk_size(event.body.size() + tail.size());
+  ++events_encoded_;
+  topic.log.trim(history_of(topic), backlog_of(topic), swept, now, chunks_);
+}
+
+}  // namespace tocsin::core
