@@ -72,7 +72,7 @@ class StreamWriter {
   [[nodiscard]] bool closed() const;
 
  private:
-  friend class Shard;
+  friend class RoutedStreams;
   struct Target;
   explicit StreamWriter(std::shared_ptr<Target> target) : target_(std::move(target)) {}
   std::shared_ptr<Target> target_;

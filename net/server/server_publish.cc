@@ -7,8 +7,8 @@
 
 #include "net/base/clock.h"
 #include "net/server.h"
+#include "net/shard/routed_streams.h"
 #include "net/shard/shard.h"
-#include "net/shard/stream_writer.h"
 #include "net/state/event_publisher.h"
 #include "net/state/server_state.h"
 

@@ -15,6 +15,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/hub.h"
@@ -88,7 +89,7 @@ struct Exchange {
   std::uint64_t counted = 0;      // this connection's part of it
   std::uint64_t untaken = 0;      // bytes of answers that the socket was too full for
   std::uint64_t received_us = 0;  // when the request in the parser was whole
-  AgeLinks by_hold_age;           // see Shard::holders_
+  AgeLinks by_hold_age;           // see Lifecycle::holders
   std::string unread;  // received behind a request that waits, or that is answered but not yet read
   bool complete = false;       // the request in the parser is whole and waits (see SharedHub: busy)
   bool waited = false;         // it was counted as waiting
@@ -165,5 +166,17 @@ struct alignas(64) Connection {
 };
 static_assert(limits::kMaxHeartbeatS <= UINT8_MAX);
 static_assert(sizeof(Connection) == 64, "a stream's user memory; see ARCHITECTURE.md, T3");
+
+// The connection is owed these bytes before anything else; ReadyList::add() follows.
+inline void owe(Connection& connection, std::string&& bytes) {
+  const auto kept = std::make_shared<const std::string>(std::move(bytes));
+  connection.attach().owed.push_back({kept, *kept});
+}
+// The same of a piece of a stream's body: an event, or lines of comment.
+inline void owe_piece(Connection& connection, std::string_view piece) {
+  std::string framed;
+  proto::append_framed(framed, connection.framing(), piece);
+  owe(connection, std::move(framed));
+}
 
 }  // namespace tocsin::net

@@ -17,6 +17,12 @@ class ConnectionTable {
  public:
   static constexpr std::uint32_t kNoSlot = 0xffff'ffff;
 
+  // A connection for later: found again only while it is the same one.
+  struct Handle {
+    std::uint32_t slot;
+    std::uint32_t generation;
+  };
+
   // A free slot, or kNoSlot at limits::kMaxSlots.
   [[nodiscard]] std::uint32_t allocate() {
     if (free_.empty()) {
@@ -47,12 +53,22 @@ class ConnectionTable {
     return (*blocks_[slot / kBlock])[slot % kBlock];
   }
 
-  // The connection that made the request; null if the token is stale.
-  [[nodiscard]] Connection* find(Token token) {
-    if (token.slot >= size()) return nullptr;
-    Connection& connection = (*this)[token.slot];
-    const bool same = connection.generation == token.generation && connection.state != State::free;
+  [[nodiscard]] Handle handle(std::uint32_t slot) const {
+    return {.slot = slot, .generation = (*this)[slot].generation};
+  }
+  [[nodiscard]] Token token(Op op, std::uint32_t slot) const {
+    return {.op = op, .generation = (*this)[slot].generation, .slot = slot};
+  }
+  // Null: it is gone.
+  [[nodiscard]] Connection* find(const Handle& handle) {
+    if (handle.slot >= size()) return nullptr;
+    Connection& connection = (*this)[handle.slot];
+    const bool same = connection.generation == handle.generation && connection.state != State::free;
     return same ? &connection : nullptr;
+  }
+  // The connection that made the request; null if the token is stale.
+  [[nodiscard]] Connection* find(const Token& token) {
+    return find(Handle{.slot = token.slot, .generation = token.generation});
   }
 
   // Slots [0, size()) may be indexed, free ones too.

@@ -5,10 +5,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <unordered_map>
 #include <vector>
 
 #include "core/hub.h"
+#include "net/shard/connection.h"
 #include "proto/assert.h"
 
 namespace tocsin::net {
@@ -39,6 +41,13 @@ class LocalTopics {
   // REQUIRES: `topic` was added.
   [[nodiscard]] std::uint32_t find(core::Topic* topic) const { return index_.at(topic); }
 
+  // The topics of a stream, and above what it reads them. Valid until the next call.
+  [[nodiscard]] std::span<core::TopicCursor> cursors(Connection& connection) {
+    if (connection.many_topics()) return connection.extra().topics;
+    single_ = {topics_[connection.topic].topic, 0};
+    return {&single_, 1};
+  }
+
   // REQUIRES: no subscribers, neither sweeping nor ending.
   void remove(std::uint32_t id) {
     LocalTopic& local = topics_[id];
@@ -55,6 +64,7 @@ class LocalTopics {
   std::vector<LocalTopic> topics_;
   std::vector<std::uint32_t> free_;
   std::unordered_map<core::Topic*, std::uint32_t> index_;
+  core::TopicCursor single_;  // see cursors
 };
 
 }  // namespace tocsin::net

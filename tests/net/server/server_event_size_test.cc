@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "net/shard/stream_writer.h"
+#include "net/shard/routed_streams.h"
 #include "tests/net/support/server_fixture.h"
 
 namespace tocsin::net {

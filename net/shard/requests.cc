@@ -1,9 +1,10 @@
-// From received bytes to an answer: publishers, probes, and subscribers until their stream opens.
+#include "net/shard/requests.h"
+
 #include <algorithm>
 #include <cerrno>
+#include <memory>
 #include <utility>
 
-#include "net/shard/shard.h"
 #include "proto/assert.h"
 
 namespace tocsin::net {
@@ -11,17 +12,20 @@ namespace {
 
 // How long a closing connection's peer may take to read the last answer and close its side.
 constexpr std::uint64_t kLingerMs = 2000;
+// For bytes of a request that are there and have yet to be read when its time is up.
+constexpr std::uint64_t kUnreadMs = 1000;
 
 }  // namespace
 
-void Shard::receive(std::uint32_t slot, Connection& connection) {
+void Requests::receive(std::uint32_t slot, Connection& connection) {
   TOCSIN_DEBUG_ASSERT(connection.state == State::request || connection.state == State::linger);
   if (connection.state == State::request) connection.extra().exchange->receiving = true;
   ++connection.armed;
-  io_.receive(connection.fd, token(Op::receive, slot));
+  shard_.io.receive(connection.fd, shard_.table.token(Op::receive, slot));
 }
 
-void Shard::on_received(std::uint32_t slot, Connection& connection, const Completion& completion) {
+void Requests::on_received(std::uint32_t slot, Connection& connection,
+                           const Completion& completion) {
   Exchange& exchange = *connection.extra().exchange;
   exchange.receiving = false;
   const int result = completion.result;
@@ -30,7 +34,7 @@ void Shard::on_received(std::uint32_t slot, Connection& connection, const Comple
     return;
   }
   if (result < 0) {
-    terminate(slot, connection, false);
+    lifecycle_.terminate(slot, connection, false);
     return;
   }
   if (result == 0) {
@@ -38,7 +42,7 @@ void Shard::on_received(std::uint32_t slot, Connection& connection, const Comple
     exchange.peer_finished = true;
     const bool waits = exchange.complete || connection.owes();
     connection.extra().close_when_sent = true;
-    if (!waits) terminate(slot, connection, false);
+    if (!waits) lifecycle_.terminate(slot, connection, false);
     return;
   }
   if (connection.extra().close_when_sent) {
@@ -53,27 +57,26 @@ void Shard::on_received(std::uint32_t slot, Connection& connection, const Comple
 
 // After the bytes of a completion: a publisher at full speed has more in its socket; taking it now
 // makes larger batches for the sweep. Then waits for the next.
-void Shard::read_on(std::uint32_t slot, Connection& connection, bool more_to_read) {
+void Requests::read_on(std::uint32_t slot, Connection& connection, bool more_to_read) {
   const auto wants_more = [&] {
     if (connection.state != State::request || connection.blocked) return false;
     const Exchange& exchange = *connection.extra().exchange;
     return !exchange.complete && exchange.unread.empty() && !connection.extra().close_when_sent;
   };
   std::size_t total = 0;
-  while (more_to_read && wants_more() && total < limits::kMaxReadPerTurn &&
-         !requests_had_their_slice()) {
-    const std::int64_t n = io_.receive_now(connection.fd, scratch_);
+  while (more_to_read && wants_more() && total < limits::kMaxReadPerTurn && !had_their_slice()) {
+    const std::int64_t n = shard_.io.receive_now(connection.fd, shard_.scratch);
     if (n <= 0) break;  // the end or an error comes again, as a completion
     total += static_cast<std::size_t>(n);
-    more_to_read = static_cast<std::size_t>(n) == scratch_.size();
-    consume(slot, connection, {scratch_.data(), static_cast<std::size_t>(n)});
+    more_to_read = static_cast<std::size_t>(n) == shard_.scratch.size();
+    consume(slot, connection, {shard_.scratch.data(), static_cast<std::size_t>(n)});
   }
   if (wants_more() && !connection.extra().exchange->receiving) receive(slot, connection);
 }
 
 // Answers the requests in the bytes, in their order. What is behind one that waits, behind more
 // answers than a client should be owed, or behind the first when time is up, is kept in `unread`.
-void Shard::consume(std::uint32_t slot, Connection& connection, std::string_view bytes) {
+void Requests::consume(std::uint32_t slot, Connection& connection, std::string_view bytes) {
   Exchange& exchange = *connection.extra().exchange;
   if (exchange.complete || !exchange.unread.empty()) {
     exchange.unread += bytes;
@@ -89,7 +92,7 @@ void Shard::consume(std::uint32_t slot, Connection& connection, std::string_view
     if (fed == Fed::all) break;
     answered = answered || fed == Fed::answered;
     const bool enough = reply_.size() > limits::kMaxPendingReply ||
-                        (fed == Fed::answered && !bytes.empty() && requests_had_their_slice());
+                        (fed == Fed::answered && !bytes.empty() && had_their_slice());
     if (exchange.complete || enough) {
       exchange.unread.assign(bytes);
       exchange.count();
@@ -100,14 +103,14 @@ void Shard::consume(std::uint32_t slot, Connection& connection, std::string_view
   if (exchange.complete || connection.blocked) return;  // blocked: block() set its deadline
   const bool between = !exchange.parser.mid_message();
   if (between && answered) {
-    on_progress(slot, connection, std::uint64_t{options_->keep_alive_s} * 1000);
+    lifecycle_.progress(slot, connection, std::uint64_t{shard_.options->keep_alive_s} * 1000);
   } else if (!between && (was_between || answered)) {
-    on_progress(slot, connection, std::uint64_t{options_->request_timeout_s} * 1000);
+    lifecycle_.progress(slot, connection, std::uint64_t{shard_.options->request_timeout_s} * 1000);
   }
 }
 
 // One step of the parser, and what follows from it.
-Shard::Fed Shard::feed(std::uint32_t slot, Connection& connection, std::string_view& bytes) {
+Requests::Fed Requests::feed(std::uint32_t slot, Connection& connection, std::string_view& bytes) {
   using ParserState = proto::RequestParser::State;
   Exchange& exchange = *connection.extra().exchange;
   const proto::RequestParser::Step step = exchange.parser.feed(bytes);
@@ -115,8 +118,8 @@ Shard::Fed Shard::feed(std::uint32_t slot, Connection& connection, std::string_v
   exchange.count();
   switch (step.state) {
     case ParserState::need_more:
-      if (exchange.counted > 0) holders_.renew(slot);
-      if (memory_.fit() || make_memory_room(slot)) return Fed::all;
+      if (exchange.counted > 0) lifecycle_.holders().renew(slot);
+      if (shard_.memory.fit() || make_memory_room(slot)) return Fed::all;
       turn_away(slot, connection, Rejection::request_memory);
       return Fed::ended;
     case ParserState::failed:
@@ -124,29 +127,30 @@ Shard::Fed Shard::feed(std::uint32_t slot, Connection& connection, std::string_v
       refuse_and_linger(slot, connection);
       return Fed::ended;
     case ParserState::head_complete: {
-      const Outcome outcome = handler_.on_head(exchange.parser.request(), *options_, reply_);
+      const Outcome outcome = handler_.on_head(exchange.parser.request(), *shard_.options, reply_);
       if (outcome.kind != Outcome::Kind::refused) return Fed::some;
       refuse_and_linger(slot, connection);
       return Fed::ended;
     }
     case ParserState::message_complete:
-      holders_.remove(slot);
+      lifecycle_.holders().remove(slot);
       on_request(slot, connection);
       return connection.state == State::request ? Fed::answered : Fed::ended;
   }
   return Fed::ended;
 }
 
-void Shard::on_request(std::uint32_t slot, Connection& connection) {
+void Requests::on_request(std::uint32_t slot, Connection& connection) {
   Exchange& exchange = *connection.extra().exchange;
-  if (!exchange.complete) exchange.received_us = now_us_;
+  if (!exchange.complete) exchange.received_us = shard_.now_us;
   proto::Request& request = exchange.parser.request();
-  if (state_.phase.load(std::memory_order_relaxed) >= Phase::draining) request.keep_alive = false;
-  Outcome outcome = handler_.on_request(request, *options_, exchange.received_us, reply_);
+  if (shard_.is_draining()) request.keep_alive = false;
+  const Outcome outcome =
+      handler_.on_request(request, *shard_.options, exchange.received_us, reply_);
   obey(slot, connection, outcome);
 }
 
-void Shard::obey(std::uint32_t slot, Connection& connection, Outcome& outcome) {
+void Requests::obey(std::uint32_t slot, Connection& connection, const Outcome& outcome) {
   Exchange& exchange = *connection.extra().exchange;
   exchange.complete = false;
   switch (outcome.kind) {
@@ -160,7 +164,9 @@ void Shard::obey(std::uint32_t slot, Connection& connection, Outcome& outcome) {
       refuse_and_linger(slot, connection);
       return;
     case Outcome::Kind::stream:
-      open_stream(slot, connection, outcome);
+      if (const auto refused = streams_.open(slot, connection, outcome, reply_)) {
+        refuse_stream(slot, connection, *refused);
+      }
       return;
     case Outcome::Kind::busy:
       park(slot, connection);
@@ -168,151 +174,214 @@ void Shard::obey(std::uint32_t slot, Connection& connection, Outcome& outcome) {
   }
 }
 
-// --- publishers that wait for the shards (never for a subscriber) ---
-
-void Shard::park(std::uint32_t slot, Connection& connection) {
-  Exchange& exchange = *connection.extra().exchange;
-  if (!exchange.complete && !exchange.waited) metrics_.publish_waits.add();
-  exchange.complete = exchange.waited = true;
-  connection.extra().deadline_ms = 0;
-  parked_.push_back(handle_of(slot));
+void Requests::refuse_stream(std::uint32_t slot, Connection& connection,
+                             const Streams::Refusal& refusal) {
+  if (refusal.why != Rejection::not_found) {
+    turn_away(slot, connection, refusal.why);
+    return;
+  }
+  handler_.refuse(connection.extra().exchange->parser.request(), 404, refusal.why, refusal.detail,
+                  reply_);
+  refuse_and_linger(slot, connection);
 }
 
-void Shard::retry_parked() {
+// --- publishers that wait for the shards (never for a subscriber) ---
+
+void Requests::park(std::uint32_t slot, Connection& connection) {
+  Exchange& exchange = *connection.extra().exchange;
+  if (!exchange.complete && !exchange.waited) shard_.metrics.publish_waits.add();
+  exchange.complete = exchange.waited = true;
+  connection.extra().deadline_ms = 0;
+  parked_.push_back(shard_.table.handle(slot));
+}
+
+void Requests::resume() {
   if (parked_.empty()) return;
-  resume_requests_ = false;
-  begin_requests();
-  std::vector<Handle> parked;
+  resume_ = false;
+  begin_slice();
+  std::vector<ConnectionTable::Handle> parked;
   parked.swap(parked_);
   for (std::size_t i = 0; i < parked.size(); ++i) {
-    if (i > 0 && requests_had_their_slice()) {  // the first ones in the next turn
+    if (i > 0 && had_their_slice()) {  // the first ones in the next turn
       parked_.insert(parked_.begin(), parked.begin() + static_cast<std::ptrdiff_t>(i),
                      parked.end());
-      resume_requests_ = true;
+      resume_ = true;
       return;
     }
-    const Handle handle = parked[i];
-    Connection* connection = find(handle);
+    Connection* connection = shard_.table.find(parked[i]);
     if (connection == nullptr || connection->state != State::request) continue;
-    Exchange& exchange = *connection->extra().exchange;
-    if (exchange.complete) {
-      reply_.clear();
-      on_request(handle.slot, *connection);
-      if (connection->state != State::request || exchange.complete) continue;
-      owe_reply(handle.slot, *connection);
-      on_progress(handle.slot, *connection, std::uint64_t{options_->keep_alive_s} * 1000);
-    }
-    const std::string unread = std::exchange(exchange.unread, {});
-    if (!connection->extra().close_when_sent && !unread.empty()) {
-      consume(handle.slot, *connection, unread);
-    }
-    if (connection->state == State::request) read_on(handle.slot, *connection, true);
+    resume(parked[i].slot, *connection);
   }
+}
+
+void Requests::resume(std::uint32_t slot, Connection& connection) {
+  Exchange& exchange = *connection.extra().exchange;
+  if (exchange.complete) {
+    reply_.clear();
+    on_request(slot, connection);
+    if (connection.state != State::request || exchange.complete) return;
+    owe_reply(slot, connection);
+    lifecycle_.progress(slot, connection, std::uint64_t{shard_.options->keep_alive_s} * 1000);
+  }
+  const std::string unread = std::exchange(exchange.unread, {});
+  if (!connection.extra().close_when_sent && !unread.empty()) consume(slot, connection, unread);
+  if (connection.state == State::request) read_on(slot, connection, true);
 }
 
 // --- answers ---
 
-void Shard::owe_reply(std::uint32_t slot, Connection& connection) {
+void Requests::owe_reply(std::uint32_t slot, Connection& connection) {
   if (reply_.empty()) return;
-  const auto bytes = std::make_shared<const std::string>(std::exchange(reply_, {}));
-  connection.extra().owed.push_back({bytes, *bytes});
-  make_ready(slot, connection);
+  owe(connection, std::exchange(reply_, {}));
+  shard_.ready.add(slot, connection);
 }
 
 // Everything owed is sent.
-void Shard::reply_done(std::uint32_t slot, Connection& connection) {
+void Requests::on_sent(std::uint32_t slot, Connection& connection) {
   if (connection.state != State::request) return;
   Attachment& extra = connection.extra();
   if (extra.exchange->untaken > 0) count_untaken(slot, connection);
   if (extra.exchange->complete) return;
   if (!extra.close_when_sent) {
     if (!extra.exchange->unread.empty()) {
-      parked_.push_back(handle_of(slot));
-      resume_requests_ = true;
+      parked_.push_back(shard_.table.handle(slot));
+      resume_ = true;
     } else if (!extra.exchange->receiving) {
       receive(slot, connection);  // it was not read while it was blocked
     }
     return;
   }
   if (extra.exchange->peer_finished) {
-    terminate(slot, connection, false);
+    lifecycle_.terminate(slot, connection, false);
     return;
   }
   // Not close(2) yet: bytes that the peer still sends would make it a reset, and the answer is
   // lost.
-  io_.shut_down_sending(connection.fd);
+  shard_.io.shut_down_sending(connection.fd);
   const bool receiving = extra.exchange->receiving;
-  change_state(connection, State::linger);
-  extra.exchange.reset();
-  on_progress(slot, connection, kLingerMs);
+  lifecycle_.begin_linger(slot, connection);
+  lifecycle_.progress(slot, connection, kLingerMs);
   if (!receiving) receive(slot, connection);
 }
 
 // The socket took a part of the answers, or now the last of them.
-void Shard::count_untaken(std::uint32_t slot, Connection& connection) {
+void Requests::count_untaken(std::uint32_t slot, Connection& connection) {
   Exchange& exchange = *connection.extra().exchange;
   exchange.untaken = 0;
   for (const Owed& owed : connection.extra().owed) exchange.untaken += owed.bytes.size();
   exchange.count();
   if (exchange.counted > 0) {
-    holders_.renew(slot);
+    lifecycle_.holders().renew(slot);
   } else {
-    holders_.remove(slot);
+    lifecycle_.holders().remove(slot);
   }
 }
 
 // There is no room for what requests and their answers hold: of this shard's connections the one
 // with which nothing moved for the longest goes, before `but`, whose request has just grown. False:
 // that one has to go, or nobody can.
-bool Shard::make_memory_room(std::uint32_t but) {
+bool Requests::make_memory_room(std::uint32_t but) {
   constexpr int kLooks = 16;
-  for (int i = 0; i < kLooks && !memory_.fit(); ++i) {
-    const std::uint32_t oldest = holders_.oldest();
+  for (int i = 0; i < kLooks && !shard_.memory.fit(); ++i) {
+    const std::uint32_t oldest = lifecycle_.holders().oldest();
     if (oldest == but || oldest == AgeList::kNone) return false;
-    Connection& holder = table_[oldest];
-    if (holder.ready || (!holder.blocked && io_.has_unread(holder.fd))) {
-      holders_.renew(oldest);
+    Connection& holder = shard_.table[oldest];
+    if (holder.ready || (!holder.blocked && shard_.io.has_unread(holder.fd))) {
+      lifecycle_.holders().renew(oldest);
       continue;
     }
     if (holder.blocked) {  // who does not take its answers would not take one more
-      metrics_.count(Rejection::request_memory);
-      terminate(oldest, holder, true);
+      shard_.metrics.count(Rejection::request_memory);
+      lifecycle_.terminate(oldest, holder, true);
       continue;
     }
     std::string own = std::exchange(reply_, {});  // answers to `but`
     turn_away(oldest, holder, Rejection::request_memory);
     reply_ = std::move(own);
   }
-  return memory_.fit();
+  return shard_.memory.fit();
 }
 
 // The answer is in reply_, and nothing behind the request can be read safely.
-void Shard::refuse_and_linger(std::uint32_t slot, Connection& connection) {
+void Requests::refuse_and_linger(std::uint32_t slot, Connection& connection) {
   Exchange& exchange = *connection.extra().exchange;
-  holders_.remove(slot);
+  lifecycle_.holders().remove(slot);
   exchange.begin();
   exchange.complete = false;
   exchange.unread.clear();
   connection.extra().close_when_sent = true;
-  on_progress(slot, connection, kLingerMs);
+  lifecycle_.progress(slot, connection, kLingerMs);
   owe_reply(slot, connection);
 }
 
 // 503, where the request can be answered and no more.
-void Shard::turn_away(std::uint32_t slot, Connection& connection, Rejection why) {
+void Requests::turn_away(std::uint32_t slot, Connection& connection, Rejection why) {
   proto::Request& request = connection.extra().exchange->parser.request();
   request.keep_alive = false;
   handler_.unavailable(request, why, reply_);
   refuse_and_linger(slot, connection);
 }
 
-void Shard::on_linger(std::uint32_t slot, Connection& connection, const Completion& completion) {
+void Requests::on_linger(std::uint32_t slot, Connection& connection, const Completion& completion) {
   const bool retry = completion.result == -ENOBUFS || completion.result == -EAGAIN;
   if (completion.token.op == Op::receive && (completion.result > 0 || retry)) {
     receive(slot, connection);  // read and dropped, until the deadline
     return;
   }
-  terminate(slot, connection, false);
+  lifecycle_.terminate(slot, connection, false);
+}
+
+// --- time, and room for others ---
+
+void Requests::begin(std::uint32_t slot, Connection& connection) {
+  lifecycle_.begin_request(connection);
+  lifecycle_.progress(slot, connection, std::uint64_t{shard_.options->request_timeout_s} * 1000);
+  receive(slot, connection);
+}
+
+void Requests::on_deadline(std::uint32_t slot, Connection& connection) {
+  if (connection.blocked || connection.extra().close_when_sent) {
+    lifecycle_.terminate(slot, connection, true);
+  } else if (shard_.io.has_unread(connection.fd)) {  // it is the hub that is late
+    shard_.deadlines.set(slot, connection, shard_.now_ms + kUnreadMs);
+  } else if (connection.extra().exchange->parser.mid_message()) {
+    reply_.clear();
+    handler_.refuse(connection.extra().exchange->parser.request(), 408, Rejection::timeout,
+                    "the request did not arrive in time", reply_);
+    refuse_and_linger(slot, connection);
+  } else {
+    lifecycle_.terminate(slot, connection, false);
+  }
+}
+
+bool Requests::end(std::uint32_t slot, Connection& connection, Rejection why) {
+  const auto asks = [](const Exchange& exchange) {
+    return exchange.parser.mid_message() || exchange.complete;
+  };
+  const bool told = connection.state == State::request && !connection.blocked &&
+                    asks(*connection.extra().exchange);
+  if (told) {
+    std::string refusal;
+    handler_.append_turned_away(why, refusal);
+    shard_.io.send_last(connection.fd, refusal);
+  }
+  lifecycle_.terminate(slot, connection, connection.blocked);
+  return told;
+}
+
+bool Requests::waits_for_us(const Connection& connection) const {
+  if (connection.state != State::request) return false;
+  const Attachment& extra = connection.extra();
+  if (extra.exchange->complete || extra.starved) return true;
+  if (connection.blocked) return false;  // its peer does not read
+  return connection.owes() || !extra.exchange->unread.empty() ||
+         shard_.io.has_unread(connection.fd);
+}
+
+bool Requests::is_between(const Connection& connection) const {
+  const Exchange& exchange = *connection.extra().exchange;
+  return exchange.answered && !exchange.parser.mid_message() && !connection.owes() &&
+         !waits_for_us(connection);
 }
 
 }  // namespace tocsin::net

@@ -1,0 +1,65 @@
+// The states of connections (net/shard/connection.h): who is in which, and how they end, which is:
+// terminate, join what is in flight, close.
+//
+// Threads: the shard's.
+#pragma once
+
+#include <cstdint>
+
+#include "net/shard/age_list.h"
+#include "net/shard/outbox.h"
+#include "net/shard/routed_streams.h"
+#include "net/shard/shard_context.h"
+#include "net/shard/subscriptions.h"
+#include "net/shard/sweep.h"
+
+namespace tocsin::net {
+
+class Lifecycle {
+ public:
+  // All outlive it.
+  Lifecycle(ShardContext& shard, Outbox& outbox, Subscriptions& subscriptions, Sweep& sweep,
+            RoutedStreams& routed);
+
+  // A connection that was accepted: it is in state request, and has an Exchange.
+  void begin_request(Connection& connection);
+  // Its request was for a stream. The Exchange ends.
+  void begin_stream(std::uint32_t slot, Connection& connection);
+  // Its last answer is out. The Exchange ends.
+  void begin_linger(std::uint32_t slot, Connection& connection);
+
+  // A connection that is no stream was accepted, began a request or was answered: it has `time_ms`
+  // for its next step, and all others make room before it (see Acceptor). More bytes of the same
+  // request are no progress, or one byte a second would do.
+  void progress(std::uint32_t slot, Connection& connection, std::uint64_t time_ms) {
+    requests_.renew(slot);
+    shard_.deadlines.set(slot, connection, shard_.now_ms + time_ms);
+  }
+
+  // Ends a stream on purpose, and never in the middle of an event: the rest of one that was cut and
+  // what ends the body go out first. Where the socket does not take them only a reset tells.
+  void end_stream(std::uint32_t slot, Connection& connection);
+  // `reset`: what the peer has not read is dropped, and the kernel's memory with it.
+  void terminate(std::uint32_t slot, Connection& connection, bool reset);
+  // Something that was in flight has completed. REQUIRES: state closing.
+  void close_if_joined(std::uint32_t slot, Connection& connection);
+
+  // Connections in the states request and linger, by when they made progress.
+  [[nodiscard]] AgeList& requests() { return requests_; }
+  [[nodiscard]] const AgeList& requests() const { return requests_; }
+  // Of these the ones with a part of a body, or answers not taken, by when that moved.
+  [[nodiscard]] AgeList& holders() { return holders_; }
+
+ private:
+  void change_state(Connection& connection, State next);
+
+  ShardContext& shard_;
+  Outbox& outbox_;
+  Subscriptions& subscriptions_;
+  Sweep& sweep_;
+  RoutedStreams& routed_;
+  AgeList requests_;
+  AgeList holders_;
+};
+
+}  // namespace tocsin::net

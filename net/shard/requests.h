@@ -1,0 +1,93 @@
+// Requests, from received bytes to answers: publishers, probes, and subscribers until their stream
+// opens.
+//
+// Threads: the shard's.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "net/http/request_handler.h"
+#include "net/shard/lifecycle.h"
+#include "net/shard/shard_context.h"
+#include "net/shard/streams.h"
+
+namespace tocsin::net {
+
+class Requests {
+ public:
+  // All outlive it.
+  Requests(ShardContext& shard, Lifecycle& lifecycle, Streams& streams, RequestHandler& handler)
+      : shard_(shard), lifecycle_(lifecycle), streams_(streams), handler_(handler) {}
+
+  // A turn begins: its slice for requests does.
+  void begin_slice() { until_us_ = shard_.slice_end_us(); }
+  // Goes on with requests that waited.
+  void resume();
+  // Some wait for nothing but their turn.
+  [[nodiscard]] bool has_work() const { return resume_; }
+  // Some wait for the shards to catch up.
+  [[nodiscard]] bool waiting() const { return !parked_.empty(); }
+
+  // The connection was accepted.
+  void begin(std::uint32_t slot, Connection& connection);
+  // A receive has completed; states request and linger.
+  void on_received(std::uint32_t slot, Connection& connection, const Completion& completion);
+  void on_linger(std::uint32_t slot, Connection& connection, const Completion& completion);
+  // The socket took a part of the answers.
+  void on_blocked(std::uint32_t slot, Connection& connection) { count_untaken(slot, connection); }
+  // It took all of them.
+  void on_sent(std::uint32_t slot, Connection& connection);
+  // The time for the next step is up; state request.
+  void on_deadline(std::uint32_t slot, Connection& connection);
+
+  // Ends a connection that is no stream. In the middle of a request it is told why: true.
+  [[nodiscard]] bool end(std::uint32_t slot, Connection& connection, Rejection why);
+  // It has asked: for an answer that is being made or sent, or in bytes that we have yet to read.
+  [[nodiscard]] bool waits_for_us(const Connection& connection) const;
+  // It was answered, and has not asked again. REQUIRES: state request.
+  [[nodiscard]] bool is_between(const Connection& connection) const;
+
+  // Makes what requests and their answers hold fit into their memory.
+  void fit_memory() {
+    if (!shard_.memory.fit()) (void)make_memory_room(AgeList::kNone);
+  }
+
+ private:
+  enum class Fed : std::uint8_t {
+    all,       // the bytes are used up
+    some,      // go on
+    answered,  // a request was handled (or waits); go on
+    ended,     // nothing of this connection is read any more
+  };
+
+  void receive(std::uint32_t slot, Connection& connection);
+  void read_on(std::uint32_t slot, Connection& connection, bool more_to_read);
+  void consume(std::uint32_t slot, Connection& connection, std::string_view bytes);
+  [[nodiscard]] Fed feed(std::uint32_t slot, Connection& connection, std::string_view& bytes);
+  void on_request(std::uint32_t slot, Connection& connection);
+  void obey(std::uint32_t slot, Connection& connection, const Outcome& outcome);
+  void refuse_stream(std::uint32_t slot, Connection& connection, const Streams::Refusal& refusal);
+  void park(std::uint32_t slot, Connection& connection);
+  void resume(std::uint32_t slot, Connection& connection);
+  void owe_reply(std::uint32_t slot, Connection& connection);
+  void count_untaken(std::uint32_t slot, Connection& connection);
+  [[nodiscard]] bool make_memory_room(std::uint32_t but);
+  void refuse_and_linger(std::uint32_t slot, Connection& connection);
+  void turn_away(std::uint32_t slot, Connection& connection, Rejection why);
+  [[nodiscard]] bool had_their_slice() const { return shard_.clock.now_us() > until_us_; }
+
+  ShardContext& shard_;
+  Lifecycle& lifecycle_;
+  Streams& streams_;
+  RequestHandler& handler_;
+
+  std::uint64_t until_us_ = 0;                   // of this turn's slice
+  std::string reply_;                            // answers of the connection being handled
+  std::vector<ConnectionTable::Handle> parked_;  // wait: for the shards, or for answers to be read
+  bool resume_ = false;                          // some of parked_ need no waiting
+};
+
+}  // namespace tocsin::net

@@ -1,0 +1,202 @@
+#include "net/shard/streams.h"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "core/own_events.h"
+#include "net/base/jitter.h"
+#include "net/shard/slow_readers.h"
+#include "proto/assert.h"
+#include "proto/sse_encode.h"
+#include "proto/wire_id.h"
+
+namespace tocsin::net {
+namespace {
+
+// Behind the first: long enough for a proxy to have passed on what it read, too short to be noticed
+// (the wheel's tick comes on top).
+constexpr std::uint64_t kSecondWriteMs = 20;
+// Streams that one turn ends: each is a system call or two, and a client that comes back at once.
+constexpr std::size_t kEndSlice = 256;
+
+}  // namespace
+
+// --- opening ---
+
+std::optional<Streams::Refusal> Streams::open(std::uint32_t slot, Connection& connection,
+                                              const Outcome& wanted, std::string& reply) {
+  const std::uint64_t counted_key = connection.peer_key;  // as a request, until it is a stream
+  if (const auto refused = admit(connection)) return Refusal{.why = *refused};
+  const auto subscription = subscribe(wanted);
+  if (!subscription) {
+    shard_.state.admission.leave_stream(std::exchange(connection.peer_key, counted_key));
+    connection.admitted = false;
+    return no_topics(wanted);
+  }
+  shard_.state.admission.leave_request(counted_key);
+  handler_.append_stream_head(connection.extra().exchange->parser.request(), wanted, reply);
+  become_stream(slot, connection, wanted, *subscription);
+  append_opening(connection, wanted, *subscription, reply);
+  shard_.metrics.streams_opened.add();
+  if (wanted.resume != core::Resume::Kind::live) shard_.metrics.resumed.add();
+  subscriptions_.join(slot, connection, *subscription);
+  owe(connection, std::exchange(reply, {}));
+  shard_.ready.add(slot, connection);
+  watch_hangup(slot, connection);
+  if (connection.heartbeat_s != 0) heartbeats_.await(slot, connection);
+  routed_.tell_opened(slot, connection, wanted, *subscription);
+  return std::nullopt;
+}
+
+std::optional<Rejection> Streams::admit(Connection& connection) {
+  const ServerOptions& options = *shard_.options;
+  if (shard_.io.is_among_last(connection.fd)) return Rejection::exhausted;
+  std::uint64_t key = connection.peer_key;
+  if (key == 0 && options.max_per_address != 0) key = shard_.io.peer_key(connection.fd);
+  if (const auto refused = shard_.state.admission.admit_stream(options, key, shard_.now_us)) {
+    return refused;
+  }
+  connection.peer_key = key;
+  connection.admitted = true;
+  return std::nullopt;
+}
+
+// The stream's topics, and one of its own where somebody is to write to it.
+std::optional<core::Subscription> Streams::subscribe(const Outcome& wanted) {
+  const std::vector<std::string_view> names(wanted.topics.begin(), wanted.topics.end());
+  const std::vector<std::string_view> ids(wanted.last_event_ids.begin(),
+                                          wanted.last_event_ids.end());
+  // Without either it reads a log that nothing is written to.
+  const bool direct = wanted.route && (wanted.route->on_open || names.empty());
+  return shard_.state.hub.with([&](core::Hub& hub) {
+    auto subscription =
+        hub.subscribe(names, {.kind = wanted.resume, .ids = ids}, shard_.id, shard_.now_ms);
+    if (subscription && direct) {
+      subscription->topics.push_back(hub.subscribe_direct(shard_.id, shard_.now_ms));
+    }
+    return subscription;
+  });
+}
+
+// Why there was no subscription, for who asked for several topics.
+Streams::Refusal Streams::no_topics(const Outcome& wanted) {
+  if (shard_.options->auto_topics) return {.why = Rejection::topic_limit};
+  const auto missing = shard_.state.hub.with([&](const core::Hub& hub) {
+    return std::ranges::find_if(wanted.topics, [&](const auto& name) { return !hub.exists(name); });
+  });
+  return {.why = Rejection::not_found,
+          .detail = missing == wanted.topics.end() ? "no such topic"
+                                                   : "topic " + *missing + ": no such topic"};
+}
+
+void Streams::become_stream(std::uint32_t slot, Connection& connection, const Outcome& wanted,
+                            const core::Subscription& subscription) {
+  lifecycle_.begin_stream(slot, connection);
+  if (!connection.blocked) {
+    connection.extra().deadline_ms = 0;
+  } else {  // by answers to what was pipelined in front: watched as a stream from now on
+    shard_.metrics.streams_blocked.add();
+    if (!connection.extra().starved) {
+      shard_.deadlines.set(slot, connection, shard_.now_ms + SlowReaders::kCheckMs);
+    }
+  }
+  if (shard_.options->receive_buffer != 0) {
+    shard_.io.limit_receive_buffer(connection.fd, shard_.options->receive_buffer);
+  }
+  connection.opened_s = static_cast<std::uint32_t>(shard_.now_ms / 1000);
+  connection.cursor = subscription.cursor;
+  connection.opened_at = subscription.newest;
+  connection.heartbeat_s = wanted.heartbeat_s;
+  connection.extra().second_write = wanted.second_write;
+  connection.chunked = wanted.framing == proto::Framing::chunked;
+}
+
+// What a stream's body begins with, behind the head in `reply`.
+void Streams::append_opening(const Connection& connection, const Outcome& wanted,
+                             const core::Subscription& subscription, std::string& reply) {
+  const auto append = [&](std::string_view piece) {
+    proto::append_framed(reply, connection.framing(), piece);
+  };
+  const proto::EventId here{shard_.state.hub.epoch(), subscription.cursor};
+  // An id longer than any that there can be is not repeated to its sender.
+  std::string asked = proto::wire_id(subscription.last_event_id);
+  if (asked.size() > limits::kMaxWireId) asked.clear();
+  // Without a topic of the hub a position in it means nothing. Before a gap it is what the client
+  // named: who is cut between the two would else not be told.
+  std::string position;
+  if (!wanted.topics.empty()) position = subscription.gap ? asked : proto::to_string(here);
+  const bool fresh = wanted.resume == core::Resume::Kind::live;
+  std::string piece;
+  proto::append_greeting(piece, jittered(shard_.options->retry_ms, shard_.random),
+                         fresh && !wanted.hello ? position : std::string{});
+  append(piece);
+  if (wanted.hello) {
+    piece.clear();
+    core::append_open_frame(piece, subscription.topics, position);
+    append(piece);
+  }
+  std::string_view first = wanted.route ? wanted.route->first : std::string_view{};
+  while (!first.empty()) {  // frame by frame
+    const std::size_t end = first.find("\n\n");
+    const std::string_view frame = first.substr(0, end == std::string_view::npos ? end : end + 2);
+    append(frame);
+    first.remove_prefix(frame.size());
+  }
+  if (!subscription.gap) return;
+  piece.clear();
+  core::append_gap_frame(piece, *subscription.gap, asked, subscription.topics, here);
+  append(piece);
+  shard_.metrics.gaps.add();
+}
+
+void Streams::watch_hangup(std::uint32_t slot, Connection& connection) {
+  TOCSIN_ASSERT(!connection.hangup_armed);
+  connection.hangup_armed = true;
+  ++connection.armed;
+  shard_.io.watch(connection.fd, shard_.table.token(Op::hangup, slot));
+}
+
+// --- running ---
+
+void Streams::shrink(std::uint32_t slot, Connection& connection) {
+  if (std::exchange(connection.extra().second_write, false)) {
+    shard_.deadlines.call(slot, connection, Deadlines::Call::second_write,
+                          shard_.now_ms + kSecondWriteMs);
+  }
+  if (!connection.many_topics()) {
+    connection.attachment.reset();
+    return;
+  }
+  std::vector<Owed>().swap(connection.extra().owed);
+  connection.extra().deadline_ms = 0;
+}
+
+// --- topics that were removed ---
+
+void Streams::end_with(const std::vector<std::uint32_t>& topics) {
+  ending_.insert(ending_.end(), topics.begin(), topics.end());
+}
+
+void Streams::end_slice() {
+  std::size_t ended = 0;
+  while (!ending_.empty()) {
+    const std::uint32_t local = ending_.back();
+    const std::vector<std::uint32_t>& subscribers = shard_.topics[local].subscribers;
+    for (; !subscribers.empty(); ++ended) {
+      if (ended == kEndSlice) return;
+      const std::uint32_t slot = subscribers.back();
+      Connection& connection = shard_.table[slot];
+      if (connection.blocked) {  // it has not got all that was published before
+        lifecycle_.terminate(slot, connection, true);
+      } else {
+        lifecycle_.end_stream(slot, connection);
+      }
+    }
+    ending_.pop_back();
+    shard_.topics[local].ending = false;
+    subscriptions_.drop_if_unread(local);
+  }
+}
+
+}  // namespace tocsin::net

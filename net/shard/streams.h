@@ -1,0 +1,76 @@
+// Streams: how they open, what their body begins with, how they shrink to their record, and how
+// they end with their topic.
+//
+// Threads: the shard's.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/hub.h"
+#include "net/http/request_handler.h"
+#include "net/shard/heartbeats.h"
+#include "net/shard/lifecycle.h"
+#include "net/shard/routed_streams.h"
+#include "net/shard/shard_context.h"
+#include "net/shard/subscriptions.h"
+
+namespace tocsin::net {
+
+class Streams {
+ public:
+  // All outlive it.
+  Streams(ShardContext& shard, Lifecycle& lifecycle, Subscriptions& subscriptions,
+          RoutedStreams& routed, Heartbeats& heartbeats, RequestHandler& handler)
+      : shard_(shard),
+        lifecycle_(lifecycle),
+        subscriptions_(subscriptions),
+        routed_(routed),
+        heartbeats_(heartbeats),
+        handler_(handler) {}
+
+  struct Refusal {
+    Rejection why;
+    std::string detail{};  // of not_found (404), for people; the others are 503
+  };
+  // The stream that the connection's request wants opens, behind the answers in `reply`, which it
+  // takes over; or it is refused, and nothing has changed.
+  [[nodiscard]] std::optional<Refusal> open(std::uint32_t slot, Connection& connection,
+                                            const Outcome& wanted, std::string& reply);
+
+  // Nothing to send now: the stream shrinks to its record.
+  void settle_idle(std::uint32_t slot, Connection& connection) {
+    if (connection.attachment) shrink(slot, connection);
+  }
+
+  // Topics (local, LocalTopic::ending) that were removed: their streams have got what was published
+  // before, and end.
+  void end_with(const std::vector<std::uint32_t>& topics);
+  // Ends some of those streams: not all in one turn, as a topic may have very many.
+  void end_slice();
+  // Some are yet to end.
+  [[nodiscard]] bool ending() const { return !ending_.empty(); }
+
+ private:
+  [[nodiscard]] std::optional<Rejection> admit(Connection& connection);
+  [[nodiscard]] std::optional<core::Subscription> subscribe(const Outcome& wanted);
+  [[nodiscard]] Refusal no_topics(const Outcome& wanted);
+  void become_stream(std::uint32_t slot, Connection& connection, const Outcome& wanted,
+                     const core::Subscription& subscription);
+  void append_opening(const Connection& connection, const Outcome& wanted,
+                      const core::Subscription& subscription, std::string& reply);
+  void watch_hangup(std::uint32_t slot, Connection& connection);
+  void shrink(std::uint32_t slot, Connection& connection);
+
+  ShardContext& shard_;
+  Lifecycle& lifecycle_;
+  Subscriptions& subscriptions_;
+  RoutedStreams& routed_;
+  Heartbeats& heartbeats_;
+  RequestHandler& handler_;
+  std::vector<std::uint32_t> ending_;  // local topics whose streams are being ended
+};
+
+}  // namespace tocsin::net
