@@ -6,7 +6,7 @@
 file(GLOB files ${headers}/*/*.h)
 foreach(file IN LISTS files)
   file(READ ${file} text)
-  string(REGEX REPLACE "#include \"([a-z_]+/[a-z_]+\\.h)\"" "#include <tocsin/\\1>" text "${text}")
+  string(REGEX REPLACE "#include \"([a-z_]+/[a-z_/]+\\.h)\"" "#include <tocsin/\\1>" text "${text}")
   file(WRITE ${file} "${text}")
 endforeach()
 
