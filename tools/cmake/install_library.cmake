@@ -3,7 +3,7 @@
 
 # Inside the project headers include each other as "net/server.h", in a user's program as
 # <tocsin/net/server.h>: no folder `net` must come into its include path.
-file(GLOB files ${headers}/*/*.h)
+file(GLOB_RECURSE files ${headers}/*.h)
 foreach(file IN LISTS files)
   file(READ ${file} text)
   string(REGEX REPLACE "#include \"([a-z_]+/[a-z_/]+\\.h)\"" "#include <tocsin/\\1>" text "${text}")
