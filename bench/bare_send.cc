@@ -1,9 +1,7 @@
 #include "bench/bare_send.h"
 
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstdint>
@@ -18,19 +16,35 @@ namespace {
 
 constexpr unsigned kSubmissions = 1024;
 constexpr unsigned kCompletions = 16'384;
-constexpr std::uint64_t kHangup = 1ULL << 56;  // | descriptor; a send has its index
+
+// In user_data, above the descriptor.
+constexpr std::uint64_t kSend = 1ULL << 32;
+constexpr std::uint64_t kReceive = 2ULL << 32;
+constexpr std::uint64_t kHangup = 3ULL << 32;
+constexpr std::uint64_t kReadable = 4ULL << 32;
+constexpr std::uint64_t kKinds = 7ULL << 32;
+
+void set_data(io_uring_sqe* entry, std::uint64_t kind, int fd) {
+  entry->user_data = kind | static_cast<std::uint32_t>(fd);
+}
 
 }  // namespace
 
-void send_by_loop(std::span<const int> fds, std::string_view data,
-                  std::vector<std::size_t>& failed) {
-  for (std::size_t i = 0; i < fds.size(); ++i) {
-    const ssize_t sent = send(fds[i], data.data(), data.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (sent != static_cast<ssize_t>(data.size())) failed.push_back(i);
+void send_by_loop(std::span<const int> fds, std::string_view data, std::vector<int>& failed) {
+  for (const int fd : fds) {
+    const ssize_t sent = send(fd, data.data(), data.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent != static_cast<ssize_t>(data.size())) failed.push_back(fd);
   }
 }
 
-RingSender::RingSender(unsigned batch) : batch_(batch) {
+void RingNews::clear() {
+  failed.clear();
+  gone.clear();
+  received.clear();
+  readable = false;
+}
+
+BareRing::BareRing(unsigned batch) : batch_(batch) {
   io_uring_params params{};
   params.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
                  IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE |
@@ -41,12 +55,11 @@ RingSender::RingSender(unsigned batch) : batch_(batch) {
   if (!usable_) tools::print(stderr, "io_uring cannot be used: {}\n", std::strerror(-result));
 }
 
-RingSender::~RingSender() {
+BareRing::~BareRing() {
   if (usable_) io_uring_queue_exit(&ring_);
-  if (signal_ >= 0) close(signal_);
 }
 
-io_uring_sqe* RingSender::entry() {
+io_uring_sqe* BareRing::entry() {
   io_uring_sqe* entry = io_uring_get_sqe(&ring_);
   while (entry == nullptr) {
     submit();
@@ -55,26 +68,46 @@ io_uring_sqe* RingSender::entry() {
   return entry;
 }
 
-void RingSender::submit() {
+void BareRing::enter(unsigned wanted) {
   do {
-    const int result = io_uring_submit_and_get_events(&ring_);
+    const int result = wanted == 0 ? io_uring_submit_and_get_events(&ring_)
+                                   : io_uring_submit_and_wait(&ring_, wanted);
     if (result < 0 && result != -EINTR && result != -EAGAIN && result != -EBUSY) {
       tools::print(stderr, "io_uring_submit: {}\n", std::strerror(-result));
       std::exit(1);
     }
   } while (io_uring_sq_ready(&ring_) > 0);
+  queued_ = 0;
 }
 
-void RingSender::reap(std::vector<std::size_t>* failed) {
+void BareRing::submit() {
+  enter(0);
+}
+
+void BareRing::wait() {
+  enter(1);
+}
+
+void BareRing::take(RingNews& news) {
   unsigned head = 0;
   unsigned count = 0;
   io_uring_cqe* completion = nullptr;
   io_uring_for_each_cqe(&ring_, head, completion) {
     ++count;
-    if ((completion->user_data & kHangup) != 0) {
-      gone_.push_back(static_cast<int>(completion->user_data & ~kHangup));
-    } else if (failed != nullptr) {
-      failed->push_back(completion->user_data);
+    const int fd = static_cast<int>(static_cast<std::uint32_t>(completion->user_data));
+    switch (completion->user_data & kKinds) {
+      case kSend:
+        news.failed.push_back(fd);
+        break;
+      case kReceive:
+        news.received.push_back({fd, completion->res});
+        break;
+      case kHangup:
+        news.gone.push_back(fd);
+        break;
+      default:
+        news.readable = true;
+        break;
     }
   }
   io_uring_cq_advance(&ring_, count);
@@ -82,37 +115,33 @@ void RingSender::reap(std::vector<std::size_t>* failed) {
 
 // The hub's way: WAITALL makes a short send an error instead of a success, so that success needs
 // no completion; one system call for each batch.
-void RingSender::send(std::span<const int> fds, std::string_view data,
-                      std::vector<std::size_t>& failed) {
-  for (std::size_t i = 0; i < fds.size(); ++i) {
+void BareRing::send(std::span<const int> fds, std::string_view data) {
+  for (const int fd : fds) {
     io_uring_sqe* sqe = entry();
-    io_uring_prep_send(sqe, fds[i], data.data(), data.size(),
+    io_uring_prep_send(sqe, fd, data.data(), data.size(),
                        MSG_WAITALL | MSG_DONTWAIT | MSG_NOSIGNAL);
     sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
-    sqe->user_data = i;
-    if ((i + 1) % batch_ != 0 && i + 1 != fds.size()) continue;
-    submit();
-    reap(&failed);
+    set_data(sqe, kSend, fd);
+    if (++queued_ == batch_) submit();
   }
 }
 
-int RingSender::open_hangup_signal() {
-  signal_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (signal_ < 0 || io_uring_register_eventfd(&ring_, signal_) != 0) return -1;
-  return signal_;
+void BareRing::receive(int fd, std::span<char> buffer) {
+  io_uring_sqe* sqe = entry();
+  io_uring_prep_recv(sqe, fd, buffer.data(), buffer.size(), 0);
+  set_data(sqe, kReceive, fd);
 }
 
-void RingSender::watch_hangup(int fd) {
+void BareRing::watch_hangup(int fd) {
   io_uring_sqe* sqe = entry();
   io_uring_prep_poll_add(sqe, fd, POLLRDHUP);
-  sqe->user_data = kHangup | static_cast<std::uint64_t>(fd);
+  set_data(sqe, kHangup, fd);
 }
 
-void RingSender::take_hangups(std::vector<int>& gone) {
-  submit();
-  reap(nullptr);
-  gone.insert(gone.end(), gone_.begin(), gone_.end());
-  gone_.clear();
+void BareRing::watch_readable(int fd) {
+  io_uring_sqe* sqe = entry();
+  io_uring_prep_poll_add(sqe, fd, POLLIN);
+  set_data(sqe, kReadable, fd);
 }
 
 }  // namespace tocsin::bench

@@ -10,44 +10,61 @@
 
 namespace tocsin::bench {
 
-// One send(2) for each of `fds`. Indices of those that did not take all of `data` at once are added
-// to `failed`.
-void send_by_loop(std::span<const int> fds, std::string_view data,
-                  std::vector<std::size_t>& failed);
+// One send(2) for each of `fds`. Those that did not take all of `data` at once are added to
+// `failed`.
+void send_by_loop(std::span<const int> fds, std::string_view data, std::vector<int>& failed);
 
-// io_uring SEND in batches, set up as the hub's. One thread makes and uses it.
-class RingSender {
+// What a BareRing has to tell.
+struct RingNews {
+  struct Received {
+    int fd;
+    int size;  // of what is in its buffer; 0: the peer has ended, or a negative errno
+  };
+  std::vector<int> failed;  // as of send_by_loop()
+  std::vector<int> gone;    // watched, and their peer has left
+  std::vector<Received> received;
+  bool readable = false;  // what watch_readable() named
+
+  void clear();
+};
+
+// io_uring, set up as the hub's. One thread makes and uses it. Entries go to the kernel in batches:
+// memory that one names must live until the next submit() or wait().
+class BareRing {
  public:
   // `batch`: sends in one system call, 1 to 1024.
-  explicit RingSender(unsigned batch);
-  ~RingSender();
-  RingSender(const RingSender&) = delete;
-  RingSender& operator=(const RingSender&) = delete;
+  explicit BareRing(unsigned batch);
+  ~BareRing();
+  BareRing(const BareRing&) = delete;
+  BareRing& operator=(const BareRing&) = delete;
 
   // False: the kernel gives us no ring, and a line on standard error has said why.
   [[nodiscard]] bool usable() const { return usable_; }
-  // Like send_by_loop().
-  void send(std::span<const int> fds, std::string_view data, std::vector<std::size_t>& failed);
 
-  // An eventfd that is signalled when there are hang-ups to take; -1: the kernel gives none. epoll
-  // on the ring's own descriptor sleeps on: with DEFER_TASKRUN a poll that fires does not wake it
-  // (seen on 6.18). Only for who watches: it is no part of the bare send. Call it once.
-  [[nodiscard]] int open_hangup_signal();
-  // A POLL_ADD(POLLRDHUP), as the hub has one for every stream. Submitted with whatever is next.
+  // A SEND for each of `fds`; a full batch is submitted, the rest is left queued.
+  void send(std::span<const int> fds, std::string_view data);
+  // One RECV; `buffer` must live until RingNews tells of it.
+  void receive(int fd, std::span<char> buffer);
+  // A POLL_ADD(POLLRDHUP), as the hub has one for every stream.
   void watch_hangup(int fd);
-  // Submits, and moves the descriptors whose peer has gone, once each, to `gone`.
-  void take_hangups(std::vector<int>& gone);
+  // Told once when `fd` is readable.
+  void watch_readable(int fd);
+
+  // Hands over what is queued.
+  void submit();
+  // The same, and waits until there is something to tell.
+  void wait();
+  // Adds what there is to tell by now.
+  void take(RingNews& news);
 
  private:
   io_uring_sqe* entry();
-  void submit();
-  void reap(std::vector<std::size_t>* failed);
+  void enter(unsigned wanted);
 
   io_uring ring_{};
   unsigned batch_;
+  unsigned queued_ = 0;  // sends since the last submit
   bool usable_ = false;
-  int signal_ = -1;
-  std::vector<int> gone_;
 };
 
 }  // namespace tocsin::bench

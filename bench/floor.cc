@@ -52,7 +52,7 @@ struct Options {
   std::exit(1);
 }
 
-void all_sent(const std::vector<std::size_t>& failed) {
+void all_sent(const std::vector<int>& failed) {
   if (!failed.empty()) fail("send", EMSGSIZE);
 }
 
@@ -87,8 +87,9 @@ void measure_round(Samples& samples, const FloorSockets& sockets, std::size_t by
 std::vector<Samples> measure(const Options& options) {
   const FloorSockets sockets(options.sockets, options.receiver_cpu);
   const std::string data(options.bytes, 'x');
-  RingSender ring(options.batch);
-  std::vector<std::size_t> failed;
+  BareRing ring(options.batch);
+  RingNews news;
+  std::vector<int> failed;
   std::vector<Samples> all(ring.usable() ? 2 : 1);
   all[0].name = "send";
   if (ring.usable()) all[1].name = "io_uring";
@@ -98,9 +99,12 @@ std::vector<Samples> measure(const Options& options) {
                   [&] { send_by_loop(sockets.fds(), data, failed); });
     all_sent(failed);
     if (!ring.usable()) continue;
-    measure_round(all[1], sockets, data.size(), keep,
-                  [&] { ring.send(sockets.fds(), data, failed); });
-    all_sent(failed);
+    measure_round(all[1], sockets, data.size(), keep, [&] {
+      ring.send(sockets.fds(), data);
+      ring.submit();
+      ring.take(news);
+    });
+    all_sent(news.failed);
   }
   return all;
 }
@@ -139,7 +143,7 @@ void add_options(CLI::App& app, Options& o) {
   app.add_option("--receiver-cpu", o.receiver_cpu, "pin the receiver");
   app.add_option("--json", o.json_path, "file for the result; default: standard output");
   app.add_flag("--bare", o.bare, "serve: accept, answer with a stream's head, hold the socket");
-  app.add_option("--serve", o.serve, "serve `tocsin load`: streams, and publishes to all")
+  app.add_option("--serve", o.serve, "serve `tocsin load`: streams, and publishes to their topics")
       ->check(CLI::IsMember({"send", "uring"}));
   app.add_flag("--watch-hangups", o.watch_hangups, "with --serve: watch each stream for leaving");
   app.add_option("--port", o.port, "of --bare and --serve; 0: any, printed");

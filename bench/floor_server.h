@@ -1,4 +1,4 @@
-// The least that can stand in for a hub: streams, and publishes that go to all of them.
+// The least that can stand in for a hub: streams, and publishes that go to those of a topic.
 #pragma once
 
 #include <cstdint>
@@ -16,12 +16,14 @@ struct FloorServerOptions {
   bool watch_hangups = false;
 };
 
-// Prints "listening PORT" and serves `tocsin load` until the process is ended, on one thread:
-// a GET becomes a stream; a POST is answered with 204 and its body sent to all streams as one
-// event, in a plain loop of send(2) or by io_uring. It keeps no log and no state for a stream, and
-// parses no more than that client's requests need (a Content-Length as it spells it, one line of
-// body); a stream that cannot take an event is closed. So a real hub behind the same client is
-// compared with what the kernel takes. Returns the exit status.
+// Prints "listening PORT" and serves `tocsin load` until the process is ended, on one thread: a GET
+// becomes a stream of the topic that it names; a POST is answered with 204 and its body sent to
+// the topic's streams as one event. By epoll, recv(2) and send(2); or by io_uring, where a turn
+// with its answers, events and next receives is one system call. Topics are found by their number:
+// `load-17` is 17. It keeps no log and no state for a stream, and parses no more than that client's
+// requests need (a Content-Length as it spells it, one line of body); a stream that cannot take an
+// event is closed. So a real hub behind the same client is compared with what the kernel takes.
+// Returns the exit status.
 int serve_floor(const FloorServerOptions& options);
 
 }  // namespace tocsin::bench

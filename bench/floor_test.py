@@ -42,6 +42,18 @@ class FloorServers(unittest.TestCase):
                         kind(self.floor, way).running(None) as server:
                     self.deliver(server, watches=kind is WatchingFloor)
 
+    def test_every_way_relays_to_the_subscribers_of_a_topic(self):
+        for way in ("send", "uring"):
+            for each in (1, 3):
+                with self.subTest(way=way, each=each), \
+                        Floor(self.floor, way).running(None) as server:
+                    # More requests than one receive takes, so that some are cut.
+                    result = run_load(self.tocsin, server, "saturate", 30 * each, "--topics", 30,
+                                      "--publishers", 2, "--in-flight", 500, "--events", 5000,
+                                      "--ahead", 0)
+                    self.assertEqual(result["faults"], "")
+                    self.assertEqual(result["events"], 5000)
+
     def deliver(self, server, watches):
         before = len(os.listdir(f"/proc/{server.process.pid}/fd"))
         # The second client comes when the first one's streams are gone, told or not.

@@ -115,14 +115,45 @@ def t8(results, name):
             (median(r, name, "idle_cpu_percent"), "<=", 1, "{} % with all idle")], r
 
 
-RULES = {"t1": t1, "t2": t2, "t3": t3, "t5": t5, "t6": t6, "t7": t7, "t8": t8}
+# The floor that talks to the kernel as the backend does.
+def own_floor(name):
+    return "floor-uring" if name.endswith("uring") else "floor-send"
+
+
+def t9(results, name):
+    full, paced = results["private_full"], results["private_paced"]
+    floor, cpu = own_floor(name), "cpu_us_per_event"
+    return [(median(full, name, "events_per_s"), ">=", None, "full speed: {} events/s"),
+            (paired(full, name, "events_per_s", "nchan"), ">=", 4.5, "{} x nchan"),
+            (median(full, name, "user_us_per_event"), "<=", 1.6, "user CPU an event {} us"),
+            (paired(full, name, cpu, floor), "<=", 1.35, "CPU an event {} x the bare relay's"),
+            (paired(paced, name, cpu, "nchan"), "<=", 0.6, "20,000/s: CPU an event {} x nchan's"),
+            (paired(paced, name, cpu, floor), "<=", 1.35, "{} x the relay's"),
+            (median(paced, name, "p50_ms"), "<=", None, "p50 {} ms")], [*full, *paced]
+
+
+def t10(results, name):
+    full, paced = results["rooms_full"], results["rooms_paced"]
+    figure = "cpu_us_per_delivery"
+    return [(paired(full, name, figure, "floor-send"), "<=", 1.2,
+             "CPU per delivery {} x the bare send loop's"),
+            (paired(full, name, figure, "nchan"), "<=", None, "{} x nchan's"),
+            (paired(paced, name, figure, "floor-send"), "<=", None,
+             "20,000/s: {} x the bare send loop's")], [*full, *paced]
+
+
+RULES = {"t1": t1, "t2": t2, "t3": t3, "t5": t5, "t6": t6, "t7": t7, "t8": t8, "t9": t9, "t10": t10}
+
+
+def number_of(target):
+    return int(target[1:])
 
 
 def judge(results, wanted):
     names = sorted({name for rounds in results.values() for r in rounds for name in r
                     if name.startswith("tocsin")})
     verdicts = []
-    for target in sorted(wanted):
+    for target in sorted(wanted, key=number_of):
         for name in names:
             parts, rounds = RULES[target](results, name)
             verdicts.append(verdict(target, name, parts, has_faults(rounds, name)))

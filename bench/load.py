@@ -74,6 +74,7 @@ def figures(result, status=0):
         "events": events,
         "events_per_s": publishing["events_per_s"],
         "cpu_us_per_event": publish["server_cpu_ns"] / 1e3 / events if events else None,
+        "user_us_per_event": publish["server_user_ns"] / 1e3 / events if events else None,
         "deliveries_per_s": deliveries["deliveries_per_s"],
         "cpu_us_per_delivery": microseconds(deliveries["server_cpu_ns_per_delivery"]),
         "server_cpu_share": publish["server_cpu_share"],

@@ -73,7 +73,7 @@ def saturated(bench, server, subscribers=1000, seconds=5):
     """T2: one publisher, as fast as the subscribers get the events."""
     # Each at the depth that suits it: nchan takes twice the CPU with 512 requests waiting, and
     # Tocsin coalesces no more events than the publisher has on its way.
-    in_flight = 512 if server.name.startswith("tocsin") else 64
+    in_flight = 512 if server.coalesces else 64
     with server.running(bench.server_cpus):
         result = bench.load(
             server, "saturate", bench.count(subscribers), *publishing(server, in_flight),
@@ -145,6 +145,41 @@ def publish(bench, server, batch=0, seconds=4):
 
 def publish_batches(bench, server):
     return publish(bench, server, batch=200)
+
+
+PRIVATE_TOPICS = 10_000  # T9: each with one subscriber
+ROOMS = 1000  # T10
+ROOM_SIZE = 10
+TOPIC_PUBLISHERS = 4
+
+
+def small_fan_out(bench, server, topics, each, rate=0, seconds=4):
+    """T9, T10: single POSTs to `topics` topics in turn, with `each` subscribers each; `rate` events
+    per second, 0: as fast as they are answered."""
+    topics = bench.count(topics)
+    how = (["topics", "--rate", rate] if rate else ["saturate", "--in-flight", 64, "--ahead", 0])
+    with server.running(bench.server_cpus):
+        result = bench.load(server, how[0], topics * each, "--topics", topics, "--zipf", 0,
+                            "--publishers", TOPIC_PUBLISHERS, "--duration",
+                            bench.seconds(seconds), "--drain", 3, *how[1:])
+    return keep(result, "events_per_s", "cpu_us_per_event", "user_us_per_event",
+                "cpu_us_per_delivery", "p50_ms", "p99_ms", "server_cpu_share", "client_cpu_share")
+
+
+def private_paced(bench, server):
+    return small_fan_out(bench, server, PRIVATE_TOPICS, 1, 20_000)
+
+
+def private_full(bench, server):
+    return small_fan_out(bench, server, PRIVATE_TOPICS, 1)
+
+
+def rooms_paced(bench, server):
+    return small_fan_out(bench, server, ROOMS, ROOM_SIZE, 20_000)
+
+
+def rooms_full(bench, server):
+    return small_fan_out(bench, server, ROOMS, ROOM_SIZE)
 
 
 def coalescing(bench, server, rate, subscribers=1000, seconds=3):

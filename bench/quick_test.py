@@ -32,6 +32,15 @@ class Quick(unittest.TestCase):
         self.assertIn("T6  tocsin-epoll", out)
         self.assertNotIn("FAULTS", out)
 
+    def test_small_fan_out_beside_an_earlier_build(self):
+        program = os.path.join(self.build, "tocsin")
+        out = self.run_script("targets", "t9", "t10", "--rounds", "1", "--io", "epoll", "--before",
+                              program)
+        self.assertIn("T9  tocsin-epoll", out)
+        self.assertIn("T10  tocsin-epoll", out)
+        self.assertIn("tocsin-epoll / before-epoll, cpu_us_per_event", out)
+        self.assertNotIn("FAULTS", out)
+
     def test_compare(self):
         with tempfile.NamedTemporaryFile("r", suffix=".json") as file:
             out = self.run_script("compare", "--rounds", "1", "--scenarios", "saturate-1k,connect",

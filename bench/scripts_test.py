@@ -29,7 +29,8 @@ def script(name):
     return module
 
 
-PHASE = {"duration_s": 2.0, "server_cpu_ns": 1_000_000, "server_cpu_share": 0.25,
+PHASE = {"duration_s": 2.0, "server_cpu_ns": 1_000_000, "server_user_ns": 400_000,
+         "server_cpu_share": 0.25,
          "own_cpu_share": 0.5}
 RESULT = {
     "failures": [], "bottlenecks": [],
@@ -55,6 +56,7 @@ class Figures(unittest.TestCase):
         self.assertEqual(figures["cpu_us_per_delivery"], 20)
         self.assertEqual(figures["cpu_us_per_connect"], 8)
         self.assertEqual(figures["cpu_us_per_event"], 200)
+        self.assertEqual(figures["user_us_per_event"], 80)
         self.assertEqual(figures["p99_ms"], 2)
         self.assertEqual(figures["idle_cpu_percent"], 25)
         self.assertEqual(figures["kernel_each"], 4600)  # without what walks /proc
@@ -124,6 +126,30 @@ class Judging(unittest.TestCase):
         self.assertIn("judged by CPU alone", by_cpu["text"])
         whole[0]["tocsin-x"]["cpu_us_per_connect"] = 15
         self.assertFalse(self.t6({"connect": whole})["met"])
+
+    def test_small_fan_out_is_judged_by_the_floor_of_its_way(self):
+        done = [{"floor-send": {"cpu_us_per_event": 10.0}, "nchan": {"events_per_s": 20.0,
+                                                                     "cpu_us_per_event": 30.0},
+                 "floor-uring": {"cpu_us_per_event": 5.0},
+                 "tocsin-uring": {"events_per_s": 100.0, "cpu_us_per_event": 6.0,
+                                  "user_us_per_event": 1.0, "p50_ms": 0.1}}]
+        results = {"private_full": done, "private_paced": done}
+        self.assertTrue(judge.judge(results, {"t9"})[0]["met"])
+        done[0]["tocsin-uring"]["cpu_us_per_event"] = 7.0  # too much for io_uring's relay
+        self.assertFalse(judge.judge(results, {"t9"})[0]["met"])
+        done[0]["tocsin-epoll"] = done[0].pop("tocsin-uring")
+        self.assertTrue(judge.judge(results, {"t9"})[0]["met"])
+
+    def test_an_earlier_build_is_compared_and_not_judged(self):
+        done = [{"tocsin-uring": {"x": 1.0, "faults": "", "caches": {"TCP": 1}},
+                 "before-uring": {"x": 2.0, "faults": "", "caches": {"TCP": 1}}}]
+        self.assertEqual(list(script("targets").before_ratios(done)),
+                         ["  tocsin-uring / before-uring, x: 0.500   (0.500 to 0.500)"])
+        self.assertEqual({v["contender"] for v in judge.judge({"idle": done}, {"t8"})},
+                         {"tocsin-uring"})
+
+    def test_targets_stand_in_the_order_of_their_numbers(self):
+        self.assertEqual(script("targets").TARGETS[-3:], ["t8", "t9", "t10"])
 
     def test_every_target_judges_an_empty_round_as_not_measured(self):
         targets = script("targets")

@@ -84,6 +84,7 @@ class Server:
     more_ports = 0  # that it must be told besides the one where it serves
     can_resume = True  # by Last-Event-ID
     can_pipeline = True  # publishing requests, on one connection
+    coalesces = False  # sends what was published meanwhile in one go
 
     def __init__(self):
         self.process = None
@@ -193,10 +194,12 @@ class Running:
 
 
 class Tocsin(Server):
-    def __init__(self, binary, io, shards=1, options=()):
+    coalesces = True
+
+    def __init__(self, binary, io, shards=1, options=(), label="tocsin"):
         super().__init__()
         self.binary, self.io, self.shards, self.options = binary, io, shards, options
-        self.name = f"tocsin-{io}"
+        self.name = f"{label}-{io}"
 
     @staticmethod
     def missing(binary):
