@@ -3,6 +3,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <string>
@@ -72,6 +73,33 @@ void post_to_one(benchmark::State& state) {
   set_rate(state, 1);
 }
 BENCHMARK(post_to_one);
+
+// N topics with one subscriber each, POSTs to 64 of them at once: all but the kernel's part of a
+// notification to one person. With many topics what it takes is mostly cache misses.
+void post_to_topics(benchmark::State& state) {
+  constexpr std::size_t kAtOnce = 64;
+  NullShard shard(0);
+  const auto topics = static_cast<std::size_t>(state.range(0));
+  for (std::size_t i = 0; i < topics; ++i) shard.subscribe("load-" + std::to_string(i));
+  std::vector<std::string> batches(std::max<std::size_t>(topics / kAtOnce, 1));
+  // A stride, so that neighbours in one batch are none in memory.
+  for (std::size_t i = 0; i < batches.size() * kAtOnce; ++i) {
+    batches[i / kAtOnce] +=
+        "POST /publish?stream=load-" + std::to_string(i * 7919 % topics) +
+        " HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nContent-Type: text/plain\r\n"
+        "Content-Length: 174\r\n\r\n" +
+        std::string(174, 'x');
+  }
+  std::size_t next = 0;
+  for (auto _ : state) {
+    if (!shard.post_to_topics(batches[next], kAtOnce)) {
+      state.SkipWithError("not answered and delivered");
+    }
+    next = (next + 1) % batches.size();
+  }
+  set_rate(state, kAtOnce);
+}
+BENCHMARK(post_to_topics)->Arg(64)->Arg(10'000)->Arg(100'000)->Unit(benchmark::kMicrosecond);
 
 // --- timers
 

@@ -26,9 +26,8 @@ net::ServerOptions options() {
 }  // namespace
 
 void NullIo::connect(std::size_t count, std::string_view request) {
-  waiting_ += count;
-  request_ = request;
-  receiving_.resize(static_cast<std::size_t>(next_fd_) + waiting_ + 1);
+  waiting_.push_back({count, request});
+  receiving_.resize(receiving_.size() + count + 1);
 }
 
 void NullIo::ask(int fd, std::string_view request) {
@@ -55,7 +54,9 @@ void NullIo::receive(int fd, net::Token token) {
   net::Token& armed = receiving_[static_cast<std::size_t>(fd)];
   const bool is_new = armed.op == net::Op::accept;
   armed = token;
-  if (is_new) ask(fd, request_);
+  if (!is_new) return;
+  ask(fd, requests_.front());
+  requests_.pop_front();
 }
 
 void NullIo::watch(int, net::Token) {}
@@ -86,9 +87,11 @@ void NullIo::shut_down(int, bool) {}
 void NullIo::close(int) {}
 
 void NullIo::wait(std::uint32_t, std::vector<net::Completion>& completions) {
-  for (std::size_t i = 0; i < kAcceptsATurn && waiting_ > 0; ++i, --waiting_) {
+  for (std::size_t i = 0; i < kAcceptsATurn && !waiting_.empty(); ++i) {
     receiving_[static_cast<std::size_t>(next_fd_)].op = net::Op::accept;
     completions.push_back({.token = accepting_, .result = next_fd_++, .data = {}});
+    requests_.push_back(waiting_.front().request);
+    if (--waiting_.front().count == 0) waiting_.pop_front();
   }
   for (; !ready_.empty(); ready_.pop_front()) completions.push_back(ready_.front());
 }
@@ -97,7 +100,9 @@ NullShard::NullShard(std::size_t subscribers, proto::Framing framing)
     : subscribers_(subscribers), state_(1, 1, options()), shard_(0, state_, io_, clock_, {0}, 1) {
   state_.phase = net::Phase::running;
   shard_.start_accepting();
-  io_.connect(subscribers, framing == proto::Framing::chunked ? kSubscribe : kSubscribeClose);
+  if (subscribers > 0) {
+    io_.connect(subscribers, framing == proto::Framing::chunked ? kSubscribe : kSubscribeClose);
+  }
   expected_ = subscribers;
   bool good = turn_until_sends(expected_);
   io_.connect(1, kProbe);
@@ -127,6 +132,23 @@ bool NullShard::post(std::string_view request) {
   io_.ask(publisher_, request);
   expected_ += 1 + subscribers_;
   return turn_until_sends(expected_);
+}
+
+void NullShard::subscribe(std::string_view topic) {
+  const std::string request = "GET /events?stream=" + std::string{topic} +
+                              "&framing=chunked HTTP/1.1\r\nHost: h\r\n\r\n";
+  io_.connect(1, request);
+  const bool good = turn_until_sends(++expected_);
+  TOCSIN_ASSERT(good);
+}
+
+bool NullShard::post_to_topics(std::string_view requests, std::size_t events) {
+  const net::Counter& deliveries = state_.metrics[0]->deliveries;
+  const std::uint64_t wanted = deliveries.get() + events;
+  io_.ask(publisher_, requests);
+  for (std::uint64_t i = 0; i < kMostTurns && deliveries.get() < wanted; ++i) shard_.turn();
+  expected_ = io_.sends();
+  return deliveries.get() == wanted;
 }
 
 bool NullShard::turn_until_sends(std::uint64_t sends) {

@@ -22,7 +22,8 @@ namespace tocsin::bench {
 
 class NullIo final : public net::Io {
  public:
-  // The next `count` accepts give connections, each of which sends `request` (which outlives this).
+  // The next `count` accepts give connections, each of which sends `request`, which outlives the
+  // answer.
   void connect(std::size_t count, std::string_view request);
   // Another request on a connection whose last one was answered. `request` outlives the answer.
   void ask(int fd, std::string_view request);
@@ -53,9 +54,14 @@ class NullIo final : public net::Io {
  private:
   static constexpr std::size_t kAcceptsATurn = 1000;  // well below a shard's bound for requests
 
+  struct Waiting {
+    std::size_t count;
+    std::string_view request;
+  };
+
   net::Token accepting_;
-  std::size_t waiting_ = 0;
-  std::string_view request_;
+  std::deque<Waiting> waiting_;
+  std::deque<std::string_view> requests_;  // of those that were accepted and not read yet, in turn
   std::vector<net::Token> receiving_;  // by descriptor; Op::none: not armed
   std::deque<net::Completion> ready_;
   int next_fd_ = 1;
@@ -78,6 +84,11 @@ class NullShard {
   [[nodiscard]] bool deliver();
   // A POST of one event through a connection of its own: answered, and delivered to all streams.
   [[nodiscard]] bool post(std::string_view request);
+  // Opens one more stream, of `topic`.
+  void subscribe(std::string_view topic);
+  // POSTs that came together, of `events` events to topics of one subscriber each. False: not all
+  // were delivered.
+  [[nodiscard]] bool post_to_topics(std::string_view requests, std::size_t events);
 
   [[nodiscard]] NullIo& io() { return io_; }
   [[nodiscard]] std::size_t subscribers() const { return subscribers_; }
