@@ -1,6 +1,7 @@
 #include "core/topic_table.h"
 
 #include <memory>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,30 @@ TEST(TopicTableTest, FindsWhatIsThereUntilItIsTakenOut) {
   }
   Topic& again = table.insert(make("topic 0"));
   EXPECT_EQ(table.find("topic 0"), &again);
+}
+
+// Places are searched one after the other: what moves up when one is freed must stay to be found,
+// also over the end of a part.
+TEST(TopicTableTest, StaysRightWhileTopicsComeAndGo) {
+  constexpr std::size_t kNames = 3000;  // a dozen in each part
+  TopicTable table(HashKey{5});
+  std::vector<Topic*> there(kNames, nullptr);
+  std::minstd_rand random(1);
+  for (int step = 0; step < 60'000; ++step) {
+    const std::size_t i = random() % kNames;
+    const std::string name = "t" + std::to_string(i);
+    ASSERT_EQ(table.find(name), there[i]) << step;
+    if (there[i] == nullptr) {
+      there[i] = &table.insert(make(name));
+    } else {
+      const std::unique_ptr<Topic> taken = table.extract(*there[i]);
+      ASSERT_EQ(taken.get(), there[i]);
+      there[i] = nullptr;
+    }
+  }
+  for (std::size_t i = 0; i < kNames; ++i) {
+    ASSERT_EQ(table.find("t" + std::to_string(i)), there[i]);
+  }
 }
 
 // What grows moves all that it has, and everybody who wants the hub waits meanwhile.
