@@ -1,5 +1,6 @@
 #include "core/chunk.h"
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 
@@ -19,13 +20,13 @@ constexpr std::size_t aligned(std::size_t capacity) {
 
 Chunk::Chunk(std::size_t capacity, const Origin& origin)
     : origin_(origin),
-      capacity_(aligned(capacity)),
-      bytes_(std::make_unique_for_overwrite<char[]>(capacity_)) {
-  TOCSIN_ASSERT(capacity_ <= kMaxOffset);
+      bytes_(std::make_unique_for_overwrite<char[]>(aligned(capacity))),
+      capacity_(static_cast<std::uint32_t>(aligned(capacity))) {
+  TOCSIN_ASSERT(aligned(capacity) <= kMaxOffset);
 }
 
 bool Chunk::accepts(std::size_t size, Sequence sequence, TimeMs time) const {
-  const std::size_t used = this->size() + frames_ * sizeof(Slot);
+  const std::size_t used = size_ + frames_ * sizeof(Slot);
   return cost(size) <= capacity_ - used && sequence - origin_.sequence <= kMaxOffset &&
          time - origin_.time <= kMaxOffset;
 }
@@ -35,7 +36,7 @@ void Chunk::append(std::string_view body, std::string_view tail, Sequence sequen
   const std::size_t frame_size = body.size() + tail.size();
   TOCSIN_ASSERT(accepts(frame_size, sequence, time));
   TOCSIN_ASSERT(frames_ == 0 || sequence > last_sequence());
-  char* out = proto::write_chunk_head(frame_size, bytes_.get() + size());
+  char* out = proto::write_chunk_head(frame_size, bytes_.get() + size_);
   for (const std::string_view part : {body, tail, proto::kChunkTail}) {
     std::memcpy(out, part.data(), part.size());
     out += part.size();
@@ -45,11 +46,17 @@ void Chunk::append(std::string_view body, std::string_view tail, Sequence sequen
                   static_cast<std::uint32_t>(time - origin_.time), received};
   std::memcpy(bytes_.get() + capacity_ - (frames_ + 1) * sizeof(Slot), &slot, sizeof(Slot));
   ++frames_;
+  size_ = slot.end;
+  last_ = slot.sequence;
 }
 
 std::uint32_t Chunk::first_after(Sequence after) const {
-  std::uint32_t low = 0;
-  std::uint32_t high = frames_;
+  std::uint32_t high = frames_;  // every frame from here on is above
+  std::uint32_t low = frames_;   // no frame below is, once the next loop is over
+  for (std::uint32_t step = 1; low > 0 && sequence_of(low - 1) > after; step *= 2) {
+    high = low - 1;
+    low = high - std::min(step - 1, high);
+  }
   while (low < high) {
     const std::uint32_t middle = low + (high - low) / 2;
     if (sequence_of(middle) > after) {

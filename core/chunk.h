@@ -59,7 +59,7 @@ class Chunk {
   [[nodiscard]] const char* data() const { return bytes_.get(); }
   [[nodiscard]] std::size_t capacity() const { return capacity_; }
   [[nodiscard]] std::uint32_t frames() const { return frames_; }
-  [[nodiscard]] std::uint32_t size() const { return frames_ == 0 ? 0 : end_of(frames_ - 1); }
+  [[nodiscard]] std::uint32_t size() const { return size_; }
 
   // Frame `i` < frames(): where it begins and ends, with what is around it; its sequence, when it
   // was published.
@@ -81,10 +81,12 @@ class Chunk {
   [[nodiscard]] std::uint64_t begin_frame() const { return origin_.frame; }
   [[nodiscard]] std::uint64_t end_frame() const { return origin_.frame + frames_; }
   // REQUIRES: frames() > 0.
-  [[nodiscard]] Sequence last_sequence() const { return sequence_of(frames_ - 1); }
+  [[nodiscard]] Sequence first_sequence() const { return origin_.sequence; }
+  [[nodiscard]] Sequence last_sequence() const { return origin_.sequence + last_; }
   [[nodiscard]] TimeMs last_time() const { return time_of(frames_ - 1); }
 
-  // The first frame with a sequence above `after`; frames() if there is none.
+  // The first frame with a sequence above `after`; frames() if there is none. The search begins at
+  // the end: most readers lack the last one or a few.
   [[nodiscard]] std::uint32_t first_after(Sequence after) const;
 
  private:
@@ -104,9 +106,12 @@ class Chunk {
   }
 
   const Origin origin_;
-  const std::size_t capacity_;
   const std::unique_ptr<char[]> bytes_;
+  const std::uint32_t capacity_;
   std::uint32_t frames_ = 0;
+  // Of the last frame, as its slot has them: an append need not wait for the slot's cache line.
+  std::uint32_t size_ = 0;
+  std::uint32_t last_ = 0;
 
   // See ChunkList (under the hub's lock).
   Chunk* older_ = nullptr;

@@ -30,13 +30,14 @@ void TopicLog::append(std::string_view body, std::string_view tail, bool indexed
                       TimeMs now, ChunkList& all, ReceiptUs received) {
   TOCSIN_ASSERT(sequence > last_sequence_);
   const std::size_t size = body.size() + tail.size();
-  Chunk& chunk = !empty() && chunks_.back()->accepts(size, sequence, now)
-                     ? *chunks_.back()
+  Chunk& chunk = newest_ != nullptr && newest_->accepts(size, sequence, now)
+                     ? *newest_
                      : add_chunk(size, sequence, now, all);
   chunk.append(body, tail, sequence, now, received);
   last_sequence_ = sequence;
   ++frames_;
   bytes_ += proto::chunk_size(size);
+  __builtin_prefetch(&chunks_.back());  // which its readers will be given
   if (indexed) {
     if (!ids_) ids_ = std::make_unique<IdIndex>();
     ids_->try_emplace(id_of(chunk, chunk.frames() - 1), sequence);
@@ -44,21 +45,25 @@ void TopicLog::append(std::string_view body, std::string_view tail, bool indexed
 }
 
 Chunk& TopicLog::add_chunk(std::size_t frame_size, Sequence sequence, TimeMs now, ChunkList& all) {
-  const std::size_t doubled = empty() ? limits::kMinChunk : 2 * chunks_.back()->capacity();
+  const std::size_t doubled = newest_ == nullptr ? limits::kMinChunk : 2 * newest_->capacity();
   const std::size_t capacity =
       std::max(std::clamp(doubled, limits::kMinChunk, limits::kMaxChunk), Chunk::cost(frame_size));
   chunks_.push_back(std::make_shared<Chunk>(
       capacity,
       Chunk::Origin{.position = bytes_, .frame = frames_, .sequence = sequence, .time = now}));
-  all.push(*chunks_.back(), *this);
-  return *chunks_.back();
+  newest_ = chunks_.back().get();
+  all.push(*newest_, *this);
+  return *newest_;
 }
 
 const ChunkRef* TopicLog::find_chunk(Sequence after) const {
-  // Most readers are at the end.
+  // Most readers are at the end, or lack what is new in the newest chunk. Each other one may be a
+  // cache miss or two.
   if (empty() || last_sequence_ <= after) return end();
+  const ChunkRef* const newest = end() - 1;
+  if (newest_->first_sequence() <= after) return newest;
   return std::ranges::partition_point(
-      begin(), end(), [after](const ChunkRef& chunk) { return chunk->last_sequence() <= after; });
+      begin(), newest, [after](const ChunkRef& chunk) { return chunk->last_sequence() <= after; });
 }
 
 ReadStatus TopicLog::read(Sequence after, std::size_t max_bytes, Piece& piece) const {
@@ -148,6 +153,7 @@ void TopicLog::drop_oldest(ChunkList& all) {
   ++head_;
   if (empty()) {
     std::vector<ChunkRef>().swap(chunks_);  // a quiet topic keeps no memory
+    newest_ = nullptr;
     head_ = 0;
     ids_.reset();
   } else if (head_ > chunks_.size() / 2) {

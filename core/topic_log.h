@@ -89,6 +89,7 @@ class TopicLog {
   void unindex(const Chunk& chunk);
 
   std::vector<ChunkRef> chunks_;  // [head_, size): the log; before it: dropped, to be compacted
+  Chunk* newest_ = nullptr;       // the last of them; null: there is none
   std::size_t head_ = 0;
   Sequence dropped_;          // the last event that is gone; 0: none
   Sequence last_sequence_;    // of the newest event ever
