@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <unordered_map>
 #include <vector>
 
 #include "core/hub.h"
@@ -22,24 +21,107 @@ struct LocalTopic {
   bool ending = false;                     // removed: its streams are being ended, and it stays
 };
 
+// Which number a topic has, by its pointer. Open addressing with linear probing over the numbers
+// alone: what is compared is the topic that stands under a number, whose record is wanted next
+// anyway. With 10,000 topics the table is in the cache, where chained nodes of as many are not.
+class TopicIndex {
+ public:
+  static constexpr std::uint32_t kNone = 0xffff'ffff;
+
+  // `topic_at(number)` is the topic of a number that was added and not removed, here and below.
+  // kNone: it was not added.
+  template <typename TopicAt>
+  [[nodiscard]] std::uint32_t find(const core::Topic* topic, const TopicAt& topic_at) const {
+    if (places_.empty()) return kNone;
+    std::size_t at = begin_of(topic);
+    while (places_[at] != kNone && topic_at(places_[at]) != topic) at = next(at);
+    return places_[at];
+  }
+
+  // REQUIRES: the topic is not there, and `topic_at` knows the number already.
+  template <typename TopicAt>
+  void add(std::uint32_t number, const TopicAt& topic_at) {
+    if (2 * (size_ + 1) > places_.size()) grow(topic_at);
+    ++size_;
+    place(number, topic_at(number));
+  }
+
+  // REQUIRES: it was added, and `topic_at` knows it still.
+  template <typename TopicAt>
+  void remove(std::uint32_t number, const TopicAt& topic_at) {
+    std::size_t at = begin_of(topic_at(number));
+    while (places_[at] != number) {
+      TOCSIN_ASSERT(places_[at] != kNone);
+      at = next(at);
+    }
+    --size_;
+    // What follows moves up, if it is behind where its search begins: no search ends too early.
+    for (std::size_t other = next(at); places_[other] != kNone; other = next(other)) {
+      const std::size_t from_begin = (other - begin_of(topic_at(places_[other]))) & mask();
+      if (from_begin < ((other - at) & mask())) continue;
+      places_[at] = places_[other];
+      at = other;
+    }
+    places_[at] = kNone;
+  }
+
+  [[nodiscard]] std::size_t size() const { return size_; }
+
+ private:
+  [[nodiscard]] std::size_t mask() const { return places_.size() - 1; }
+  [[nodiscard]] std::size_t next(std::size_t at) const { return (at + 1) & mask(); }
+  // Fibonacci hashing: an allocator's addresses differ in their middle.
+  [[nodiscard]] std::size_t begin_of(const core::Topic* topic) const {
+    return (reinterpret_cast<std::uintptr_t>(topic) * 0x9e37'79b9'7f4a'7c15) >> shift_;
+  }
+  void place(std::uint32_t number, const core::Topic* topic) {
+    std::size_t at = begin_of(topic);
+    while (places_[at] != kNone) at = next(at);
+    places_[at] = number;
+  }
+  template <typename TopicAt>
+  void grow(const TopicAt& topic_at) {
+    std::vector<std::uint32_t> old(places_.empty() ? 4 : 2 * places_.size(), kNone);
+    shift_ = places_.empty() ? 62 : shift_ - 1;
+    old.swap(places_);
+    for (const std::uint32_t number : old) {
+      if (number != kNone) place(number, topic_at(number));
+    }
+  }
+
+  std::vector<std::uint32_t> places_;  // a power of two, or none; at most half of them are taken
+  std::size_t size_ = 0;
+  unsigned shift_ = 64;  // 64 - log2(places)
+};
+
 class LocalTopics {
+  // For the index: it has numbers only.
+  struct TopicAt {
+    const std::vector<LocalTopic>& topics;
+    const core::Topic* operator()(std::uint32_t id) const { return topics[id].topic; }
+  };
+
  public:
   [[nodiscard]] std::uint32_t find_or_add(core::Topic* topic) {
-    const auto [it, inserted] = index_.try_emplace(topic, 0);
-    if (inserted) {
-      if (free_.empty()) {
-        free_.push_back(static_cast<std::uint32_t>(topics_.size()));
-        topics_.emplace_back();
-      }
-      it->second = free_.back();
-      free_.pop_back();
-      topics_[it->second].topic = topic;
+    const std::uint32_t known = index_.find(topic, TopicAt{topics_});
+    if (known != TopicIndex::kNone) return known;
+    if (free_.empty()) {
+      free_.push_back(static_cast<std::uint32_t>(topics_.size()));
+      topics_.emplace_back();
     }
-    return it->second;
+    const std::uint32_t id = free_.back();
+    free_.pop_back();
+    topics_[id].topic = topic;
+    index_.add(id, TopicAt{topics_});
+    return id;
   }
 
   // REQUIRES: `topic` was added.
-  [[nodiscard]] std::uint32_t find(core::Topic* topic) const { return index_.at(topic); }
+  [[nodiscard]] std::uint32_t find(core::Topic* topic) const {
+    const std::uint32_t id = index_.find(topic, TopicAt{topics_});
+    TOCSIN_ASSERT(id != TopicIndex::kNone);
+    return id;
+  }
 
   // The topics of a stream, and above what it reads them. Valid until the next call.
   [[nodiscard]] std::span<core::TopicCursor> cursors(Connection& connection) {
@@ -52,7 +134,7 @@ class LocalTopics {
   void remove(std::uint32_t id) {
     LocalTopic& local = topics_[id];
     TOCSIN_ASSERT(local.subscribers.empty() && !local.sweeping && !local.ending);
-    index_.erase(local.topic);
+    index_.remove(id, TopicAt{topics_});
     local = LocalTopic{};
     free_.push_back(id);
   }
@@ -63,8 +145,8 @@ class LocalTopics {
  private:
   std::vector<LocalTopic> topics_;
   std::vector<std::uint32_t> free_;
-  std::unordered_map<core::Topic*, std::uint32_t> index_;
-  core::TopicCursor single_;  // see cursors
+  TopicIndex index_;
+  core::TopicCursor single_;  // see cursors()
 };
 
 }  // namespace tocsin::net
