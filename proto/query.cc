@@ -13,12 +13,15 @@ namespace {
 
 // application/x-www-form-urlencoded: '+' is a blank.
 std::expected<std::string, QueryError> decode(std::string_view text, bool any_bytes = false) {
-  std::string plus_decoded{text};
-  std::ranges::replace(plus_decoded, '+', ' ');
-  auto decoded = percent_decode(plus_decoded);
-  if (!decoded) return std::unexpected(QueryError::escape);
-  if (!any_bytes && !is_utf8(*decoded)) return std::unexpected(QueryError::utf8);
-  return *std::move(decoded);
+  std::string decoded{text};
+  std::ranges::replace(decoded, '+', ' ');
+  if (text.contains('%')) {
+    auto bytes = percent_decode(decoded);
+    if (!bytes) return std::unexpected(QueryError::escape);
+    decoded = *std::move(bytes);
+  }
+  if (!any_bytes && !is_utf8(decoded)) return std::unexpected(QueryError::utf8);
+  return decoded;
 }
 
 bool is_unreserved(char c) {
