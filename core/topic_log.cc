@@ -26,13 +26,12 @@ bool older(TimeMs time, TimeMs age_ms, TimeMs now) {
 
 }  // namespace
 
-void TopicLog::append(std::string_view body, std::string_view tail, bool indexed, Sequence sequence,
+bool TopicLog::append(std::string_view body, std::string_view tail, bool indexed, Sequence sequence,
                       TimeMs now, ChunkList& all, ReceiptUs received) {
   TOCSIN_ASSERT(sequence > last_sequence_);
   const std::size_t size = body.size() + tail.size();
-  Chunk& chunk = newest_ != nullptr && newest_->accepts(size, sequence, now)
-                     ? *newest_
-                     : add_chunk(size, sequence, now, all);
+  const bool grows = newest_ == nullptr || !newest_->accepts(size, sequence, now);
+  Chunk& chunk = grows ? add_chunk(size, sequence, now, all) : *newest_;
   chunk.append(body, tail, sequence, now, received);
   last_sequence_ = sequence;
   ++frames_;
@@ -42,6 +41,7 @@ void TopicLog::append(std::string_view body, std::string_view tail, bool indexed
     if (!ids_) ids_ = std::make_unique<IdIndex>();
     ids_->try_emplace(id_of(chunk, chunk.frames() - 1), sequence);
   }
+  return grows;
 }
 
 Chunk& TopicLog::add_chunk(std::size_t frame_size, Sequence sequence, TimeMs now, ChunkList& all) {

@@ -43,8 +43,8 @@ class TopicLog {
 
   // Appends a frame: `body` is what proto::encode_frame_body makes, `tail` is `id: ID\n\n`.
   // `indexed`: the id is the publisher's own and resumes through the index. Registers a new chunk
-  // with `all`.
-  void append(std::string_view body, std::string_view tail, bool indexed, Sequence sequence,
+  // with `all`. True: it began one.
+  bool append(std::string_view body, std::string_view tail, bool indexed, Sequence sequence,
               TimeMs now, ChunkList& all, ReceiptUs received = 0);
 
   // The frames above `after` that are adjacent in memory, at most `max_bytes` of them but at least
