@@ -29,7 +29,7 @@ class ReadyList {
   [[nodiscard]] bool empty() const { return ready_.empty() && pushed_ == pushing_.size(); }
 
   // Works off the list as it was, for at most `slice_us` and the rest in the next call; what
-  // becomes ready meanwhile comes after.
+  // becomes ready meanwhile comes after. The last ones are left in the outbox's batch.
   void deliver(Outbox& outbox, const Clock& clock, std::uint64_t slice_us) {
     const std::uint64_t until_us = clock.now_us() + slice_us;
     if (pushed_ == pushing_.size()) {
@@ -46,7 +46,6 @@ class ReadyList {
       }
       if (pushed_ % limits::kSendBatch == 0 && clock.now_us() > until_us) break;
     }
-    outbox.flush();
   }
 
  private:

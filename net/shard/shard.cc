@@ -220,7 +220,10 @@ void Shard::run_timers() {
                          on_call(slot, connection, call);
                        });
   acceptor_.run();
-  if (heartbeats_.run()) deliver_ready();
+  if (heartbeats_.run()) {
+    deliver_ready();
+    outbox_.flush();
+  }
   maintain();
   drain_.run();
 }

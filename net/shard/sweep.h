@@ -27,7 +27,9 @@ class Sweep {
 
   // Begins one if there are news and none is running.
   void collect();
-  // Visits subscribers for a slice of a turn. True: that ended the sweep.
+  // Visits subscribers for a slice of a turn, and sends the outbox's batch with what was in it
+  // before: answers and events, where few readers have few events, are one system call. True: that
+  // ended the sweep.
   bool slice();
   [[nodiscard]] bool running() const { return running_; }
   // Of the sweep that ended last: its topics that were removed (LocalTopic::ending), whose readers
@@ -57,6 +59,7 @@ class Sweep {
   [[nodiscard]] std::uint32_t leftovers() const { return leftovers_; }
 
  private:
+  void fetch_first_readers() const;
   bool sweep_topic(std::uint64_t until_us);
   void visit(std::uint32_t slot);
   void finish();
