@@ -345,6 +345,18 @@ def check_links(tree):
                     yield f"{name}:{number}: link to {target}: no such heading"
 
 
+def check_named_files(tree):
+    """A file that a document names in backquotes, from the top level on, is there."""
+    tops = "|".join([*LAYERS, *FREE, "systemd", "docs", "findings"])
+    for name, text in tree.files.items():
+        if not name.endswith(".md"):
+            continue
+        for number, line in enumerate(text.split("\n"), 1):
+            for path in re.findall(rf"`((?:{tops})/[\w./-]+\.\w+)`", line):
+                if not (tree.root / path).exists():
+                    yield f"{name}:{number}: names {path}, which does not exist"
+
+
 def check_examples(tree):
     """Code in the documents is code that the tests build and run: a block marked cpp or cmake is a
     file of tests/examples, and every program there stands in some document."""
@@ -380,7 +392,7 @@ def check_finding_scripts(tree):
 
 CHECKS = [check_includes, check_folders, check_headers, check_purity, check_sizes,
           check_build_lists, check_banned, check_top_level, check_reading_order, check_words,
-          check_links, check_examples, check_finding_scripts]
+          check_links, check_named_files, check_examples, check_finding_scripts]
 
 
 def run_checks(root):
@@ -478,6 +490,7 @@ BREAKAGES = [
      '"# Guess: "'),
     ("not executable", {"findings/b.sh": "true\n"}, "b.sh: is not executable"),
     ("map of too many words", {"ARCHITECTURE.md": "word " * 1901}, "1901 words, at most 1900"),
+    ("file that is gone", {"docs/a.md": "see `core/none.h`\n"}, "names core/none.h"),
     ("dead anchor", {"docs/a.md": "# A\n[x](../README.md#a-b)\n"}, "#a-b: no such heading"),
     ("anchor in code", {"docs/a.md": "```\n# a\n```\n[x](#a)\n"}, "#a: no such heading"),
     ("dead link", {"README.md": "## Reading order\n`proto/a.h`\n[x](none.md)\n"}, "link to none"),
