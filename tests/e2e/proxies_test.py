@@ -15,7 +15,9 @@ from unittest import mock
 import foreign
 import proxy_programs
 from hub import DEADLINE, Hub, Process, eventually, lasting_address, ports
+from relay import RESET
 
+ORIGIN = "http://page.example.com"
 QUICK = ("60s", "3s")  # a proxy that bears less silence, so that no test takes minutes
 
 
@@ -130,7 +132,7 @@ class Contract:
         address = self.hub.address
         self.assertEqual(self.hub.stop(), 0)
         before.wait_exit()
-        during = self.stream("-i")
+        during = self.stream("-i", "-H", f"Origin: {ORIGIN}")
         # A proxy that does not wait for the hub has answered by now; one that waits goes on.
         eventually(lambda: during.out or foreign.has_socket(during.process.pid, self.proxy.port,
                                                             listening=False), "the request")
@@ -139,7 +141,29 @@ class Contract:
         head = "\n".join(during.out[:during.out.index("")]).lower()
         self.assertIn(" 200", head)
         self.assertIn("content-type: text/event-stream", head)
+        self.assertRegex(head, rf"access-control-allow-origin: ([*]|{ORIGIN})(\n|$)")
         self.events_at_once(self.greeted_stream())
+
+    def test_a_hub_that_ends_before_it_takes_a_connection(self):
+        """As those do that wait in its queue while it drains."""
+        address = lasting_address()
+        host, port = address.rsplit(":", 1)
+        self.proxy = self.proxy_class(address)
+        with self.proxy, socket.create_server((host, int(port))) as ending:
+            ending.settimeout(DEADLINE)
+            client = self.stream("-i")
+            connection, _ = ending.accept()
+            with connection:
+                connection.settimeout(DEADLINE)
+                request = b""
+                while b"\r\n\r\n" not in request:
+                    request += connection.recv(65536)
+                ending.close()
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            self.hub = Hub("--drain-timeout", "0s", listen=address)
+            self.addCleanup(self.hub.__exit__)
+            self.wait_line(client, "")
+            self.assertIn(" 200", client.out[0])
 
     def test_publishing_passes(self):
         self.start()
@@ -177,6 +201,13 @@ class Contract:
 
 class Nginx(Contract, unittest.TestCase):
     proxy_class = proxy_programs.Nginx
+
+    def test_a_page_that_sends_credentials_may_read_what_nginx_answers(self):
+        self.proxy = self.proxy_class(lasting_address())
+        with self.proxy:
+            _, answer = self.curl("/events?stream=a", "-i", "-H", f"Origin: {ORIGIN}")
+        self.assertIn(f"\nAccess-Control-Allow-Origin: {ORIGIN}\n", answer)
+        self.assertIn("\nAccess-Control-Allow-Credentials: true\n", answer)
 
     def test_http_1_0_between_proxy_and_hub(self):
         self.start(("proxy_http_version 1.1", "proxy_http_version 1.0"))
