@@ -1,5 +1,7 @@
 #include "proto/http_request.h"
 
+#include <algorithm>
+
 #include "proto/assert.h"
 #include "proto/request_machine.h"
 
@@ -15,6 +17,16 @@ RequestParser::~RequestParser() = default;
 void RequestParser::begin() {
   machine_->begin();
   error_ = Error::none;
+}
+
+void RequestParser::limit_body(std::size_t bytes) {
+  TOCSIN_ASSERT(machine_->phase == Machine::Phase::head_done);
+  TOCSIN_ASSERT(request_.content_length <= bytes);
+  machine_->body_limit = std::min(bytes, machine_->max_body);
+}
+
+std::size_t RequestParser::max_body() const {
+  return machine_->body_limit;
 }
 
 std::string_view RequestParser::reason() const {

@@ -22,7 +22,8 @@ namespace tocsin::proto {
 //   }
 //
 // Limits: a head, and what a chunked body has around its data, up to `max_head` bytes each (the
-// latter plus 16 per byte of data, which one-byte chunks need); a body up to `max_body` bytes.
+// latter plus 16 per byte of data, which one-byte chunks need); a body up to `max_body` bytes, or
+// what limit_body() says.
 // Strict where leniency would let two readers disagree on where a request ends or what it says: any
 // Transfer-Encoding but `chunked`, one with Content-Length or in HTTP/1.0, a missing or repeated
 // Host or one that cannot be a host, a field name that is no token or not right in front of its
@@ -64,6 +65,12 @@ class RequestParser {
   void begin();
 
   [[nodiscard]] Step feed(std::string_view bytes);
+
+  // Of the body of the request whose head has just been completed, if that is less than the
+  // parser's own limit. REQUIRES: its Content-Length is not above it.
+  void limit_body(std::size_t bytes);
+  // What holds for the request being read.
+  [[nodiscard]] std::size_t max_body() const;
 
   [[nodiscard]] Request& request() { return request_; }
   [[nodiscard]] const Request& request() const { return request_; }

@@ -89,6 +89,7 @@ void RequestParser::Machine::begin() {
   llhttp_init(&parser, HTTP_REQUEST, &settings());
   parser.data = this;
   budget = max_head;
+  body_limit = max_body;
   phase = Phase::between;
   error = Error::none;
   reason = {};
@@ -249,7 +250,7 @@ int RequestParser::Machine::on_headers_complete() {
   // llhttp takes what follows a CONNECT for the tunnel's bytes, so nothing behind it can be read.
   request.keep_alive = !connect && llhttp_should_keep_alive(&parser) != 0;
   request.expects_continue = expect.matches() && request.http_1_1 && request.has_body;
-  if (request.content_length > max_body) return fail(Error::body_too_large);
+  if (request.content_length > body_limit) return fail(Error::body_too_large);
 
   if (request.has_body) {
     // Not all that is announced: a thousand clients could announce 4 MiB each and send nothing.
@@ -263,7 +264,7 @@ int RequestParser::Machine::on_headers_complete() {
 int RequestParser::Machine::on_chunk_header() {
   // llhttp leaves the chunk's size in content_length.
   chunk_left = parser.content_length;
-  const bool fits = chunk_left <= max_body - request.body.size();
+  const bool fits = chunk_left <= body_limit - request.body.size();
   return fits ? HPE_OK : fail(Error::body_too_large);
 }
 
@@ -276,12 +277,12 @@ int RequestParser::Machine::on_body(std::string_view piece) {
   }
   const std::size_t needed = request.body.size() + piece.size() + kPadding;
   if (needed > request.body.capacity()) {
-    const std::size_t most = (chunked ? max_body : request.content_length) + kPadding;
+    const std::size_t most = (chunked ? body_limit : request.content_length) + kPadding;
     grow(request.body, std::min(std::max(needed, 2 * request.body.capacity()),
                                 std::max(needed, most)));
   }
   request.body += piece;
-  TOCSIN_ASSERT(request.body.size() <= max_body);
+  TOCSIN_ASSERT(request.body.size() <= body_limit);
   return HPE_OK;
 }
 

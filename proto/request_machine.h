@@ -60,6 +60,7 @@ struct RequestParser::Machine {
   Request& request;
   std::size_t max_head;
   std::size_t max_body;
+  std::size_t body_limit = max_body;  // of this request
   // Bytes that may still come without being body data. A head's bytes each cost one; so do those of
   // a chunked body's framing, while each byte of its data earns kFramingPerByte. Counted by byte
   // and not by feed, so that the outcome does not depend on how the stream was cut.

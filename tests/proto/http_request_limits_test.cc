@@ -214,6 +214,29 @@ TEST(HttpRequestLimitsTest, ChunkFramingIsBounded) {
   EXPECT_EQ(read_one(single + "0\r\n\r\n").body, std::string(kMaxBody, 'x'));
 }
 
+// One request's own bound, and the next one's without it.
+TEST(HttpRequestLimitsTest, ABodysBoundMayBeLowered) {
+  const std::string head = "POST / HTTP/1.1\r\nHost: h\r\n";
+  const std::string chunked = head + "Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n";
+  RequestParser parser(limits::kMaxRequestHead, 100);
+  EXPECT_EQ(parser.max_body(), 100U);
+  const auto read = [&parser](std::string_view bytes, std::size_t bound) {
+    parser.begin();
+    auto step = parser.feed(bytes);
+    EXPECT_EQ(step.state, State::head_complete);
+    parser.limit_body(bound);
+    return parser.feed(bytes.substr(step.consumed)).state;
+  };
+  EXPECT_EQ(read(chunked + "1\r\nc\r\n0\r\n\r\n", 3), State::message_complete);
+  EXPECT_EQ(parser.request().body, "abc");
+  EXPECT_EQ(read(head + "Content-Length: 3\r\n\r\nabc", 3), State::message_complete);
+  EXPECT_EQ(read(chunked + "1\r\n", 2), State::failed);
+  EXPECT_EQ(parser.error(), Error::body_too_large);
+  EXPECT_EQ(parser.max_body(), 2U);
+  EXPECT_EQ(read(chunked + "1\r\nc\r\n0\r\n\r\n", 1000), State::message_complete);
+  EXPECT_EQ(parser.max_body(), 100U) << "it is never raised";
+}
+
 TEST(HttpRequestLimitsTest, LargeBuffersAreFreedAtBegin) {
   RequestParser parser(limits::kMaxRequestHead, limits::kMaxRequestBody);
   const std::string body(1 << 20, 'x');
