@@ -122,15 +122,15 @@ void EventStream::on_addresses(std::uint64_t serial, LookUpResult result) {
 
 void EventStream::begin_connect(Addresses addresses) {
   const Url& url = request_.url();
-  Endpoint endpoint{url.host, url.port, nullptr};
+  Destination destination{url.host, url.port, nullptr};
   if (url.https) {
     auto tls = tls_for(options_.tls);
     if (!tls) return fail({SocketError::Kind::tls, std::move(tls.error())});
-    endpoint.tls = std::move(*tls);
+    destination.tls = std::move(*tls);
   }
   state_ = State::connect;
   ++connectors_;
-  connector_.emplace(std::move(addresses), std::move(endpoint), deadline_);
+  connector_.emplace(std::move(addresses), std::move(destination), deadline_);
   advance_connect(0);
 }
 

@@ -77,13 +77,13 @@ HttpResult HttpClient::request(const HttpRequest& request) {
 std::expected<void, HttpError> HttpClient::connect() {
   TOCSIN_ASSERT(in_flight_.empty());
   const auto deadline = now() + milliseconds(options_.connect_timeout_ms);
-  Endpoint endpoint{origin_.host, origin_.port, nullptr};
+  Destination destination{origin_.host, origin_.port, nullptr};
   if (origin_.https) {
     auto tls = tls_for(options_.tls);
     if (!tls) return std::unexpected(HttpError{Kind::connect, false, std::move(tls.error())});
-    endpoint.tls = std::move(*tls);
+    destination.tls = std::move(*tls);
   }
-  auto socket = connect_blocking(std::move(endpoint), deadline, waiter_);
+  auto socket = connect_blocking(std::move(destination), deadline, waiter_);
   if (!socket) {
     return std::unexpected(HttpError{Kind::connect, false, std::move(socket.error().message)});
   }

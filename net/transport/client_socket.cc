@@ -103,8 +103,8 @@ std::optional<Connector::Result> Connector::advance(short revents, TimePoint now
       continue;
     }
     if (phase_ == Phase::connecting) return std::nullopt;
-    if (endpoint_.tls == nullptr) return std::move(socket_);
-    if (auto started = socket_.start_tls(endpoint_.tls, endpoint_.host); !started) {
+    if (destination_.tls == nullptr) return std::move(socket_);
+    if (auto started = socket_.start_tls(destination_.tls, destination_.host); !started) {
       return fail(Kind::tls, started.error());
     }
     step_deadline_ = deadline_;
@@ -168,8 +168,8 @@ void Connector::fail_address(std::string why, Kind kind) {
 }
 
 Connector::Result Connector::fail(Kind kind, const std::string& why) const {
-  return std::unexpected(SocketError{kind, "cannot connect to " + endpoint_.host + " port " +
-                                               std::to_string(endpoint_.port) + ": " + why});
+  return std::unexpected(SocketError{kind, "cannot connect to " + destination_.host + " port " +
+                                               std::to_string(destination_.port) + ": " + why});
 }
 
 pollfd Connector::poll_request() const {
@@ -177,10 +177,10 @@ pollfd Connector::poll_request() const {
   return {socket_.fd(), events, 0};
 }
 
-Connector::Result connect_blocking(Endpoint endpoint, TimePoint deadline, Waiter& waiter) {
-  auto addresses = look_up(endpoint.host, endpoint.port);
+Connector::Result connect_blocking(Destination destination, TimePoint deadline, Waiter& waiter) {
+  auto addresses = look_up(destination.host, destination.port);
   if (!addresses) return std::unexpected(std::move(addresses.error()));
-  Connector connector(std::move(*addresses), std::move(endpoint), deadline);
+  Connector connector(std::move(*addresses), std::move(destination), deadline);
   short revents = 0;
   while (true) {
     if (auto result = connector.advance(revents, waiter.now())) return std::move(*result);

@@ -71,7 +71,7 @@ class ClientSocket {
 };
 
 // Where a connection goes. `tls`: null: plain.
-struct Endpoint {
+struct Destination {
   std::string host;  // a name or a literal, for the certificate and for messages
   std::uint16_t port = 0;
   std::shared_ptr<const TlsContext> tls;
@@ -83,8 +83,10 @@ class Connector {
  public:
   using Result = std::expected<ClientSocket, SocketError>;
 
-  Connector(Addresses addresses, Endpoint endpoint, TimePoint deadline)
-      : addresses_(std::move(addresses)), endpoint_(std::move(endpoint)), deadline_(deadline) {}
+  Connector(Addresses addresses, Destination destination, TimePoint deadline)
+      : addresses_(std::move(addresses)),
+        destination_(std::move(destination)),
+        deadline_(deadline) {}
 
   // Goes on as far as possible; nothing: wait. `revents`: what poll reported, 0 at first and when a
   // deadline passed. REQUIRES: not called after it returned a result.
@@ -105,7 +107,7 @@ class Connector {
   [[nodiscard]] Result fail(SocketError::Kind kind, const std::string& why) const;
 
   Addresses addresses_;
-  Endpoint endpoint_;
+  Destination destination_;
   TimePoint deadline_;
   TimePoint step_deadline_ = kNever;  // of the address that is being tried, or of the handshake
   std::size_t next_ = 0;
@@ -114,9 +116,9 @@ class Connector {
   SocketError last_{SocketError::Kind::connect, "no address"};
 };
 
-// Looks `endpoint.host` up (net/transport/look_up.h) and connects; blocks until `deadline`, the
+// Looks `destination.host` up (net/transport/look_up.h) and connects; blocks until `deadline`, the
 // look-up apart.
-[[nodiscard]] Connector::Result connect_blocking(Endpoint endpoint, TimePoint deadline,
+[[nodiscard]] Connector::Result connect_blocking(Destination destination, TimePoint deadline,
                                                  Waiter& waiter);
 
 }  // namespace tocsin::net
