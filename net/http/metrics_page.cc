@@ -1,6 +1,8 @@
 // /metrics: the shards' counters and the hub's gauges in Prometheus' text format, by
 // prometheus-cpp's serializer. Labels are shards, states and reasons; never a topic's name, which
 // clients choose.
+#include "net/http/metrics_page.h"
+
 #include <array>
 #include <functional>
 #include <string>

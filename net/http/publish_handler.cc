@@ -1,12 +1,18 @@
-// POST /publish and GET /publish?msg=: read, encode once, append, answer.
-#include <algorithm>
-#include <array>
+#include "net/http/publish_handler.h"
+
 #include <charconv>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
 
 #include <fmt/format.h>
 
-#include "net/http/request_handler.h"
-#include "proto/ascii.h"
+#include "net/http/query_parameters.h"
+#include "proto/event_id.h"
+#include "proto/http_response.h"
+#include "proto/limits.h"
+#include "proto/query.h"
 #include "proto/wire_id.h"
 
 namespace tocsin::net {
@@ -19,29 +25,6 @@ constexpr std::string_view kSpace = " \t\r\n\f\v";
 
 bool is_blank(std::string_view text) {
   return text.find_first_not_of(kSpace) == std::string_view::npos;
-}
-
-// The charset of a Content-Type; empty: none is named.
-std::string_view charset_of(std::string_view type) {
-  while (!type.empty()) {
-    type.remove_prefix(std::min(type.find(';'), type.size() - 1) + 1);
-    const std::string_view parameter = proto::trim(type.substr(0, type.find(';')));
-    const std::size_t equals = std::min(parameter.find('='), parameter.size());
-    if (!proto::equals_ignoring_case(parameter.substr(0, equals), "charset")) continue;
-    std::string_view value = parameter.substr(std::min(equals + 1, parameter.size()));
-    if (value.size() >= 2 && value.starts_with('"') && value.ends_with('"')) {
-      value = value.substr(1, value.size() - 2);
-    }
-    return value;
-  }
-  return {};
-}
-
-bool is_utf8_charset(std::string_view charset) {
-  return std::ranges::any_of(std::array<std::string_view, 4>{"utf-8", "utf8", "us-ascii", "ascii"},
-                             [charset](std::string_view known) {
-                               return proto::equals_ignoring_case(charset, known);
-                             });
 }
 
 // The query's part of an event: what the body does not say itself.
@@ -127,46 +110,19 @@ Defaults defaults_of(const proto::Query& query) {
 
 }  // namespace
 
-bool RequestHandler::refuse_unreadable(const proto::Request& request,
-                                       const proto::Request& answered, std::string& out) {
-  if (!request.has_body) return false;
-  // As text it would be an event of boundaries and the heads of parts.
-  constexpr std::string_view kMultipart = "multipart/";
-  const std::string_view type = request.header(proto::Header::content_type);
-  if (proto::equals_ignoring_case(type.substr(0, kMultipart.size()), kMultipart)) {
-    (void)problem(answered, 415, Rejection::invalid,
-                  "the body is the event's text, or JSON; no form in parts", out);
-    return true;
-  }
-  const std::string_view charset = charset_of(type);
-  if (!charset.empty() && !is_utf8_charset(charset)) {
-    (void)problem(answered, 415, Rejection::invalid,
-                  "the body must be UTF-8, and its Content-Type names another charset", out);
-    return true;
-  }
-  const std::string_view coding = request.header(proto::Header::content_encoding);
-  // RFC 9110, 8.4: identity is no encoding, though some say so.
-  if (coding.empty() || proto::equals_ignoring_case(coding, "identity")) return false;
-  (void)problem(answered, 415, Rejection::invalid,
-                "the body is read as it is sent; leave out Content-Encoding", out,
-                "Accept-Encoding: identity\r\n");
-  return true;
-}
-
-Outcome RequestHandler::publish(const proto::Request& request, const ServerOptions& options,
-                                std::uint64_t received_us, std::string& out) {
+std::optional<Outcome> PublishHandler::handle(const RequestContext& context) {
+  const proto::Request& request = context.request;
   const bool get = request.method == proto::Method::get;
-  if (get && !options.get_publish) {
-    return problem(request, 403, Rejection::forbidden,
-                   "publishing by GET is switched off; use POST", out);
+  if (get && !context.options.get_publish) {
+    return answers_.problem(request, 403, Rejection::forbidden,
+                            "publishing by GET is switched off; use POST", context.out);
   }
-  const bool catching_up = state_.hub.with([](const core::Hub& hub) { return hub.overloaded(); });
-  if (catching_up) return {.kind = Outcome::Kind::busy};
-  if (refuse_unreadable(request, request, out)) return {};
-  const auto query = own_query(request, options, out);
-  if (!query) return {};
+  const bool catching_up = hub_.with([](const core::Hub& hub) { return hub.overloaded(); });
+  if (catching_up) return Outcome{.kind = Outcome::Kind::busy};
+  const auto query = known_query(context);
+  if (!query) return answers_.problem(request, query.error(), context.out);
   Defaults defaults = defaults_of(*query);
-  if (defaults.error) return problem(request, *defaults.error, out);
+  if (defaults.error) return answers_.problem(request, *defaults.error, context.out);
 
   auto form = proto::body_form(request.header(proto::Header::content_type));
   // The seeds' form: the message in the query, where the body has none.
@@ -182,40 +138,42 @@ Outcome RequestHandler::publish(const proto::Request& request, const ServerOptio
   if (form == proto::BodyForm::text) {
     defaults.names.data = in_query ? "msg" : "body";
     if (none && !in_query) {
-      return problem(request, {.field = "body", .message = "is empty: text or msg required"}, out);
+      return answers_.problem(
+          request, {.field = "body", .message = "is empty: text or msg required"}, context.out);
     }
   }
   const auto events =
       reader_.read(in_query ? message : request.body, form, defaults.event, defaults.names);
-  if (!events) return problem(request, events.error(), out);
+  if (!events) return answers_.problem(request, events.error(), context.out);
   // Who resumes behind an id that two events have would get one of them again.
   if (!defaults.event.id.empty() && (*events)->size() > 1) {
-    return problem(request, {.field = "id", .message = "in a batch each event names its own"}, out);
+    return answers_.problem(request,
+                            {.field = "id", .message = "in a batch each event names its own"},
+                            context.out);
   }
-  return publish_events(request, **events, form, received_us, out);
+  return publish(context, **events, form);
 }
 
-Outcome RequestHandler::publish_events(const proto::Request& request,
-                                       const std::vector<proto::EventView>& events,
-                                       proto::BodyForm form, std::uint64_t received_us,
-                                       std::string& out) {
-  const auto published = publisher_.publish(state_.hub, events, received_us);
-  if (published) {
+Outcome PublishHandler::publish(const RequestContext& context,
+                                const std::vector<proto::EventView>& events,
+                                proto::BodyForm form) {
+  const auto done = publisher_.publish(hub_, events, context.received_us);
+  if (done) {
     metrics_.events_published.add(events.size());
     metrics_.batches_published.add();
-    reply_published(request, events, form, *published, out);
-    return {};
+    return published(context, events, form, *done);
   }
-  PublishFailure failure = published.error();
+  PublishFailure failure = done.error();
   switch (failure.reason) {
     case PublishFailure::Reason::invalid:
       // NDJSON has lines, even one.
       if (form == proto::BodyForm::ndjson && events.size() == 1) failure.error.line = 1;
-      return problem(request, failure.error, out);
+      return answers_.problem(context.request, failure.error, context.out);
     case PublishFailure::Reason::no_topic:
-      return problem(request, 404, Rejection::not_found, failure.error.message, out);
+      return answers_.problem(context.request, 404, Rejection::not_found, failure.error.message,
+                              context.out);
     case PublishFailure::Reason::topic_limit:
-      unavailable(request, Rejection::topic_limit, out);
+      answers_.unavailable(context.request, Rejection::topic_limit, context.out);
       return {};
     case PublishFailure::Reason::busy:
     case PublishFailure::Reason::closed:
@@ -224,26 +182,27 @@ Outcome RequestHandler::publish_events(const proto::Request& request,
   return {.kind = Outcome::Kind::busy};
 }
 
-void RequestHandler::reply_published(const proto::Request& request,
-                                     const std::vector<proto::EventView>& events,
-                                     proto::BodyForm form, const core::Published& published,
-                                     std::string& out) {
+Outcome PublishHandler::published(const RequestContext& context,
+                                  const std::vector<proto::EventView>& events,
+                                  proto::BodyForm form, const core::Published& published) {
   const auto id_of = [&](const proto::EventView& event, core::Sequence sequence) {
     return event.id.empty() ? proto::to_string({published.epoch, sequence})
                             : proto::wire_id(event.id);
   };
   const std::string first = id_of(events.front(), published.first);
   if (form == proto::BodyForm::text) {
-    reply(request, 204, {}, {}, out,
-          fmt::format("Event-ID: {}\r\nAccess-Control-Expose-Headers: Event-ID\r\n", first));
-    return;
+    answers_.reply(context.request, 204, {}, {}, context.out,
+                   fmt::format("Event-ID: {}\r\nAccess-Control-Expose-Headers: Event-ID\r\n",
+                               first));
+    return {};
   }
   std::string body = fmt::format("{{\"published\":{},\"first_id\":", events.size());
   proto::append_json_string(body, first);
   body += ",\"last_id\":";
   proto::append_json_string(body, id_of(events.back(), published.last));
   body += "}\n";
-  reply(request, 200, "application/json", body, out);
+  answers_.reply(context.request, 200, "application/json", body, context.out);
+  return {};
 }
 
 }  // namespace tocsin::net

@@ -3,19 +3,17 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <utility>
 
+#include <fmt/format.h>
+
+#include "net/http/endpoint_table.h"
 #include "proto/ascii.h"
+#include "proto/limits.h"
 #include "proto/nearest_name.h"
 
 namespace tocsin::net {
 namespace {
-
-constexpr std::string_view kPosition = "last_event_id";
-constexpr auto kSubscribe =
-    std::to_array<std::string_view>({"stream", "topic", kPosition, "hello", "heartbeat",
-                                     "framing"});
-constexpr auto kPublish = std::to_array<std::string_view>(
-    {"stream", "topic", "type", "event", "id", "retry", "msg", "envelope"});
 
 // What others add to any URL. A * at the end stands for anything.
 constexpr auto kIgnored = std::to_array<std::string_view>({
@@ -105,6 +103,27 @@ bool is_ignored(std::string_view name, std::span<const std::string> configured) 
   return std::ranges::any_of(kIgnored, fits) || std::ranges::any_of(configured, fits);
 }
 
+std::string words_for(proto::QueryError error) {
+  switch (error) {
+    case proto::QueryError::escape:
+      return "has a % without two hexadecimal digits behind it";
+    case proto::QueryError::utf8:
+      return "is not UTF-8 when it is decoded";
+    case proto::QueryError::too_many:
+      break;
+  }
+  return fmt::format("has more than {} parameters", limits::kMaxQueryPairs);
+}
+
+// What to say of a parameter that is not known: which one was probably meant.
+proto::InputError refuse_parameter(std::string_view name, std::span<const std::string_view> known) {
+  constexpr std::size_t kMaxNamed = 64;
+  std::string message = "unknown parameter; " + proto::did_you_mean(name, known);
+  if (knows(known, kPositionParameter)) message += " (stream is given once for each)";
+  return {.field = std::string(name.empty() || name.size() > kMaxNamed ? "query" : name),
+          .message = std::move(message)};
+}
+
 }  // namespace
 
 bool is_position(std::string_view name) {
@@ -119,17 +138,11 @@ bool is_position(std::string_view name) {
   return matched == kName.size();
 }
 
-std::span<const std::string_view> parameters_at(std::string_view path) {
-  if (path == "/publish") return kPublish;
-  if (path == "/events" || path == "/sse") return kSubscribe;
-  return {};
-}
-
 std::optional<std::string_view> unknown_parameter(const proto::Query& query,
                                                   std::span<const std::string_view> known,
                                                   std::span<const std::string> ignored) {
   if (known.empty()) return std::nullopt;
-  const bool positions = knows(known, kPosition);
+  const bool positions = knows(known, kPositionParameter);
   for (const auto& [name, value] : query.pairs()) {
     const bool good =
         knows(known, name) || (positions && is_position(name)) || is_ignored(name, ignored);
@@ -138,12 +151,21 @@ std::optional<std::string_view> unknown_parameter(const proto::Query& query,
   return std::nullopt;
 }
 
-proto::InputError refuse_parameter(std::string_view name, std::span<const std::string_view> known) {
-  constexpr std::size_t kMaxNamed = 64;
-  std::string message = "unknown parameter; " + proto::did_you_mean(name, known);
-  if (knows(known, kPosition)) message += " (stream is given once for each)";
-  return {.field = std::string(name.empty() || name.size() > kMaxNamed ? "query" : name),
-          .message = std::move(message)};
+std::expected<proto::Query, proto::InputError> parse_query(const proto::Request& request) {
+  // An id comes in whatever encoding its client has.
+  auto query = proto::Query::parse(request.query(), is_position);
+  if (query) return *std::move(query);
+  return std::unexpected(
+      proto::InputError{.field = "query", .message = words_for(query.error())});
+}
+
+std::expected<proto::Query, proto::InputError> known_query(const RequestContext& context) {
+  auto query = parse_query(context.request);
+  if (!query) return query;
+  const auto known = context.endpoint.parameters;
+  const auto unknown = unknown_parameter(*query, known, context.options.ignored_parameters);
+  if (unknown) return std::unexpected(refuse_parameter(*unknown, known));
+  return query;
 }
 
 }  // namespace tocsin::net

@@ -5,13 +5,17 @@
 // fail for what it cannot mean.
 #pragma once
 
+#include <array>
+#include <expected>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
+#include "net/http/handler.h"
 #include "proto/event.h"
 #include "proto/query.h"
+#include "proto/request.h"
 
 namespace tocsin::net {
 
@@ -19,16 +23,22 @@ namespace tocsin::net {
 // case, '-' and '_' only, but for one with a prefix.
 [[nodiscard]] bool is_position(std::string_view name);
 
-// What the hub's own resource at `path` knows; nothing: there is none, or it has no parameters.
-[[nodiscard]] std::span<const std::string_view> parameters_at(std::string_view path);
+inline constexpr std::string_view kPositionParameter = "last_event_id";
+inline constexpr auto kSubscribeParameters = std::to_array<std::string_view>(
+    {"stream", "topic", kPositionParameter, "hello", "heartbeat", "framing"});
+inline constexpr auto kPublishParameters = std::to_array<std::string_view>(
+    {"stream", "topic", "type", "event", "id", "retry", "msg", "envelope"});
 
-// The first parameter that is neither one of `known` (what parameters_at gave) nor ignored.
+// The request's query, or what is wrong with it.
+[[nodiscard]] std::expected<proto::Query, proto::InputError> parse_query(
+    const proto::Request& request);
+// The same for an endpoint that refuses parameters that it does not know.
+[[nodiscard]] std::expected<proto::Query, proto::InputError> known_query(
+    const RequestContext& context);
+
+// The first parameter that is neither one of `known` (of an Endpoint) nor ignored.
 [[nodiscard]] std::optional<std::string_view> unknown_parameter(
     const proto::Query& query, std::span<const std::string_view> known,
     std::span<const std::string> ignored);
-
-// What to say of it: which one was probably meant.
-[[nodiscard]] proto::InputError refuse_parameter(std::string_view name,
-                                                 std::span<const std::string_view> known);
 
 }  // namespace tocsin::net

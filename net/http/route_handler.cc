@@ -1,12 +1,18 @@
-// Routes of the application: from a request to what it answers.
+#include "net/http/route_handler.h"
+
 #include <algorithm>
 #include <exception>
+#include <memory>
 #include <utility>
+#include <variant>
 
 #include "net/http/query_parameters.h"
-#include "net/http/request_handler.h"
+#include "net/http/stream_request.h"
 #include "net/log.h"
 #include "proto/ascii.h"
+#include "proto/event.h"
+#include "proto/http_response.h"
+#include "proto/limits.h"
 #include "proto/wire_id.h"
 
 namespace tocsin::net {
@@ -33,57 +39,54 @@ std::string_view fault_of(const StreamResponse& response) {
 
 }  // namespace
 
-Outcome RequestHandler::failed(const Route& route, const proto::Request& request,
-                               std::string_view why, std::string& out) {
-  log::error("a route failed", {{"path", route.path}, {"error", why}});
-  return problem(request, 500, Rejection::failed, "the application could not answer", out);
-}
-
-std::optional<Outcome> RequestHandler::run_route(const Route& route, const proto::Request& request,
-                                                 const ServerOptions& options, std::string& out) {
-  const auto query = parse_query(request, out);
-  if (!query) return Outcome{};
-  std::vector<std::string> positions = positions_of(request, *query);
+std::optional<Outcome> RouteHandler::handle(const RequestContext& context) {
+  const auto query = parse_query(context.request);
+  if (!query) return answers_.problem(context.request, query.error(), context.out);
+  std::vector<std::string> positions = positions_of(context.request, *query);
   const std::string last_event_id =
       positions.empty() ? std::string{} : proto::meant_id(positions.back());
-  const auto unknown =
-      unknown_parameter(*query, parameters_at(request.path()), options.ignored_parameters);
+  const auto unknown = unknown_parameter(*query, table_.parameters_at(context.request.path()),
+                                         context.options.ignored_parameters);
   Answer answer = Declined{};
   try {
-    answer =
-        route.handle(*state_.server, {.http = request,
-                                      .query = *query,
-                                      .last_event_id = last_event_id,
-                                      .unknown_parameter = unknown.value_or(std::string_view{})});
+    answer = route_.handle(
+        *state_.server, {.http = context.request,
+                         .query = *query,
+                         .last_event_id = last_event_id,
+                         .unknown_parameter = unknown.value_or(std::string_view{})});
   } catch (const std::exception& error) {
-    return failed(route, request, error.what(), out);
+    return failed(context, error.what());
   } catch (...) {
-    return failed(route, request, "an exception of an unknown type", out);
+    return failed(context, "an exception of an unknown type");
   }
   if (std::holds_alternative<Declined>(answer)) return std::nullopt;
   if (auto* wanted = std::get_if<StreamResponse>(&answer)) {
-    if (const auto fault = fault_of(*wanted); !fault.empty()) {
-      return failed(route, request, fault, out);
-    }
-    return stream_of(std::move(*wanted), request, *query, std::move(positions), out);
+    if (const auto fault = fault_of(*wanted); !fault.empty()) return failed(context, fault);
+    return stream_of(std::move(*wanted), context, *query, std::move(positions));
   }
   const Response& response = std::get<Response>(answer);
-  if (const auto fault = fault_of(response); !fault.empty()) {
-    return failed(route, request, fault, out);
-  }
-  reply(request, response.status, response.content_type, response.body, out, response.headers);
+  if (const auto fault = fault_of(response); !fault.empty()) return failed(context, fault);
+  answers_.reply(context.request, response.status, response.content_type, response.body,
+                 context.out, response.headers);
   return Outcome{};
 }
 
-Outcome RequestHandler::stream_of(StreamResponse&& wanted, const proto::Request& request,
-                                  const proto::Query& query, std::vector<std::string>&& positions,
-                                  std::string& out) {
+Outcome RouteHandler::stream_of(StreamResponse&& wanted, const RequestContext& context,
+                                const proto::Query& query, std::vector<std::string>&& positions) {
   Outcome outcome{.kind = Outcome::Kind::stream, .topics = std::move(wanted.topics)};
-  if (const auto error = read_wishes(query, outcome)) return problem(request, *error, out);
+  if (const auto error = read_wishes(query, outcome)) {
+    return answers_.problem(context.request, *error, context.out);
+  }
   // A stream of its handler's own has no position in the hub.
   if (wanted.resume && !outcome.topics.empty()) outcome.last_event_ids = std::move(positions);
   outcome.route = std::make_unique<StreamResponse>(std::move(wanted));
-  return open(request, std::move(outcome), out);
+  return open_stream(std::move(outcome), context, answers_);
+}
+
+Outcome RouteHandler::failed(const RequestContext& context, std::string_view why) {
+  log::error("a route failed", {{"path", route_.path}, {"error", why}});
+  return answers_.problem(context.request, 500, Rejection::failed,
+                          "the application could not answer", context.out);
 }
 
 }  // namespace tocsin::net

@@ -24,8 +24,8 @@ constexpr int kLooks = 16;
 }  // namespace
 
 Acceptor::Acceptor(ShardContext& shard, Lifecycle& lifecycle, Requests& requests,
-                   RequestHandler& handler, const std::vector<int>& listeners)
-    : shard_(shard), lifecycle_(lifecycle), requests_(requests), handler_(handler) {
+                   AnswerWriter& answers, const std::vector<int>& listeners)
+    : shard_(shard), lifecycle_(lifecycle), requests_(requests), answers_(answers) {
   for (const int fd : listeners) listeners_.push_back({.fd = fd});
 }
 
@@ -56,7 +56,7 @@ void Acceptor::on_accepted(const Completion& completion) {
   if (!refused) return;
   shard_.metrics.count(*refused);
   refusal_.clear();
-  handler_.append_turned_away(*refused, refusal_);
+  answers_.turn_away(*refused, refusal_);
   shard_.io.send_last(fd, refusal_);
   (void)shard_.io.receive_now(fd,
                               shard_.scratch);  // unread bytes would turn the close into a reset
@@ -104,7 +104,7 @@ void Acceptor::on_failed(Listener& listener, int error) {
   }
   for (std::uint32_t i = 0; i < kRefusals && (error == EMFILE || error == ENFILE); ++i) {
     refusal_.clear();
-    handler_.append_turned_away(Rejection::exhausted, refusal_);
+    answers_.turn_away(Rejection::exhausted, refusal_);
     if (!shard_.io.refuse(listener.fd, refusal_)) break;
     shard_.metrics.count(Rejection::exhausted);
   }

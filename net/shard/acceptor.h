@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "net/http/request_handler.h"
+#include "net/http/answer_writer.h"
 #include "net/shard/lifecycle.h"
 #include "net/shard/requests.h"
 #include "net/shard/shard_context.h"
@@ -18,7 +18,7 @@ namespace tocsin::net {
 class Acceptor {
  public:
   // `listeners`: see Shard. The others outlive it.
-  Acceptor(ShardContext& shard, Lifecycle& lifecycle, Requests& requests, RequestHandler& handler,
+  Acceptor(ShardContext& shard, Lifecycle& lifecycle, Requests& requests, AnswerWriter& answers,
            const std::vector<int>& listeners);
 
   // Accepts from all listeners whose pause is over.
@@ -49,7 +49,7 @@ class Acceptor {
   ShardContext& shard_;
   Lifecycle& lifecycle_;
   Requests& requests_;
-  RequestHandler& handler_;
+  AnswerWriter& answers_;
   std::vector<Listener> listeners_;
   std::string refusal_;  // of a connection of which no request was read
 };

@@ -25,6 +25,8 @@
 
 namespace tocsin::net {
 
+struct Endpoint;
+
 enum class State : std::uint8_t {
   free,     // the slot is on the free list
   request,  // reads and answers requests
@@ -81,10 +83,12 @@ struct Exchange {
   // Makes ready for the next request.
   void begin() {
     parser.begin();
+    endpoint = nullptr;
     count();
   }
 
   proto::RequestParser parser;
+  const Endpoint* endpoint = nullptr;  // whose the request in the parser is; null: no head yet
   ShardRequestMemory& shard_memory;
   std::uint64_t counted = 0;      // this connection's part of it
   std::uint64_t untaken = 0;      // bytes of answers that the socket was too full for

@@ -123,15 +123,14 @@ Requests::Fed Requests::feed(std::uint32_t slot, Connection& connection, std::st
       turn_away(slot, connection, Rejection::request_memory);
       return Fed::ended;
     case ParserState::failed:
-      handler_.on_bad_request(exchange.parser, reply_);
+      http_.on_bad_request(exchange.parser, reply_);
       refuse_and_linger(slot, connection);
       return Fed::ended;
-    case ParserState::head_complete: {
-      const Outcome outcome = handler_.on_head(exchange.parser.request(), *shard_.options, reply_);
-      if (outcome.kind != Outcome::Kind::refused) return Fed::some;
+    case ParserState::head_complete:
+      exchange.endpoint = http_.on_head(exchange.parser, *shard_.options, reply_);
+      if (exchange.endpoint != nullptr) return Fed::some;
       refuse_and_linger(slot, connection);
       return Fed::ended;
-    }
     case ParserState::message_complete:
       lifecycle_.holders().remove(slot);
       on_request(slot, connection);
@@ -145,8 +144,9 @@ void Requests::on_request(std::uint32_t slot, Connection& connection) {
   if (!exchange.complete) exchange.received_us = shard_.now_us;
   proto::Request& request = exchange.parser.request();
   if (shard_.is_draining()) request.keep_alive = false;
-  const Outcome outcome =
-      handler_.on_request(request, *shard_.options, exchange.received_us, reply_);
+  TOCSIN_ASSERT(exchange.endpoint != nullptr);
+  const Outcome outcome = http_.on_request(*exchange.endpoint, request, *shard_.options,
+                                           exchange.received_us, reply_);
   obey(slot, connection, outcome);
 }
 
@@ -180,8 +180,8 @@ void Requests::refuse_stream(std::uint32_t slot, Connection& connection,
     turn_away(slot, connection, refusal.why);
     return;
   }
-  handler_.refuse(connection.extra().exchange->parser.request(), 404, refusal.why, refusal.detail,
-                  reply_);
+  http_.answers().refuse(connection.extra().exchange->parser.request(), 404, refusal.why,
+                         refusal.detail, reply_);
   refuse_and_linger(slot, connection);
 }
 
@@ -318,7 +318,7 @@ void Requests::refuse_and_linger(std::uint32_t slot, Connection& connection) {
 void Requests::turn_away(std::uint32_t slot, Connection& connection, Rejection why) {
   proto::Request& request = connection.extra().exchange->parser.request();
   request.keep_alive = false;
-  handler_.unavailable(request, why, reply_);
+  http_.answers().unavailable(request, why, reply_);
   refuse_and_linger(slot, connection);
 }
 
@@ -346,8 +346,8 @@ void Requests::on_deadline(std::uint32_t slot, Connection& connection) {
     shard_.deadlines.set(slot, connection, shard_.now_ms + kUnreadMs);
   } else if (connection.extra().exchange->parser.mid_message()) {
     reply_.clear();
-    handler_.refuse(connection.extra().exchange->parser.request(), 408, Rejection::timeout,
-                    "the request did not arrive in time", reply_);
+    http_.answers().refuse(connection.extra().exchange->parser.request(), 408, Rejection::timeout,
+                           "the request did not arrive in time", reply_);
     refuse_and_linger(slot, connection);
   } else {
     lifecycle_.terminate(slot, connection, false);
@@ -362,7 +362,7 @@ bool Requests::end(std::uint32_t slot, Connection& connection, Rejection why) {
                     asks(*connection.extra().exchange);
   if (told) {
     std::string refusal;
-    handler_.append_turned_away(why, refusal);
+    http_.answers().turn_away(why, refusal);
     shard_.io.send_last(connection.fd, refusal);
   }
   lifecycle_.terminate(slot, connection, connection.blocked);

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "net/http/request_handler.h"
+#include "net/http/dispatcher.h"
 #include "net/shard/lifecycle.h"
 #include "net/shard/shard_context.h"
 #include "net/shard/streams.h"
@@ -19,8 +19,8 @@ namespace tocsin::net {
 class Requests {
  public:
   // All outlive it.
-  Requests(ShardContext& shard, Lifecycle& lifecycle, Streams& streams, RequestHandler& handler)
-      : shard_(shard), lifecycle_(lifecycle), streams_(streams), handler_(handler) {}
+  Requests(ShardContext& shard, Lifecycle& lifecycle, Streams& streams, Dispatcher& http)
+      : shard_(shard), lifecycle_(lifecycle), streams_(streams), http_(http) {}
 
   // A turn begins: its slice for requests does.
   void begin_slice() { until_us_ = shard_.slice_end_us(); }
@@ -82,7 +82,7 @@ class Requests {
   ShardContext& shard_;
   Lifecycle& lifecycle_;
   Streams& streams_;
-  RequestHandler& handler_;
+  Dispatcher& http_;
 
   std::uint64_t until_us_ = 0;                   // of this turn's slice
   std::string reply_;                            // answers of the connection being handled

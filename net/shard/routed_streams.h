@@ -13,7 +13,7 @@
 
 #include "core/hub.h"
 #include "net/application.h"
-#include "net/http/request_handler.h"
+#include "net/http/handler.h"
 #include "net/shard/shard_context.h"
 #include "net/state/server_state.h"
 

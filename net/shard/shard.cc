@@ -26,10 +26,10 @@ Shard::Shard(core::ShardId id, ServerState& state, Io& io, const Clock& clock,
       lifecycle_(shard_, outbox_, subscriptions_, sweep_, routed_),
       slow_readers_(shard_, lifecycle_),
       heartbeats_(shard_, lifecycle_),
-      handler_(state, shard_.metrics, shard_.random()),
-      streams_(shard_, lifecycle_, subscriptions_, routed_, heartbeats_, handler_),
-      requests_(shard_, lifecycle_, streams_, handler_),
-      acceptor_(shard_, lifecycle_, requests_, handler_, listeners),
+      http_(state, shard_.metrics, shard_.random()),
+      streams_(shard_, lifecycle_, subscriptions_, routed_, heartbeats_, http_.answers()),
+      requests_(shard_, lifecycle_, streams_, http_),
+      acceptor_(shard_, lifecycle_, requests_, http_.answers(), listeners),
       drain_(shard_, lifecycle_, requests_, acceptor_) {
   state.hub.set_waker(id, &io);
 }
@@ -129,7 +129,7 @@ void Shard::adopt_options() {
   if (version == shard_.options_version) return;
   shard_.options_version = version;
   shard_.options = shard_.state.options();
-  handler_.adopt(*shard_.options);
+  http_.answers().adopt(*shard_.options);
 }
 
 // --- what happened, to whom it concerns ---

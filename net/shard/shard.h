@@ -33,7 +33,7 @@
 #include <vector>
 
 #include "net/base/clock.h"
-#include "net/http/request_handler.h"
+#include "net/http/dispatcher.h"
 #include "net/io/io.h"
 #include "net/shard/acceptor.h"
 #include "net/shard/connection_table.h"
@@ -104,7 +104,7 @@ class Shard final : private Outbox::Owner {
   Lifecycle lifecycle_;
   SlowReaders slow_readers_;
   Heartbeats heartbeats_;
-  RequestHandler handler_;
+  Dispatcher http_;
   Streams streams_;
   Requests requests_;
   Acceptor acceptor_;

@@ -35,7 +35,7 @@ std::optional<Streams::Refusal> Streams::open(std::uint32_t slot, Connection& co
     return no_topics(wanted);
   }
   shard_.state.admission.leave_request(counted_key);
-  handler_.append_stream_head(connection.extra().exchange->parser.request(), wanted, reply);
+  answers_.stream_head(connection.extra().exchange->parser.request(), wanted, reply);
   become_stream(slot, connection, wanted, *subscription);
   append_opening(connection, wanted, *subscription, reply);
   shard_.metrics.streams_opened.add();

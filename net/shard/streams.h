@@ -10,7 +10,8 @@
 #include <vector>
 
 #include "core/hub.h"
-#include "net/http/request_handler.h"
+#include "net/http/answer_writer.h"
+#include "net/http/handler.h"
 #include "net/shard/heartbeats.h"
 #include "net/shard/lifecycle.h"
 #include "net/shard/routed_streams.h"
@@ -23,13 +24,13 @@ class Streams {
  public:
   // All outlive it.
   Streams(ShardContext& shard, Lifecycle& lifecycle, Subscriptions& subscriptions,
-          RoutedStreams& routed, Heartbeats& heartbeats, RequestHandler& handler)
+          RoutedStreams& routed, Heartbeats& heartbeats, AnswerWriter& answers)
       : shard_(shard),
         lifecycle_(lifecycle),
         subscriptions_(subscriptions),
         routed_(routed),
         heartbeats_(heartbeats),
-        handler_(handler) {}
+        answers_(answers) {}
 
   struct Refusal {
     Rejection why;
@@ -69,7 +70,7 @@ class Streams {
   Subscriptions& subscriptions_;
   RoutedStreams& routed_;
   Heartbeats& heartbeats_;
-  RequestHandler& handler_;
+  AnswerWriter& answers_;
   std::vector<std::uint32_t> ending_;  // local topics whose streams are being ended
 };
 

@@ -58,7 +58,4 @@ struct ServerState : std::enable_shared_from_this<ServerState> {
   std::shared_ptr<const ServerOptions> current_options_;
 };
 
-// The page of /metrics in Prometheus' text format. From any thread.
-[[nodiscard]] std::string render_metrics(ServerState& state);
-
 }  // namespace tocsin::net

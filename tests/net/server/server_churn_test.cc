@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "net/http/metrics_page.h"
 #include "tests/net/support/server_fixture.h"
 
 namespace tocsin::net {

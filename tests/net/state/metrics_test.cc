@@ -8,6 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "net/http/metrics_page.h"
 #include "net/state/server_state.h"
 #include "tests/net/support/metrics_page.h"
 

@@ -1,0 +1,151 @@
+#include "net/http/answer_writer.h"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "net/base/jitter.h"
+#include "proto/ascii.h"
+#include "proto/http_response.h"
+#include "proto/limits.h"
+
+namespace tocsin::net {
+namespace {
+
+using proto::Header;
+using proto::Method;
+using proto::Request;
+
+constexpr std::string_view kProblem = "application/problem+json";
+
+// What a preflight that asks for `asked` (Access-Control-Request-Headers) may be told: names for
+// which a page needs leave here, and every other that it asks for: tracing agents add theirs to all
+// requests. A page that may read the answers may as well send any. Not a wildcard, which does
+// not cover Authorization (Fetch, 3.3.3) and means nothing to older browsers.
+std::string allowed_headers(std::string_view asked) {
+  constexpr std::array<std::string_view, 4> kAlways{"Authorization", "Cache-Control",
+                                                    "Content-Type", "Last-Event-ID"};
+  const std::string always = fmt::format("{}", fmt::join(kAlways, ", "));
+  if (asked.size() > limits::kMaxPreflightNames) return always;
+  std::string allowed = always;
+  while (!asked.empty()) {
+    const std::string_view element = asked.substr(0, asked.find(','));
+    asked.remove_prefix(std::min(asked.size(), element.size() + 1));
+    const std::string_view name = proto::trim(element);
+    if (!proto::is_token(name)) return always;
+    const bool known = name.empty() || std::ranges::any_of(kAlways, [&](std::string_view one) {
+                         return proto::equals_ignoring_case(one, name);
+                       });
+    if (!known) allowed.append(", ").append(name);
+  }
+  return allowed;
+}
+
+// For people, of an answer 503.
+std::string_view words_for(Rejection why) {
+  switch (why) {
+    case Rejection::connection_limit:
+      return "the hub has as many streams as it is configured for";
+    case Rejection::address_limit:
+      return "this address has as many connections as it may have";
+    case Rejection::accept_rate:
+      return "streams are being opened faster than the hub is configured for";
+    case Rejection::topic_limit:
+      return "the hub has as many topics as it may have";
+    case Rejection::request_memory:
+      return "too many requests at once are unfinished";
+    case Rejection::exhausted:
+      return "the hub has no room for another connection";
+    default:
+      return "the hub is shutting down";
+  }
+}
+
+// After how many seconds it may be worth to ask again, on average: most pass as soon as others
+// leave, topics only when they are forgotten.
+std::uint32_t retry_after_s(Rejection why) {
+  return why == Rejection::topic_limit ? 30 : 5;
+}
+
+}  // namespace
+
+AnswerWriter::AnswerWriter(const ServerOptions& options, std::string_view stream_headers,
+                 ShardMetrics& metrics, std::uint64_t seed)
+    : stream_headers_(stream_headers),
+      metrics_(metrics),
+      cors_(options.cors_origins),
+      random_(static_cast<std::minstd_rand::result_type>(seed | 1)) {}
+
+void AnswerWriter::reply(const Request& request, int status, std::string_view content_type,
+                    std::string_view body, std::string& out, std::string_view extra_headers) {
+  proto::append_reply(out, {.status = status,
+                            .content_type = content_type,
+                            .body = body,
+                            .date = date_.now(),
+                            .cors = cors_.fields_for(request.header(Header::origin)),
+                            .extra_headers = extra_headers,
+                            .http_1_1 = request.http_1_1,
+                            .keep_alive = request.keep_alive,
+                            .head_only = request.method == Method::head});
+}
+
+Outcome AnswerWriter::problem(const Request& request, int status, Rejection why,
+                         std::string_view detail, std::string& out,
+                         std::string_view extra_headers) {
+  metrics_.count(why);
+  reply(request, status, kProblem, proto::problem_json(status, detail), out, extra_headers);
+  return {};
+}
+
+Outcome AnswerWriter::problem(const Request& request, const proto::InputError& error,
+                         std::string& out) {
+  const int status = error.too_large ? 413 : 400;
+  metrics_.count(error.too_large ? Rejection::body_too_large : Rejection::invalid);
+  reply(request, status, kProblem, proto::problem_json(status, error), out);
+  return {};
+}
+
+void AnswerWriter::refuse(Request& request, int status, Rejection why, std::string_view detail,
+                     std::string& out, std::string_view extra_headers) {
+  request.keep_alive = false;
+  (void)problem(request, status, why, detail, out, extra_headers);
+}
+
+void AnswerWriter::unavailable(const Request& request, Rejection why, std::string& out) {
+  (void)problem(request, 503, why, words_for(why), out, retry_after(why));
+}
+
+void AnswerWriter::turn_away(Rejection why, std::string& out) {
+  proto::append_reply(out, {.status = 503,
+                            .content_type = kProblem,
+                            .body = proto::problem_json(503, words_for(why)),
+                            .date = date_.now(),
+                            .cors = cors_.fields_for({}),
+                            .extra_headers = retry_after(why),
+                            .keep_alive = false});
+}
+
+std::string AnswerWriter::retry_after(Rejection why) {
+  return fmt::format("Retry-After: {}\r\n", jittered(retry_after_s(why), random_));
+}
+
+void AnswerWriter::preflight(const Request& request, std::string_view allowed, std::string& out) {
+  reply(request, 204, {}, {}, out,
+        fmt::format("Allow: {0}\r\n"
+                    "Access-Control-Allow-Methods: {0}\r\n"
+                    "Access-Control-Allow-Headers: {1}\r\n"
+                    "Access-Control-Max-Age: 86400\r\n"
+                    "Vary: Access-Control-Request-Headers\r\n",
+                    allowed,
+                    allowed_headers(request.header(Header::access_control_request_headers))));
+}
+
+void AnswerWriter::stream_head(const Request& request, const Outcome& stream, std::string& out) {
+  proto::append_stream_head(out, stream.framing, date_.now(),
+                            {cors_.fields_for(request.header(Header::origin)), stream_headers_,
+                             stream.route ? stream.route->headers : std::string_view{}});
+}
+
+}  // namespace tocsin::net

@@ -1,0 +1,68 @@
+// Answers as every handler gives them: with a date, with the CORS fields that the request's page
+// may have, and counted where they are refusals.
+//
+// An answer says that the connection ends where `request` has no keep_alive.
+//
+// Threads: one object per shard, used by its thread.
+#pragma once
+
+#include <cstdint>
+#include <random>
+#include <string>
+#include <string_view>
+
+#include "net/http/cors.h"
+#include "net/http/handler.h"
+#include "net/http/http_date.h"
+#include "net/server_options.h"
+#include "net/state/metrics.h"
+#include "proto/event.h"
+#include "proto/request.h"
+
+namespace tocsin::net {
+
+class AnswerWriter {
+ public:
+  // `stream_headers`: whole lines for the head of every stream. It and `metrics` outlive this.
+  AnswerWriter(const ServerOptions& options, std::string_view stream_headers, ShardMetrics& metrics,
+          std::uint64_t seed);
+
+  // What the answers depend on.
+  void adopt(const ServerOptions& options) { cors_ = Cors(options.cors_origins); }
+
+  // `content_type` empty: no body. `extra_headers`: whole lines.
+  void reply(const proto::Request& request, int status, std::string_view content_type,
+             std::string_view body, std::string& out, std::string_view extra_headers = {});
+
+  // An error, as application/problem+json; `detail` is for people.
+  Outcome problem(const proto::Request& request, int status, Rejection why, std::string_view detail,
+                  std::string& out, std::string_view extra_headers = {});
+  Outcome problem(const proto::Request& request, const proto::InputError& error, std::string& out);
+  // The same where nothing behind the request can be read: clears keep_alive.
+  void refuse(proto::Request& request, int status, Rejection why, std::string_view detail,
+              std::string& out, std::string_view extra_headers = {});
+
+  // 503, the same for every reason that may pass: with a Retry-After that is spread, so that those
+  // who are told together do not come back together.
+  void unavailable(const proto::Request& request, Rejection why, std::string& out);
+  // The same for a connection of which no request was read; it ends. Not counted.
+  void turn_away(Rejection why, std::string& out);
+
+  // To OPTIONS, and so to CORS preflights. `allowed`: as in Allow.
+  void preflight(const proto::Request& request, std::string_view allowed, std::string& out);
+
+  // The head that begins a stream.
+  void stream_head(const proto::Request& request, const Outcome& stream, std::string& out);
+
+ private:
+  // Of a 503.
+  [[nodiscard]] std::string retry_after(Rejection why);
+
+  const std::string_view stream_headers_;
+  ShardMetrics& metrics_;
+  HttpDate date_;
+  Cors cors_;
+  std::minstd_rand random_;
+};
+
+}  // namespace tocsin::net

@@ -1,0 +1,63 @@
+// What answers requests: the interface of every endpoint's handler, and what comes of a request.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/hub.h"
+#include "net/application.h"
+#include "net/server_options.h"
+#include "proto/framing.h"
+#include "proto/request.h"
+
+namespace tocsin::net {
+
+struct Endpoint;
+
+// Of streams whose clients do not choose: see ARCHITECTURE.md, "Two framings".
+inline constexpr proto::Framing kDefaultFraming = proto::Framing::chunked;
+
+struct Outcome {
+  enum class Kind : std::uint8_t {
+    replied,  // the answer was appended; the connection goes on as the request allows
+    refused,  // the same, and the connection must end: what follows cannot be read safely
+    stream,   // open the stream described below
+    busy,     // the shards have to catch up first; handle the same request again later
+  };
+  Kind kind = Kind::replied;
+  // kind stream
+  std::vector<std::string> topics{};  // at least one, but for a route's stream
+  core::Resume::Kind resume = core::Resume::Kind::live;
+  std::vector<std::string> last_event_ids{};  // resume after_id
+  bool hello = false;                         // it opens with an event that says where it begins
+  std::uint8_t heartbeat_s = 0;               // see Connection
+  bool second_write = false;                  // see Attachment
+  proto::Framing framing = kDefaultFraming;
+  std::unique_ptr<StreamResponse> route{};    // of a route: its topics and `resume` are those above
+};
+
+// A whole request, and where its answer goes. Everything outlives the call.
+struct RequestContext {
+  const Endpoint& endpoint;  // the row of the table that brought it here
+  const proto::Request& request;
+  const ServerOptions& options;
+  std::uint64_t received_us;  // of the monotonic clock, when the request was whole
+  std::string& out;           // the answer is appended, unless it is a stream or busy
+};
+
+// Threads: one object per shard, used by its thread.
+class Handler {
+ public:
+  Handler() = default;
+  virtual ~Handler() = default;
+  Handler(const Handler&) = delete;
+  Handler& operator=(const Handler&) = delete;
+
+  // Nothing, with nothing appended: it declines, and the next endpoint of the path is asked.
+  [[nodiscard]] virtual std::optional<Outcome> handle(const RequestContext& context) = 0;
+};
+
+}  // namespace tocsin::net
