@@ -12,6 +12,7 @@
 // other function here ends the process.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <expected>
 #include <functional>
@@ -96,16 +97,29 @@ struct StreamResponse {
   std::function<void()> on_close{};
 };
 
-// As if the route were not there: the hub's own resource of that path, or 404.
+// As if the route were not there: the next one of that path, the hub's own resource, or 404.
 struct Declined {};
 
 using Answer = std::variant<Response, StreamResponse, Declined>;
 
-// GET (which serves HEAD, too) or POST of exactly this path, which begins with '/'.
+// A resource of the application: GET (which serves HEAD, too) or POST of a path. Routes are asked
+// in their order, before the hub's own resources; the first that does not decline answers. OPTIONS,
+// and methods that a path does not have, are answered by the hub from all that there is.
 struct Route {
+  static constexpr std::size_t kMaxBodyBytes = 4'194'304;
+
   proto::Method method = proto::Method::get;
+  // Begins with '/'. Compared with the request's as bytes, up to its '?': no %xx is decoded, no
+  // "//" and no ".." is taken out. Two routes differ in method, path or prefix.
   std::string path{};
   std::function<Answer(Server&, const RouteRequest&)> handle{};
+  // What is below the path counts as well: "/files" is for "/files", "/files/" and "/files/a/b",
+  // and not for "/files2". A path that ends with '/' is for all that begins so; "/" is for
+  // everything, the hub's own resources too.
+  bool prefix = false;
+  // A request with a larger body is answered 413, as soon as that is known, also where the handler
+  // would decline. At most kMaxBodyBytes.
+  std::size_t max_body_bytes = kMaxBodyBytes;
 };
 
 // A stream as hooks see it. Valid during the call.

@@ -29,6 +29,8 @@ std::vector<Endpoint> Dispatcher::rows(const ServerState& state) {
   for (const Route& route : state.application.routes) {
     rows.push_back({.methods = route.method == get ? MethodSet{get, head} : MethodSet{route.method},
                     .path = route.path,
+                    .prefix = route.prefix,
+                    .max_body_bytes = route.max_body_bytes,
                     .handler = &routes_.emplace_back(route, state, table_, answers_)});
   }
   const std::initializer_list<Endpoint> own = {

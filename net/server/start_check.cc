@@ -32,6 +32,8 @@ Result check_options(const ServerOptions& options) {
   return {};
 }
 
+static_assert(Route::kMaxBodyBytes == limits::kMaxRequestBody);
+
 // Such a route would never be asked, or fail whenever it is.
 Result check_route(const Route& route) {
   const bool path = route.path.starts_with('/') && std::ranges::none_of(route.path, [](char c) {
@@ -40,6 +42,10 @@ Result check_route(const Route& route) {
   if (!path) return std::unexpected(fmt::format("not a path: \"{}\"", route.path));
   if (route.method != proto::Method::get && route.method != proto::Method::post) {
     return std::unexpected(fmt::format("route {}: neither get nor post", route.path));
+  }
+  if (route.max_body_bytes > Route::kMaxBodyBytes) {
+    return std::unexpected(fmt::format("route {}: max_body_bytes is at most {}", route.path,
+                                       Route::kMaxBodyBytes));
   }
   if (!route.handle) return std::unexpected(fmt::format("route {}: no function", route.path));
   return {};
@@ -50,7 +56,8 @@ Result check_application(const Application& application) {
   for (auto route = routes.begin(); route != routes.end(); ++route) {
     if (auto good = check_route(*route); !good) return good;
     const bool repeated = std::any_of(routes.begin(), route, [&](const Route& before) {
-      return before.method == route->method && before.path == route->path;
+      return before.method == route->method && before.path == route->path &&
+             before.prefix == route->prefix;
     });
     if (repeated) return std::unexpected(fmt::format("route {}: there twice", route->path));
   }

@@ -111,6 +111,35 @@ TEST_P(ServerApplication, ARouteComesFirstAndMayDecline) {
   EXPECT_THAT(hubs.wait_data(1), ElementsAre("x"));
 }
 
+TEST_P(ServerApplication, APrefixRouteHasAllThatIsBelow) {
+  const Handle tell = [](Server&, const RouteRequest& request) -> Answer {
+    if (request.http.path() == "/files/none") return Declined{};
+    return Response{.content_type = "text/plain", .body = std::string(request.http.path())};
+  };
+  application.routes = {{.path = "/files", .handle = tell, .prefix = true},
+                        {.method = Method::post,
+                         .path = "/files/",
+                         .handle = tell,
+                         .prefix = true,
+                         .max_body_bytes = 4}};
+  start();
+  EXPECT_EQ(get("/files").body, "/files");
+  EXPECT_EQ(get("/files/a//b%2F/..?q").body, "/files/a//b%2F/..");
+  EXPECT_EQ(get("/files2").status, 404);
+  EXPECT_EQ(get("/files/none").header("Allow"), "POST, OPTIONS") << "as if it were not there";
+  TestClient client = connect();
+  const auto send = [&client](const std::string& line, const std::string& rest) {
+    return client.request(line + " HTTP/1.1\r\nHost: h\r\n" + rest);
+  };
+  EXPECT_EQ(send("POST /files", "\r\n").header("Allow"), "GET, HEAD, OPTIONS");
+  EXPECT_EQ(send("POST /files/a", "Content-Length: 4\r\n\r\nabcd").body, "/files/a");
+  EXPECT_EQ(send("OPTIONS /files/a", "\r\n").header("Allow"), "GET, HEAD, POST, OPTIONS");
+  // Not read, so nothing behind it can be.
+  const TestResponse large = send("POST /files/a", "Content-Length: 5\r\n\r\n");
+  EXPECT_EQ(large.status, 413);
+  EXPECT_EQ(large.header("Connection"), "close");
+}
+
 // A route has parameters of its own, and is told of one that the hub would refuse there.
 TEST_P(ServerApplication, ARoutesParametersAreItsOwn) {
   const auto tell = [](Server&, const RouteRequest& request) -> Answer {

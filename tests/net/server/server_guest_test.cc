@@ -143,6 +143,13 @@ TEST_P(ServerGuest, StartSaysWhatCannotBe) {
               a.routes.back().method = Method::post;
             }),
             "none");
+  EXPECT_EQ(fault([&](auto&, auto& a) {
+              a.routes.push_back(good);
+              a.routes.back().prefix = true;
+            }),
+            "none");
+  EXPECT_THAT(fault([](auto&, auto& a) { a.routes[0].max_body_bytes = 4'194'305; }),
+              HasSubstr("at most 4194304"));
   EXPECT_THAT(fault([](auto&, auto& a) { a.stream_headers = "A: b"; }), HasSubstr("whole lines"));
 }
 
