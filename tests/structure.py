@@ -256,6 +256,34 @@ def against_ratchet(key, size, limit, allowed, what):
         yield f"{RATCHET}: {key} is down to {size}: lower the entry from {entry}"
 
 
+def types(text):
+    """(namespace, name, line) of every type that is defined at a namespace's level; those without a
+    name of a file's own are left out."""
+    spaces = []
+    code = without_comments(text).split("\n")
+    for number, line in enumerate(text.split("\n"), 1):
+        if match := re.match(r"(?:inline )?namespace\s*([\w:]*)\s*\{", line):
+            spaces.append(match.group(1))
+        elif spaces and line.startswith("}  // namespace"):
+            spaces.pop()
+        elif match := re.match(r"(?:struct|class|enum(?: class)?)\s+(?:alignas\(\w+\)\s+)?(\w+)"
+                               r"(?:\s+final)?\s*(?::[^:].*)?\{", code[number - 1]):
+            if "" not in spaces:
+                yield "::".join(spaces), match.group(1), number
+
+
+def check_types(tree):
+    """Two types of one name in one namespace: a program that links both has one of them everywhere,
+    and no compiler says so."""
+    places = {}
+    for name, text in tree.sources(*LAYERS, *FREE):
+        for space, kind, number in types(text):
+            place = f"{name}:{number}"
+            first = places.setdefault((space, kind), place)
+            if first != place:
+                yield f"{place}: {space}::{kind} is defined in {first}, too"
+
+
 def check_build_lists(tree):
     lists = {name: without_cmake_comments(text) for name, text in tree.files.items()
              if name.endswith("CMakeLists.txt")}
@@ -390,7 +418,7 @@ def check_finding_scripts(tree):
             yield f"{name}: is not executable"
 
 
-CHECKS = [check_includes, check_folders, check_headers, check_purity, check_sizes,
+CHECKS = [check_includes, check_folders, check_headers, check_purity, check_sizes, check_types,
           check_build_lists, check_banned, check_top_level, check_reading_order, check_words,
           check_links, check_named_files, check_examples, check_finding_scripts]
 
@@ -466,6 +494,9 @@ BREAKAGES = [
     ("shrunk below the ratchet", {"proto/a.cc": "int x;\n" * 405,
                                   RATCHET: '{"file_lines": {"proto/a.cc": 410}}'}, "lower the"),
     ("needless ratchet", {RATCHET: '{"function_lines": {"proto/a.cc:a": 80}}'}, "remove the entry"),
+    ("two types of a name", {"proto/a.h": "namespace n {\nstruct A {\n};\n}  // namespace n\n",
+                             "tests/proto/a_test.cc": "namespace n {\nclass A final : public B {\n"},
+     "n::A is defined in"),
     ("source not built", {"net/lost.cc": ""}, "net/lost.cc: stands in no"),
     ("test not built", {"tests/core/b_test.cc": ""}, "b_test.cc: stands in no"),
     ("listed in a comment only", {"core/CMakeLists.txt": "# b.cc\n"}, "core/b.cc: stands in no"),
