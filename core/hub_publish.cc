@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <set>
 #include <string_view>
 #include <utility>
 
@@ -32,7 +33,7 @@ std::optional<PublishError> Hub::submit(std::span<const NewEvent> events,
     return PublishError::unknown_topic;
   }
   const bool roomy = events.size() <= limits::kMaxNewTopics && can_make(events.size());
-  std::size_t missing = 0;
+  std::set<std::string_view> missing;
   for (; failed < events.size(); ++failed) {
     const NewEvent& event = events[failed];
     const std::size_t bytes = frame_bytes(event);
@@ -47,11 +48,9 @@ std::optional<PublishError> Hub::submit(std::span<const NewEvent> events,
     }
     if (roomy || topics_.find(event.topic) != nullptr) continue;
     if (!settings_.auto_topics) return PublishError::unknown_topic;
-    // Neighbours of one new topic count once; others twice, so a batch may be refused a little
-    // early.
-    if (failed > 0 && events[failed - 1].topic == event.topic) continue;
-    if (!can_make(++missing)) return PublishError::topic_limit;
-    if (missing > limits::kMaxNewTopics) return PublishError::too_many_new;
+    if (!missing.insert(event.topic).second) continue;
+    if (!can_make(missing.size())) return PublishError::topic_limit;
+    if (missing.size() > limits::kMaxNewTopics) return PublishError::too_many_new;
   }
   return std::nullopt;
 }

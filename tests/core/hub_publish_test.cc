@@ -1,5 +1,7 @@
 // publish(): sequences, ids, what a batch guarantees, whom it wakes.
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include <gmock/gmock.h>
 
@@ -35,6 +37,35 @@ TEST_F(HubPublishTest, SequencesAreDenseOverAllTopics) {
   EXPECT_EQ(hub().last_sequence(), 7U);
   Subscription at = earliest({"a", "b", "c"});
   EXPECT_THAT(read_all(at).sequences(), ElementsAre(1, 2, 3, 4, 5, 6, 7));
+}
+
+TEST_F(HubPublishTest, ANewTopicCountsOnceHoweverItsEventsLie) {
+  std::vector<NewEvent> events;
+  for (std::size_t i = 0; i <= limits::kMaxNewTopics; ++i) {
+    events.push_back(event(i % 2 == 0 ? "a" : "b"));
+  }
+  make_hub({.max_topics = 2});
+  EXPECT_TRUE(hub().publish(events, now_));
+  EXPECT_EQ(hub().topics(), 2U);
+
+  events.push_back(event("c"));
+  std::size_t failed = 0;
+  EXPECT_EQ(hub().publish(events, now_, &failed).error(), PublishError::topic_limit);
+  EXPECT_EQ(failed, events.size() - 1);
+}
+
+TEST_F(HubPublishTest, ABatchHasABoundOfNewTopics) {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i <= limits::kMaxNewTopics; ++i) names.push_back("t" + std::to_string(i));
+  std::vector<NewEvent> events;
+  for (const std::string& name : names) events.push_back(event(name));
+  for (const std::string& name : names) events.push_back(event(name));
+  std::size_t failed = 0;
+  EXPECT_EQ(hub().publish(events, now_, &failed).error(), PublishError::too_many_new);
+  EXPECT_EQ(failed, limits::kMaxNewTopics);
+  EXPECT_EQ(hub().topics(), 0U);
+  std::erase_if(events, [&](const NewEvent& one) { return one.topic == names.back(); });
+  EXPECT_TRUE(hub().publish(events, now_));
 }
 
 TEST_F(HubPublishTest, PutsTheHubsIdBehindTheBody) {
