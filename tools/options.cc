@@ -235,8 +235,46 @@ std::expected<Configuration, std::string> OptionFlags::load(Reading reading) con
   return result;
 }
 
+namespace {
+
+// The line, from 1, whose keys have more parts than any setting's: toml++ takes a part as deep as
+// the stack reaches. Nothing: there is none.
+std::optional<std::size_t> line_with_deep_key(std::string_view text) {
+  constexpr std::size_t kMostDots = 64;
+  std::size_t line = 1;
+  std::size_t dots = 0;
+  char quote = 0;
+  bool comment = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '\n') {
+      ++line;
+      dots = 0;
+      quote = 0;
+      comment = false;
+    } else if (comment) {
+      continue;
+    } else if (quote != 0) {
+      if (c == '\\' && quote == '"') ++i;
+      if (c == quote) quote = 0;
+    } else if (c == '"' || c == '\'') {
+      quote = c;
+    } else if (c == '#') {
+      comment = true;
+    } else if (c == '.' && ++dots > kMostDots) {
+      return line;
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
 std::expected<void, std::string> apply_toml(Configuration& configuration, std::string_view text,
                                             std::string_view file) {
+  if (const auto line = line_with_deep_key(text)) {
+    return std::unexpected(fmt::format("{}:{}: a key has too many parts", file, *line));
+  }
   toml::table table;
   try {
     table = toml::parse(text);

@@ -251,6 +251,21 @@ TEST_F(Options, WhatCannotBeTrueTogether) {
   EXPECT_THAT(file_error("history_bytes = \"1GiB\"\n"), HasSubstr("larger than"));
 }
 
+// toml++ would take each part as a level of its own stack.
+TEST_F(Options, AKeyHasABoundOfParts) {
+  const std::string dots(100, '.');
+  for (const std::string& text : {"\nx" + dots + " = 1\n", "\n[x" + dots + "]\n",
+                                  "\ntopics = [{ x" + dots + " = 1 }]\n"}) {
+    Configuration configuration;
+    const auto applied = apply_toml(configuration, text, "f.toml");
+    ASSERT_FALSE(applied);
+    EXPECT_EQ(applied.error(), "f.toml:2: a key has too many parts");
+  }
+  Configuration configuration;
+  const std::string names = "topics = ['" + dots + "', \"\\\"" + dots + "\"] # " + dots + "\n";
+  EXPECT_EQ(apply_toml(configuration, names, "f.toml"), (std::expected<void, std::string>{}));
+}
+
 TEST_F(Options, WhatIsPrintedReadsBackToTheSame) {
   ServerOptions options;
   for (const Option& option : option_table()) {
