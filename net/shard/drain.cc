@@ -3,6 +3,14 @@
 #include <algorithm>
 
 namespace tocsin::net {
+namespace {
+
+constexpr std::uint64_t kAgainMs = 100;
+// For what the log has, behind the end of the time. The service manager is told of ten seconds more
+// than drain_timeout (tools/serve.cc).
+constexpr std::uint64_t kLastEventsMs = 5000;
+
+}  // namespace
 
 void Drain::run() {
   if (!shard_.is_draining()) return;
@@ -13,23 +21,31 @@ void Drain::run() {
   }
   const std::uint64_t time_ms = std::uint64_t{shard_.options->drain_timeout_s} * 1000;
   const std::uint64_t elapsed_ms = shard_.now_ms - begin_ms_;
-  const bool at_end = elapsed_ms >= time_ms;
-  if (at_end) slot_ = 0;
-  const std::uint64_t goal =
-      at_end ? shard_.table.size() : (total_ * elapsed_ms + time_ms - 1) / time_ms;
-  while (slot_ < shard_.table.size() && (at_end || done_ < goal)) end_one(slot_++, at_end);
+  if (elapsed_ms < time_ms) {
+    const std::uint64_t goal = (total_ * elapsed_ms + time_ms - 1) / time_ms;
+    while (slot_ < shard_.table.size() && done_ < goal) end_one(slot_++, Stage::spread);
+    return;
+  }
+  if (shard_.now_ms < again_ms_) return;
+  again_ms_ = shard_.now_ms + kAgainMs;
+  const Stage stage = elapsed_ms < time_ms + kLastEventsMs ? Stage::all : Stage::over;
+  for (slot_ = 0; slot_ < shard_.table.size(); ++slot_) end_one(slot_, stage);
 }
 
-void Drain::end_one(std::uint32_t slot, bool at_end) {
+void Drain::end_one(std::uint32_t slot, Stage stage) {
   Connection& connection = shard_.table[slot];
   switch (connection.state) {
     case State::stream:
       ++done_;
-      lifecycle_.end_stream(slot, connection);
+      if (stage == Stage::over) {
+        lifecycle_.end_stream(slot, connection);
+      } else {
+        lifecycle_.finish_stream(slot, connection);
+      }
       return;
     case State::request:
       ++done_;
-      if (at_end) {
+      if (stage != Stage::spread) {
         if (requests_.end(slot, connection, Rejection::draining)) {
           shard_.metrics.count(Rejection::draining);
         }
@@ -40,7 +56,7 @@ void Drain::end_one(std::uint32_t slot, bool at_end) {
       }
       return;
     case State::linger:
-      if (at_end) lifecycle_.terminate(slot, connection, false);
+      if (stage != Stage::spread) lifecycle_.terminate(slot, connection, false);
       return;
     case State::closing:
     case State::free:

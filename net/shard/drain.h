@@ -2,6 +2,9 @@
 // A stream that is asked for meanwhile, on a connection that is open already, opens as ever and
 // ends with the last: some clients never come back after a 503.
 //
+// A stream ends when it has what was published before its time came. When all had their time, who
+// has not taken that is given some seconds more: as many as it takes to sweep a million streams.
+//
 // Threads: the shard's.
 #pragma once
 
@@ -25,7 +28,13 @@ class Drain {
   [[nodiscard]] bool begun() const { return begin_ms_ != 0; }
 
  private:
-  void end_one(std::uint32_t slot, bool at_end);
+  // How far it is.
+  enum class Stage : std::uint8_t {
+    spread,  // each has its time
+    all,     // everybody's has come
+    over,    // nobody is waited for
+  };
+  void end_one(std::uint32_t slot, Stage stage);
 
   ShardContext& shard_;
   Lifecycle& lifecycle_;
@@ -35,6 +44,7 @@ class Drain {
   std::uint32_t slot_ = 0;      // everything below was asked to end
   std::uint32_t total_ = 0;     // connections when it began
   std::uint32_t done_ = 0;
+  std::uint64_t again_ms_ = 0;  // stages all, over: when everybody is looked at next
 };
 
 }  // namespace tocsin::net

@@ -72,7 +72,7 @@ void Heartbeats::beat_or_end(std::uint32_t slot, std::uint64_t since_own) {
   const std::uint64_t percent = 75 + (slot * 2654435761U >> 16) % 50;
   if (shard_.options->max_stream_age_s > 0 &&
       age_s * 100 > shard_.options->max_stream_age_s * percent) {
-    lifecycle_.end_stream(slot, connection);
+    lifecycle_.finish_stream(slot, connection);
     return;
   }
   // Of its own interval others look after it.

@@ -64,6 +64,16 @@ void Lifecycle::end_stream(std::uint32_t slot, Connection& connection) {
   terminate(slot, connection, !whole);
 }
 
+void Lifecycle::finish_stream(std::uint32_t slot, Connection& connection) {
+  TOCSIN_ASSERT(connection.state == State::stream);
+  if (connection.blocked) {
+    end_stream(slot, connection);
+    return;
+  }
+  connection.finishing = true;
+  shard_.ready.add(slot, connection);
+}
+
 void Lifecycle::terminate(std::uint32_t slot, Connection& connection, bool reset) {
   if (connection.state == State::closing) return;
   TOCSIN_ASSERT(connection.state != State::free && !connection.batched);

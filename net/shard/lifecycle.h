@@ -39,6 +39,9 @@ class Lifecycle {
   // Ends a stream on purpose, and never in the middle of an event: the rest of one that was cut and
   // what ends the body go out first. Where the socket does not take them only a reset tells.
   void end_stream(std::uint32_t slot, Connection& connection);
+  // The same once it has what the log has for it (see Shard::on_delivery), or now if its socket is
+  // full: what was acknowledged before reaches who keeps up.
+  void finish_stream(std::uint32_t slot, Connection& connection);
   // `reset`: what the peer has not read is dropped, and the kernel's memory with it.
   void terminate(std::uint32_t slot, Connection& connection, bool reset);
   // Something that was in flight has completed. REQUIRES: state closing.

@@ -181,10 +181,12 @@ void Shard::on_delivery(std::uint32_t slot, Delivery outcome) {
   sweep_.settle(connection, outcome);
   switch (outcome) {
     case Delivery::done:
-      if (connection.state == State::stream) {
-        streams_.settle_idle(slot, connection);
-      } else {
+      if (connection.state != State::stream) {
         requests_.on_sent(slot, connection);
+      } else if (connection.finishing) {
+        lifecycle_.end_stream(slot, connection);
+      } else {
+        streams_.settle_idle(slot, connection);
       }
       return;
     case Delivery::more:

@@ -70,6 +70,25 @@ TEST_P(SimEnd, AnIdleStreamEndsProperly) {
   scenario.world.end(false);
 }
 
+// More readers than a sweep serves in one slice of a turn: they end with the event, not before it.
+TEST_P(SimEnd, WhatWasPublishedBeforeComesFirst) {
+  Scenario scenario(options());
+  constexpr int kReaders = 300;
+  for (int i = 0; i < kReaders; ++i) (void)scenario.subscribe({"a"}, {}, framing());
+  scenario.publish("a", "x");
+  scenario.world.clock.step_us = 2000;  // a batch of sends uses up a slice
+  end(scenario);
+  scenario.world.clock.step_us = 0;
+  ASSERT_TRUE(scenario.world.settle());
+  for (Subscriber* subscriber : scenario.subscribers) {
+    const SocketRef socket = subscriber->socket();
+    ASSERT_TRUE(socket->server_finished && !socket->server_reset);
+    ASSERT_NE(socket->to_client.find("data: "), std::string::npos);
+  }
+  scenario.act();
+  scenario.world.end(false);
+}
+
 // The socket was full in the middle of an event and has room again, which nobody has heard of yet:
 // the event is finished, then comes the end.
 TEST_P(SimEnd, ACutEventIsFinishedFirst) {
