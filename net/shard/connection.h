@@ -143,6 +143,7 @@ struct alignas(64) Connection {
   bool batched : 1 = false;  // true exactly when the slot is in the outbox's batch (I5)
   bool hangup_armed : 1 = false;
   bool leftover : 1 = false;  // true exactly when the running sweep has yet to bring it up to date
+  bool catching_up : 1 = false;  // a stream that is behind by its own doing: see Sweep
   bool finishing : 1 = false;    // a stream that ends when it has what the log has
   bool admitted : 1 = false;  // true exactly when Admission counts it
   bool routed : 1 = false;    // true exactly when the shard has a RoutedStream of the slot

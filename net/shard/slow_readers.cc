@@ -42,6 +42,7 @@ void SlowReaders::unblock(std::uint32_t slot, Connection& connection) {
   extra.deadline_ms = 0;
   if (connection.state == State::stream) {
     shard_.metrics.streams_blocked.sub();
+    connection.catching_up = true;
     if (const auto behind = std::exchange(extra.skipped_behind, std::nullopt)) {
       owe_gap(connection, *behind);
     }

@@ -107,6 +107,7 @@ void Streams::become_stream(std::uint32_t slot, Connection& connection, const Ou
   connection.opened_s = static_cast<std::uint32_t>(shard_.now_ms / 1000);
   connection.cursor = subscription.cursor;
   connection.opened_at = subscription.newest;
+  connection.catching_up = connection.cursor < connection.opened_at;
   connection.heartbeat_s = wanted.heartbeat_s;
   connection.extra().second_write = wanted.second_write;
   connection.chunked = wanted.framing == proto::Framing::chunked;
@@ -175,27 +176,33 @@ void Streams::shrink(std::uint32_t slot, Connection& connection) {
 // --- topics that were removed ---
 
 void Streams::end_with(const std::vector<std::uint32_t>& topics) {
-  ending_.insert(ending_.end(), topics.begin(), topics.end());
+  for (const std::uint32_t topic : topics) {
+    ending_.push_back({.topic = topic, .left = shard_.topics[topic].subscribers.size()});
+  }
 }
 
 void Streams::end_slice() {
   std::size_t ended = 0;
   while (!ending_.empty()) {
-    const std::uint32_t local = ending_.back();
+    auto& [local, left] = ending_.back();
     const std::vector<std::uint32_t>& subscribers = shard_.topics[local].subscribers;
-    for (; !subscribers.empty(); ++ended) {
+    // From the last to the first: who takes the place of one that goes has been here.
+    for (; (left = std::min(left, subscribers.size())) > 0; ++ended) {
       if (ended == kEndSlice) return;
-      const std::uint32_t slot = subscribers.back();
+      const std::uint32_t slot = subscribers[--left];
       Connection& connection = shard_.table[slot];
       if (connection.blocked) {  // it has not got all that was published before
         lifecycle_.terminate(slot, connection, true);
+      } else if (connection.catching_up) {
+        lifecycle_.finish_stream(slot, connection);
       } else {
         lifecycle_.end_stream(slot, connection);
       }
     }
-    ending_.pop_back();
     shard_.topics[local].ending = false;
-    subscriptions_.drop_if_unread(local);
+    const std::uint32_t topic = local;
+    ending_.pop_back();
+    subscriptions_.drop_if_unread(topic);
   }
 }
 

@@ -46,10 +46,10 @@ class Streams {
     if (connection.attachment) shrink(slot, connection);
   }
 
-  // Topics (local, LocalTopic::ending) that were removed: their streams have got what was published
-  // before, and end.
+  // Topics (local, LocalTopic::ending) that were removed: their streams end when they have what was
+  // published before, which is now but for those that are still catching up.
   void end_with(const std::vector<std::uint32_t>& topics);
-  // Ends some of those streams: not all in one turn, as a topic may have very many.
+  // Has some of those streams end: not all in one turn, as a topic may have very many.
   void end_slice();
   // Some are yet to end.
   [[nodiscard]] bool ending() const { return !ending_.empty(); }
@@ -71,7 +71,11 @@ class Streams {
   RoutedStreams& routed_;
   Heartbeats& heartbeats_;
   AnswerWriter& answers_;
-  std::vector<std::uint32_t> ending_;  // local topics whose streams are being ended
+  struct Ending {
+    std::uint32_t topic;  // local
+    std::size_t left;     // of its subscribers, from the first
+  };
+  std::vector<Ending> ending_;  // topics whose streams are being ended
 };
 
 }  // namespace tocsin::net

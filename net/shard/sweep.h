@@ -2,12 +2,16 @@
 // slice of them in each turn of the loop.
 //
 // A subscriber whose socket takes all that it was given, and for whom there is more below the cut,
-// is left over: it goes on by way of the ready list, and the sweep is over when nobody is. Blocked
-// ones are not waited for.
+// is left over: it goes on by way of the ready list, and the sweep is over when nobody is. Who is
+// behind by its own doing is not waited for, or a few such readers would hold back everybody's
+// events, and publishers: neither blocked ones, nor those that are catching up, after a full socket
+// or from the position in the history at which they began. They go on by way of the ready list,
+// and the log keeps for them what it keeps for slow ones.
 //
 // Threads: the shard's.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -44,6 +48,7 @@ class Sweep {
     // for ever, and the next sweep must not wait for it.
     const bool behind = outcome == Delivery::more && connection.cursor < cut_;
     if (connection.leftover && !behind) forget(connection);
+    if (connection.catching_up) connection.catching_up = !has_caught_up(connection, outcome);
   }
   // Nothing of the sweep is owed to the connection any more.
   void forget(Connection& connection) {
@@ -63,8 +68,12 @@ class Sweep {
   bool sweep_topic(std::uint64_t until_us);
   void visit(std::uint32_t slot);
   void finish();
+  [[nodiscard]] bool has_caught_up(const Connection& connection, Delivery outcome) const {
+    return outcome == Delivery::done ||
+           (outcome == Delivery::more && connection.cursor >= std::max(cut_, connection.opened_at));
+  }
   void leave_over(Connection& connection) {
-    if (connection.leftover) return;
+    if (connection.leftover || connection.catching_up) return;
     connection.leftover = true;
     ++leftovers_;
   }

@@ -77,6 +77,29 @@ TEST(SimRemoval, EveryReaderHasEverythingBeforeItsEnd) {
   for (std::uint64_t seed = 1; seed <= 20; ++seed) remove_in_mid_sweep(seed);
 }
 
+// One that is in the middle of a replay gets all of it, though no sweep waits for it.
+TEST(SimRemoval, AReplayIsFinishedFirst) {
+  WorldOptions options = plain();
+  options.kernel.least_capacity = options.kernel.most_capacity = 1 << 30;
+  options.server.history_count = 10'000;
+  Scenario scenario(options);
+  World& world = scenario.world;
+  constexpr std::uint64_t kEach = 500;
+  for (std::uint64_t i = 0; i < kEach; ++i) scenario.publish({{"a", "x"}, {"b", "x"}});
+  const SocketRef reader =
+      open_stream(world, 0, "/events?stream=a&stream=b&last_event_id=earliest");
+  for (int turn = 0; turn < 3; ++turn) world.turn(0);
+  ASSERT_LT(count(reader->to_client, " x\n"), kEach);
+  scenario.publish("a", "x");
+  world.turn(0);  // see above
+  remove(world, "a");
+  ASSERT_TRUE(world.settle());
+  EXPECT_TRUE(reader->server_finished && !reader->server_reset);
+  EXPECT_EQ(count(reader->to_client, " x\n"), 2 * kEach + 1);
+  FakeKernel::close(*reader);
+  world.end(false);
+}
+
 // One that does not read is not waited for.
 TEST(SimRemoval, AFullSocketEndsWithItsTopic) {
   WorldOptions options = plain();

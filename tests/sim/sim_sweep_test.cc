@@ -89,6 +89,31 @@ TEST(SimSweep, ReaderThatIsNeverAtTheEndDelaysNobody) {
   scenario.finish();
 }
 
+// A replay that takes many sends, of topics whose events alternate. Its reader also reads the calm
+// topic, so it is one of those that each sweep visits.
+TEST(SimSweep, ReplayDelaysNobody) {
+  WorldOptions options = plain();
+  options.kernel.least_capacity = options.kernel.most_capacity = 1 << 30;
+  options.server.history_count = 10'000;
+  Scenario scenario(options);
+  constexpr std::uint64_t kEach = 2000;
+  for (std::uint64_t i = 0; i < kEach; ++i) scenario.publish({{"a", "x"}, {"b", "y"}});
+  const Subscriber& other = scenario.subscribe({"calm"});
+  Subscriber::Plan plan;
+  plan.topics = {"a", "b", "calm"};
+  plan.start = {.kind = Start::Kind::earliest, .id = {}};
+  const Subscriber& reader = scenario.connect(std::move(plan));
+  for (int turn = 0; turn < 3; ++turn) scenario.world.turn(0);
+  for (std::uint64_t i = 1; i <= 10; ++i) {
+    scenario.publish("calm", "z");
+    for (int turn = 0; turn < 2; ++turn) scenario.world.turn(0);
+    scenario.act();
+    ASSERT_EQ(other.stream()->events(), i);
+  }
+  ASSERT_LT(reader.stream()->events(), 2 * kEach) << "the replay ended too early to say anything";
+  scenario.finish();
+}
+
 TEST(SimSweep, SlotsAreUsedAgainAndStaleCompletionsDropped) {
   WorldOptions options = plain();
   options.kernel.stale = 100;
