@@ -22,7 +22,7 @@ constexpr std::size_t kMaxPassedChunks = 16;
 }  // namespace
 
 Hub::Hub(proto::Epoch epoch, std::size_t shards, HubSettings settings, const HashKey& key)
-    : journal_(epoch),
+    : journal_(Epochs(epoch)),
       settings_(std::move(settings)),
       topics_(key),
       shards_(shards),

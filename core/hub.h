@@ -188,7 +188,9 @@ class Hub {
   // Takes effect for everything that follows; topics named before stay.
   void reconfigure(HubSettings settings);
 
-  [[nodiscard]] proto::Epoch epoch() const { return journal_.epoch(); }
+  // What is applied, and the epochs that ids are of.
+  [[nodiscard]] const Journal& journal() const { return journal_; }
+  [[nodiscard]] proto::Epoch epoch() const { return journal_.epochs().current(); }
   [[nodiscard]] Sequence last_sequence() const { return journal_.last(); }
   [[nodiscard]] std::size_t topics() const { return order_.size(); }
   [[nodiscard]] std::size_t log_bytes() const { return chunks_.bytes(); }

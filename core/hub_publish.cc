@@ -20,6 +20,7 @@ std::expected<Published, PublishError> Hub::publish(std::span<const NewEvent> ev
     return std::unexpected(*error);
   }
   const Place place = journal_.next(events.size());
+  TOCSIN_ASSERT(place.epoch == epoch());  // all that has happened is here
   return Published{place, apply(place, events, now)};
 }
 
@@ -42,7 +43,7 @@ std::optional<PublishError> Hub::submit(std::span<const NewEvent> events,
     }
     if (!event.id.empty()) {
       const auto own = proto::parse_event_id(event.id);
-      if (event.id == "earliest" || (own && own->epoch == epoch())) {
+      if (event.id == "earliest" || (own && journal_.epochs().has(own->epoch))) {
         return PublishError::reserved_id;
       }
     }

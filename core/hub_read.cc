@@ -22,12 +22,14 @@ std::optional<Sequence> find(std::string_view wire, std::span<const TopicCursor>
 }
 
 // The position that a Last-Event-ID names, in the hub's own form or as a publisher's id in one of
-// the topics; nothing if it means nothing here (another epoch, from the future, not kept).
-std::optional<Sequence> resolve(std::string_view id, proto::Epoch epoch, Sequence newest,
+// the topics; nothing if it means nothing here (of no epoch of this history, behind where it
+// forked, from the future, not kept).
+std::optional<Sequence> resolve(std::string_view id, const Journal& journal,
                                 std::span<const TopicCursor> topics) {
   if (id.size() > limits::kMaxWireId) return std::nullopt;
-  if (const auto own = proto::parse_event_id(id); own && own->epoch == epoch) {
-    return own->sequence <= newest ? std::optional{own->sequence} : std::nullopt;
+  const auto own = proto::parse_event_id(id);
+  if (own && journal.epochs().has(own->epoch)) {
+    return journal.epochs().position(*own, journal.last());
   }
   if (const auto found = find(id, topics)) return found;
   // Of several readings the older one, for the same reason.
@@ -45,12 +47,12 @@ struct Position {
 };
 
 // A page may be opened with one position and its polyfill append another at every reconnect.
-Position newest_known(std::span<const std::string_view> ids, proto::Epoch epoch, Sequence newest,
+Position newest_known(std::span<const std::string_view> ids, const Journal& journal,
                       std::span<const TopicCursor> topics) {
   TOCSIN_ASSERT(!ids.empty());
   Position found{.id = ids.back(), .sequence = std::nullopt};
   for (const std::string_view id : ids) {
-    const auto sequence = resolve(id, epoch, newest, topics);
+    const auto sequence = resolve(id, journal, topics);
     if (sequence > found.sequence) found = {.id = id, .sequence = sequence};
   }
   return found;
@@ -90,7 +92,7 @@ std::optional<Subscription> Hub::subscribe(std::span<const std::string_view> top
   }
   result.cursor = least;
   if (resume.kind != Resume::Kind::after_id || result.topics.empty()) return result;
-  const auto [id, position] = newest_known(resume.ids, epoch(), last_sequence(), result.topics);
+  const auto [id, position] = newest_known(resume.ids, journal_, result.topics);
   result.last_event_id = id;
   if (!position) {
     result.gap = GapReason::unknown_id;

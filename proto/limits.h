@@ -33,6 +33,9 @@ inline constexpr std::size_t kMaxNewTopics = 1024;
 inline constexpr std::size_t kMaxEncodedBatch = 8 * kMiB;
 static_assert(kMaxNewTopics <= kMaxBatchEvents);
 
+// Epochs of a history whose ids are still known; each fork of it adds one.
+inline constexpr std::size_t kMaxEpochs = 64;
+
 // Arrays and objects inside one another in an event's JSON data; each costs a stack frame to check.
 inline constexpr std::size_t kMaxJsonDepth = 128;
 
