@@ -21,12 +21,13 @@ constexpr std::size_t kMaxPassedChunks = 16;
 
 }  // namespace
 
-Hub::Hub(proto::Epoch epoch, std::size_t shards, HubSettings settings, const HashKey& key)
-    : journal_(Epochs(epoch)),
+Hub::Hub(std::unique_ptr<Store> store, std::size_t shards, HubSettings settings, const HashKey& key)
+    : store_(std::move(store)),
+      journal_(store_->beginning()),
       settings_(std::move(settings)),
       topics_(key),
       shards_(shards),
-      forgotten_(kForgottenBuckets) {
+      forgotten_(kForgottenBuckets, journal_.last()) {
   TOCSIN_ASSERT(shards > 0 && shards <= limits::kMaxShards);
   adopt_settings();
 }

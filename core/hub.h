@@ -4,9 +4,9 @@
 // publish() returns which shards to wake, collect() which topics a shard must sweep, read() the
 // bytes to send. Time is an argument.
 //
-// A batch goes in by three steps: it is submitted (refused, or not), ordered (given its place in
-// the history) and applied (appended, announced). Where nobody has to be asked for the order
-// publish() does all three.
+// A batch goes in by three steps: it is submitted (refused, or not), ordered by the store (given
+// its place in the history, core/store.h) and applied (appended, announced). publish() does all
+// three where the store orders at once.
 //
 // Invariants: sequences are dense and increasing, given in order (I3, I13: core/journal.h). Nothing
 // is in a log, and so before a subscriber, that has no place in the history (I12): apply() is the
@@ -32,13 +32,16 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "core/batch.h"
 #include "core/journal.h"
 #include "core/keyed_hash.h"
+#include "core/memory_store.h"
 #include "core/settings.h"
 #include "core/shard_set.h"
+#include "core/store.h"
 #include "core/topic.h"
 #include "core/topic_log.h"
 #include "core/topic_table.h"
@@ -48,8 +51,12 @@
 
 namespace tocsin::core {
 
+// The batch's place, if it has one already.
 struct Published : Place {
-  ShardSet wake;  // shards that had nothing to do before
+  ShardSet wake{};  // shards that had nothing to do before
+
+  // The store answers later.
+  [[nodiscard]] bool pending() const { return last == 0; }
 };
 
 enum class PublishError : std::uint8_t {
@@ -59,6 +66,7 @@ enum class PublishError : std::uint8_t {
   reserved_id,    // a publisher's own id in the form of this hub's ids
   too_large,      // frame_bytes() is more than max_event_bytes(topic)
   busy,           // overloaded(): ask again when the shards have caught up; nothing was published
+  unavailable,    // the store has no room, or cannot be reached; nothing was published
 };
 
 // How a subscriber wants to begin.
@@ -103,17 +111,25 @@ struct SlowRule {
 
 class Hub {
  public:
-  // `epoch`: random, different at each start (and wherever the history is lost); `key`: random.
-  Hub(proto::Epoch epoch, std::size_t shards, HubSettings settings, const HashKey& key = {});
+  // A hub whose history begins and ends with it. `epoch`: random, different at each start; `key`:
+  // random.
+  Hub(proto::Epoch epoch, std::size_t shards, HubSettings settings, const HashKey& key = {})
+      : Hub(std::make_unique<MemoryStore>(epoch), shards, std::move(settings), key) {}
+  // A hub that goes on with the history of a store, from where that begins. What is older is not
+  // here, and a gap for who asks; what is newer comes by apply().
+  Hub(std::unique_ptr<Store> store, std::size_t shards, HubSettings settings,
+      const HashKey& key = {});
   ~Hub();
   Hub(const Hub&) = delete;
   Hub& operator=(const Hub&) = delete;
 
   // All events or none, in their order: submitted, ordered and applied. On an error `failed` (if
-  // given) is the offending event's index.
+  // given) is the offending event's index. `ticket`: by which a store that answers later names the
+  // batch; what such a store has committed is applied by who is told of it.
   [[nodiscard]] std::expected<Published, PublishError> publish(std::span<const NewEvent> events,
                                                                TimeMs now,
-                                                               std::size_t* failed = nullptr);
+                                                               std::size_t* failed = nullptr,
+                                                               Ticket ticket = 0);
   // The first step alone: may the batch be published, as things are now? Changes nothing. What
   // waits after it (for `busy`, or for whoever gives the order) needs a copy: core/batch.h.
   // REQUIRES: at least one event.
@@ -229,7 +245,8 @@ class Hub {
   }
   [[nodiscard]] HistoryLimits history_of(const Topic& topic) const;
   [[nodiscard]] BacklogLimits backlog_of(const Topic& topic) const;
-  void append(Topic& topic, const NewEvent& event, proto::EventId id, Sequence swept, TimeMs now);
+  void append(Topic& topic, const NewEvent& event, const proto::EventId& id, Sequence swept,
+              TimeMs now);
   void pass_over(const NewEvent& event, Sequence sequence);
   ShardSet announce(Topic& topic, Mark before);
   [[nodiscard]] Sequence swept_by_all() const;
@@ -243,6 +260,7 @@ class Hub {
                                        std::vector<Piece>& out) const;
   [[nodiscard]] Sequence& forgotten(std::string_view name);
 
+  const std::unique_ptr<Store> store_;
   Journal journal_;  // what is applied
   HubSettings settings_;
   // No topic's max_event_bytes is less; of smaller events nobody has to ask. It only falls.

@@ -13,15 +13,20 @@
 namespace tocsin::core {
 
 std::expected<Published, PublishError> Hub::publish(std::span<const NewEvent> events, TimeMs now,
-                                                    std::size_t* failed) {
+                                                    std::size_t* failed, Ticket ticket) {
   std::size_t index = 0;
   if (const auto error = submit(events, index)) {
     if (failed != nullptr) *failed = index;
     return std::unexpected(*error);
   }
-  const Place place = journal_.next(events.size());
-  TOCSIN_ASSERT(place.epoch == epoch());  // all that has happened is here
-  return Published{place, apply(place, events, now)};
+  const Answer answer = store_->append(events, ticket);
+  if (answer.outcome == Answer::Outcome::committed) {
+    return Published{answer.place, apply(answer.place, events, now)};
+  }
+  if (answer.outcome == Answer::Outcome::pending) return Published{};
+  TOCSIN_ASSERT(answer.outcome == Answer::Outcome::refused);  // who answers at once knows (I14)
+  if (failed != nullptr) *failed = 0;
+  return std::unexpected(PublishError::unavailable);
 }
 
 std::optional<PublishError> Hub::submit(std::span<const NewEvent> events,
@@ -87,7 +92,7 @@ void Hub::pass_over(const NewEvent& event, Sequence sequence) {
   bucket = std::max(bucket, sequence);
 }
 
-void Hub::append(Topic& topic, const NewEvent& event, proto::EventId id, Sequence swept,
+void Hub::append(Topic& topic, const NewEvent& event, const proto::EventId& id, Sequence swept,
                  TimeMs now) {
   std::array<char, limits::kMaxWireId + 8> frame_end;
   static_assert(limits::kMaxWireId >= proto::kMaxEventIdText);

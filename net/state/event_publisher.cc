@@ -57,6 +57,7 @@ PublishFailure failure_of(core::PublishError why, const proto::EventView& event,
       return invalid("id", "this form is reserved for the hub's own ids");
     case core::PublishError::too_large:  // said by too_large()
     case core::PublishError::busy:
+    case core::PublishError::unavailable:  // memory never is
       break;
   }
   return {.reason = Reason::busy, .error = {.message = "the hub has to catch up first"}};
@@ -89,6 +90,7 @@ std::expected<core::Published, PublishFailure> EventPublisher::publish(
     }
     return std::unexpected(failure_of(published.error(), events[failed], line));
   }
+  TOCSIN_ASSERT(!published->pending());  // memory answers at once
   hub.wake(published->wake);
   return *published;
 }

@@ -11,6 +11,10 @@ using ::testing::IsEmpty;
 
 class HubApplyTest : public HubTest {
  protected:
+  HubApplyTest() { make_hub_over_journal({}); }
+  void make_hub_over_journal(const HubSettings& settings) {
+    make_hub_over(std::make_unique<JournalStore>(journal_), settings);
+  }
   static NewEvent event(std::string_view topic, std::string_view id = {}) {
     return {.topic = topic, .id = id, .body = "data: x\n"};
   }
@@ -26,14 +30,15 @@ class HubApplyTest : public HubTest {
   }
   // Gives the batch the next place. The shards to wake.
   ShardSet apply(const Batch& batch) {
-    const Place place{.epoch = kEpoch,
-                      .first = hub().last_sequence() + 1,
-                      .last = hub().last_sequence() + batch.events().size()};
+    const Place place = journal_.next(batch.events().size());
+    journal_.follow(place);
     return hub().apply(place, batch.events(), now_);
   }
   static Batch batch(std::initializer_list<NewEvent> events) {
     return Batch({events.begin(), events.size()});
   }
+
+  Journal journal_{Epochs(kEpoch)};  // of the store
 };
 
 // I12: what was submitted is nowhere until it is applied.
@@ -57,7 +62,7 @@ TEST_F(HubApplyTest, ASubmittedBatchIsNowhereUntilItIsApplied) {
 TEST_F(HubApplyTest, SubmitRefusesAsPublishDoes) {
   HubSettings settings = only_named({"a"});
   settings.max_event_bytes = 100;
-  make_hub(settings);
+  make_hub_over_journal(settings);
   EXPECT_EQ(submit(batch({event("a"), event("b")})), PublishError::unknown_topic);
   EXPECT_EQ(submit(batch({event("a", own_id(9))})), PublishError::reserved_id);
   const std::string large = body_of_size(200);
@@ -81,7 +86,7 @@ TEST_F(HubApplyTest, WhatIsOrderedIsAppliedWhateverTheLimitsAreNow) {
 
 // The sequence is taken, so there is no hole (I13); who resumes there later is told (I6).
 TEST_F(HubApplyTest, AnEventWhoseTopicIsGoneTakesItsSequence) {
-  make_hub(only_named({"a", "b"}));
+  make_hub_over_journal(only_named({"a", "b"}));
   const Batch waiting = batch({event("b"), event("a"), event("b", "own")});
   ASSERT_EQ(submit(waiting), std::nullopt);
   ASSERT_TRUE(hub().remove("b"));
@@ -102,7 +107,7 @@ TEST_F(HubApplyTest, AnEventWhoseTopicIsGoneTakesItsSequence) {
 TEST_F(HubApplyTest, ATopicThatFindsNoRoomAnyMoreIsPassedOver) {
   HubSettings settings;
   settings.max_topics = 1;
-  make_hub(settings);
+  make_hub_over_journal(settings);
   const Batch waiting = batch({event("late"), event("late")});
   ASSERT_EQ(submit(waiting), std::nullopt);
   publish("first", "x");

@@ -9,8 +9,10 @@
 #include <memory>
 #include <optional>
 #include <random>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -84,6 +86,25 @@ struct Got {
   }
 };
 
+// Orders at once by the test's journal, in which the test may put batches of its own. The hub is
+// told of what is above `before`.
+class JournalStore final : public Store {
+ public:
+  explicit JournalStore(Journal& journal, Sequence before = 0)
+      : journal_(journal), before_(before) {}
+
+  [[nodiscard]] Journal beginning() const override { return Journal(journal_.epochs(), before_); }
+  [[nodiscard]] Answer append(std::span<const NewEvent> events, Ticket) override {
+    const Place place = journal_.next(events.size());
+    journal_.follow(place);
+    return {.outcome = Answer::Outcome::committed, .place = place};
+  }
+
+ private:
+  Journal& journal_;
+  const Sequence before_;
+};
+
 class HubTest : public ::testing::Test {
  protected:
   using Topics = std::initializer_list<std::string_view>;
@@ -91,6 +112,10 @@ class HubTest : public ::testing::Test {
   // Replaces the hub; the default one has three shards and the default settings.
   void make_hub(const HubSettings& settings, std::size_t shards = 3) {
     hub_ = std::make_unique<Hub>(kEpoch, shards, settings);
+  }
+  // A hub over a store of the test's own.
+  void make_hub_over(std::unique_ptr<Store> store, const HubSettings& settings = {}) {
+    hub_ = std::make_unique<Hub>(std::move(store), 3, settings);
   }
   Hub& hub() { return *hub_; }
 

@@ -1,0 +1,29 @@
+// The history is what the hub has in memory: ordered at once, and gone with the process.
+//
+// Threads: as core/store.h.
+#pragma once
+
+#include <span>
+
+#include "core/store.h"
+
+namespace tocsin::core {
+
+class MemoryStore final : public Store {
+ public:
+  // `epoch`: random, different at each start.
+  explicit MemoryStore(proto::Epoch epoch) : journal_(Epochs(epoch)) {}
+
+  [[nodiscard]] Journal beginning() const override { return journal_; }
+
+  [[nodiscard]] Answer append(std::span<const NewEvent> events, Ticket) override {
+    const Place place = journal_.next(events.size());
+    journal_.follow(place);
+    return {.outcome = Answer::Outcome::committed, .place = place};
+  }
+
+ private:
+  Journal journal_;
+};
+
+}  // namespace tocsin::core

@@ -1,0 +1,71 @@
+// Where a history is kept, and who gives its order: one interface, whether the events are in memory
+// (core/memory_store.h), in a file, or in a server that several hubs share.
+//
+//     Hub::submit ──► Store::append ──► ordered, and kept ──► Hub::apply ──► the publisher's answer
+//
+// A store that needs nobody for that orders a batch in append(). Any other takes what it needs of
+// the batch, and tells its client later, from a thread of its own: which batches are in the
+// history, in its order, whoever published them; and what became of the appends, in any order.
+//
+// What holds, for any store:
+//  - what a client is told of is in the history for good (I12), in sequence order, without
+//    holes, and batch by batch (I13);
+//  - an append is answered with nothing that is not so (I14). An answer may be lost: who waits says
+//    `unknown` after a while. Or it may come again: who has had it, or waits no more, drops it.
+// A history that forks takes nothing more for the hubs that were told of it: their stores are done,
+// and each hub begins anew with another (its readers come back with their ids).
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "core/batch.h"
+#include "core/journal.h"
+
+namespace tocsin::core {
+
+// Names an append to who made it.
+using Ticket = std::uint64_t;
+
+// What became of an append.
+struct Answer {
+  enum class Outcome : std::uint8_t {
+    pending,    // not known yet: the store's client will be told
+    committed,  // it is in the history, at `place`
+    refused,    // it is nowhere, and never will be: the store has no room, or cannot be reached
+    unknown,    // it may be in the history, now or later: what would say so was lost
+  };
+  Outcome outcome = Outcome::pending;
+  Place place{};  // of a committed batch
+};
+
+class Store {
+ public:
+  // Whom a store tells that answers later. Called from one thread, without the hub's lock.
+  class Client {
+   public:
+    virtual ~Client() = default;
+    // A batch of the history, in its order; one may come again after the connection to an engine
+    // was lost, so ask Journal::fit() before Hub::apply(). `events` end with the call.
+    virtual void committed(const Place& place, std::span<const NewEvent> events) = 0;
+    // For a committed batch: before or after the client is told of the batch itself.
+    virtual void answered(Ticket ticket, const Answer& answer) = 0;
+  };
+
+  virtual ~Store() = default;
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+
+  // What its hub begins with: the epochs, and the event behind which it will be told of all.
+  [[nodiscard]] virtual Journal beginning() const = 0;
+
+  // Called under the hub's lock, so it waits for nothing. `pending`: it has taken what it needs of
+  // the events. `committed`: at the hub's next place. Never `unknown`.
+  // REQUIRES: Hub::submit() let the events pass, and the ticket names no append that is pending.
+  [[nodiscard]] virtual Answer append(std::span<const NewEvent> events, Ticket ticket) = 0;
+
+ protected:
+  Store() = default;
+};
+
+}  // namespace tocsin::core
