@@ -1,17 +1,11 @@
-// Random worlds. Each seed draws its own options, faults and clients.
-//
-//   TOCSIN_SIM_SEEDS=100000 sim_tests --gtest_filter='Sim.*'    more of them
-//   TOCSIN_SEED=42 sim_tests --gtest_filter='Sim.*'             one of them
-#include <unistd.h>
-
-#include <csignal>
-#include <cstdlib>
+// Random worlds. Each seed draws its own options, faults and clients. See seeds.h.
+#include <cstdint>
 #include <string>
 
-#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "net/log.h"
+#include "tests/sim/seeds.h"
 #include "tests/sim/sim_world.h"
 
 namespace tocsin::sim {
@@ -19,26 +13,6 @@ namespace {
 
 constexpr std::uint64_t kSeeds = 1000;
 constexpr int kSteps = 250;
-
-// An assertion of the hub's own ends the process: say which world it was.
-char replay[128];
-volatile std::sig_atomic_t replay_size = 0;
-
-void on_abort(int number) {
-  [[maybe_unused]] const auto n =
-      ::write(STDERR_FILENO, replay, static_cast<std::size_t>(replay_size));
-  std::signal(number, SIG_DFL);
-  std::raise(number);
-}
-
-std::string replay_command(std::uint64_t seed) {
-  return fmt::format("replay: TOCSIN_SEED={} sim_tests --gtest_filter='Sim.*'\n", seed);
-}
-
-std::uint64_t number_of(const char* variable, std::uint64_t otherwise) {
-  const char* text = std::getenv(variable);
-  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 0);
-}
 
 template <typename Value>
 Value one_of(Random& random, std::initializer_list<Value> values) {
@@ -162,19 +136,9 @@ std::string run_world(std::uint64_t seed, std::uint64_t& lost) {
 
 TEST(Sim, RandomWorldsKeepTheirPromises) {
   net::log::set_level(net::LogLevel::error);
-  std::signal(SIGABRT, on_abort);
-  const char* only = std::getenv("TOCSIN_SEED");
-  const std::uint64_t first = number_of("TOCSIN_SEED", 1);
-  const std::uint64_t count = only != nullptr ? 1 : number_of("TOCSIN_SIM_SEEDS", kSeeds);
   std::uint64_t lost = 0;
-  for (std::uint64_t seed = first; seed < first + count; ++seed) {
-    const std::string command = replay_command(seed);
-    command.copy(replay, sizeof(replay));
-    replay_size = static_cast<std::sig_atomic_t>(std::min(command.size(), sizeof(replay)));
-    const std::string failure = run_world(seed, lost);
-    ASSERT_EQ(failure, "") << "seed " << seed << ", " << command;
-  }
-  std::signal(SIGABRT, SIG_DFL);
+  const std::uint64_t count =
+      over_seeds(kSeeds, [&](std::uint64_t seed) { return run_world(seed, lost); });
   EXPECT_LE(lost * 50, count + 50) << "worlds that said nothing";
 }
 

@@ -1,0 +1,99 @@
+// A store that orders a history for several hubs, as badly as one may: it answers late, never,
+// twice, in any order or with an error, brings batches late, again, or before their turn, loses its
+// newest part and goes on in a new epoch. What it holds is kept here as naively as can be: it is
+// what the hubs are judged by.
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/store.h"
+#include "tests/sim/random.h"
+
+namespace tocsin::sim {
+
+using core::Sequence;
+
+// An event as it was submitted, and where it was put.
+struct StoredEvent {
+  std::string topic;
+  std::string id;  // as on the wire
+  std::string body;
+  core::Place batch;
+
+  friend bool operator==(const StoredEvent&, const StoredEvent&) = default;
+};
+
+class SimStore {
+ public:
+  explicit SimStore(Random& random) : random_(random) {}
+
+  using History = std::vector<StoredEvent>;  // by sequence - 1
+
+  [[nodiscard]] const core::Journal& journal() const { return journal_; }
+  [[nodiscard]] const History& history() const { return history_; }
+  // What an epoch's history was when its last event was lost, or is.
+  [[nodiscard]] const History& history_of(proto::Epoch epoch) const;
+
+  // Commits the batch, in a copy.
+  core::Place commit(std::span<const core::NewEvent> events);
+  // Loses some of its newest batches, or none of them, and goes on in a new epoch.
+  void fork();
+  // The batch that has the event, or ends with it.
+  [[nodiscard]] const core::Place& batch_of(Sequence sequence) const {
+    return history_[sequence - 1].batch;
+  }
+  [[nodiscard]] std::vector<core::NewEvent> events_of(const core::Place& place) const;
+
+ private:
+  Random& random_;
+  core::Journal journal_{core::Epochs(1)};
+  History history_;
+  std::map<proto::Epoch, History> lost_;  // of earlier epochs
+};
+
+// One hub's way to it.
+class SimStoreLink final : public core::Store {
+ public:
+  // `keeps`: of how many of the newest events at most the hub is told at its beginning.
+  SimStoreLink(SimStore& store, Random& random, std::size_t keeps);
+
+  void set_client(Client& client) { client_ = &client; }
+  [[nodiscard]] core::Journal beginning() const override { return beginning_; }
+  [[nodiscard]] core::Answer append(std::span<const core::NewEvent> events,
+                                    core::Ticket ticket) override;
+
+  // Something happens to what is on its way. `told`: up to where the hub says that it was told.
+  void step(Sequence told);
+  // No more mischief: all that is on its way arrives.
+  void finish(Sequence told);
+
+ private:
+  struct Append {
+    core::Batch batch;
+    core::Ticket ticket;
+  };
+  struct Reply {
+    core::Ticket ticket;
+    core::Answer answer;
+    int times;
+  };
+  void order_one();
+  void answer_one();
+  void bring(Sequence told);
+  void tell(const core::Place& place);
+
+  SimStore& store_;
+  Random& random_;
+  core::Journal beginning_;
+  Client* client_ = nullptr;
+  std::deque<Append> appends_;
+  std::deque<Reply> replies_;
+};
+
+}  // namespace tocsin::sim
