@@ -16,7 +16,7 @@ void* allocate(std::size_t size, std::size_t alignment) {
   void* const memory = alignment <= alignof(std::max_align_t)
                            ? std::malloc(size == 0 ? 1 : size)
                            : std::aligned_alloc(alignment, rounded);
-  if (memory == nullptr) std::abort();  // the hub's own rule: see ARCHITECTURE.md
+  if (memory == nullptr) std::abort();  // the hub's own rule: see DECISIONS.md
   return memory;
 }
 

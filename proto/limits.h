@@ -1,5 +1,5 @@
-// Every bound of the hub in one place: units, derivation, and how they depend on each other.
-//
+// Bounds of the hub: units, derivation, and how they depend on each other. A bound that is one
+// file's own business (a pause, the size of its table) stands in that file.
 // These are the limits of the implementation. What an operator sets (history, connections,
 // timeouts) lives in core/settings.h and net/server_options.h and must stay within them.
 #pragma once

@@ -17,7 +17,7 @@ namespace tocsin::net {
 
 struct Endpoint;
 
-// Of streams whose clients do not choose: see ARCHITECTURE.md, "Two framings".
+// Of streams whose clients do not choose: see DECISIONS.md, "Two framings".
 inline constexpr proto::Framing kDefaultFraming = proto::Framing::chunked;
 
 struct Outcome {

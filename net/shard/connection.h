@@ -171,7 +171,7 @@ struct alignas(64) Connection {
   [[nodiscard]] bool many_topics() const { return topic == kManyTopics; }
 };
 static_assert(limits::kMaxHeartbeatS <= UINT8_MAX);
-static_assert(sizeof(Connection) == 64, "a stream's user memory; see ARCHITECTURE.md, T3");
+static_assert(sizeof(Connection) == 64, "a stream's user memory; see bench/FIGURES.md, T3");
 
 // The connection is owed these bytes before anything else; ReadyList::add() follows.
 inline void owe(Connection& connection, std::string&& bytes) {

@@ -74,7 +74,7 @@ TEST(DocumentNumbers, TheReadmeNamesTheLimits) {
                   limits::kMaxEventData / limits::kMiB, grouped(limits::kMaxBatchEvents),
                   limits::kMaxRequestBody / limits::kMiB, limits::kMaxEncodedBatch / limits::kMiB,
                   grouped(limits::kMaxNewTopics))));
-  EXPECT_THAT(document("ARCHITECTURE.md"),
+  EXPECT_THAT(document("DECISIONS.md"),
               HasSubstr(fmt::format("up to {} shards", limits::kMaxShards)));
 }
 
