@@ -16,7 +16,7 @@ from pathlib import Path
 
 import foreign
 from foreign import fetch, skip_if
-from hub import Process
+from hub import Process, ports
 from relay import Relay
 
 sys.path.append(str(Path(__file__).resolve().parent / "browser"))
@@ -195,7 +195,7 @@ class Client:
 
     def __init__(self, name, hub):
         self.name = name
-        self.relay = Relay(hub.address)
+        self.relay = Relay(hub.address, ports.take())
         self.program = None
         self.came_anew = 0  # while its stream was silent
 

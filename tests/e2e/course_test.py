@@ -59,9 +59,9 @@ class Course:
             eventually(lambda: all(client.is_over() or condition(client)
                                    for client in self.clients.values()))
 
-    def publish(self, first, last):
+    def publish(self, first, last, more=""):
         for number in range(first, last + 1):
-            self.supervisor.hub.publish("news", str(number))
+            self.supervisor.hub.publish("news" + more, str(number))
 
     def wait_for(self, number):
         self.wait(lambda client: str(number) in client.said())
@@ -80,7 +80,8 @@ class Course:
         for relay in relays:
             relay.let_in()
         self.wait_for(0)
-        self.publish(1, 5)
+        self.publish(1, 4)
+        self.publish(5, 5, "&id=0")  # a position, whatever a language takes it for
         self.wait_for(5)
 
         # As silent as a stream can be.
@@ -100,6 +101,21 @@ class Course:
         self.supervisor.restart()
         self.publish(11, 13)
         self.wait_for(13)
+
+        # Nobody is there: neither the stream nor the next connection comes to its end.
+        before = {relay: relay.arrived for relay in relays}
+        for relay in relays:
+            relay.resetting = True
+            relay.cut(reset=True)
+            relay.let_in()
+        self.wait(lambda client: client.relay.arrived > before[client.relay])
+        for relay in relays:
+            relay.leave()
+        self.supervisor.restart()
+        for relay in relays:
+            relay.come_back()
+        self.publish(14, 16)
+        self.wait_for(16)
 
 
 class Clients(unittest.TestCase):

@@ -46,12 +46,15 @@ class Pair:
 
 
 class Relay:
-    """Listens on 127.0.0.1. `seen`: what the server sent. For one connection at a time."""
+    """Listens on 127.0.0.1. `seen`: what the server sent. For one connection at a time.
 
-    def __init__(self, target):
-        host, port = target.rsplit(":", 1)
-        self.target = (host, int(port))
-        self.listener = socket.create_server(("127.0.0.1", 0))
+    `port`: 0, or one of lasting_address() if it is going to refuse connections for a while.
+    """
+
+    def __init__(self, target, port=0):
+        host, target_port = target.rsplit(":", 1)
+        self.target = (host, int(target_port))
+        self.listener = socket.create_server(("127.0.0.1", port))
         self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
         self.url = f"http://{self.address}"
         self.seen = b""
@@ -59,11 +62,15 @@ class Relay:
         self.entered = 0  # those that reached the server
         self.refused = 0  # connections that the server did not take
         self.refusals = 0  # connections to be answered 503, whoever comes next
+        self.resetting = False  # true: every connection is reset at once
         self.cut_behind = None
         self.pair = None
         self.over = False
         self.may_enter = threading.Event()  # clear: who connects has to wait
         self.may_enter.set()
+        self._start()
+
+    def _start(self):
         self.thread = threading.Thread(target=self._accept, daemon=True)
         self.thread.start()
 
@@ -71,14 +78,23 @@ class Relay:
         return self
 
     def __exit__(self, *_):
+        self.leave()
+        self.listener.close()
+        if self.pair:
+            self.pair.end(reset=False)
+
+    def leave(self):
+        """The kernel refuses who connects from now on. The port stays ours."""
         self.over = True
         self.may_enter.set()
         with contextlib.suppress(OSError):
             self.listener.shutdown(socket.SHUT_RDWR)
         self.thread.join()
-        self.listener.close()
-        if self.pair:
-            self.pair.end(reset=False)
+
+    def come_back(self):
+        self.over = self.resetting = False
+        self.listener.listen()
+        self._start()
 
     def hold(self):
         """Who comes from now on has to wait for let_in()."""
@@ -111,6 +127,10 @@ class Relay:
                 return
             self.arrived += 1
             self.may_enter.wait()
+            if self.resetting:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+                client.close()
+                continue
             if self.refusals:
                 self.refusals -= 1
                 self._refuse(client)
