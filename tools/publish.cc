@@ -2,7 +2,9 @@
 
 #include <poll.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <expected>
 #include <memory>
 #include <system_error>
@@ -10,6 +12,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "net/http/option_value.h"
 #include "proto/http_response.h"
 #include "proto/limits.h"
 #include "proto/publish_body.h"
@@ -26,6 +29,9 @@ constexpr int kBadArguments = 2;
 
 // A JSON object is longer than its data: keys, quotes, escapes.
 constexpr std::size_t kMaxJsonLine = 2 * limits::kMaxEventData;
+
+// Longer waits would overflow a clock's nanoseconds.
+constexpr std::uint64_t kForEverMs = std::chrono::milliseconds(std::chrono::years(10)).count();
 
 proto::EventView defaults_of(const PublishOptions& options) {
   return {options.stream, options.type, options.id, {}, options.retry_ms};
@@ -177,13 +183,16 @@ std::expected<PublisherOptions, std::string> publisher_options(const PublishOpti
   if (!options.id.empty()) url->add_query("id", options.id);
   if (options.retry_ms) url->add_query("retry", std::to_string(*options.retry_ms));
   if (options.envelope) url->add_query("envelope", "true");
+  const auto retry_for_ms = net::parse_duration_ms(options.retry_for);
+  if (!retry_for_ms) return std::unexpected("--retry-for: " + retry_for_ms.error());
   auto tls = tls_context(options.tls);
   if (!tls) return std::unexpected(std::move(tls.error()));
   PublisherOptions result{.url = std::move(*url),
                           .headers = {},
                           .tls = std::move(*tls),
                           .batch = options.batch,
-                          .retries = options.retries,
+                          .retry_for = std::chrono::milliseconds(
+                              std::min<std::uint64_t>(*retry_for_ms, kForEverMs)),
                           .verbose = options.verbose,
                           .source_word = options.data.empty() ? "line" : "argument",
                           .out = streams.out,
@@ -238,13 +247,18 @@ CLI::App* add_publish_command(CLI::App& app, int& exit_code) {
       "input (tail -f) is sent line by line. With --ndjson every line is an object\n"
       R"(  {"stream":"...","type":"...","id":"...","retry":MS,"data":...})"
       "\nwhere all but data is optional and overrides the options here.\n\n"
+      "While the hub is away, as for a restart, it tries again for --retry-for and then goes on\n"
+      "behind what was accepted. What was under way when a connection broke may have been\n"
+      "published: it is told and not sent again. If the hub names a line that it refuses, those\n"
+      "that travelled with it are sent again, behind what was under way.\n\n"
       "A --url without a path means the hub's /publish; one with a path is used as it is.\n\n"
       "Examples:\n"
       "  tocsin publish --stream news --type message hello\n"
       "  tail -f /var/log/syslog | tocsin publish --stream log\n\n"
       "Exit status:\n"
       "  0  everything was accepted\n"
-      "  1  something was refused or failed; the rest was still published\n"
+      "  1  something was refused or lost, which is told; the rest was still published, unless it\n"
+      "     gave up\n"
       "  2  wrong arguments; nothing was published");
   command->add_option("DATA", options->data, "An event each")->type_name("");
   command->add_option("--url", options->url, "The hub")->capture_default_str();
@@ -266,7 +280,10 @@ CLI::App* add_publish_command(CLI::App& app, int& exit_code) {
       ->excludes(ndjson);
   command->add_option("--batch", options->batch, "Most events in one request")
       ->capture_default_str();
-  command->add_option("--retries", options->retries, "Failed connections in a row before giving up")
+  command
+      ->add_option("--retry-for", options->retry_for,
+                   "Give up when there was no answer for so long (0s: at the first failure)")
+      ->type_name("TIME")
       ->capture_default_str();
   command->add_flag("-v,--verbose", options->verbose,
                     "Print the events' ids: one line a request, the first and the last");

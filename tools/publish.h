@@ -29,7 +29,7 @@ struct PublishOptions {
   bool ndjson = false;  // the input's lines are JSON objects
   bool verbose = false;
   std::size_t batch = 256;
-  unsigned retries = 3;
+  std::string retry_for = "60s";  // without an answer, before it gives up
 };
 
 // Where a command reads and writes; a test puts its own here. Not owned.

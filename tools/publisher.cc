@@ -12,6 +12,7 @@
 #include <simdjson.h>
 
 #include "net/client/problem.h"
+#include "net/http/option_value.h"
 #include "proto/http_response.h"
 #include "tools/print.h"
 
@@ -30,6 +31,13 @@ std::string text_of(const simdjson::dom::object& object, std::string_view key) {
 }
 
 }  // namespace
+
+void Publisher::Batch::erase(std::size_t index) {
+  std::size_t begin = 0;
+  for (std::size_t i = 0; i < index; ++i) begin = body.find('\n', begin) + 1;
+  body.erase(begin, body.find('\n', begin) + 1 - begin);
+  numbers.erase(numbers.begin() + static_cast<std::ptrdiff_t>(index));
+}
 
 Publisher::Publisher(PublisherOptions options)
     : options_(std::move(options)),
@@ -75,7 +83,11 @@ void Publisher::submit_waiting() {
 
 bool Publisher::ensure_connected() {
   if (client_.is_connected()) return true;
-  if (failures_ > 0) std::this_thread::sleep_for(backoff_.next());
+  if (failing_since_) {
+    const net::TimePoint end = *failing_since_ + options_.retry_for;
+    std::this_thread::sleep_until(
+        std::min(std::chrono::steady_clock::now() + backoff_.next(), end));
+  }
   auto connected = client_.connect();
   answered_ = false;
   if (!connected) on_connection_lost(connected.error().message);
@@ -83,7 +95,16 @@ bool Publisher::ensure_connected() {
 }
 
 void Publisher::on_connection_lost(std::string_view why) {
-  if (failures_++ < options_.retries) return;
+  const net::TimePoint now = std::chrono::steady_clock::now();
+  const bool first = !failing_since_;
+  if (first) failing_since_ = now;
+  if (now < *failing_since_ + options_.retry_for) {
+    if (first) {
+      print(options_.err, "tocsin publish: {}; trying again for {}\n", why,
+            net::format_duration_ms(static_cast<std::uint64_t>(options_.retry_for.count())));
+    }
+    return;
+  }
   gave_up_ = true;
   for (const Batch& batch : waiting_) report(batch, "not published", why);
   waiting_.clear();
@@ -96,9 +117,10 @@ void Publisher::on_outcomes(std::vector<net::HttpClient::Outcome> outcomes) {
     sent_.pop_front();
     if (outcome.result) {
       answered_ = true;
-      failures_ = 0;
+      failing_since_.reset();
       backoff_.on_alive();
-      on_response(batch, *outcome.result);
+      batch = on_response(std::move(batch), *outcome.result);
+      if (!batch.numbers.empty()) again.push_back(std::move(batch));
     } else if (outcome.result.error().maybe_sent) {
       report(batch, "it is unknown whether published", outcome.result.error().message);
     } else {
@@ -109,14 +131,19 @@ void Publisher::on_outcomes(std::vector<net::HttpClient::Outcome> outcomes) {
                   std::make_move_iterator(again.end()));
   // A connection that brought answers was a good one: a server may close after each.
   const bool lost = !outcomes.empty() && !outcomes.back().result;
-  if (lost && !answered_) on_connection_lost(outcomes.back().result.error().message);
+  if (!lost || answered_) return;
+  if (waiting_.empty()) {
+    failing_since_.reset();  // there is nothing to try again for, and what comes next may be far
+  } else {
+    on_connection_lost(outcomes.back().result.error().message);
+  }
 }
 
-void Publisher::on_response(const Batch& batch, const net::HttpResponse& response) {
+Publisher::Batch Publisher::on_response(Batch batch, const net::HttpResponse& response) {
   const int status = response.head.status;
   if (status >= 200 && status < 300) {
     if (options_.verbose) print_ids(response.body);
-    return;
+    return {};
   }
   const net::Problem problem = net::read_problem(response.body);
   std::string why = problem.detail;
@@ -125,9 +152,12 @@ void Publisher::on_response(const Batch& batch, const net::HttpResponse& respons
   }
   if (problem.line >= 1 && problem.line <= batch.numbers.size()) {
     // Its number in the batch means nothing to the person; its number in the input does.
-    why = fmt::format("{} {}: {}", options_.source_word, batch.numbers[problem.line - 1], why);
+    fail(batch.numbers[problem.line - 1], why);
+    batch.erase(problem.line - 1);
+    return batch;
   }
   report(batch, "not published", why);
+  return {};
 }
 
 std::string Publisher::range(const Batch& batch) const {

@@ -2,6 +2,7 @@
 """`tocsin publish` and `tocsin subscribe` as processes against `tocsin serve`."""
 
 import json
+import os
 import signal
 import unittest
 
@@ -16,8 +17,8 @@ class Clients(unittest.TestCase):
     def setUp(self):
         self.start_hub("127.0.0.1:0")
 
-    def start_hub(self, address):
-        self.hub = Hub("--drain-timeout", "0s", listen=address)
+    def start_hub(self, address, *arguments):
+        self.hub = Hub("--drain-timeout", "0s", *arguments, listen=address)
         self.addCleanup(self.hub.__exit__)
 
     def subscriber(self, count, *arguments):
@@ -84,9 +85,39 @@ class Clients(unittest.TestCase):
         self.assertEqual(events[0], {"type": "t", "id": "mine", "data": '{"a":1}'})
         self.assertEqual(events[1]["data"], "last")
 
+    def test_what_stands_beside_a_refused_event_is_published(self):
+        self.start_hub("127.0.0.1:0", "--max-event-bytes", "1KiB")
+        for form, arguments in (("{}\n", ()), ('{{"data":"{}"}}\n', ("--ndjson",))):
+            reader = self.subscriber(3)
+            lines = ["before", "y" * 1500, "behind", "y" * 1500, "last"]
+            _, error = self.publish(*arguments, stdin="".join(map(form.format, lines)), status=1)
+            self.assertEqual(data_of(reader.wait_out(3)), ["before", "behind", "last"])
+            self.assertEqual(reader.wait_exit(), 0)
+            self.assertEqual([line.split(": ")[1:3] for line in error.splitlines()],
+                             [["line 2", "not published"], ["line 4", "not published"]], error)
+            self.hub.wait_streams(0)
+
+    def test_publish_survives_a_restart(self):
+        self.start_hub(lasting_address())
+        reader = self.subscriber(3)
+        read_end, write_end = os.pipe()
+        with open(read_end, "rb") as source, open(write_end, "wb", buffering=0) as lines:
+            publisher = Process("publish", "--url", self.hub.url, "--stream", "a", source=source)
+            self.addCleanup(publisher.__exit__)
+            lines.write(b"before\n")
+            reader.wait_out(1)
+            self.assertEqual(self.hub.stop(), 0)
+            lines.write(b"while it was away\n")
+            self.assertIn("refused; trying again for 1m", publisher.wait_log("trying again"))
+            self.start_hub(self.hub.address)
+            # A reader that comes behind the event still finds it: after the gap comes what is kept.
+            self.assertEqual(json.loads(reader.wait_out(3)[2])["data"], "while it was away")
+        self.assertEqual(publisher.wait_exit(), 0)
+        self.assertEqual(len(publisher.log), 1, publisher.log)
+
     def test_nobody_is_there(self):
         self.assertEqual(self.hub.stop(), 0)
-        _, error = self.publish("--retries", "0", "x", status=1)
+        _, error = self.publish("--retry-for", "0s", "x", status=1)
         self.assertIn("refused", error.lower())
         run("publish", "--url", "ftp://nowhere", "x", status=2)
         run("subscribe", "--url", self.hub.url, "--no-reconnect", status=1)

@@ -56,8 +56,8 @@ class Process:
     """A running `tocsin`, or another program; its output is collected line by line."""
 
     def __init__(self, *arguments, program=(TOCSIN,), environment=None, before=None, folder=None,
-                 descriptors=()):
-        self.process = subprocess.Popen([*program, *arguments], stdin=subprocess.DEVNULL,
+                 descriptors=(), source=subprocess.DEVNULL):
+        self.process = subprocess.Popen([*program, *arguments], stdin=source,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                         env=environment, preexec_fn=before, cwd=folder,
                                         pass_fds=descriptors)

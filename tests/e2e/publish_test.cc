@@ -199,8 +199,6 @@ TEST(Publish, BadObjectsAreReportedAndTheOthersPublished) {
 TEST(Publish, ARefusalIsToldInTheInputsNumbers) {
   ScriptedServer server({[](Connection& c) {
     c.read_request();
-    c.send(reply(400, R"({"status":400,"detail":"is bad","field":"data","line":2})"));
-    c.read_request();
     c.send(reply(503, "busy"));
     c.read_request();
     c.send(reply(404, R"({"detail":"no such stream"})"));
@@ -210,13 +208,55 @@ TEST(Publish, ARefusalIsToldInTheInputsNumbers) {
   }});
   PublishRun run(server);
   run.options.batch = 2;
-  run.input = "\na\n\nb\nc\nd\ne\nf\ng\n";
+  run.input = "\n\n\n\nc\nd\ne\nf\ng\n";
   EXPECT_EQ(run(), 1);
   EXPECT_EQ(run.err.text(),
-            "tocsin publish: lines 2 to 4: not published: line 4: data is bad\n"
             "tocsin publish: lines 5 to 6: not published: the server answered with 503 Service "
             "Unavailable\n"
             "tocsin publish: lines 7 to 8: not published: no such stream\n");
+}
+
+TEST(Publish, WhatStandsBesideARefusedLineIsPublished) {
+  std::vector<std::string> bodies;
+  const auto refusal = [](int line) {
+    return reply(413,
+                 R"({"detail":"is large","field":"data","line":)" + std::to_string(line) + "}");
+  };
+  ScriptedServer server({[&](Connection& c) {
+    for (const std::string& answer : {refusal(2), accepted("e-1", "e-1"), refusal(3), refusal(1),
+                                      accepted("e-2", "e-2")}) {
+      bodies.push_back(body_of(c.read_request()));
+      c.send(answer);
+    }
+    c.wait_for_close();
+  }});
+  PublishRun run(server);
+  run.options.batch = 4;
+  run.input = "a\n\nb\nc\nd\ne\n";
+  EXPECT_EQ(run(), 1);
+  EXPECT_THAT(bodies, ElementsAre("{\"data\":\"a\"}\n{\"data\":\"b\"}\n{\"data\":\"c\"}\n"
+                                  "{\"data\":\"d\"}\n",
+                                  "{\"data\":\"e\"}\n",
+                                  "{\"data\":\"a\"}\n{\"data\":\"c\"}\n{\"data\":\"d\"}\n",
+                                  "{\"data\":\"a\"}\n{\"data\":\"c\"}\n",
+                                  "{\"data\":\"c\"}\n"));
+  EXPECT_EQ(run.err.text(),
+            "tocsin publish: line 3: not published: data is large\n"
+            "tocsin publish: line 5: not published: data is large\n"
+            "tocsin publish: line 1: not published: data is large\n");
+}
+
+TEST(Publish, ASingleRefusedEventIsToldOnce) {
+  ScriptedServer server({[](Connection& c) {
+    c.read_request();
+    c.send(reply(413, R"({"detail":"is large","field":"data","line":1})"));
+    c.wait_for_close();
+  }});
+  PublishRun run(server);
+  run.input = "a\n";
+  EXPECT_EQ(run(), 1);
+  EXPECT_EQ(run.err.text(), "tocsin publish: line 1: not published: data is large\n");
+  EXPECT_EQ(server.connections(), 1);
 }
 
 TEST(Publish, VerbosePrintsIds) {
@@ -282,16 +322,17 @@ TEST(Publish, GivesUpWhenNobodyIsThere) {
   auto gone = std::make_unique<ScriptedServer>(std::vector<ScriptedServer::Script>{});
   PublishRun run(*gone);
   gone.reset();
-  run.options.retries = 1;
+  run.options.retry_for = "1ms";
   run.options.data = {"a", "b"};
   EXPECT_EQ(run(), 1);
   EXPECT_THAT(
       run.err.text(),
-      AllOf(StartsWith("tocsin publish: arguments 1 to 2: not published: cannot connect to "),
+      AllOf(StartsWith("tocsin publish: cannot connect to "), HasSubstr("; trying again for 1ms\n"),
+            HasSubstr("\ntocsin publish: arguments 1 to 2: not published: cannot connect to "),
             HasSubstr("refused")));
   MemoryFile none;
   PublishRun lines(*std::make_unique<ScriptedServer>(std::vector<ScriptedServer::Script>{}));
-  lines.options.retries = 0;
+  lines.options.retry_for = "0s";
   lines.options.batch = 1;
   lines.input = "a\nb\n";
   EXPECT_EQ(lines(), 1);

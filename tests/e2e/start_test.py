@@ -151,7 +151,7 @@ class FullOutput(unittest.TestCase):
                     (0, ("subscribe", *url, "--stream", "a", "--last-event-id", "earliest",
                          "--count", "1")),
                     (2, ("subscribe", "--url", "nonsense")),
-                    (1, ("publish", "--url", "http://127.0.0.1:1", "--retries", "0", "x")),
+                    (1, ("publish", "--url", "http://127.0.0.1:1", "--retry-for", "0s", "x")),
                     (2, ("publish", "--batch", "0", "x")),
                     (2, ("check", "--config", "/nonexistent")),
                     (2, ("serve", "--listen", "nonsense")),

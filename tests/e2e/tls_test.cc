@@ -70,8 +70,8 @@ TEST(Https, Publish) {
                             c.wait_for_close();
                           }},
                           AF_INET, net::tls_wire(authority.issue("IP:127.0.0.1")));
-    std::vector<std::string> arguments{"publish",   "--url", server.url("/"),
-                                       "--retries", "0",     "hello"};
+    std::vector<std::string> arguments{"publish",     "--url", server.url("/"),
+                                       "--retry-for", "0s",    "hello"};
     arguments.insert(arguments.end(), trust.begin(), trust.end());
     EXPECT_EQ(run(add_publish_command, arguments), status);
     if (status == 0) {

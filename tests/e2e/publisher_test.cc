@@ -1,0 +1,37 @@
+#include "tools/publisher.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/e2e/memory_file.h"
+#include "tests/net/support/scripted_server.h"
+
+namespace tocsin::tools {
+namespace {
+
+using Connection = net::ScriptedServer::Connection;
+
+TEST(Publisher, AnEventThatWasLostIsNoReasonToGiveUp) {
+  net::ScriptedServer server({[](Connection& c) { c.read_request(); },
+                              [](Connection& c) {
+                                c.read_request();
+                                c.send("HTTP/1.1 204 X\r\n\r\n");
+                                c.wait_for_close();
+                              }});
+  MemoryFile err;
+  Publisher publisher({.url = net::parse_url(server.url("/")).value(),
+                       .headers = {},
+                       .tls = {},
+                       .retry_for = {},
+                       .source_word = "line",
+                       .err = err.file()});
+  for (const std::size_t number : {1U, 2U}) {
+    publisher.add(R"({"data":"x"})", number);
+    publisher.flush();
+    while (!publisher.idle()) publisher.step(-1);
+  }
+  EXPECT_FALSE(publisher.gave_up());
+  EXPECT_EQ(publisher.failed(), 1U) << err.text();
+}
+
+}  // namespace
+}  // namespace tocsin::tools
