@@ -132,7 +132,7 @@ class Squid(Proxy):
     hub_text = "127.0.0.1 parent {port}"
 
     def command(self):
-        return ["squid", "-N", "-f", self.write("squid.conf", f"""
+        return ["squid", "-N", "-d1", "-f", self.write("squid.conf", f"""
 visible_hostname localhost
 pid_filename {self.path("pid")}
 access_log none

@@ -151,9 +151,7 @@ TEST_P(IoSockets, WritableComesWhenThereIsRoomAndHangupStaysArmed) {
 
 TEST_P(IoSockets, ALeavingPeerCompletesBothWatches) {
   SocketPair pair = make_socket_pair(8 * 1024, 8 * 1024);
-  const std::string text = pattern(1024 * 1024);
-  while (send(pair.near.get(), text) > 0) {
-  }
+  fill(pair.near.get());
   io_->watch(pair.near.get(), token(Op::hangup, 1));
   io_->watch(pair.near.get(), token(Op::writable, 1));
   expect_quiet();
@@ -220,8 +218,7 @@ TEST_P(IoSockets, ABatchOfSendsReportsEachResult) {
   SocketPair small = make_socket_pair(8 * 1024, 8 * 1024);
   SocketPair full = make_socket_pair(8 * 1024, 8 * 1024);
   SocketPair broken = make_socket_pair();
-  while (send(full.near.get(), text) > 0) {
-  }
+  fill(full.near.get());
   reset_socket(broken.far);
   EXPECT_TRUE(eventually([&] { return send(broken.near.get(), "x") < 0; }));
 

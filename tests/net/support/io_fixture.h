@@ -1,7 +1,9 @@
 // A real backend by itself, without a shard above it.
 #pragma once
 
+#include <linux/sockios.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 
 #include <array>
 #include <cerrno>
@@ -11,6 +13,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -88,6 +91,23 @@ class IoTest : public testing::TestWithParam<IoChoice> {
     SendRequest request{.fd = fd, .pieces = {&piece, 1}, .bytes = bytes.size(), .result = 0};
     io_->send({&request, 1});
     return request.result;
+  }
+
+  // Until nothing more goes in, nor will as long as the peer takes nothing: what is on its way to
+  // the peer's buffer would else make room behind us. SIOCOUTQ and SIOCOUTQNSD (linux/sockios.h):
+  // bytes that the peer's kernel has not confirmed, and of these the ones not sent yet.
+  void fill(int fd) {
+    const std::string bytes(1024 * 1024, 'x');
+    const auto in_flight = [fd] {
+      int unconfirmed = 0;
+      int unsent = 0;
+      EXPECT_EQ(::ioctl(fd, SIOCOUTQ, &unconfirmed), 0);
+      EXPECT_EQ(::ioctl(fd, SIOCOUTQNSD, &unsent), 0);
+      return unconfirmed > unsent;
+    };
+    do {
+      while (in_flight()) std::this_thread::yield();
+    } while (send(fd, bytes) > 0);
   }
 
   Fd wake_;
