@@ -125,7 +125,7 @@ std::optional<Outcome> PublishHandler::handle(const RequestContext& context) {
   if (defaults.error) return answers_.problem(request, *defaults.error, context.out);
 
   auto form = proto::body_form(request.header(proto::Header::content_type));
-  // The seeds' form: the message in the query, where the body has none.
+  // GET /publish?msg=, or a POST of that form: the message in the query, where the body has none.
   const bool none =
       request.body.empty() || (form == proto::BodyForm::text && is_blank(request.body));
   const bool in_query = none && (get || defaults.message);

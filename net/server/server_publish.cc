@@ -11,6 +11,7 @@
 #include "net/shard/shard.h"
 #include "net/state/event_publisher.h"
 #include "net/state/server_state.h"
+#include "proto/wire_id.h"
 
 namespace tocsin::net {
 namespace {
@@ -53,7 +54,7 @@ Result publish_once(ServerState& state, std::span<const proto::EventView> events
   state.events_published += events.size();
   const auto id_of = [&](const proto::EventView& event, core::Sequence sequence) {
     return event.id.empty() ? proto::to_string({published->epoch, sequence})
-                            : std::string{event.id};
+                            : proto::wire_id(event.id);
   };
   return PublishReceipt{.first_id = id_of(events.front(), published->first),
                         .last_id = id_of(events.back(), published->last)};

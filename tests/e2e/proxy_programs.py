@@ -1,5 +1,6 @@
 """The proxies, each with the document's lines in what else its configuration needs."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -132,7 +133,8 @@ class Squid(Proxy):
     hub_text = "127.0.0.1 parent {port}"
 
     def command(self):
-        return ["squid", "-N", "-d1", "-f", self.write("squid.conf", f"""
+        # By the name of the service its shared memory is called, which belongs to whoever made it.
+        return ["squid", "-N", "-d1", "-n", f"tocsin{os.getpid()}", "-f", self.write("squid.conf", f"""
 visible_hostname localhost
 pid_filename {self.path("pid")}
 access_log none

@@ -53,6 +53,9 @@ TEST_P(ServerTopics, AReceiptNamesTheIdsOnTheWire) {
   EXPECT_EQ(stream.events()[0], (TestEvent{.type = "x", .data = "1", .id = receipt->first_id}));
   EXPECT_EQ(stream.events()[1], (TestEvent{.type = "message", .data = "2", .id = "mine"}));
   EXPECT_EQ(receipt->last_id, "mine");
+  const auto accented = server().publish({.topic = "a", .id = "caf\u00e9", .data = "3"});
+  ASSERT_TRUE(accented.has_value());
+  EXPECT_EQ(accented->last_id, "caf%C3%A9") << "as it is on the wire";
   EXPECT_EQ(metric("tocsin_events_published_total"), metric("tocsin_events_encoded_total"));
 }
 
