@@ -35,7 +35,7 @@ std::string accepted(const std::string& first, const std::string& last) {
 }
 
 std::string body_of(const std::string& request) {
-  return request.substr(request.find("\r\n\r\n") + 4);
+  return request.empty() ? "" : request.substr(request.find("\r\n\r\n") + 4);  // empty: it left
 }
 
 // Runs the command with `input` as its standard input.
