@@ -13,7 +13,7 @@
 #include <benchmark/benchmark.h>
 
 #include "bench/null_kernel.h"
-#include "net/shard/timer_wheel.h"
+#include "net/base/timer_wheel.h"
 #include "net/state/shared_hub.h"
 
 namespace tocsin::bench {
@@ -40,9 +40,7 @@ BENCHMARK_CAPTURE(sweep, chunked, proto::Framing::chunked)
     ->Arg(1'000)
     ->Arg(100'000)
     ->Unit(benchmark::kMicrosecond);
-BENCHMARK_CAPTURE(sweep, close, proto::Framing::close)
-    ->Arg(1'000)
-    ->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(sweep, close, proto::Framing::close)->Arg(1'000)->Unit(benchmark::kMicrosecond);
 
 // A hundred events between two sweeps: what coalescing makes of them.
 void sweep_coalesced(benchmark::State& state, proto::Framing framing) {

@@ -5,8 +5,8 @@
 
 #include <cstdint>
 
+#include "net/base/timer_wheel.h"
 #include "net/shard/connection_table.h"
-#include "net/shard/timer_wheel.h"
 
 namespace tocsin::net {
 

@@ -1,4 +1,4 @@
-#include "net/shard/timer_wheel.h"
+#include "net/base/timer_wheel.h"
 
 #include <map>
 #include <random>
