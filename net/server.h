@@ -49,8 +49,8 @@ class Server {
   [[nodiscard]] ServerState& state() { return *state_; }
 
   // --- publishing, as POST /publish does. All events or none, in their order; when it returns they
-  // have their ids, and every subscriber will get them. publish() waits, about a millisecond at a
-  // time, while the shards have to catch up (never for a subscriber); in a handler or a hook it
+  // have their ids, and every subscriber will get them. publish() waits while the shards have
+  // to catch up (never for a subscriber), in one line with POST /publish; in a handler or a hook it
   // does not wait. try_publish() never waits: `busy`. Without a topic an event goes to `events`.
   std::expected<PublishReceipt, PublishFailure> publish(const proto::EventView& event);
   std::expected<PublishReceipt, PublishFailure> publish(std::span<const proto::EventView> events);

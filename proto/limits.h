@@ -111,6 +111,10 @@ inline constexpr std::size_t kMaxReadPerTurn = 256 * kKiB;
 // read.
 inline constexpr std::size_t kMaxPendingReply = 64 * kKiB;
 
+// Requests of a pipelining client that are pending: those whose answers come later, as a publish
+// that waits for the shards. Past it, its next requests wait.
+inline constexpr std::size_t kMaxPendingAnswers = 32;
+
 // What the hub's connections that are no streams hold together: unfinished bodies, requests that
 // are behind others, answers that a peer does not take. Past it the one that has stood still for
 // the longest is answered 503, or ended where it takes no answer. Shards take their part in

@@ -15,7 +15,7 @@ namespace tocsin::net {
 Dispatcher::Dispatcher(ServerState& state, ShardMetrics& metrics, std::uint64_t seed)
     : answers_(*state.options(), state.application.stream_headers, metrics, seed),
       subscribe_(answers_),
-      publish_(state.hub, metrics, answers_),
+      publish_(state, metrics, answers_),
       health_(answers_),
       readiness_(state, answers_),
       metrics_page_(state, metrics, answers_),
@@ -23,7 +23,7 @@ Dispatcher::Dispatcher(ServerState& state, ShardMetrics& metrics, std::uint64_t 
       table_(rows(state), fallback_) {}
 
 // The table: the application's routes in their order, then the hub's own.
-std::vector<Endpoint> Dispatcher::rows(const ServerState& state) {
+std::vector<Endpoint> Dispatcher::rows(ServerState& state) {
   using enum proto::Method;
   std::vector<Endpoint> rows;
   for (const Route& route : state.application.routes) {
@@ -66,6 +66,7 @@ const Endpoint* Dispatcher::on_head(proto::RequestParser& parser, const ServerOp
                                     .request = request,
                                     .options = options,
                                     .received_us = 0,
+                                    .ticket = {},
                                     .out = out});
     return nullptr;
   }
@@ -80,13 +81,14 @@ const Endpoint* Dispatcher::on_head(proto::RequestParser& parser, const ServerOp
 
 Outcome Dispatcher::on_request(const Endpoint& endpoint, const proto::Request& request,
                                const ServerOptions& options, std::uint64_t received_us,
-                               std::string& out) {
+                               const RequestTicket& ticket, std::string& out) {
   const Endpoint* asked = &endpoint;
   while (true) {
     std::optional<Outcome> outcome = asked->handler->handle({.endpoint = *asked,
                                                              .request = request,
                                                              .options = options,
                                                              .received_us = received_us,
+                                                             .ticket = ticket,
                                                              .out = out});
     if (outcome) return *std::move(outcome);
     asked = &table_.find_behind(*asked, request);

@@ -48,11 +48,11 @@ class Dispatcher {
   [[nodiscard]] const Endpoint* on_head(proto::RequestParser& parser, const ServerOptions& options,
                                         std::string& out);
 
-  // The same request, whole, with what on_head() gave for it; `received_us` and `out` as in
-  // RequestContext. (It is handled again later if it is busy.)
+  // The same request, whole, with what on_head() gave for it; `received_us`, `ticket` and `out` as
+  // in RequestContext.
   [[nodiscard]] Outcome on_request(const Endpoint& endpoint, const proto::Request& request,
                                    const ServerOptions& options, std::uint64_t received_us,
-                                   std::string& out);
+                                   const RequestTicket& ticket, std::string& out);
 
   // The parser gave up; the answer ends the connection.
   void on_bad_request(proto::RequestParser& parser, std::string& out);
@@ -61,7 +61,7 @@ class Dispatcher {
   [[nodiscard]] AnswerWriter& answers() { return answers_; }
 
  private:
-  [[nodiscard]] std::vector<Endpoint> rows(const ServerState& state);
+  [[nodiscard]] std::vector<Endpoint> rows(ServerState& state);
 
   AnswerWriter answers_;
   SubscribeHandler subscribe_;

@@ -9,7 +9,9 @@
 
 #include "core/hub.h"
 #include "net/application.h"
+#include "net/http/answer_queue.h"
 #include "net/server_options.h"
+#include "net/state/mailbox.h"
 #include "proto/framing.h"
 #include "proto/request.h"
 
@@ -25,9 +27,11 @@ struct Outcome {
     replied,  // the answer was appended; the connection goes on as the request allows
     refused,  // the same, and the connection must end: what follows cannot be read safely
     stream,   // open the stream described below
-    busy,     // the shards have to catch up first; handle the same request again later
+    pending,  // the answer comes later: a letter for the call's ticket is posted, and `finish` is
+              // given it
   };
   Kind kind = Kind::replied;
+  AnswerQueue::Finish finish{};  // kind pending
   // kind stream
   std::vector<std::string> topics{};  // at least one, but for a route's stream
   core::Resume::Kind resume = core::Resume::Kind::live;
@@ -36,7 +40,7 @@ struct Outcome {
   std::uint8_t heartbeat_s = 0;               // see Connection
   bool second_write = false;                  // see Attachment
   proto::Framing framing = kDefaultFraming;
-  std::unique_ptr<StreamResponse> route{};    // of a route: its topics and `resume` are those above
+  std::unique_ptr<StreamResponse> route{};  // of a route: its topics and `resume` are those above
 };
 
 // A whole request, and where its answer goes. Everything outlives the call.
@@ -45,7 +49,8 @@ struct RequestContext {
   const proto::Request& request;
   const ServerOptions& options;
   std::uint64_t received_us;  // of the monotonic clock, when the request was whole
-  std::string& out;           // the answer is appended, unless it is a stream or busy
+  RequestTicket ticket{};     // of this request, should its answer come later
+  std::string& out;           // the answer is appended, unless it is a stream or pending
 };
 
 // Threads: one object per shard, used by its thread.

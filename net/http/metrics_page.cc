@@ -140,7 +140,7 @@ void traffic(Page& page, const Shards& shards) {
     const char* help;
     Counter ShardMetrics::* member;
   };
-  constexpr std::array<Row, 17> kRows{{
+  constexpr std::array<Row, 18> kRows{{
       {"tocsin_accepted_total", "Connections accepted.", &ShardMetrics::accepted},
       {"tocsin_accept_pauses_total",
        "Times that accepting paused for want of descriptors or memory.",
@@ -168,6 +168,8 @@ void traffic(Page& page, const Shards& shards) {
       {"tocsin_gaps_total", "Gap events sent.", &ShardMetrics::gaps},
       {"tocsin_stale_completions_total", "Completions of an earlier use of a slot.",
        &ShardMetrics::stale_completions},
+      {"tocsin_stale_answers_total", "Answers that came later than their client stayed.",
+       &ShardMetrics::stale_answers},
   }};
   for (const Row& row : kRows) per_shard(page, shards, row.name, row.help, row.member);
 }

@@ -117,8 +117,6 @@ std::optional<Outcome> PublishHandler::handle(const RequestContext& context) {
     return answers_.problem(request, 403, Rejection::forbidden,
                             "publishing by GET is switched off; use POST", context.out);
   }
-  const bool catching_up = hub_.with([](const core::Hub& hub) { return hub.overloaded(); });
-  if (catching_up) return Outcome{.kind = Outcome::Kind::busy};
   const auto query = known_query(context);
   if (!query) return answers_.problem(request, query.error(), context.out);
   Defaults defaults = defaults_of(*query);
@@ -147,62 +145,90 @@ std::optional<Outcome> PublishHandler::handle(const RequestContext& context) {
   if (!events) return answers_.problem(request, events.error(), context.out);
   // Who resumes behind an id that two events have would get one of them again.
   if (!defaults.event.id.empty() && (*events)->size() > 1) {
-    return answers_.problem(request,
-                            {.field = "id", .message = "in a batch each event names its own"},
-                            context.out);
+    return answers_.problem(
+        request, {.field = "id", .message = "in a batch each event names its own"}, context.out);
   }
   return publish(context, **events, form);
 }
 
 Outcome PublishHandler::publish(const RequestContext& context,
-                                const std::vector<proto::EventView>& events,
-                                proto::BodyForm form) {
-  const auto done = publisher_.publish(hub_, events, context.received_us);
-  if (done) {
-    metrics_.events_published.add(events.size());
-    metrics_.batches_published.add();
-    return published(context, events, form, *done);
+                                const std::vector<proto::EventView>& events, proto::BodyForm form) {
+  const Said said{.form = form,
+                  .events = events.size(),
+                  .first_id = events.front().id,
+                  .last_id = events.back().id};
+  const PublishResult result = publisher_.publish(state_.hub, events, context.received_us);
+  if (!result && result.error().reason == PublishFailure::Reason::busy) return wait(context, said);
+  if (result) metrics_.count_published(said.events);
+  answer(context.request, said, result, context.out);
+  return {};
+}
+
+// The shards have to catch up first.
+Outcome PublishHandler::wait(const RequestContext& context, const Said& said) {
+  const bool waits =
+      publisher_.wait(state_.hub, &state_.request_memory,
+                      [&state = state_, ticket = context.ticket](PublishResult&& result) {
+                        state.post({.ticket = ticket, .value = std::move(result)});
+                      });
+  if (!waits) {
+    answers_.unavailable(context.request, Rejection::request_memory, context.out);
+    return {};
   }
-  PublishFailure failure = done.error();
+  metrics_.publish_waits.add();
+  return {.kind = Outcome::Kind::pending,
+          .finish = [this, form = said.form, events = said.events,
+                     first = std::string(said.first_id), last = std::string(said.last_id)](
+                        const proto::Request& request, Letter&& letter, std::string& out) {
+            answer(request, {.form = form, .events = events, .first_id = first, .last_id = last},
+                   std::get<PublishResult>(letter.value), out);
+          }};
+}
+
+void PublishHandler::answer(const proto::Request& request, const Said& said,
+                            const PublishResult& result, std::string& out) {
+  if (result) {
+    answer_published(request, said, *result, out);
+    return;
+  }
+  PublishFailure failure = result.error();
   switch (failure.reason) {
     case PublishFailure::Reason::invalid:
       // NDJSON has lines, even one.
-      if (form == proto::BodyForm::ndjson && events.size() == 1) failure.error.line = 1;
-      return answers_.problem(context.request, failure.error, context.out);
+      if (said.form == proto::BodyForm::ndjson && said.events == 1) failure.error.line = 1;
+      (void)answers_.problem(request, failure.error, out);
+      return;
     case PublishFailure::Reason::no_topic:
-      return answers_.problem(context.request, 404, Rejection::not_found, failure.error.message,
-                              context.out);
+      (void)answers_.problem(request, 404, Rejection::not_found, failure.error.message, out);
+      return;
     case PublishFailure::Reason::topic_limit:
-      answers_.unavailable(context.request, Rejection::topic_limit, context.out);
-      return {};
+      answers_.unavailable(request, Rejection::topic_limit, out);
+      return;
     case PublishFailure::Reason::busy:
     case PublishFailure::Reason::closed:
-      break;
+      answers_.unavailable(request, Rejection::draining, out);
+      return;
   }
-  return {.kind = Outcome::Kind::busy};
 }
 
-Outcome PublishHandler::published(const RequestContext& context,
-                                  const std::vector<proto::EventView>& events,
-                                  proto::BodyForm form, const core::Published& published) {
-  const auto id_of = [&](const proto::EventView& event, core::Sequence sequence) {
-    return event.id.empty() ? proto::to_string({published.epoch, sequence})
-                            : proto::wire_id(event.id);
+void PublishHandler::answer_published(const proto::Request& request, const Said& said,
+                                      const core::Published& published, std::string& out) {
+  const auto id_of = [&](std::string_view own, core::Sequence sequence) {
+    return own.empty() ? proto::to_string({published.epoch, sequence}) : proto::wire_id(own);
   };
-  const std::string first = id_of(events.front(), published.first);
-  if (form == proto::BodyForm::text) {
-    answers_.reply(context.request, 204, {}, {}, context.out,
-                   fmt::format("Event-ID: {}\r\nAccess-Control-Expose-Headers: Event-ID\r\n",
-                               first));
-    return {};
+  const std::string first = id_of(said.first_id, published.first);
+  if (said.form == proto::BodyForm::text) {
+    answers_.reply(
+        request, 204, {}, {}, out,
+        fmt::format("Event-ID: {}\r\nAccess-Control-Expose-Headers: Event-ID\r\n", first));
+    return;
   }
-  std::string body = fmt::format("{{\"published\":{},\"first_id\":", events.size());
+  std::string body = fmt::format("{{\"published\":{},\"first_id\":", said.events);
   proto::append_json_string(body, first);
   body += ",\"last_id\":";
-  proto::append_json_string(body, id_of(events.back(), published.last));
+  proto::append_json_string(body, id_of(said.last_id, published.last));
   body += "}\n";
-  answers_.reply(context.request, 200, "application/json", body, context.out);
-  return {};
+  answers_.reply(request, 200, "application/json", body, out);
 }
 
 }  // namespace tocsin::net

@@ -1,36 +1,51 @@
 // POST /publish and GET /publish?msg=: read, encode once, append, answer.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/hub.h"
 #include "net/http/answer_writer.h"
 #include "net/http/handler.h"
 #include "net/state/event_publisher.h"
+#include "net/state/mailbox.h"
 #include "net/state/metrics.h"
-#include "net/state/shared_hub.h"
+#include "net/state/server_state.h"
 #include "proto/event.h"
 #include "proto/publish_body.h"
+#include "proto/request.h"
 
 namespace tocsin::net {
 
 class PublishHandler final : public Handler {
  public:
   // `metrics`: those of this shard.
-  PublishHandler(SharedHub& hub, ShardMetrics& metrics, AnswerWriter& answers)
-      : hub_(hub), metrics_(metrics), answers_(answers) {}
+  PublishHandler(ServerState& state, ShardMetrics& metrics, AnswerWriter& answers)
+      : state_(state), metrics_(metrics), answers_(answers) {}
   [[nodiscard]] std::optional<Outcome> handle(const RequestContext& context) override;
 
  private:
-  // `form`: of the body that the events were read from.
+  // What the answer says besides what became of the batch.
+  struct Said {
+    proto::BodyForm form;  // of the body that the events were read from
+    std::size_t events;
+    std::string_view first_id;  // the publisher's own; empty: it named none
+    std::string_view last_id;
+  };
+
   Outcome publish(const RequestContext& context, const std::vector<proto::EventView>& events,
                   proto::BodyForm form);
-  Outcome published(const RequestContext& context, const std::vector<proto::EventView>& events,
-                    proto::BodyForm form, const core::Published& published);
+  Outcome wait(const RequestContext& context, const Said& said);
+  void answer(const proto::Request& request, const Said& said, const PublishResult& result,
+              std::string& out);
+  void answer_published(const proto::Request& request, const Said& said,
+                        const core::Published& published, std::string& out);
 
-  SharedHub& hub_;
+  ServerState& state_;
   ShardMetrics& metrics_;
   AnswerWriter& answers_;
   proto::PublishBodyReader reader_;

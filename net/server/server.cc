@@ -246,6 +246,7 @@ void Server::drain() {
 
 void Server::stop() {
   state_->phase = Phase::stopping;
+  state_->hub.close_waiting();  // after that: who sees the phase does not wait any more
   wake_all();
 }
 

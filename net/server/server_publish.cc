@@ -1,7 +1,6 @@
 // The program that runs the hub as its publisher, and as the one who makes and removes topics.
 #include <algorithm>
-#include <chrono>
-#include <thread>
+#include <future>
 #include <utility>
 #include <vector>
 
@@ -43,13 +42,8 @@ std::optional<proto::InputError> check(SharedHub& hub, proto::EventView event) {
   return proto::check(event);
 }
 
-Result publish_once(ServerState& state, std::span<const proto::EventView> events) {
-  // Buffers between calls, as a shard has them for its publishers.
-  static thread_local EventPublisher publisher;
-  if (state.phase.load() == Phase::stopping) {
-    return std::unexpected(closed_failure("the hub has ended"));
-  }
-  const auto published = publisher.publish(state.hub, events, SteadyClock{}.now_us());
+Result receipt_of(ServerState& state, std::span<const proto::EventView> events,
+                  const PublishResult& published) {
   if (!published) return std::unexpected(published.error());
   state.events_published += events.size();
   const auto id_of = [&](const proto::EventView& event, core::Sequence sequence) {
@@ -58,6 +52,34 @@ Result publish_once(ServerState& state, std::span<const proto::EventView> events
   };
   return PublishReceipt{.first_id = id_of(events.front(), published->first),
                         .last_id = id_of(events.back(), published->last)};
+}
+
+// Buffers between calls, as a shard has them for its publishers.
+thread_local EventPublisher t_publisher;
+
+Result publish_now(ServerState& state, std::span<const proto::EventView> events) {
+  if (state.phase.load() == Phase::stopping) {
+    return std::unexpected(closed_failure("the hub has ended"));
+  }
+  return receipt_of(state, events, t_publisher.publish(state.hub, events, SteadyClock{}.now_us()));
+}
+
+// Waits for the shards if it must.
+Result publish_in_turn(ServerState& state, std::span<const proto::EventView> events) {
+  if (state.phase.load() == Phase::stopping) {
+    return std::unexpected(closed_failure("the hub has ended"));
+  }
+  PublishResult result = t_publisher.publish(state.hub, events, SteadyClock{}.now_us());
+  if (!result && result.error().reason == Reason::busy) {
+    std::promise<PublishResult> promise;  // the line's, who may be done with it after us
+    std::future<PublishResult> later = promise.get_future();
+    (void)t_publisher.wait(state.hub, nullptr,
+                           [p = std::move(promise)](PublishResult&& became) mutable {
+                             p.set_value(std::move(became));
+                           });
+    result = later.get();
+  }
+  return receipt_of(state, events, result);
 }
 
 // With their topics named, or why they cannot be published.
@@ -84,13 +106,9 @@ Result Server::publish(const proto::EventView& event) {
 }
 
 Result Server::publish(std::span<const proto::EventView> events) {
-  constexpr std::chrono::milliseconds kPause{1};
-  for (;;) {
-    Result result = try_publish(events);
-    const bool wait = !result && result.error().reason == Reason::busy && !Shard::runs_here();
-    if (!wait) return result;
-    std::this_thread::sleep_for(kPause);
-  }
+  const auto named = checked(state_->hub, events);
+  if (!named) return std::unexpected(named.error());
+  return Shard::runs_here() ? publish_now(*state_, *named) : publish_in_turn(*state_, *named);
 }
 
 Result Server::try_publish(const proto::EventView& event) {
@@ -100,7 +118,7 @@ Result Server::try_publish(const proto::EventView& event) {
 Result Server::try_publish(std::span<const proto::EventView> events) {
   const auto named = checked(state_->hub, events);
   if (!named) return std::unexpected(named.error());
-  return publish_once(*state_, *named);
+  return publish_now(*state_, *named);
 }
 
 // --- topics ---
@@ -142,7 +160,7 @@ std::expected<void, PublishFailure> StreamWriter::publish(const proto::EventView
   }
   if (closed()) return std::unexpected(closed_failure(kStreamEnded));
   own.topic = target_->topic;
-  const Result result = publish_once(*target_->state, {&own, 1});
+  const Result result = publish_now(*target_->state, {&own, 1});
   if (result) return {};
   // The topic goes with the stream.
   const bool gone = result.error().reason == Reason::no_topic;

@@ -19,6 +19,8 @@
 #include <vector>
 
 #include "core/hub.h"
+#include "net/http/answer_queue.h"
+#include "net/http/handler.h"
 #include "net/state/request_memory.h"
 #include "proto/framing.h"
 #include "proto/http_request.h"
@@ -75,7 +77,8 @@ struct Exchange {
   // Brings the shard's count up to date.
   void count() {
     const std::string& body = parser.request().body;
-    const std::uint64_t now = (body.empty() ? 0 : body.capacity()) + unread.size() + untaken;
+    const std::uint64_t now =
+        (body.empty() ? 0 : body.capacity()) + unread.size() + answers.bytes() + untaken;
     if (now == counted) return;
     shard_memory.count(counted, now);
     counted = now;
@@ -87,16 +90,25 @@ struct Exchange {
     count();
   }
 
+  // Answers are to come, or to be sent.
+  [[nodiscard]] bool awaits() const { return !answers.empty() || stream != nullptr; }
+  // No request is handled before some of them have been.
+  [[nodiscard]] bool is_full() const {
+    return stream != nullptr || answers.pending() >= limits::kMaxPendingAnswers ||
+           answers.bytes() > limits::kMaxPendingReply;
+  }
+
   proto::RequestParser parser;
   const Endpoint* endpoint = nullptr;  // whose the request in the parser is; null: no head yet
   ShardRequestMemory& shard_memory;
-  std::uint64_t counted = 0;      // this connection's part of it
-  std::uint64_t untaken = 0;      // bytes of answers that the socket was too full for
-  std::uint64_t received_us = 0;  // when the request in the parser was whole
-  AgeLinks by_hold_age;           // see Lifecycle::holders
-  std::string unread;  // received behind a request that waits, or that is answered but not yet read
-  bool complete = false;       // the request in the parser is whole and waits (see SharedHub: busy)
-  bool waited = false;         // it was counted as waiting
+  std::uint64_t counted = 0;  // this connection's part of it
+  std::uint64_t untaken = 0;  // bytes of answers that the socket was too full for
+  AgeLinks by_hold_age;       // see Lifecycle::holders
+  AnswerQueue answers;        // pending ones, and those behind them
+  // The request in the parser is for a stream, which opens behind the answers in the queue.
+  std::unique_ptr<Outcome> stream;
+  std::string unread;          // received, and to be handled later
+  bool goes_on = false;        // true exactly when the shard goes on with it in its next turn
   bool answered = false;       // a request was, before the one in the parser
   bool receiving = false;      // a receive is armed
   bool peer_finished = false;  // end of stream: answer what is there, then close

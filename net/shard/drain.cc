@@ -26,6 +26,12 @@ void Drain::run() {
     while (slot_ < shard_.table.size() && done_ < goal) end_one(slot_++, Stage::spread);
     return;
   }
+  if (!closed_) {
+    // What has not been published by now, will not be. Who was is told so first.
+    closed_ = true;
+    shard_.state.hub.close_waiting();
+    if (requests_.has_mail()) return;
+  }
   if (shard_.now_ms < again_ms_) return;
   again_ms_ = shard_.now_ms + kAgainMs;
   const Stage stage = elapsed_ms < time_ms + kLastEventsMs ? Stage::all : Stage::over;

@@ -45,6 +45,7 @@ class Drain {
   std::uint32_t total_ = 0;     // connections when it began
   std::uint32_t done_ = 0;
   std::uint64_t again_ms_ = 0;  // stages all, over: when everybody is looked at next
+  bool closed_ = false;         // nobody waits for the shards any more
 };
 
 }  // namespace tocsin::net

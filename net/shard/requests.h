@@ -13,6 +13,7 @@
 #include "net/shard/lifecycle.h"
 #include "net/shard/shard_context.h"
 #include "net/shard/streams.h"
+#include "net/state/mailbox.h"
 
 namespace tocsin::net {
 
@@ -24,12 +25,13 @@ class Requests {
 
   // A turn begins: its slice for requests does.
   void begin_slice() { until_us_ = shard_.slice_end_us(); }
-  // Goes on with requests that waited.
-  void resume();
-  // Some wait for nothing but their turn.
-  [[nodiscard]] bool has_work() const { return resume_; }
-  // Some wait for the shards to catch up.
-  [[nodiscard]] bool waiting() const { return !parked_.empty(); }
+  // Goes on with connections that have been received more of than was handled.
+  void go_on();
+  // Answers those whose answers have come later.
+  void take_mail();
+  // Something is to be done at once.
+  [[nodiscard]] bool has_work() const { return !going_on_.empty() || has_mail(); }
+  [[nodiscard]] bool has_mail() const { return !shard_.state.mailboxes[shard_.id]->empty(); }
 
   // The connection was accepted.
   void begin(std::uint32_t slot, Connection& connection);
@@ -59,7 +61,7 @@ class Requests {
   enum class Fed : std::uint8_t {
     all,       // the bytes are used up
     some,      // go on
-    answered,  // a request was handled (or waits); go on
+    answered,  // a request was handled (or is pending); go on
     ended,     // nothing of this connection is read any more
   };
 
@@ -68,10 +70,13 @@ class Requests {
   void consume(std::uint32_t slot, Connection& connection, std::string_view bytes);
   [[nodiscard]] Fed feed(std::uint32_t slot, Connection& connection, std::string_view& bytes);
   void on_request(std::uint32_t slot, Connection& connection);
-  void obey(std::uint32_t slot, Connection& connection, const Outcome& outcome);
+  void obey(std::uint32_t slot, Connection& connection, Outcome&& outcome);
+  void open_stream(std::uint32_t slot, Connection& connection, const Outcome& wanted);
   void refuse_stream(std::uint32_t slot, Connection& connection, const Streams::Refusal& refusal);
-  void park(std::uint32_t slot, Connection& connection);
-  void resume(std::uint32_t slot, Connection& connection);
+  void on_letter(Letter&& letter);
+  void go_on_later(std::uint32_t slot, Connection& connection);
+  void go_on(std::uint32_t slot, Connection& connection);
+  void on_answered(std::uint32_t slot, Connection& connection);
   void owe_reply(std::uint32_t slot, Connection& connection);
   void count_untaken(std::uint32_t slot, Connection& connection);
   [[nodiscard]] bool make_memory_room(std::uint32_t but);
@@ -84,10 +89,10 @@ class Requests {
   Streams& streams_;
   Dispatcher& http_;
 
-  std::uint64_t until_us_ = 0;                   // of this turn's slice
-  std::string reply_;                            // answers of the connection being handled
-  std::vector<ConnectionTable::Handle> parked_;  // wait: for the shards, or for answers to be read
-  bool resume_ = false;                          // some of parked_ need no waiting
+  std::uint64_t until_us_ = 0;                     // of this turn's slice
+  std::string reply_;                              // answers of the connection being handled
+  std::vector<Letter> letters_;                    // scratch
+  std::vector<ConnectionTable::Handle> going_on_;  // Exchange::goes_on
 };
 
 }  // namespace tocsin::net

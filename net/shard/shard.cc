@@ -7,7 +7,6 @@
 namespace tocsin::net {
 namespace {
 
-constexpr std::uint32_t kParkedRetryMs = 1;
 constexpr std::uint32_t kDrainTickMs = 20;
 constexpr std::uint32_t kMaxWaitMs = 1000;
 constexpr std::uint64_t kMaintainMs = 250;
@@ -63,6 +62,7 @@ void Shard::end_all() {
     if (connection.state != State::free) lifecycle_.terminate(slot, connection, true);
   }
   sweep_.abandon();
+  requests_.take_mail();  // nobody waits, but what was published counts
   for (int in_vain = 0; in_vain < kMostWaits;) {
     if (shard_.table.used() == 0 && !acceptor_.accepting()) return;
     completions_.clear();
@@ -88,10 +88,12 @@ bool Shard::turn() {
       if ((completion.token.op == Op::accept) == accepts) handle(completion);
     }
   }
-  requests_.resume();
+  requests_.take_mail();
+  requests_.go_on();
   sweep_.collect();
   deliver_ready();
   sweep();
+  ordering_ = shard_.state.hub.order_waiting(shard_.clock, shard_.slice_end_us());
   requests_.fit_memory();
   run_timers();
   outbox_.end_turn();
@@ -102,12 +104,13 @@ bool Shard::turn() {
 }
 
 bool Shard::busy() const {
-  return !shard_.ready.empty() || sweep_.running() || requests_.has_work() || streams_.ending();
+  return ordering_ || !shard_.ready.empty() || sweep_.running() || requests_.has_work() ||
+         streams_.ending();
 }
 
 std::uint32_t Shard::wait_ms() {
   if (busy()) return 0;
-  std::uint32_t most = requests_.waiting() ? kParkedRetryMs : kMaxWaitMs;
+  std::uint32_t most = kMaxWaitMs;
   if (drain_.begun()) most = std::min(most, kDrainTickMs);
   most = shard_.deadlines.next_ms(shard_.now_ms, most);
   for (const std::uint64_t at_ms : {heartbeats_.due_ms(), maintain_ms_, acceptor_.due_ms()}) {
@@ -121,7 +124,7 @@ std::uint32_t Shard::wait_ms() {
   const bool news = hub.with([&](const core::Hub& shared) { return shared.has_news(shard_.id); });
   const bool changed = shard_.state.options_version.load() != shard_.options_version ||
                        (shard_.state.phase.load() >= Phase::draining && !drain_.begun());
-  return news || changed ? 0 : most;
+  return news || changed || requests_.has_mail() ? 0 : most;
 }
 
 void Shard::adopt_options() {

@@ -4,9 +4,10 @@
 // A turn of the loop, in this order:
 //   wait          for completions, or until there is something to do
 //   completions   requests, peers that left, sockets with room again; then accepts
+//   mail          answers that came later
 //   news          which topics have events that this shard has not swept
 //   ready         connections that are owed something: answers, new streams, catch-up
-//   sweep         a slice of the subscribers of topics with news
+//   sweep         a slice of the subscribers of topics with news; then publishes that waited for it
 //   timers        deadlines, slow consumers, heartbeats, the drain
 // Phases only note what is to be done for a connection (ready list); sending happens in two places.
 //
@@ -110,6 +111,7 @@ class Shard final : private Outbox::Owner {
   Acceptor acceptor_;
   Drain drain_;
   std::vector<Completion> completions_;
+  bool ordering_ = false;          // some publishes need not wait for the shards any more
   std::uint64_t maintain_ms_ = 0;  // when the hub's housekeeping is due
 };
 

@@ -3,6 +3,7 @@
 #include <openssl/evp.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -25,8 +26,11 @@ PublishFailure too_large() {
                     .too_large = true}};
 }
 
-// `event`: the `line`th of its batch; 0: it came alone.
-PublishFailure too_large(const core::NewEvent& event, std::size_t most, std::size_t line) {
+PublishFailure invalid(const char* field, std::string message) {
+  return {.reason = Reason::invalid, .error = {.field = field, .message = std::move(message)}};
+}
+
+PublishFailure too_large(const core::NewEvent& event, std::size_t most) {
   // A stream's own log has no name that means anything to who writes to it.
   const std::string where = core::Topic::is_direct_name(event.topic)
                                 ? std::string{}
@@ -34,17 +38,12 @@ PublishFailure too_large(const core::NewEvent& event, std::size_t most, std::siz
   return {.error = {.message = fmt::format("{}the event is {} bytes on the wire, more than "
                                            "max_event_bytes, which is {}",
                                            where, core::frame_bytes(event), most),
-                    .line = line,
                     .too_large = true}};
 }
 
-// `event`: the one that the hub refused, the `line`th of its batch; 0: it came alone.
-PublishFailure failure_of(core::PublishError why, const proto::EventView& event, std::size_t line) {
-  const auto invalid = [line](const char* field, std::string message) {
-    return PublishFailure{.reason = Reason::invalid,
-                          .error = {.field = field, .message = std::move(message), .line = line}};
-  };
-  switch (why) {
+PublishFailure failure_without_line(const SharedHub::Refusal& refusal,
+                                    const core::NewEvent& event) {
+  switch (refusal.why) {
     case core::PublishError::unknown_topic:
       return {.reason = Reason::no_topic,
               .error = {.message = fmt::format("topic {}: no such topic", event.topic)}};
@@ -55,7 +54,8 @@ PublishFailure failure_of(core::PublishError why, const proto::EventView& event,
       return invalid("body", fmt::format("names more than {} new topics", limits::kMaxNewTopics));
     case core::PublishError::reserved_id:
       return invalid("id", "this form is reserved for the hub's own ids");
-    case core::PublishError::too_large:  // said by too_large()
+    case core::PublishError::too_large:
+      return too_large(event, refusal.max_event_bytes);
     case core::PublishError::busy:
     case core::PublishError::unavailable:  // memory never is
       break;
@@ -63,10 +63,27 @@ PublishFailure failure_of(core::PublishError why, const proto::EventView& event,
   return {.reason = Reason::busy, .error = {.message = "the hub has to catch up first"}};
 }
 
+// What a batch that waits holds of its own.
+std::uint64_t bytes_of(std::span<const core::NewEvent> events) {
+  std::uint64_t bytes = 0;
+  for (const core::NewEvent& event : events) {
+    bytes += sizeof(event) + event.topic.size() + event.id.size() + event.body.size();
+  }
+  return bytes;
+}
+
 }  // namespace
 
-std::expected<core::Published, PublishFailure> EventPublisher::publish(
-    SharedHub& hub, std::span<const proto::EventView> events, std::uint64_t received_us) {
+PublishFailure failure_of(const SharedHub::Refusal& refusal,
+                          std::span<const core::NewEvent> events) {
+  PublishFailure failure = failure_without_line(refusal, events[refusal.failed]);
+  const bool names_event = failure.reason == Reason::invalid;
+  if (names_event && events.size() > 1) failure.error.line = refusal.failed + 1;
+  return failure;
+}
+
+PublishResult EventPublisher::publish(SharedHub& hub, std::span<const proto::EventView> events,
+                                      std::uint64_t received_us) {
   TOCSIN_ASSERT(!events.empty());
   const bool as_given =
       !hub.has_data_forms() && std::ranges::none_of(events, &proto::EventView::envelope);
@@ -74,28 +91,32 @@ std::expected<core::Published, PublishFailure> EventPublisher::publish(
   if (!encode(events, static_cast<core::ReceiptUs>(received_us))) {
     return std::unexpected(too_large());
   }
-  std::size_t failed = 0;
-  std::size_t most = 0;
-  const auto published = hub.with([&](core::Hub& shared) {
-    auto done = shared.publish(new_events_, received_us / 1000, &failed);
-    if (!done) most = shared.max_event_bytes(new_events_[failed].topic);
-    return done;
-  });
-  // A rare large batch does not stay.
-  if (encoded_.capacity() > limits::kMaxRequestBody) std::string{}.swap(encoded_);
-  if (!published) {
-    const std::size_t line = events.size() > 1 ? failed + 1 : 0;
-    if (published.error() == core::PublishError::too_large) {
-      return std::unexpected(too_large(new_events_[failed], most, line));
-    }
-    return std::unexpected(failure_of(published.error(), events[failed], line));
-  }
-  TOCSIN_ASSERT(!published->pending());  // memory answers at once
-  hub.wake(published->wake);
-  return *published;
+  received_ms_ = received_us / 1000;
+  const SharedHub::Ordered ordered = hub.publish(new_events_, received_ms_);
+  if (ordered || ordered.error().why != core::PublishError::busy) trim();
+  if (ordered) return *ordered;
+  return std::unexpected(failure_of(ordered.error(), new_events_));
 }
 
-// False: more than one batch may be.
+bool EventPublisher::wait(SharedHub& hub, RequestMemory* memory, PublishQueue::Done done) {
+  std::optional<RequestMemoryShare> share{std::in_place};
+  if (memory != nullptr) share = RequestMemoryShare::take(*memory, bytes_of(new_events_));
+  if (share) {
+    hub.wait({.batch = core::Batch(new_events_),
+              .received_ms = received_ms_,
+              .done = std::move(done),
+              .memory = *std::move(share)});
+  }
+  trim();
+  return share.has_value();
+}
+
+// A rare large batch does not stay.
+void EventPublisher::trim() {
+  if (encoded_.capacity() > limits::kMaxRequestBody) std::string{}.swap(encoded_);
+}
+
+// Into new_events_. False: more than one batch may be.
 bool EventPublisher::encode(std::span<const proto::EventView> events, core::ReceiptUs received) {
   encoded_.clear();
   new_events_.clear();

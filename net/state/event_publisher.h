@@ -13,6 +13,9 @@
 
 #include "core/hub.h"
 #include "net/publishing.h"
+#include "net/state/mailbox.h"
+#include "net/state/publish_queue.h"
+#include "net/state/request_memory.h"
 #include "net/state/shared_hub.h"
 #include "proto/event.h"
 
@@ -21,24 +24,35 @@ namespace tocsin::net {
 class EventPublisher {
  public:
   // All events or none. An event's data goes out as base64 or in an envelope where its topic says
-  // so, in an envelope also where the event does. Never fails for `closed`. `received_us`: of the
-  // monotonic clock, when the request had been read; it is the events' time as well, and what their
-  // latency counts from. REQUIRES: at least one event, each with a topic, and proto::check() passed
-  // (for base64: of all but the data).
-  [[nodiscard]] std::expected<core::Published, PublishFailure> publish(
-      SharedHub& hub, std::span<const proto::EventView> events, std::uint64_t received_us);
+  // so, in an envelope also where the event does. Fails for `busy` where others wait (SharedHub),
+  // and never for `closed`. `received_us`: of the monotonic clock, when the request had been read;
+  // it is the events' time as well, and what their latency counts from. REQUIRES: at least one
+  // event, each with a topic, and proto::check() passed (for base64: of all but the data).
+  [[nodiscard]] PublishResult publish(SharedHub& hub, std::span<const proto::EventView> events,
+                                      std::uint64_t received_us);
+
+  // The batch that publish() has just refused as busy waits in the hub's line, in a copy, and
+  // `done` is told what became of it. With `memory` it takes what it holds from there; false: that
+  // is not left, and nobody is told anything. REQUIRES: what the events referred to is still there.
+  [[nodiscard]] bool wait(SharedHub& hub, RequestMemory* memory, PublishQueue::Done done);
 
  private:
   // The events with their data as it is sent.
   [[nodiscard]] std::span<const proto::EventView> in_form(SharedHub& hub,
                                                           std::span<const proto::EventView> events);
+  void trim();
   bool encode(std::span<const proto::EventView> events, core::ReceiptUs received);
 
-  std::string encoded_;  // frame bodies; new_events_ points into it
+  core::TimeMs received_ms_ = 0;  // of the batch in new_events_
+  std::string encoded_;           // frame bodies; new_events_ points into it
   std::vector<core::NewEvent> new_events_;
   std::vector<proto::EventView> replaced_;  // the batch with data_ in place of some of its data
   std::vector<std::string> data_;
 };
+
+// Why a batch was refused, for people.
+[[nodiscard]] PublishFailure failure_of(const SharedHub::Refusal& refusal,
+                                        std::span<const core::NewEvent> events);
 
 // RFC 4648, 4, with padding.
 [[nodiscard]] std::string to_base64(std::string_view bytes);

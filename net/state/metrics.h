@@ -93,9 +93,14 @@ struct alignas(64) ShardMetrics {
   Counter slow_skips;  // policy `latest`
   Counter gaps;        // gap events sent
   Counter stale_completions;
+  Counter stale_answers;  // came later than their client stayed
   Counter publish_waits;  // a publisher waited for the shards
   Counter loops;          // turns of the loop: the watchdog's pulse
   std::array<Counter, kRejections> rejections;
+  void count_published(std::uint64_t events) {
+    events_published.add(events);
+    batches_published.add();
+  }
   void count(Rejection why) { rejections[static_cast<std::size_t>(why)].add(); }
   Histogram<12> events_per_send;      // 1 .. 2048 and more
   Histogram<28> delivery_latency_us;  // see Outbox

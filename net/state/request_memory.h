@@ -8,6 +8,8 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
+#include <utility>
 
 #include "proto/limits.h"
 
@@ -30,6 +32,35 @@ class RequestMemory {
 
  private:
   std::atomic<std::uint64_t> taken_{0};  // at most limits::kMaxRequestMemory
+};
+
+// A part of it that one owner has taken, and gives back when it goes.
+class RequestMemoryShare {
+ public:
+  RequestMemoryShare() = default;  // of nothing
+  RequestMemoryShare(RequestMemoryShare&& other) noexcept
+      : memory_(std::exchange(other.memory_, nullptr)), bytes_(other.bytes_) {}
+  RequestMemoryShare& operator=(RequestMemoryShare&& other) noexcept {
+    std::swap(memory_, other.memory_);
+    std::swap(bytes_, other.bytes_);
+    return *this;
+  }
+  ~RequestMemoryShare() {
+    if (memory_ != nullptr) memory_->give_back(bytes_);
+  }
+  // Nothing: so much is not left. `memory` outlives the share.
+  [[nodiscard]] static std::optional<RequestMemoryShare> take(RequestMemory& memory,
+                                                              std::uint64_t bytes) {
+    if (!memory.take(bytes)) return std::nullopt;
+    RequestMemoryShare share;
+    share.memory_ = &memory;
+    share.bytes_ = bytes;
+    return share;
+  }
+
+ private:
+  RequestMemory* memory_ = nullptr;
+  std::uint64_t bytes_ = 0;
 };
 
 // What one shard's connections hold, and its part of the bound: whole portions, unused ones below

@@ -30,7 +30,10 @@ ServerState::ServerState(proto::Epoch epoch, std::size_t shards, const ServerOpt
       hub(epoch, shards, hub_settings(initial), key),
       admission(key),
       current_options_(std::make_shared<const ServerOptions>(initial)) {
-  for (std::size_t i = 0; i < shards; ++i) metrics.push_back(std::make_unique<ShardMetrics>());
+  for (std::size_t i = 0; i < shards; ++i) {
+    metrics.push_back(std::make_unique<ShardMetrics>());
+    mailboxes.push_back(std::make_unique<Mailbox>());
+  }
 }
 
 void ServerState::set_options(const ServerOptions& options) {

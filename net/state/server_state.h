@@ -12,6 +12,7 @@
 #include "net/application.h"
 #include "net/server_options.h"
 #include "net/state/admission.h"
+#include "net/state/mailbox.h"
 #include "net/state/metrics.h"
 #include "net/state/request_memory.h"
 #include "net/state/shared_hub.h"
@@ -42,11 +43,19 @@ struct ServerState : std::enable_shared_from_this<ServerState> {
   // Shards take the new options over at their next turn; the hub at once.
   void set_options(const ServerOptions& options);
 
+  // To the shard of its ticket, which is woken.
+  void post(Letter&& letter) {
+    const core::ShardId shard = letter.ticket.shard;
+    mailboxes[shard]->post(std::move(letter));
+    hub.wake({shard});
+  }
+
   const Application application;
   Server* server = nullptr;  // for the application's functions, which run on its shards
   SharedHub hub;
   Admission admission;
   RequestMemory request_memory;
+  std::vector<std::unique_ptr<Mailbox>> mailboxes;  // one per shard; never resized
   std::atomic<Phase> phase{Phase::starting};
   std::atomic<std::uint32_t> options_version{0};
   std::vector<std::unique_ptr<ShardMetrics>> metrics;  // one per shard; never resized
@@ -56,6 +65,12 @@ struct ServerState : std::enable_shared_from_this<ServerState> {
  private:
   mutable std::mutex options_mutex_;
   std::shared_ptr<const ServerOptions> current_options_;
+};
+
+// What a Later needs of the request that it answers.
+struct Deferral {
+  ServerState& state;
+  RequestTicket ticket;
 };
 
 }  // namespace tocsin::net

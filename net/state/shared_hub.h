@@ -8,11 +8,17 @@
 #include <array>
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
+#include <expected>
 #include <mutex>
+#include <span>
 #include <utility>
 
+#include "core/batch.h"
 #include "core/hub.h"
+#include "net/base/clock.h"
 #include "net/io/io.h"
+#include "net/state/publish_queue.h"
 #include "proto/limits.h"
 
 namespace tocsin::net {
@@ -35,6 +41,27 @@ class SharedHub {
     const std::scoped_lock lock(mutex_);
     return std::forward<Use>(use)(hub_);
   }
+
+  // --- publishing
+
+  struct Refusal {
+    core::PublishError why = core::PublishError::busy;
+    std::size_t failed = 0;           // index of the event
+    std::size_t max_event_bytes = 0;  // of its topic
+  };
+  using Ordered = std::expected<core::Published, Refusal>;
+
+  // As Hub::publish; `busy` as well while others wait, so that none of them is overtaken. Wakes who
+  // has news.
+  [[nodiscard]] Ordered publish(std::span<const core::NewEvent> events, core::TimeMs now);
+  // The batch, which was refused as busy, waits; if it need not wait any more, it is published at
+  // once.
+  void wait(PublishQueue::Waiting&& waiting);
+  // Publishes what waits, as far as the shards have caught up, and until `until_us`. Who calls
+  // Hub::swept() calls this after it. True: there may be more to do now.
+  bool order_waiting(const Clock& clock, std::uint64_t until_us);
+  // What waits now, or would from now on, is refused: the hub ends (PublishFailure::closed).
+  void close_waiting();
 
   // Some topic may send its data in another form: publishers have to ask which. Before the hub
   // knows of such a topic, so that no publisher misses it.
@@ -75,9 +102,15 @@ class SharedHub {
   const std::size_t shards_;
   const proto::Epoch epoch_;
   std::atomic<bool> data_forms_;
+  [[nodiscard]] Ordered order(std::span<const core::NewEvent> events, core::TimeMs now);
+  void tell(PublishQueue::Waiting& waiting, Ordered&& ordered);
+
   std::mutex mutex_;
-  core::Hub hub_;            // under mutex_
-  std::mutex wakers_mutex_;  // only where somebody does have to be woken
+  core::Hub hub_;                         // under mutex_
+  PublishQueue queue_;                    // under mutex_
+  bool closed_ = false;                   // under mutex_: nobody waits any more
+  std::atomic<bool> has_waiting_{false};  // changed under mutex_
+  std::mutex wakers_mutex_;               // only where somebody does have to be woken
   std::array<Waker, limits::kMaxShards> wakers_;
 };
 

@@ -89,7 +89,8 @@ void World::other_shards(std::size_t waiting) {
   }
   const bool news = state.hub.with(
       [&](const core::Hub& hub) { return hub.has_news(static_cast<core::ShardId>(waiting)); });
-  if (news && !ios_[waiting]->woken) fail("a shard with news was left asleep");
+  const bool mail = !state.mailboxes[waiting]->empty();
+  if ((news || mail) && !ios_[waiting]->woken) fail("a shard with news was left asleep");
 }
 
 void World::step() {
@@ -115,9 +116,10 @@ bool World::settle(int most_turns) {
       more |= shards_[shard]->turn();
       turning_[shard] = 0;
       take_in();
-      more |= kernel.due(shard) || state.hub.with([&](const core::Hub& hub) {
-        return hub.has_news(static_cast<core::ShardId>(shard));
-      });
+      more |= kernel.due(shard) || !state.mailboxes[shard]->empty() ||
+              state.hub.with([&](const core::Hub& hub) {
+                return hub.has_news(static_cast<core::ShardId>(shard));
+              });
     }
     if (!kernel.failures().empty()) fail(kernel.failures().front());
     if (!more) {

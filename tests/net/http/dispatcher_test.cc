@@ -79,8 +79,9 @@ class DispatcherTest : public testing::Test {
           if (result.refused) return result;
           break;
         case RequestParser::State::message_complete:
-          result.kind =
-              dispatcher_->on_request(*endpoint, parser.request(), *options, 1, result.out).kind;
+          result.kind = dispatcher_
+                            ->on_request(*endpoint, parser.request(), *options, 1, {}, result.out)
+                            .kind;
           break;
       }
     }

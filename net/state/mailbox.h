@@ -1,0 +1,61 @@
+// What others have for a shard's connections: the answers that came later.
+//
+// Whoever answers later, from whatever thread, posts a letter (ServerState::post), which wakes the
+// shard. The shard finds the request by its ticket, or drops the letter as stale (I10).
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <expected>
+#include <mutex>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "core/hub.h"
+#include "net/application.h"
+#include "net/publishing.h"
+
+namespace tocsin::net {
+
+// Names one request of one connection.
+struct RequestTicket {
+  core::ShardId shard = 0;
+  std::uint32_t slot = 0;
+  std::uint32_t generation = 0;  // of the slot
+  std::uint32_t number = 0;      // of the request among the connection's, modulo 2^32
+};
+
+using PublishResult = std::expected<core::Published, PublishFailure>;
+
+// A route gave up its Later without an answer.
+struct NoAnswer {};
+
+struct Letter {
+  RequestTicket ticket;
+  std::variant<PublishResult, Response, NoAnswer> value;
+};
+
+// Threads: any posts; the shard's takes.
+class Mailbox {
+ public:
+  void post(Letter&& letter) {
+    const std::scoped_lock lock(mutex_);
+    letters_.push_back(std::move(letter));
+    has_mail_ = true;
+  }
+  // Exchanges what is there for `out`, which is empty.
+  void take(std::vector<Letter>& out) {
+    const std::scoped_lock lock(mutex_);
+    letters_.swap(out);
+    has_mail_ = false;
+  }
+  [[nodiscard]] bool empty() const { return !has_mail_.load(); }
+
+ private:
+  std::atomic<bool> has_mail_{false};
+  std::mutex mutex_;
+  std::vector<Letter> letters_;  // under mutex_; at most one for each request that is pending
+};
+
+}  // namespace tocsin::net
