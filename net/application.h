@@ -1,12 +1,14 @@
 // What a program that embeds the hub adds to it: resources of its own beside /events and /publish,
 // and what it wants to be told.
 //
-// A route is a function from a request to an answer; an answer is a response, or a stream. A stream
+// A route is a function from a request to an answer; an answer is a response, now or later, or a
+// stream. A stream
 // reads topics of the hub, or what its handler writes to it alone, or both: the bytes go through
 // the same log either way, so a slow reader of one's own events is treated like any other.
 //
 // Threads: handlers and hooks run on the shard that has the connection, several at once on several
-// shards. They must not block: every stream of that shard waits for them. They may publish
+// shards. They must not block, as every stream of that shard
+// waits for them: what takes long is answered later (Later). They may publish
 // (Server::try_publish; publish() does not wait there either) and call stop() or drain(). What they
 // refer to must outlive the server. A handler that throws is answered 500; an exception in any
 // other function here ends the process.
@@ -32,6 +34,7 @@
 namespace tocsin::net {
 
 class Server;
+struct Deferral;
 
 // A request to a route. Valid during the call.
 struct RouteRequest {
@@ -44,6 +47,7 @@ struct RouteRequest {
   // At a path of the hub's own: the first parameter that the hub does not know there, for routes
   // that would rather decline than ignore it (it is answered 400 then); empty: none.
   std::string_view unknown_parameter;
+  const Deferral& deferral;  // for Later
 };
 
 // One that cannot be sent as it is, is logged and answered 500.
@@ -97,10 +101,31 @@ struct StreamResponse {
   std::function<void()> on_close{};
 };
 
+// The answer to a request that is given later, once, from any thread. A handle: copies are for the
+// same answer, and may outlive the server. Until then the client waits, and what it has pipelined
+// behind the request; nothing else of the hub does. If the last copy goes and no answer was given,
+// the request is answered 500. A drain waits for it, at most drain_timeout_s.
+//
+// The RouteRequest ends with the handler's call: take from it what is needed later.
+//
+// Threads: any.
+class Later {
+ public:
+  // REQUIRES: made by the handler that was given the request, which returns it, or a copy.
+  explicit Later(const RouteRequest& request);
+  // Returns at once. False: it was answered before, and this is not sent. Whether the client has
+  // stayed is not known: to one that has left nothing is sent.
+  bool answer(Response response) const;
+
+ private:
+  struct Promise;
+  std::shared_ptr<Promise> promise_;
+};
+
 // As if the route were not there: the next one of that path, the hub's own resource, or 404.
 struct Declined {};
 
-using Answer = std::variant<Response, StreamResponse, Declined>;
+using Answer = std::variant<Response, StreamResponse, Later, Declined>;
 
 // A resource of the application: GET (which serves HEAD, too) or POST of a path. Routes are asked
 // in their order, before the hub's own resources; the first that does not decline answers. OPTIONS,

@@ -47,28 +47,50 @@ std::optional<Outcome> RouteHandler::handle(const RequestContext& context) {
       positions.empty() ? std::string{} : proto::meant_id(positions.back());
   const auto unknown = unknown_parameter(*query, table_.parameters_at(context.request.path()),
                                          context.options.ignored_parameters);
+  const Deferral deferral{.state = state_, .ticket = context.ticket};
   Answer answer = Declined{};
   try {
-    answer = route_.handle(
-        *state_.server, {.http = context.request,
-                         .query = *query,
-                         .last_event_id = last_event_id,
-                         .unknown_parameter = unknown.value_or(std::string_view{})});
+    answer =
+        route_.handle(*state_.server, {.http = context.request,
+                                       .query = *query,
+                                       .last_event_id = last_event_id,
+                                       .unknown_parameter = unknown.value_or(std::string_view{}),
+                                       .deferral = deferral});
   } catch (const std::exception& error) {
-    return failed(context, error.what());
+    return failed(context.request, error.what(), context.out);
   } catch (...) {
-    return failed(context, "an exception of an unknown type");
+    return failed(context.request, "an exception of an unknown type", context.out);
   }
   if (std::holds_alternative<Declined>(answer)) return std::nullopt;
   if (auto* wanted = std::get_if<StreamResponse>(&answer)) {
-    if (const auto fault = fault_of(*wanted); !fault.empty()) return failed(context, fault);
+    if (const auto fault = fault_of(*wanted); !fault.empty()) {
+      return failed(context.request, fault, context.out);
+    }
     return stream_of(std::move(*wanted), context, *query, std::move(positions));
   }
-  const Response& response = std::get<Response>(answer);
-  if (const auto fault = fault_of(response); !fault.empty()) return failed(context, fault);
-  answers_.reply(context.request, response.status, response.content_type, response.body,
-                 context.out, response.headers);
+  if (std::holds_alternative<Later>(answer)) {
+    return Outcome{
+        .kind = Outcome::Kind::pending,
+        .finish = [this](const proto::Request& request, Letter&& letter, std::string& out) {
+          if (const auto* response = std::get_if<Response>(&letter.value)) {
+            respond(request, *response, out);
+          } else {
+            (void)failed(request, "its Later went without an answer", out);
+          }
+        }};
+  }
+  respond(context.request, std::get<Response>(answer), context.out);
   return Outcome{};
+}
+
+void RouteHandler::respond(const proto::Request& request, const Response& response,
+                           std::string& out) {
+  if (const auto fault = fault_of(response); !fault.empty()) {
+    (void)failed(request, fault, out);
+    return;
+  }
+  answers_.reply(request, response.status, response.content_type, response.body, out,
+                 response.headers);
 }
 
 Outcome RouteHandler::stream_of(StreamResponse&& wanted, const RequestContext& context,
@@ -83,10 +105,10 @@ Outcome RouteHandler::stream_of(StreamResponse&& wanted, const RequestContext& c
   return open_stream(std::move(outcome), context, answers_);
 }
 
-Outcome RouteHandler::failed(const RequestContext& context, std::string_view why) {
+Outcome RouteHandler::failed(const proto::Request& request, std::string_view why,
+                             std::string& out) {
   log::error("a route failed", {{"path", route_.path}, {"error", why}});
-  return answers_.problem(context.request, 500, Rejection::failed,
-                          "the application could not answer", context.out);
+  return answers_.problem(request, 500, Rejection::failed, "the application could not answer", out);
 }
 
 }  // namespace tocsin::net

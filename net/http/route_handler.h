@@ -12,13 +12,14 @@
 #include "net/http/handler.h"
 #include "net/state/server_state.h"
 #include "proto/query.h"
+#include "proto/request.h"
 
 namespace tocsin::net {
 
 class RouteHandler final : public Handler {
  public:
   // All outlive this. `table` is the one that has this route.
-  RouteHandler(const Route& route, const ServerState& state, const EndpointTable& table,
+  RouteHandler(const Route& route, ServerState& state, const EndpointTable& table,
                AnswerWriter& answers)
       : route_(route), state_(state), table_(table), answers_(answers) {}
   [[nodiscard]] std::optional<Outcome> handle(const RequestContext& context) override;
@@ -26,11 +27,12 @@ class RouteHandler final : public Handler {
  private:
   Outcome stream_of(StreamResponse&& wanted, const RequestContext& context,
                     const proto::Query& query, std::vector<std::string>&& positions);
+  void respond(const proto::Request& request, const Response& response, std::string& out);
   // 500; `why` is for the log.
-  Outcome failed(const RequestContext& context, std::string_view why);
+  Outcome failed(const proto::Request& request, std::string_view why, std::string& out);
 
   const Route& route_;
-  const ServerState& state_;
+  ServerState& state_;
   const EndpointTable& table_;
   AnswerWriter& answers_;
 };

@@ -51,7 +51,7 @@ def main(cmake, build, compiler, library_folder):
 
         project = root / "project"
         shutil.copytree(EXAMPLES / "project", project)
-        for name in ("server.cc", "client.cc"):
+        for name in ("server.cc", "client.cc", "later.cc"):
             shutil.copy(EXAMPLES / name, project)
         # The libraries may become part of a shared one.
         with (project / "CMakeLists.txt").open("a", encoding="utf-8") as lists:
@@ -62,7 +62,7 @@ def main(cmake, build, compiler, library_folder):
              f"-DCMAKE_PREFIX_PATH={prefix}", f"-DCMAKE_CXX_COMPILER={compiler}",
              "-DCMAKE_CXX_FLAGS=-fPIC")
         call(cmake, "--build", root / "build")
-        run_test.main(root / "build" / "server", root / "build" / "client")
+        run_test.main(root / "build" / "server", root / "build" / "client", root / "build" / "later")
 
         environment = dict(os.environ, PKG_CONFIG_PATH=prefix / library_folder / "pkgconfig")
         flags = call("pkg-config", "--cflags", "--libs", "tocsin", env=environment).split()

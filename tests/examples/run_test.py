@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The examples against each other: run_test.py SERVER CLIENT"""
+"""The examples against each other: run_test.py SERVER CLIENT LATER"""
 
 import contextlib
 import subprocess
@@ -40,7 +40,17 @@ def next_event(stream):
             return lines
 
 
-def main(server_program, client_program):
+def run_later(program):
+    with started(program, "127.0.0.1:0") as server:
+        url = server.stdout.readline().strip()
+        with urllib.request.urlopen(url, b"later", timeout=DEADLINE) as answer:
+            assert answer.read() == b"LATER"
+        server.stdin.close()
+        assert server.wait(DEADLINE) == 0, server.returncode
+
+
+def main(server_program, client_program, later_program):
+    run_later(later_program)
     with started(server_program, "127.0.0.1:0") as server:
         url = server.stdout.readline().strip()
 
