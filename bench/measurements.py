@@ -161,7 +161,8 @@ def small_fan_out(bench, server, topics, each, rate=0, seconds=4):
     """T9, T10: single POSTs to `topics` topics in turn, with `each` subscribers each; `rate` events
     per second, 0: as fast as they are answered."""
     topics = bench.count(topics)
-    how = (["topics", "--rate", bench.rate(rate)] if rate else ["saturate", "--in-flight", 64, "--ahead", 0])
+    how = (["topics", "--rate", bench.rate(rate)] if rate
+           else ["saturate", "--in-flight", 64, "--ahead", 0])
     with server.running(bench.server_cpus):
         result = bench.load(server, how[0], topics * each, "--topics", topics, "--zipf", 0,
                             "--publishers", TOPIC_PUBLISHERS, "--duration",
