@@ -67,7 +67,7 @@ def main(cmake, build, compiler, library_folder):
         environment = dict(os.environ, PKG_CONFIG_PATH=prefix / library_folder / "pkgconfig")
         flags = call("pkg-config", "--cflags", "--libs", "tocsin", env=environment).split()
         call(compiler, "-std=c++23", EXAMPLES / "client.cc", *flags, "-o", root / "client")
-        run_test.main(root / "build" / "server", root / "client")
+        run_test.main(root / "build" / "server", root / "client", root / "build" / "later")
 
 
 if __name__ == "__main__":
