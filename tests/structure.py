@@ -83,6 +83,12 @@ BANNED = [
     (r"#include <(bits/stdc\+\+\.h|iostream)>", "a header that slows or hides"),
     (r"\bfmt::print\(", "throws where the output is full or closed: tools/print.h"),
 ]
+# Locks that the compiler cannot check: net/base/mutex.h is what they are hidden behind.
+BANNED_BUT_IN = [
+    ("net/base/mutex.h", r"\bstd::(recursive_|shared_|timed_)*mutex\b|"
+     r"\bstd::(lock_guard|unique_lock|scoped_lock|shared_lock|condition_variable)\b",
+     "a lock without annotations: net/base/mutex.h"),
+]
 BANNED_IN_TESTS = [
     (r"\b(sleep_for|sleep_until|usleep|nanosleep)\b|(?<![\w.:>])(::)?sleep\(",
      "sleeping in a test: wait for the condition"),
@@ -313,6 +319,9 @@ def check_banned(tree):
         yield from search(name, code, BANNED)
         if name.startswith("tests/"):
             yield from search(name, code, BANNED_IN_TESTS)
+        else:
+            yield from search(name, code, [(pattern, what) for home, pattern, what in BANNED_BUT_IN
+                                           if name != home])
     for name, text in tree.files.items():
         yield from search(name, text, BANNED_WORDS)
 
@@ -504,6 +513,8 @@ BREAKAGES = [
     ("goto", {"core/b.cc": "goto out;\n"}, "goto"),
     ("rand", {"tests/proto/a_test.cc": "int x = rand();\n"}, "rand()"),
     ("print that throws", {"bench/x.cc": 'fmt::print("x");\n'}, "tools/print.h"),
+    ("lock without annotations", {"tools/CMakeLists.txt": "x.cc",
+                                  "tools/x.cc": "std::mutex m;\n"}, "without annotations"),
     ("sleep in a test", {"tests/proto/a_test.cc": "std::this_thread::sleep_for(1s);\n"},
      "sleeping"),
     ("note to self", {"core/b.cc": "// TO" "DO: later\n"}, "a note to self"),

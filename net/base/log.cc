@@ -10,7 +10,6 @@
 #include <cstdlib>
 #include <iterator>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <utility>
 #include <vector>
@@ -18,9 +17,11 @@
 #include <fmt/format.h>
 #include <spdlog/logger.h>
 #include <spdlog/pattern_formatter.h>
-#include <spdlog/sinks/base_sink.h>
+#include <spdlog/sinks/sink.h>
 
 #include "net/base/log_render.h"
+#include "net/base/mutex.h"
+#include "proto/assert.h"
 
 namespace tocsin::net::log {
 namespace {
@@ -30,15 +31,15 @@ namespace {
 constexpr std::size_t kMaxLine = 4096;
 
 // What standard error is, found out once per configure().
-struct Output {
+struct ErrorOutput {
   bool terminal = false;
   bool journal = false;  // JOURNAL_STREAM is its device and inode
   bool socket = false;
   bool regular = false;
 };
 
-[[nodiscard]] Output look_at_stderr() {
-  Output output;
+[[nodiscard]] ErrorOutput look_at_stderr() {
+  ErrorOutput output;
   output.terminal = ::isatty(STDERR_FILENO) == 1;
   struct stat status{};
   if (::fstat(STDERR_FILENO, &status) == 0) {
@@ -93,24 +94,25 @@ class PriorityFlag final : public spdlog::custom_flag_formatter {
 
 // Writes whole lines, or drops them: spdlog's own sinks block on a full pipe. Hands records over
 // where the program wants them itself.
-class StderrSink final : public spdlog::sinks::base_sink<std::mutex> {
+class StderrSink final : public spdlog::sinks::sink {
  public:
-  void set_output(Output output) {
-    const std::lock_guard lock(mutex_);
+  void set_output(ErrorOutput output) {
+    const MutexLock lock(mutex_);
     output_ = output;
   }
   void set_program(Sink program) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     program_ = std::move(program);
   }
   [[nodiscard]] std::uint64_t dropped() const { return dropped_.load(std::memory_order_relaxed); }
 
- protected:
-  void sink_it_(const spdlog::details::log_msg& record) override {
+  void log(const spdlog::details::log_msg& record) override {
+    const MutexLock lock(mutex_);
     if (program_) {
       program_(from_spdlog(record.level), {record.payload.data(), record.payload.size()});
       return;
     }
+    TOCSIN_ASSERT(formatter_ != nullptr);
     line_.clear();
     formatter_->format(record, line_);
     if (line_.size() > kMaxLine) {
@@ -121,10 +123,17 @@ class StderrSink final : public spdlog::sinks::base_sink<std::mutex> {
       dropped_.fetch_add(1, std::memory_order_relaxed);
     }
   }
-  void flush_() override {}
+  void flush() override {}
+  void set_pattern(const std::string& pattern) override {
+    set_formatter(std::make_unique<spdlog::pattern_formatter>(pattern));
+  }
+  void set_formatter(std::unique_ptr<spdlog::formatter> formatter) override {
+    const MutexLock lock(mutex_);
+    formatter_ = std::move(formatter);
+  }
 
  private:
-  [[nodiscard]] bool write_line() {
+  [[nodiscard]] bool write_line() TOCSIN_LOCKS(requires_capability(mutex_)) {
     ssize_t written = 0;
     if (output_.socket) {
       written = ::send(STDERR_FILENO, line_.data(), line_.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -140,9 +149,11 @@ class StderrSink final : public spdlog::sinks::base_sink<std::mutex> {
     return written == static_cast<ssize_t>(line_.size());
   }
 
-  spdlog::memory_buf_t line_;
-  Output output_;
-  Sink program_;
+  Mutex mutex_;
+  std::unique_ptr<spdlog::formatter> formatter_ TOCSIN_LOCKS(guarded_by(mutex_));
+  spdlog::memory_buf_t line_ TOCSIN_LOCKS(guarded_by(mutex_));
+  ErrorOutput output_ TOCSIN_LOCKS(guarded_by(mutex_));
+  Sink program_ TOCSIN_LOCKS(guarded_by(mutex_));
   std::atomic<std::uint64_t> dropped_{0};
 };
 
@@ -162,7 +173,7 @@ class StderrSink final : public spdlog::sinks::base_sink<std::mutex> {
   return spdlog::level::err;
 }
 
-[[nodiscard]] std::string pattern_for(LogFormat format, Output output) {
+[[nodiscard]] std::string pattern_for(LogFormat format, ErrorOutput output) {
   const std::string prefix = output.journal ? "%*" : "";
   switch (format) {
     case LogFormat::json:
@@ -185,7 +196,7 @@ struct Logger {
   }
 
   void set(LogLevel level, LogFormat wanted) {
-    const Output output = look_at_stderr();
+    const ErrorOutput output = look_at_stderr();
     const bool human = wanted == LogFormat::automatic && output.terminal;
     const LogFormat used = human                            ? LogFormat::human
                            : wanted == LogFormat::automatic ? LogFormat::logfmt

@@ -8,9 +8,7 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
-#include <condition_variable>
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <queue>
 #include <system_error>
@@ -19,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "net/base/mutex.h"
 #include "net/base/thread_signals.h"
 #include "net/client/event_request.h"
 #include "net/client/event_stream.h"
@@ -52,7 +51,7 @@ struct WakeUpCall {
   friend bool operator>(const WakeUpCall& a, const WakeUpCall& b) { return a.at > b.at; }
 };
 
-struct Answer {
+struct Found {
   Resolver::Asker asker;
   LookUpResult result;
 };
@@ -72,7 +71,7 @@ class EventClient::Impl {
         buffer_(kReadBuffer) {
     resolver_.emplace(
         std::move(options.look_up),
-        [this](Resolver::Asker asker, const LookUpResult& result) { on_answer(asker, result); });
+        [this](Resolver::Asker asker, const LookUpResult& result) { on_found(asker, result); });
     const SignalsBlocked blocked;  // they are for the threads of whoever uses this
     thread_ = std::thread([this] { run(); });
   }
@@ -87,7 +86,7 @@ class EventClient::Impl {
 
  private:
   void wake() const;
-  void on_answer(Resolver::Asker asker, const LookUpResult& result);
+  void on_found(Resolver::Asker asker, const LookUpResult& result);
 
   // The loop.
   void run();
@@ -104,16 +103,19 @@ class EventClient::Impl {
   const int epoll_fd_;
   const int wake_fd_;  // an eventfd
 
-  mutable std::mutex mutex_;
-  std::condition_variable step_done_;
-  // All guarded by mutex_.
-  std::unordered_map<std::uint64_t, std::shared_ptr<Entry>> entries_;  // neither over nor stopped
-  std::uint64_t last_id_ = 0;
-  std::uint64_t stepping_ = 0;          // the stream whose callbacks may be running; 0: none
-  std::vector<std::uint64_t> begun_;    // news for the loop
-  std::vector<std::uint64_t> stopped_;  // news for the loop
-  std::vector<Answer> answers_;         // news for the loop
-  bool over_ = false;
+  mutable Mutex mutex_;
+  Condition step_done_;
+  // Neither over nor stopped.
+  std::unordered_map<std::uint64_t, std::shared_ptr<Entry>> entries_
+      TOCSIN_LOCKS(guarded_by(mutex_));
+  std::uint64_t last_id_ TOCSIN_LOCKS(guarded_by(mutex_)) = 0;
+  // The stream whose callbacks may be running; 0: none.
+  std::uint64_t stepping_ TOCSIN_LOCKS(guarded_by(mutex_)) = 0;
+  // News for the loop.
+  std::vector<std::uint64_t> begun_ TOCSIN_LOCKS(guarded_by(mutex_));
+  std::vector<std::uint64_t> stopped_ TOCSIN_LOCKS(guarded_by(mutex_));
+  std::vector<Found> found_ TOCSIN_LOCKS(guarded_by(mutex_));
+  bool over_ TOCSIN_LOCKS(guarded_by(mutex_)) = false;
 
   // The loop's alone.
   std::unordered_map<std::uint64_t, std::shared_ptr<Entry>> active_;
@@ -127,7 +129,7 @@ class EventClient::Impl {
 EventClient::Impl::~Impl() {
   TOCSIN_ASSERT(std::this_thread::get_id() != thread_.get_id());
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     over_ = true;
     for (const auto& [id, entry] : entries_) entry->stopping = true;
   }
@@ -146,7 +148,7 @@ std::expected<EventClient::Handle, std::string> EventClient::Impl::subscribe(
       std::make_shared<Entry>(std::move(options), std::move(callbacks), std::move(*url), waiter_);
   std::uint64_t id = 0;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     id = ++last_id_;
     entries_.emplace(id, std::move(entry));
     begun_.push_back(id);
@@ -157,7 +159,7 @@ std::expected<EventClient::Handle, std::string> EventClient::Impl::subscribe(
 
 std::optional<std::string> EventClient::Impl::unsubscribe(Handle handle) {
   const auto id = static_cast<std::uint64_t>(handle);
-  std::unique_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = entries_.find(id);
   if (found == entries_.end()) return std::nullopt;
   const std::shared_ptr<Entry> entry = std::move(found->second);
@@ -167,13 +169,13 @@ std::optional<std::string> EventClient::Impl::unsubscribe(Handle handle) {
   wake();
   // From here on the loop begins no step of this stream; one may be under way.
   if (std::this_thread::get_id() != thread_.get_id()) {
-    step_done_.wait(lock, [&] { return stepping_ != id; });
+    while (stepping_ == id) step_done_.wait(mutex_);
   }
   return entry->stream.last_event_id();
 }
 
 std::size_t EventClient::Impl::size() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return entries_.size();
 }
 
@@ -184,10 +186,10 @@ void EventClient::Impl::wake() const {
 }
 
 // In the resolver's thread.
-void EventClient::Impl::on_answer(Resolver::Asker asker, const LookUpResult& result) {
+void EventClient::Impl::on_found(Resolver::Asker asker, const LookUpResult& result) {
   {
-    const std::lock_guard lock(mutex_);
-    answers_.push_back({asker, result});
+    const MutexLock lock(mutex_);
+    found_.push_back({asker, result});
   }
   wake();
 }
@@ -205,13 +207,13 @@ void EventClient::Impl::run() {
 bool EventClient::Impl::take_news() {
   std::vector<std::uint64_t> begun;
   std::vector<std::uint64_t> stopped;
-  std::vector<Answer> answers;
+  std::vector<Found> looked_up;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (over_) return false;
     begun.swap(begun_);
     stopped.swap(stopped_);
-    answers.swap(answers_);
+    looked_up.swap(found_);
     for (const std::uint64_t id : begun) {
       if (const auto found = entries_.find(id); found != entries_.end()) {
         active_.insert(*found);
@@ -222,9 +224,9 @@ bool EventClient::Impl::take_news() {
   for (const std::uint64_t id : begun) {
     with_stream(id, [this](EventStream& stream) { stream.handle(0, buffer_); });
   }
-  for (Answer& answer : answers) {
-    with_stream(answer.asker.id, [&](EventStream& stream) {
-      stream.on_addresses(answer.asker.serial, std::move(answer.result));
+  for (Found& found : looked_up) {
+    with_stream(found.asker.id, [&](EventStream& stream) {
+      stream.on_addresses(found.asker.serial, std::move(found.result));
     });
   }
   return true;
@@ -277,13 +279,13 @@ void EventClient::Impl::with_stream(std::uint64_t id, Step step) {
   if (found == active_.end()) return;
   const std::shared_ptr<Entry> entry = found->second;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (entry->stopping) return;
     stepping_ = id;
   }
   step(entry->stream);
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stepping_ = 0;
     if (entry->stream.is_over()) entries_.erase(id);
   }

@@ -9,11 +9,11 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <mutex>
 #include <optional>
 #include <unordered_map>
 
 #include "core/keyed_hash.h"
+#include "net/base/mutex.h"
 #include "net/server_options.h"
 #include "net/state/metrics.h"
 #include "proto/limits.h"
@@ -70,7 +70,7 @@ class Admission {
   [[nodiscard]] std::optional<Rejection> admit_request(const ServerOptions& options,
                                                        std::uint64_t peer_key) {
     if (peer_key == 0 || options.max_per_address == 0) return std::nullopt;
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto most = std::max(options.max_per_address, limits::kMinRequestsPerAddress);
     std::uint32_t& requests = by_address_[peer_key].requests;
     if (requests >= most) return Rejection::address_limit;
@@ -97,7 +97,7 @@ class Admission {
 
   void leave(std::uint64_t peer_key, std::uint32_t Clients::* count) {
     if (peer_key == 0) return;
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto it = by_address_.find(peer_key);
     if (it == by_address_.end()) return;
     Clients& clients = it->second;
@@ -108,7 +108,7 @@ class Admission {
   std::optional<Rejection> admit_limited(const ServerOptions& options, std::uint64_t peer_key,
                                          std::uint64_t now_us) {
     if (options.accept_rate == 0 && peer_key == 0) return std::nullopt;
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     if (peer_key != 0 && options.max_per_address != 0) {
       const auto it = by_address_.find(peer_key);
       if (it != by_address_.end() && it->second.streams >= options.max_per_address) {
@@ -121,11 +121,11 @@ class Admission {
   }
 
   std::atomic<std::uint32_t> streams_{0};
-  std::mutex mutex_;
-  TokenBucket bucket_;
+  Mutex mutex_;
+  TokenBucket bucket_ TOCSIN_LOCKS(guarded_by(mutex_));
   // At most one entry per open connection (bounds: max_connections, limits::kMaxRequestConnections
   // of each shard).
-  std::unordered_map<std::uint64_t, Clients, Hash> by_address_;
+  std::unordered_map<std::uint64_t, Clients, Hash> by_address_ TOCSIN_LOCKS(guarded_by(mutex_));
 };
 
 }  // namespace tocsin::net

@@ -7,13 +7,13 @@
 #include <atomic>
 #include <cstdint>
 #include <expected>
-#include <mutex>
 #include <utility>
 #include <variant>
 #include <vector>
 
 #include "core/hub.h"
 #include "net/application.h"
+#include "net/base/mutex.h"
 #include "net/publishing.h"
 
 namespace tocsin::net {
@@ -40,13 +40,13 @@ struct Letter {
 class Mailbox {
  public:
   void post(Letter&& letter) {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     letters_.push_back(std::move(letter));
     has_mail_ = true;
   }
   // Exchanges what is there for `out`, which is empty.
   void take(std::vector<Letter>& out) {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     letters_.swap(out);
     has_mail_ = false;
   }
@@ -54,8 +54,9 @@ class Mailbox {
 
  private:
   std::atomic<bool> has_mail_{false};
-  std::mutex mutex_;
-  std::vector<Letter> letters_;  // under mutex_; at most one for each request that is pending
+  Mutex mutex_;
+  // At most one for each request that is pending.
+  std::vector<Letter> letters_ TOCSIN_LOCKS(guarded_by(mutex_));
 };
 
 }  // namespace tocsin::net

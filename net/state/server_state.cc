@@ -38,7 +38,7 @@ ServerState::ServerState(proto::Epoch epoch, std::size_t shards, const ServerOpt
 
 void ServerState::set_options(const ServerOptions& options) {
   {
-    const std::scoped_lock lock(options_mutex_);
+    const MutexLock lock(options_mutex_);
     current_options_ = std::make_shared<const ServerOptions>(options);
   }
   if (!options.envelope_topics.empty()) hub.set_data_forms();

@@ -4,12 +4,12 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "net/application.h"
+#include "net/base/mutex.h"
 #include "net/server_options.h"
 #include "net/state/admission.h"
 #include "net/state/mailbox.h"
@@ -37,7 +37,7 @@ struct ServerState : std::enable_shared_from_this<ServerState> {
               const core::HashKey& key = {}, Application app = {});
 
   [[nodiscard]] std::shared_ptr<const ServerOptions> options() const {
-    const std::scoped_lock lock(options_mutex_);
+    const MutexLock lock(options_mutex_);
     return current_options_;
   }
   // Shards take the new options over at their next turn; the hub at once.
@@ -63,8 +63,8 @@ struct ServerState : std::enable_shared_from_this<ServerState> {
   std::atomic<std::uint64_t> events_published{0};
 
  private:
-  mutable std::mutex options_mutex_;
-  std::shared_ptr<const ServerOptions> current_options_;
+  mutable Mutex options_mutex_;
+  std::shared_ptr<const ServerOptions> current_options_ TOCSIN_LOCKS(guarded_by(options_mutex_));
 };
 
 // What a Later needs of the request that it answers.

@@ -7,7 +7,6 @@
 
 namespace tocsin::net {
 
-// Under the lock.
 SharedHub::Ordered SharedHub::order(std::span<const core::NewEvent> events, core::TimeMs now) {
   Refusal refusal;
   const auto published = hub_.publish(events, now, &refusal.failed);
@@ -23,7 +22,7 @@ SharedHub::Ordered SharedHub::order(std::span<const core::NewEvent> events, core
 SharedHub::Ordered SharedHub::publish(std::span<const core::NewEvent> events, core::TimeMs now) {
   Ordered ordered = std::unexpected(Refusal{});
   {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     if (queue_.empty()) ordered = order(events, now);
   }
   if (ordered) wake(ordered->wake);
@@ -33,7 +32,7 @@ SharedHub::Ordered SharedHub::publish(std::span<const core::NewEvent> events, co
 void SharedHub::wait(PublishQueue::Waiting&& waiting) {
   Ordered ordered = std::unexpected(Refusal{});
   {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     if (!closed_ && (!queue_.empty() || hub_.overloaded())) {
       queue_.add(std::move(waiting));
       has_waiting_ = true;
@@ -49,7 +48,7 @@ bool SharedHub::order_waiting(const Clock& clock, std::uint64_t until_us) {
     std::optional<PublishQueue::Waiting> first;
     Ordered ordered;
     {
-      const std::scoped_lock lock(mutex_);
+      const MutexLock lock(mutex_);
       if (queue_.empty() || hub_.overloaded()) return false;
       first = queue_.take();
       has_waiting_ = !queue_.empty();
@@ -64,7 +63,7 @@ bool SharedHub::order_waiting(const Clock& clock, std::uint64_t until_us) {
 void SharedHub::close_waiting() {
   PublishQueue refused;
   {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     closed_ = true;
     std::swap(refused, queue_);
     has_waiting_ = false;

@@ -10,13 +10,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
-#include <mutex>
 #include <span>
 #include <utility>
 
 #include "core/batch.h"
 #include "core/hub.h"
 #include "net/base/clock.h"
+#include "net/base/mutex.h"
 #include "net/io/io.h"
 #include "net/state/publish_queue.h"
 #include "proto/limits.h"
@@ -38,7 +38,7 @@ class SharedHub {
   // except where core/hub.h says otherwise.
   template <typename Use>
   decltype(auto) with(Use&& use) {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     return std::forward<Use>(use)(hub_);
   }
 
@@ -76,42 +76,43 @@ class SharedHub {
 
   // `io` outlives its registration; null ends it.
   void set_waker(core::ShardId shard, Io* io) {
-    const std::scoped_lock lock(wakers_mutex_);
-    wakers_[shard].io = io;
+    const MutexLock lock(wakers_mutex_);
+    wakers_[shard] = io;
   }
-  void going_to_sleep(core::ShardId shard) { wakers_[shard].sleeping.store(true); }
+  void going_to_sleep(core::ShardId shard) { sleepers_[shard].sleeping.store(true); }
   void awake(core::ShardId shard) {
-    wakers_[shard].sleeping.store(false, std::memory_order_relaxed);
+    sleepers_[shard].sleeping.store(false, std::memory_order_relaxed);
   }
   // After a publish, without the hub's lock.
   void wake(const core::ShardSet& shards) {
     shards.for_each([this](core::ShardId shard) {
-      Waker& waker = wakers_[shard];
-      if (!waker.sleeping.load() || !waker.sleeping.exchange(false)) return;
-      const std::scoped_lock lock(wakers_mutex_);
-      if (waker.io != nullptr) waker.io->wake();
+      std::atomic<bool>& sleeping = sleepers_[shard].sleeping;
+      if (!sleeping.load() || !sleeping.exchange(false)) return;
+      const MutexLock lock(wakers_mutex_);
+      if (wakers_[shard] != nullptr) wakers_[shard]->wake();
     });
   }
 
  private:
-  struct alignas(64) Waker {
+  struct alignas(64) Sleeper {
     std::atomic<bool> sleeping{false};
-    Io* io = nullptr;
   };
 
   const std::size_t shards_;
   const proto::Epoch epoch_;
   std::atomic<bool> data_forms_;
-  [[nodiscard]] Ordered order(std::span<const core::NewEvent> events, core::TimeMs now);
+  [[nodiscard]] Ordered order(std::span<const core::NewEvent> events, core::TimeMs now)
+      TOCSIN_LOCKS(requires_capability(mutex_));
   void tell(PublishQueue::Waiting& waiting, Ordered&& ordered);
 
-  std::mutex mutex_;
-  core::Hub hub_;                         // under mutex_
-  PublishQueue queue_;                    // under mutex_
-  bool closed_ = false;                   // under mutex_: nobody waits any more
-  std::atomic<bool> has_waiting_{false};  // changed under mutex_
-  std::mutex wakers_mutex_;               // only where somebody does have to be woken
-  std::array<Waker, limits::kMaxShards> wakers_;
+  Mutex mutex_;
+  core::Hub hub_ TOCSIN_LOCKS(guarded_by(mutex_));
+  PublishQueue queue_ TOCSIN_LOCKS(guarded_by(mutex_));
+  bool closed_ TOCSIN_LOCKS(guarded_by(mutex_)) = false;  // nobody waits any more
+  std::atomic<bool> has_waiting_{false};                  // changed under mutex_
+  std::array<Sleeper, limits::kMaxShards> sleepers_;
+  Mutex wakers_mutex_;  // only where somebody does have to be woken
+  std::array<Io*, limits::kMaxShards> wakers_ TOCSIN_LOCKS(guarded_by(wakers_mutex_)){};
 };
 
 }  // namespace tocsin::net

@@ -7,16 +7,18 @@
 namespace tocsin::net {
 
 Resolver::~Resolver() {
+  std::thread thread;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     over_ = true;
+    thread.swap(thread_);
   }
   changed_.notify_one();
-  if (thread_.joinable()) thread_.join();
+  if (thread.joinable()) thread.join();
 }
 
 void Resolver::start(Asker asker, const std::string& host, std::uint16_t port) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   const auto [waiting, added] = waiting_.try_emplace({host, port});
   waiting->second.push_back(asker);
   if (added) names_.push_back(waiting->first);
@@ -36,9 +38,9 @@ void Resolver::start(Asker asker, const std::string& host, std::uint16_t port) {
 }
 
 void Resolver::run() {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   while (true) {
-    changed_.wait(lock, [this] { return over_ || !names_.empty(); });
+    while (!over_ && names_.empty()) changed_.wait(mutex_);
     if (over_) return;
     const Name name = names_.front();
     names_.pop_front();

@@ -1,17 +1,16 @@
 // Look-ups of names (net/transport/look_up.h) in a thread of their own.
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <map>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "net/base/mutex.h"
 #include "net/transport/look_up.h"
 
 namespace tocsin::net {
@@ -43,12 +42,13 @@ class Resolver {
 
   const LookUp look_up_;
   const Done done_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<Name> names_;                      // guarded; to be looked up, in order
-  std::map<Name, std::vector<Asker>> waiting_;  // guarded; who waits for which name
-  bool over_ = false;                           // guarded
-  std::thread thread_;                          // guarded until over_
+  Mutex mutex_;
+  Condition changed_;
+  std::deque<Name> names_ TOCSIN_LOCKS(guarded_by(mutex_));  // to be looked up, in order
+  // Who waits for which name.
+  std::map<Name, std::vector<Asker>> waiting_ TOCSIN_LOCKS(guarded_by(mutex_));
+  bool over_ TOCSIN_LOCKS(guarded_by(mutex_)) = false;
+  std::thread thread_ TOCSIN_LOCKS(guarded_by(mutex_));  // that runs run(), if there is one
 };
 
 }  // namespace tocsin::net

@@ -73,7 +73,7 @@ std::vector<net::Route> Chat::routes() {
 }
 
 void Chat::stop_announcing() {
-  const std::scoped_lock lock(mutex_);
+  const net::MutexLock lock(mutex_);
   announcing_ = false;
 }
 
@@ -115,18 +115,18 @@ Answer Chat::direct(Server& server, const RouteRequest& request) {
 }
 
 bool Chat::is_here(std::string_view name) {
-  const std::scoped_lock lock(mutex_);
+  const net::MutexLock lock(mutex_);
   return here_.contains(name);
 }
 
 void Chat::came(Server& server, const std::string& name) {
-  const std::scoped_lock lock(mutex_);
+  const net::MutexLock lock(mutex_);
   ++here_[name];
   announce(server, "joined", name);
 }
 
 void Chat::left(Server& server, const std::string& name) {
-  const std::scoped_lock lock(mutex_);
+  const net::MutexLock lock(mutex_);
   const auto it = here_.find(name);
   if (it == here_.end()) return;
   if (--it->second == 0) here_.erase(it);

@@ -10,12 +10,12 @@
 
 #include <cstddef>
 #include <map>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "net/application.h"
+#include "net/base/mutex.h"
 
 namespace tocsin::demo {
 
@@ -38,12 +38,14 @@ class Chat {
 
   void came(net::Server& server, const std::string& name);
   void left(net::Server& server, const std::string& name);
-  void announce(net::Server& server, std::string_view type, const std::string& name);
+  void announce(net::Server& server, std::string_view type, const std::string& name)
+      TOCSIN_LOCKS(requires_capability(mutex_));
   [[nodiscard]] bool is_here(std::string_view name);
 
-  std::mutex mutex_;
-  std::map<std::string, std::size_t, std::less<>> here_;  // streams by name
-  bool announcing_ = true;
+  net::Mutex mutex_;
+  // Streams by name.
+  std::map<std::string, std::size_t, std::less<>> here_ TOCSIN_LOCKS(guarded_by(mutex_));
+  bool announcing_ TOCSIN_LOCKS(guarded_by(mutex_)) = true;
 };
 
 }  // namespace tocsin::demo

@@ -35,7 +35,7 @@ net::Route Prices::route() {
 
 // Who comes for the first time gets the newest round at once; who comes back those since then.
 void Prices::open(const StreamWriter& writer, std::int64_t last_id) {
-  const std::scoped_lock lock(mutex_);
+  const net::MutexLock lock(mutex_);
   if (last_id == 0 && !kept_.empty()) {
     write(writer, kept_.back());
   } else {
@@ -54,7 +54,7 @@ void Prices::tick(WallClock::time_point now) {
   const Round round{.id = id, .quotes = now_};
   std::vector<StreamWriter> readers;
   {
-    const std::scoped_lock lock(mutex_);
+    const net::MutexLock lock(mutex_);
     kept_.push_back(round);
     if (kept_.size() > kKept) kept_.pop_front();
     std::erase_if(readers_, [](const StreamWriter& reader) { return reader.closed(); });

@@ -7,12 +7,12 @@
 #include <array>
 #include <cstdint>
 #include <deque>
-#include <mutex>
 #include <random>
 #include <string_view>
 #include <vector>
 
 #include "net/application.h"
+#include "net/base/mutex.h"
 #include "tools/demo/timestamp.h"
 
 namespace tocsin::demo {
@@ -47,9 +47,9 @@ class Prices {
 
   std::minstd_rand random_;
   std::array<Quote, 2> now_{Quote{"AAPL", 92.607347}, Quote{"AMZN", 73.540894}};
-  std::mutex mutex_;
-  std::deque<Round> kept_;
-  std::vector<net::StreamWriter> readers_;
+  net::Mutex mutex_;
+  std::deque<Round> kept_ TOCSIN_LOCKS(guarded_by(mutex_));
+  std::vector<net::StreamWriter> readers_ TOCSIN_LOCKS(guarded_by(mutex_));
 };
 
 }  // namespace tocsin::demo

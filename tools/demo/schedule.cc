@@ -1,9 +1,9 @@
 #include "tools/demo/schedule.h"
 
 #include <algorithm>
-#include <condition_variable>
-#include <mutex>
 #include <utility>
+
+#include "tools/stoppable_sleep.h"
 
 namespace tocsin::demo {
 
@@ -12,8 +12,6 @@ void Schedule::every(Clock::duration interval, std::function<void()> task, Clock
 }
 
 void Schedule::run(const std::stop_token& stop) {
-  std::mutex mutex;
-  std::condition_variable_any wake;  // by the stop token only
   const auto begin = Clock::now();
   for (Task& task : tasks_) task.due = begin + task.first;
   while (!stop.stop_requested()) {
@@ -26,8 +24,7 @@ void Schedule::run(const std::stop_token& stop) {
       }
       next = std::min(next, task.due);
     }
-    std::unique_lock lock(mutex);
-    wake.wait_until(lock, stop, next, [] { return false; });
+    tools::sleep_until(stop, next);
   }
 }
 

@@ -7,13 +7,12 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
-#include <condition_variable>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <stop_token>
 #include <thread>
 
@@ -29,6 +28,7 @@
 #include "tools/load/scenarios.h"
 #include "tools/print.h"
 #include "tools/stop_watcher.h"
+#include "tools/stoppable_sleep.h"
 
 namespace tocsin::load {
 namespace {
@@ -55,9 +55,7 @@ class Interruption {
             const timespec at_once{};
             sigtimedwait(&signals, nullptr, &at_once);
             pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
-            std::mutex mutex;
-            std::unique_lock lock(mutex);
-            std::condition_variable_any().wait(lock, done, [] { return false; });
+            tools::sleep_until(done, std::chrono::steady_clock::time_point::max());
           });
         })) {}
 

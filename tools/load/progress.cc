@@ -32,6 +32,7 @@ Progress::Progress(std::FILE* out, bool quiet)
     : out_(out), quiet_(quiet), is_terminal_(isatty(fileno(out)) == 1) {}
 
 Progress::~Progress() {
+  const net::MutexLock lock(mutex_);
   clear_line();
 }
 
@@ -42,7 +43,7 @@ void Progress::clear_line() {
 }
 
 void Progress::phase(std::string_view name) {
-  const std::lock_guard lock(mutex_);
+  const net::MutexLock lock(mutex_);
   phase_ = name;
   if (quiet_) return;
   if (is_terminal_) {
@@ -54,7 +55,7 @@ void Progress::phase(std::string_view name) {
 }
 
 void Progress::show(const Sample& sample) {
-  const std::lock_guard lock(mutex_);
+  const net::MutexLock lock(mutex_);
   const double seconds = sample.at_s - last_.at_s;
   if (!quiet_ && is_terminal_ && seconds > 0) {
     const auto rate = [&](std::uint64_t before, std::uint64_t now) {
@@ -72,7 +73,7 @@ void Progress::show(const Sample& sample) {
 }
 
 void Progress::note(std::string_view text) {
-  const std::lock_guard lock(mutex_);
+  const net::MutexLock lock(mutex_);
   clear_line();
   tools::print(out_, "{}\n", text);
 }

@@ -2,10 +2,10 @@
 #pragma once
 
 #include <cstdio>
-#include <mutex>
 #include <string>
 #include <string_view>
 
+#include "net/base/mutex.h"
 #include "tools/load/load_result.h"
 
 namespace tocsin::load {
@@ -27,14 +27,14 @@ class Progress {
   void note(std::string_view text);
 
  private:
-  void clear_line();  // REQUIRES: mutex_ held
+  void clear_line() TOCSIN_LOCKS(requires_capability(mutex_));
 
-  std::FILE* out_;
-  bool quiet_;
-  bool is_terminal_;
-  std::mutex mutex_;
-  std::string phase_;
-  Sample last_;
+  std::FILE* const out_;  // written to under the lock
+  const bool quiet_;
+  const bool is_terminal_;
+  net::Mutex mutex_;
+  std::string phase_ TOCSIN_LOCKS(guarded_by(mutex_));
+  Sample last_ TOCSIN_LOCKS(guarded_by(mutex_));
 };
 
 // "12", "3.4 k", "5.6 M".

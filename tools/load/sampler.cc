@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "net/base/clock.h"
+#include "tools/stoppable_sleep.h"
 
 namespace tocsin::load {
 namespace {
@@ -90,11 +91,10 @@ std::vector<Sample> Sampler::stop() {
 
 void Sampler::work(const std::stop_token& stop) {
   auto next = std::chrono::steady_clock::now();
-  std::unique_lock lock(mutex_);
   while (!stop.stop_requested()) {
     take();
     next += interval_;
-    wake_.wait_until(lock, stop, next, [] { return false; });
+    tools::sleep_until(stop, next);
   }
 }
 

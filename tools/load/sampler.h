@@ -2,9 +2,7 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
-#include <mutex>
 #include <stop_token>
 #include <thread>
 #include <vector>
@@ -53,8 +51,6 @@ class Sampler {
   const std::chrono::milliseconds interval_;
   Histogram before_;  // latencies at the last sample
   std::vector<Sample> samples_;
-  std::mutex mutex_;
-  std::condition_variable_any wake_;
   std::jthread thread_;
 };
 

@@ -7,7 +7,7 @@
 namespace tocsin::load {
 
 void Unpublished::add(std::uint32_t lane, std::uint64_t number) {
-  const std::lock_guard lock(mutex_);
+  const net::MutexLock lock(mutex_);
   std::vector<Range>& ranges = lanes_[lane];
   TOCSIN_ASSERT(ranges.empty() || ranges.back().last <= number);
   if (!ranges.empty() && ranges.back().last == number) {
@@ -19,7 +19,7 @@ void Unpublished::add(std::uint32_t lane, std::uint64_t number) {
 
 std::uint64_t Unpublished::count(std::uint32_t lane, std::uint64_t first,
                                  std::uint64_t last) const {
-  const std::lock_guard lock(mutex_);
+  const net::MutexLock lock(mutex_);
   const auto found = lanes_.find(lane);
   if (found == lanes_.end()) return 0;
   std::uint64_t sum = 0;

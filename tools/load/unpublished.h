@@ -2,9 +2,10 @@
 #pragma once
 
 #include <cstdint>
-#include <mutex>
 #include <unordered_map>
 #include <vector>
+
+#include "net/base/mutex.h"
 
 namespace tocsin::load {
 
@@ -23,8 +24,9 @@ class Unpublished {
     std::uint64_t first;
     std::uint64_t last;  // exclusive
   };
-  mutable std::mutex mutex_;
-  std::unordered_map<std::uint32_t, std::vector<Range>> lanes_;  // in order, apart from each other
+  mutable net::Mutex mutex_;
+  // In order, apart from each other.
+  std::unordered_map<std::uint32_t, std::vector<Range>> lanes_ TOCSIN_LOCKS(guarded_by(mutex_));
 };
 
 }  // namespace tocsin::load

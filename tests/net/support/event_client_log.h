@@ -1,12 +1,11 @@
 // What the tests of EventClient have in common.
 #pragma once
 
-#include <condition_variable>
-#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "net/base/mutex.h"
 #include "net/client/event_client.h"
 #include "tests/net/support/event_source_recorder.h"
 #include "tests/net/support/scripted_server.h"
@@ -17,20 +16,20 @@ namespace tocsin::net {
 class EventLog {
  public:
   void add(std::string what) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     lines_.push_back(std::move(what));
     changed_.notify_all();
   }
   std::vector<std::string> wait_for(std::size_t count) {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return lines_.size() >= count; });
+    const MutexLock lock(mutex_);
+    while (lines_.size() < count) changed_.wait(mutex_);
     return lines_;
   }
 
  private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::vector<std::string> lines_;
+  Mutex mutex_;
+  Condition changed_;
+  std::vector<std::string> lines_ TOCSIN_LOCKS(guarded_by(mutex_));
 };
 
 inline EventSourceOptions quick(std::string url) {

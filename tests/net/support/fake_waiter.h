@@ -5,12 +5,11 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
-#include <mutex>
 #include <span>
 #include <vector>
 
+#include "net/base/mutex.h"
 #include "net/transport/waiter.h"
 
 namespace tocsin::net {
@@ -29,14 +28,14 @@ class FakeWaiter final : public Waiter {
   FakeWaiter& operator=(const FakeWaiter&) = delete;
 
   TimePoint now() override {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return now_;
   }
 
   int wait(std::span<pollfd> fds, TimePoint deadline) override {
     if (fds.size() == 1 && sleeps_ == Sleeps::jump) {
       const int ready = ::poll(fds.data(), fds.size(), 0);
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       if (ready == 0 && deadline > now_) now_ = deadline;
       return ready;
     }
@@ -45,7 +44,7 @@ class FakeWaiter final : public Waiter {
     while (true) {
       bool passed = false;
       {
-        const std::lock_guard lock(mutex_);
+        const MutexLock lock(mutex_);
         drain();
         deadline_ = deadline;
         ++turns_;
@@ -63,7 +62,7 @@ class FakeWaiter final : public Waiter {
   }
 
   void advance(std::chrono::milliseconds by) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     now_ += by;
     const std::uint64_t one = 1;
     [[maybe_unused]] const auto written = ::write(moved_fd_, &one, sizeof one);
@@ -71,20 +70,20 @@ class FakeWaiter final : public Waiter {
 
   // Waits that were begun or gone on with.
   [[nodiscard]] std::uint64_t turns() const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return turns_;
   }
 
   // Blocks until the client waits with exactly this deadline: it has dealt with what came before.
   void await_deadline(TimePoint deadline) {
-    std::unique_lock lock(mutex_);
-    entered_.wait(lock, [&] { return deadline_ == deadline; });
+    const MutexLock lock(mutex_);
+    while (deadline_ != deadline) entered_.wait(mutex_);
   }
 
   // Blocks until the client waits with a later deadline than this.
   void await_deadline_after(TimePoint deadline) {
-    std::unique_lock lock(mutex_);
-    entered_.wait(lock, [&] { return deadline_ > deadline; });
+    const MutexLock lock(mutex_);
+    while (deadline_ <= deadline) entered_.wait(mutex_);
   }
 
  private:
@@ -95,11 +94,11 @@ class FakeWaiter final : public Waiter {
 
   const Sleeps sleeps_;
   const int moved_fd_;
-  mutable std::mutex mutex_;
-  std::uint64_t turns_ = 0;  // guarded by mutex_
-  std::condition_variable entered_;
-  TimePoint now_{std::chrono::hours(1)};  // guarded by mutex_
-  TimePoint deadline_{};                  // guarded by mutex_; of the wait entered last
+  mutable Mutex mutex_;
+  Condition entered_;
+  std::uint64_t turns_ TOCSIN_LOCKS(guarded_by(mutex_)) = 0;
+  TimePoint now_ TOCSIN_LOCKS(guarded_by(mutex_)){std::chrono::hours(1)};
+  TimePoint deadline_ TOCSIN_LOCKS(guarded_by(mutex_)){};  // of the wait entered last
 };
 
 }  // namespace tocsin::net

@@ -11,13 +11,13 @@
 #include <cstdlib>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "net/base/mutex.h"
 #include "tests/net/support/own_port.h"
 
 namespace tocsin::net {
@@ -127,7 +127,7 @@ class ScriptedServer {
 
   ~ScriptedServer() {
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       shutdown(listener_, SHUT_RDWR);  // wakes accept(2)
       if (current_ >= 0) shutdown(current_, SHUT_RDWR);
       over_ = true;
@@ -152,7 +152,7 @@ class ScriptedServer {
       const int on = 1;
       setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
       {
-        const std::lock_guard lock(mutex_);
+        const MutexLock lock(mutex_);
         current_ = fd;
         if (over_) shutdown(fd, SHUT_RDWR);
       }
@@ -161,11 +161,11 @@ class ScriptedServer {
         Connection connection(fd, make_wire_ ? make_wire_(fd) : nullptr);
         script(connection);
       }
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       current_ = -1;
       ::close(fd);
     }
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (!over_) ::close(std::exchange(listener_, -1));
   }
 
@@ -173,9 +173,9 @@ class ScriptedServer {
   MakeWire make_wire_;
   int listener_;  // -1 once all scripts are played
   std::atomic<int> connections_ = 0;
-  std::mutex mutex_;
-  int current_ = -1;   // guarded by mutex_; the connection whose script runs
-  bool over_ = false;  // guarded by mutex_
+  Mutex mutex_;
+  int current_ TOCSIN_LOCKS(guarded_by(mutex_)) = -1;  // the connection whose script runs
+  bool over_ TOCSIN_LOCKS(guarded_by(mutex_)) = false;
   std::thread thread_;
 };
 

@@ -7,12 +7,12 @@
 #include <atomic>
 #include <functional>
 #include <list>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <thread>
 #include <utility>
 
+#include "net/base/mutex.h"
 #include "tests/net/support/scripted_server.h"
 
 namespace tocsin::load {
@@ -60,7 +60,7 @@ class FakeHub {
     shutdown(listener_, SHUT_RDWR);
     acceptor_.join();
     {
-      const std::lock_guard lock(mutex_);
+      const net::MutexLock lock(mutex_);
       for (const Peer& peer : peers_) shutdown(peer.fd, SHUT_RDWR);
     }
     for (Peer& peer : peers_) {
@@ -88,7 +88,7 @@ class FakeHub {
 
   void accept_all() {
     for (int fd = 0; (fd = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC)) >= 0;) {
-      const std::lock_guard lock(mutex_);
+      const net::MutexLock lock(mutex_);
       Peer& peer = peers_.emplace_back(Peer{.fd = fd});
       peer.thread = std::thread([this, &peer] { serve(peer); });
     }
@@ -109,7 +109,7 @@ class FakeHub {
         connection.send(head);
         break;
       }
-      const std::lock_guard lock(mutex_);
+      const net::MutexLock lock(mutex_);
       // In one piece with becoming a stream: what is published from now on comes behind it.
       connection.send(head);
       peer.is_stream = !head.empty();
@@ -117,7 +117,7 @@ class FakeHub {
     }
     // Long enough that whoever does not wait for it is gone.
     if (is_publisher && !is_over_) poll(nullptr, 0, 50);
-    const std::lock_guard lock(mutex_);
+    const net::MutexLock lock(mutex_);
     if (is_publisher) send_to_all(ways_.late());
     peer.is_stream = false;
     shutdown(peer.fd, SHUT_RDWR);  // closed by the destructor, so that nobody else gets its number
@@ -129,12 +129,12 @@ class FakeHub {
   }
 
   void publish(const std::string& topic, const std::string& data) {
-    const std::lock_guard lock(mutex_);
+    const net::MutexLock lock(mutex_);
     send_to_all(ways_.frame(events_++, data), topic);
   }
 
-  // REQUIRES: mutex_ held.
-  void send_to_all(const std::string& bytes, const std::string& topic = {}) {
+  void send_to_all(const std::string& bytes, const std::string& topic = {})
+      TOCSIN_LOCKS(requires_capability(mutex_)) {
     for (const Peer& peer : peers_) {
       if (peer.is_stream && (topic.empty() || peer.topic == topic)) Connection(peer.fd).send(bytes);
     }
@@ -146,7 +146,7 @@ class FakeHub {
   std::atomic<bool> is_over_ = false;
   std::atomic<int> events_ = 0;
   std::atomic<int> gets_ = 0;
-  std::mutex mutex_;
+  net::Mutex mutex_;
   std::list<Peer> peers_;  // grows under mutex_; is_stream is guarded by it
   std::thread acceptor_;
 };

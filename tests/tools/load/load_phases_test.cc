@@ -3,7 +3,6 @@
 
 #include <atomic>
 #include <map>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -12,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include "net/base/clock.h"
+#include "net/base/mutex.h"
 #include "tests/net/support/server_fixture.h"
 #include "tests/tools/load/load_run_bench.h"
 
@@ -28,42 +28,42 @@ using ::testing::SizeIs;
 class Seen {
  public:
   void get(const std::string& request) {
-    const std::lock_guard lock(mutex_);
+    const net::MutexLock lock(mutex_);
     gets_.push_back(request);
     last_get_ns_ = net::now_ns();
   }
   // Returns its frame.
   std::string event(const std::string& data) {
-    const std::lock_guard lock(mutex_);
+    const net::MutexLock lock(mutex_);
     frames_.push_back("id: " + std::to_string(frames_.size()) + "\ndata: " + data + "\n\n");
     if (first_event_ns_ == 0) first_event_ns_ = net::now_ns();
     return frames_.back();
   }
   [[nodiscard]] std::vector<std::string> gets() const {
-    const std::lock_guard lock(mutex_);
+    const net::MutexLock lock(mutex_);
     return gets_;
   }
   [[nodiscard]] std::string all_frames() const {
-    const std::lock_guard lock(mutex_);
+    const net::MutexLock lock(mutex_);
     std::string all;
     for (const std::string& frame : frames_) all += frame;
     return all;
   }
   [[nodiscard]] std::string last_frame() const {
-    const std::lock_guard lock(mutex_);
+    const net::MutexLock lock(mutex_);
     return frames_.back();
   }
   [[nodiscard]] std::uint64_t from_last_get_to_first_event_ns() const {
-    const std::lock_guard lock(mutex_);
+    const net::MutexLock lock(mutex_);
     return first_event_ns_ - last_get_ns_;
   }
 
  private:
-  mutable std::mutex mutex_;
-  std::vector<std::string> gets_;
-  std::vector<std::string> frames_;
-  std::uint64_t last_get_ns_ = 0;
-  std::uint64_t first_event_ns_ = 0;
+  mutable net::Mutex mutex_;
+  std::vector<std::string> gets_ TOCSIN_LOCKS(guarded_by(mutex_));
+  std::vector<std::string> frames_ TOCSIN_LOCKS(guarded_by(mutex_));
+  std::uint64_t last_get_ns_ TOCSIN_LOCKS(guarded_by(mutex_)) = 0;
+  std::uint64_t first_event_ns_ TOCSIN_LOCKS(guarded_by(mutex_)) = 0;
 };
 
 TEST(LoadPhases, TheRampIsPacedOverAllThreads) {

@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,6 +14,7 @@
 
 #include <gtest/gtest.h>
 
+#include "net/base/mutex.h"
 #include "tests/net/support/scripted_server.h"
 #include "tools/load/publish_plan.h"
 #include "tools/load/publisher.h"
@@ -30,15 +30,15 @@ inline constexpr std::string_view kDone = "HTTP/1.1 204 No Content\r\n\r\n";
 class Requests {
  public:
   void add(std::string request) {
-    const std::lock_guard lock(mutex_);
+    const net::MutexLock lock(mutex_);
     requests_.push_back(std::move(request));
   }
   [[nodiscard]] std::vector<std::string> all() const {
-    const std::lock_guard lock(mutex_);
+    const net::MutexLock lock(mutex_);
     return requests_;
   }
   [[nodiscard]] std::uint64_t count() const {
-    const std::lock_guard lock(mutex_);
+    const net::MutexLock lock(mutex_);
     return requests_.size();
   }
   // Answers `most` requests with `answer`, or all until the client closes.
@@ -54,8 +54,8 @@ class Requests {
   }
 
  private:
-  mutable std::mutex mutex_;
-  std::vector<std::string> requests_;
+  mutable net::Mutex mutex_;
+  std::vector<std::string> requests_ TOCSIN_LOCKS(guarded_by(mutex_));
 };
 
 struct Sent {
