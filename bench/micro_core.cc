@@ -24,9 +24,9 @@ void set_rates(benchmark::State& state, std::size_t items) {
 }
 
 // A hub with one reader's shard, which is swept whenever a benchmark asks.
-class Setup {
+class BenchHub {
  public:
-  explicit Setup(std::size_t topics = 1) : hub_(kEpoch, 2, HubSettings{}) {
+  explicit BenchHub(std::size_t topics = 1) : hub_(kEpoch, 2, HubSettings{}) {
     for (std::size_t i = 0; i < topics; ++i) {
       names_.push_back(topics == 1 ? std::string{kTopic} : "topic-" + std::to_string(i));
     }
@@ -77,7 +77,7 @@ BENCHMARK(log_append)->Arg(20)->Arg(200)->Arg(2000);
 void publish(benchmark::State& state) {
   const auto count = static_cast<std::size_t>(state.range(0));
   const std::string body = body_of(200);
-  Setup setup;
+  BenchHub setup;
   setup.prepare(count, body);
   for (auto _ : state) {
     benchmark::DoNotOptimize(setup.publish());
@@ -90,7 +90,7 @@ BENCHMARK(publish)->Arg(1)->Arg(16)->Arg(256);
 // What is read once for a whole broadcast: the newest event.
 void read_live_end(benchmark::State& state) {
   const std::string body = body_of(200);
-  Setup setup;
+  BenchHub setup;
   setup.prepare(1000, body);
   const Sequence newest = setup.publish().last;
   std::vector<Piece> pieces;
@@ -108,7 +108,7 @@ BENCHMARK(read_live_end);
 void read_merged(benchmark::State& state) {
   const auto count = static_cast<std::size_t>(state.range(0));
   const std::string body = body_of(200);
-  Setup setup(8);
+  BenchHub setup(8);
   setup.prepare(count, body);
   const Sequence before = setup.publish().first - 1;
   std::vector<Piece> pieces;
@@ -126,7 +126,7 @@ BENCHMARK(read_merged)->Arg(1)->Arg(8)->Arg(64);
 // A reconnect: from its id to its position, over 1,000 kept events.
 void resume(benchmark::State& state, std::string_view own) {
   const std::string body = body_of(200);
-  Setup setup;
+  BenchHub setup;
   setup.prepare(999, body);
   setup.publish();
   const NewEvent named{.topic = kTopic, .id = "order-17", .body = body};
@@ -165,7 +165,7 @@ BENCHMARK(resume_behind_backlog);
 void publish_and_collect(benchmark::State& state) {
   const auto topics = static_cast<std::size_t>(state.range(0));
   const std::string body = body_of(20);
-  Setup setup(topics);
+  BenchHub setup(topics);
   setup.prepare(topics, body);
   for (auto _ : state) {
     setup.publish();

@@ -26,7 +26,7 @@ void check_stream(benchmark::State& state) {
     wire += "data: " + data + "\nid: 9f3c21ab-" + std::to_string(1000 + i) + "\n\n";
   }
   const std::size_t size = wire.size() - StreamChecker::kFront;
-  auto latency = std::make_unique<Histogram>();
+  auto latency = std::make_unique<LatencyHistogram>();
   const Unpublished unpublished;
   for (auto _ : state) {
     StreamChecker checker(
@@ -50,11 +50,10 @@ void check_chunks(benchmark::State& state) {
   for (std::uint64_t i = 0; i < kEvents; ++i) {
     std::string data(kBytes, '\0');
     format.write({.lane = 0, .number = i, .due_ns = 1000 + i}, kBytes, data.data());
-    proto::append_framed(
-        chunks, proto::Framing::chunked,
-        "data: " + data + "\nid: 9f3c21ab-" + std::to_string(1000 + i) + "\n\n");
+    proto::append_framed(chunks, proto::Framing::chunked,
+                         "data: " + data + "\nid: 9f3c21ab-" + std::to_string(1000 + i) + "\n\n");
   }
-  auto latency = std::make_unique<Histogram>();
+  auto latency = std::make_unique<LatencyHistogram>();
   const Unpublished unpublished;
   for (auto _ : state) {
     StreamChecker checker(

@@ -19,12 +19,13 @@ std::expected<Published, PublishError> Hub::publish(std::span<const NewEvent> ev
     if (failed != nullptr) *failed = index;
     return std::unexpected(*error);
   }
-  const Answer answer = store_->append(events, ticket);
-  if (answer.outcome == Answer::Outcome::committed) {
+  const StoreAnswer answer = store_->append(events, ticket);
+  if (answer.outcome == StoreAnswer::Outcome::committed) {
     return Published{answer.place, apply(answer.place, events, now)};
   }
-  if (answer.outcome == Answer::Outcome::pending) return Published{};
-  TOCSIN_ASSERT(answer.outcome == Answer::Outcome::refused);  // who answers at once knows (I14)
+  if (answer.outcome == StoreAnswer::Outcome::pending) return Published{};
+  TOCSIN_ASSERT(answer.outcome ==
+                StoreAnswer::Outcome::refused);  // who answers at once knows (I14)
   if (failed != nullptr) *failed = 0;
   return std::unexpected(PublishError::unavailable);
 }

@@ -16,10 +16,10 @@ class MemoryStore final : public Store {
 
   [[nodiscard]] Journal beginning() const override { return journal_; }
 
-  [[nodiscard]] Answer append(std::span<const NewEvent> events, Ticket) override {
+  [[nodiscard]] StoreAnswer append(std::span<const NewEvent> events, Ticket) override {
     const Place place = journal_.next(events.size());
     journal_.follow(place);
-    return {.outcome = Answer::Outcome::committed, .place = place};
+    return {.outcome = StoreAnswer::Outcome::committed, .place = place};
   }
 
  private:

@@ -28,7 +28,7 @@ namespace tocsin::core {
 using Ticket = std::uint64_t;
 
 // What became of an append.
-struct Answer {
+struct StoreAnswer {
   enum class Outcome : std::uint8_t {
     pending,    // not known yet: the store's client will be told
     committed,  // it is in the history, at `place`
@@ -49,7 +49,7 @@ class Store {
     // was lost, so ask Journal::fit() before Hub::apply(). `events` end with the call.
     virtual void committed(const Place& place, std::span<const NewEvent> events) = 0;
     // For a committed batch: before or after the client is told of the batch itself.
-    virtual void answered(Ticket ticket, const Answer& answer) = 0;
+    virtual void answered(Ticket ticket, const StoreAnswer& answer) = 0;
   };
 
   virtual ~Store() = default;
@@ -62,7 +62,7 @@ class Store {
   // Called under the hub's lock, so it waits for nothing. `pending`: it has taken what it needs of
   // the events. `committed`: at the hub's next place. Never `unknown`.
   // REQUIRES: Hub::submit() let the events pass, and the ticket names no append that is pending.
-  [[nodiscard]] virtual Answer append(std::span<const NewEvent> events, Ticket ticket) = 0;
+  [[nodiscard]] virtual StoreAnswer append(std::span<const NewEvent> events, Ticket ticket) = 0;
 
  protected:
   Store() = default;

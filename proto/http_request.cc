@@ -20,7 +20,7 @@ void RequestParser::begin() {
 }
 
 void RequestParser::limit_body(std::size_t bytes) {
-  TOCSIN_ASSERT(machine_->phase == Machine::Phase::head_done);
+  TOCSIN_ASSERT(machine_->stage == Machine::Stage::head_done);
   TOCSIN_ASSERT(request_.content_length <= bytes);
   machine_->body_limit = std::min(bytes, machine_->max_body);
 }
@@ -34,33 +34,33 @@ std::string_view RequestParser::reason() const {
 }
 
 bool RequestParser::mid_message() const {
-  using Phase = Machine::Phase;
-  return machine_->phase == Phase::head || machine_->phase == Phase::head_done ||
-         machine_->phase == Phase::bad_method || machine_->phase == Phase::body;
+  using Stage = Machine::Stage;
+  return machine_->stage == Stage::head || machine_->stage == Stage::head_done ||
+         machine_->stage == Stage::bad_method || machine_->stage == Stage::body;
 }
 
 RequestParser::Step RequestParser::fail(std::size_t consumed) {
-  machine_->phase = Machine::Phase::failed;
+  machine_->stage = Machine::Stage::failed;
   error_ = machine_->error;
   return {State::failed, consumed};
 }
 
 RequestParser::Step RequestParser::feed(std::string_view bytes) {
-  using Phase = Machine::Phase;
+  using Stage = Machine::Stage;
   Machine& machine = *machine_;
-  TOCSIN_ASSERT(machine.phase != Phase::complete);
-  if (machine.phase == Phase::failed || bytes.empty()) {
-    return {machine.phase == Phase::failed ? State::failed : State::need_more, 0};
+  TOCSIN_ASSERT(machine.stage != Stage::complete);
+  if (machine.stage == Stage::failed || bytes.empty()) {
+    return {machine.stage == Stage::failed ? State::failed : State::need_more, 0};
   }
 
   std::size_t total = 0;
-  if (machine.phase == Phase::head_done) {
+  if (machine.stage == Stage::head_done) {
     total = 1;  // the head's last byte, which llhttp has seen already
-    machine.phase = Phase::body;
+    machine.stage = Stage::body;
     llhttp_resume(&machine.parser);
   }
   do {
-    if (machine.phase == Phase::bad_method) {
+    if (machine.stage == Stage::bad_method) {
       total += machine.read_bad_method(bytes.substr(total));
       if (machine.error != Error::none) return fail(total);
       continue;
@@ -76,13 +76,13 @@ RequestParser::Step RequestParser::feed(std::string_view bytes) {
     total += consumed;
     if (machine.error != Error::none) return fail(total);
     if (result == HPE_PAUSED) {
-      const bool at_head = machine.phase == Phase::head_done;
+      const bool at_head = machine.stage == Stage::head_done;
       TOCSIN_ASSERT(!at_head || total > 0);
       return {at_head ? State::head_complete : State::message_complete,
               at_head ? total - 1 : total};
     }
     if (result == HPE_INVALID_METHOD && machine.scan.at_method_name(bytes.substr(total))) {
-      machine.phase = Phase::bad_method;
+      machine.stage = Stage::bad_method;
     } else if (result != HPE_OK) {
       machine.refuse(result, bytes);
     } else if (machine.budget == 0) {

@@ -21,30 +21,28 @@ namespace {
 using simdjson::ondemand::json_type;
 using simdjson::ondemand::value;
 
-using MaybeError = std::optional<InputError>;
-
 InputError refuse(std::string_view field, std::string message) {
   return {.field = std::string(field), .message = std::move(message)};
 }
 
 // The members of an event object.
-enum class Member : std::uint8_t { topic, type, id, retry, data };
+enum class EventMember : std::uint8_t { topic, type, id, retry, data };
 constexpr std::size_t kMembers = 5;
 
 struct Spelling {
   std::string_view key;
-  Member member;
+  EventMember member;
 };
 
 // The frequent ones first.
 constexpr auto kSpellings = std::to_array<Spelling>({
-    {"data", Member::data},
-    {"type", Member::type},
-    {"event", Member::type},
-    {"topic", Member::topic},
-    {"id", Member::id},
-    {"stream", Member::topic},
-    {"retry", Member::retry},
+    {"data", EventMember::data},
+    {"type", EventMember::type},
+    {"event", EventMember::type},
+    {"topic", EventMember::topic},
+    {"id", EventMember::id},
+    {"stream", EventMember::topic},
+    {"retry", EventMember::retry},
 });
 // In the order in which they are told.
 constexpr auto kKeys =
@@ -66,17 +64,17 @@ class ObjectReader {
     json_type type;
     if (const auto code = field.value().type().get(type)) return json_error(code);
     switch (member) {
-      case Member::topic:
+      case EventMember::topic:
         names_.topic = key;
         return read_topic(field.value(), type);
-      case Member::type:
+      case EventMember::type:
         names_.type = key;
         return read_string(field.value(), type, key, event_.type);
-      case Member::id:
+      case EventMember::id:
         return read_id(field.value(), type);
-      case Member::retry:
+      case EventMember::retry:
         return read_retry(field.value(), type);
-      case Member::data:
+      case EventMember::data:
         return read_data(field.value(), type);
     }
     return std::nullopt;
@@ -85,7 +83,7 @@ class ObjectReader {
   // Data that is left out is more often forgotten than meant: JSON.stringify drops what is
   // undefined.
   [[nodiscard]] MaybeError missing() const {
-    if (!keys_[std::to_underlying(Member::data)].empty()) return std::nullopt;
+    if (!keys_[std::to_underlying(EventMember::data)].empty()) return std::nullopt;
     return refuse("data", "is missing; an event without data has \"data\":\"\"");
   }
 

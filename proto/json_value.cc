@@ -14,8 +14,6 @@ namespace {
 using simdjson::ondemand::json_type;
 using simdjson::ondemand::value;
 
-using MaybeError = std::optional<InputError>;
-
 constexpr std::string_view kSpace = " \t\r\n";  // RFC 8259, 2
 
 InputError refuse(std::string_view field, std::string message) {

@@ -13,6 +13,8 @@
 
 namespace tocsin::proto {
 
+using MaybeError = std::optional<InputError>;
+
 // RFC 8259, 6, without fraction and exponent.
 [[nodiscard]] bool is_integer(std::string_view text);
 
@@ -20,11 +22,10 @@ namespace tocsin::proto {
 [[nodiscard]] std::string_view token_of(simdjson::ondemand::value& v);
 
 // Consumes a string. `out` is its text in the JSON where nothing is escaped, else simdjson's copy.
-[[nodiscard]] std::optional<InputError> read_raw_string(simdjson::ondemand::value& v,
-                                                        std::string_view& out);
+[[nodiscard]] MaybeError read_raw_string(simdjson::ondemand::value& v, std::string_view& out);
 
 // Walks a value of any type, which stands at `depth` (1: the outermost), to its end.
-[[nodiscard]] std::optional<InputError> validate(simdjson::ondemand::value v, std::size_t depth);
+[[nodiscard]] MaybeError validate(simdjson::ondemand::value v, std::size_t depth);
 
 // Appends `text`, compact, if it is an object or an array that validate() passes; else returns
 // false and appends nothing.

@@ -90,13 +90,13 @@ void RequestParser::Machine::begin() {
   parser.data = this;
   budget = max_head;
   body_limit = max_body;
-  phase = Phase::between;
+  stage = Stage::between;
   error = Error::none;
   reason = {};
   chunked = false;
   chunk_left = 0;
   scan.start();
-  field = Field::dropped;
+  field = FieldUse::dropped;
   name_size = 0;
   host_repeated = false;
   encoding_seen = false;
@@ -146,7 +146,7 @@ RequestParser::Error RequestParser::Machine::error_of(llhttp_errno_t result) con
 }
 
 int RequestParser::Machine::on_message_begin() {
-  phase = Phase::head;
+  stage = Stage::head;
   return HPE_OK;
 }
 
@@ -175,18 +175,18 @@ int RequestParser::Machine::on_field_name(std::string_view piece) {
 
 int RequestParser::Machine::on_field_name_complete() {
   const std::size_t size = std::exchange(name_size, std::uint8_t{0});
-  field = Field::dropped;
+  field = FieldUse::dropped;
   if (size == 0) return fail(Error::malformed, "a field without a name");
   // Behind a chunked body stand trailer fields; they may not change what the head said.
-  if (size > name.size() || phase != Phase::head) return HPE_OK;
+  if (size > name.size() || stage != Stage::head) return HPE_OK;
   const std::string_view text(name.data(), size);
   if (equals_ignoring_case(text, "expect")) {
-    field = Field::expect;
+    field = FieldUse::expect;
     expect.start();
     return HPE_OK;
   }
   if (equals_ignoring_case(text, "transfer-encoding")) {
-    field = Field::transfer_encoding;
+    field = FieldUse::transfer_encoding;
     encoding_repeated = std::exchange(encoding_seen, true);
     encoding.start();
     return HPE_OK;
@@ -198,26 +198,26 @@ int RequestParser::Machine::on_field_name_complete() {
   request.fields |= 1U << static_cast<unsigned>(header);
   if (repeated && header == Header::host) host_repeated = true;
   if (repeated && first_wins(header)) return HPE_OK;
-  field = Field::kept;
+  field = FieldUse::kept;
   auto& value = request.headers[static_cast<std::size_t>(header)];
   if (repeated && !value.empty()) value += ", ";
   return HPE_OK;
 }
 
 int RequestParser::Machine::on_field_value(std::string_view piece) {
-  if (field == Field::kept) {
+  if (field == FieldUse::kept) {
     request.headers[static_cast<std::size_t>(header)] += piece;
-  } else if (field == Field::expect) {
+  } else if (field == FieldUse::expect) {
     expect.add(piece);
-  } else if (field == Field::transfer_encoding) {
+  } else if (field == FieldUse::transfer_encoding) {
     encoding.add(piece);
   }
   return HPE_OK;
 }
 
 int RequestParser::Machine::on_field_value_complete() {
-  if (field == Field::kept) trim_end(request.headers[static_cast<std::size_t>(header)]);
-  field = Field::dropped;
+  if (field == FieldUse::kept) trim_end(request.headers[static_cast<std::size_t>(header)]);
+  field = FieldUse::dropped;
   return HPE_OK;
 }
 
@@ -257,7 +257,7 @@ int RequestParser::Machine::on_headers_complete() {
     request.body.reserve(std::min<std::size_t>(request.content_length, kKeptBody) + kPadding);
   }
   budget = max_head;
-  phase = Phase::head_done;
+  stage = Stage::head_done;
   return HPE_PAUSED;
 }
 
@@ -287,7 +287,7 @@ int RequestParser::Machine::on_body(std::string_view piece) {
 }
 
 int RequestParser::Machine::on_message_complete() {
-  phase = Phase::complete;
+  stage = Stage::complete;
   return HPE_PAUSED;
 }
 
@@ -316,10 +316,10 @@ std::size_t RequestParser::Machine::before_wide(std::string_view bytes) const {
 // One call of llhttp on at most `budget` bytes; accounts for what it consumed.
 llhttp_errno_t RequestParser::Machine::execute(std::string_view bytes, std::size_t& consumed) {
   bytes = bytes.substr(0, before_wide(bytes));
-  const bool counted = phase != Phase::body || chunked;
+  const bool counted = stage != Stage::body || chunked;
   if (counted && bytes.size() > budget) bytes = bytes.substr(0, budget);
   const std::size_t body_before = request.body.size();
-  const bool was_in_body = phase == Phase::body;
+  const bool was_in_body = stage == Stage::body;
   unscanned = bytes.data();
   const llhttp_errno_t result = llhttp_execute(&parser, bytes.data(), bytes.size());
   consumed = bytes.size();
@@ -328,7 +328,7 @@ llhttp_errno_t RequestParser::Machine::execute(std::string_view bytes, std::size
     consumed = stopped_at == nullptr ? 0 : static_cast<std::size_t>(stopped_at - bytes.data());
   }
   // At the end of a head the budget has been set anew.
-  if (counted && (was_in_body || phase == Phase::between || phase == Phase::head)) {
+  if (counted && (was_in_body || stage == Stage::between || stage == Stage::head)) {
     const std::uint64_t data = request.body.size() - body_before;
     budget += kFramingPerByte * data;
     budget -= consumed - data;

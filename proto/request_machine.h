@@ -16,11 +16,11 @@
 namespace tocsin::proto {
 
 // What to do with a header field: kept ones by their Header; two are compared and not kept.
-enum class Field : std::uint8_t { kept, expect, transfer_encoding, dropped };
+enum class FieldUse : std::uint8_t { kept, expect, transfer_encoding, dropped };
 
 struct RequestParser::Machine {
   // bad_method: in a request line of which llhttp does not know the method; request.target has it.
-  enum class Phase : std::uint8_t { between, head, bad_method, head_done, body, complete, failed };
+  enum class Stage : std::uint8_t { between, head, bad_method, head_done, body, complete, failed };
 
   Machine(Request& r, std::size_t head, std::size_t body)
       : request(r), max_head(head), max_body(body) {}
@@ -65,7 +65,7 @@ struct RequestParser::Machine {
   // a chunked body's framing, while each byte of its data earns kFramingPerByte. Counted by byte
   // and not by feed, so that the outcome does not depend on how the stream was cut.
   std::uint64_t budget = 0;
-  Phase phase = Phase::between;
+  Stage stage = Stage::between;
   Error error = Error::none;
   std::string_view reason;  // of Error::malformed, static
   bool chunked = false;
@@ -73,7 +73,7 @@ struct RequestParser::Machine {
   LineScan scan;
   const char* unscanned = nullptr;  // of the bytes that llhttp is working on
 
-  Field field = Field::dropped;
+  FieldUse field = FieldUse::dropped;
   Header header = Header::kCount;
   std::uint8_t name_size = 0;  // kMaxKnownName + 1: longer than any known name
   std::array<char, kMaxKnownName> name{};

@@ -248,6 +248,24 @@ def check_sizes(tree):
         yield f"{RATCHET}: {key} is no longer over the limit: remove the entry"
 
 
+def check_type_names(tree):
+    """A word for a type stands for one thing, wherever it is defined. A short name for a type inside
+    another (using Kind = Topic::Kind) is no second one; types inside others are read with them."""
+    pattern = re.compile(
+        r"^(?:class|struct|union|enum(?: class)?) +(?:alignas\(\w+\) +|TOCSIN_LOCKS\(.*?\)\)? +)?"
+        r"([A-Z]\w*)(?: final)?\s*(?::(?!:)[^;{]*)?\{|^using ([A-Z]\w*) = ([^;]*);", re.M)
+    found = {}
+    for name, text in tree.sources(*LAYERS, "bench"):
+        for match in pattern.finditer(without_comments(text)):
+            type_name = match.group(1) or match.group(2)
+            if match.group(2) and match.group(3).split("::")[-1] == type_name:
+                continue
+            found.setdefault(type_name, []).append(name)
+    for type_name, names in found.items():
+        if len(names) > 1:
+            yield f"{names[1]}: a second type {type_name}, the first is in {names[0]}"
+
+
 def against_ratchet(key, size, limit, allowed, what):
     """Takes the entry out of `allowed` if there still is a reason for it."""
     entry = allowed.get(key)
@@ -428,8 +446,8 @@ def check_finding_scripts(tree):
 
 
 CHECKS = [check_includes, check_folders, check_headers, check_purity, check_sizes, check_types,
-          check_build_lists, check_banned, check_top_level, check_reading_order, check_words,
-          check_links, check_named_files, check_examples, check_finding_scripts]
+          check_type_names, check_build_lists, check_banned, check_top_level, check_reading_order,
+          check_words, check_links, check_named_files, check_examples, check_finding_scripts]
 
 
 def run_checks(root):
@@ -494,6 +512,12 @@ BREAKAGES = [
     ("time() in core", {"core/b.cc": "auto t = time(nullptr);\n"}, "a clock"),
     ("uring in core", {"core/b.cc": "#include <liburing.h>\n"}, "io_uring"),
     ("long file", {"proto/a.cc": "int x;\n" * 401}, "401 lines, at most 400"),
+    ("one name for two types", {"proto/a.h": "struct Thing {\n};\n",
+                                "core/b.cc": "class Thing final : public Other {\n};\n"},
+     "proto/a.h: a second type Thing, the first is in core/b.cc"),
+    ("one name for a type and another's alias", {"proto/a.h": "enum class Thing : int { a };\n",
+                                                 "core/b.cc": "using Thing = int;\n"},
+     "a second type Thing"),
     ("long line", {"proto/a.cc": "int " + "x" * 100 + ";\n"}, "columns, at most 100"),
     ("long function", {"proto/a.cc": long_function(71)}, "71 lines in one function"),
     ("long member function", {"proto/a.h": "class C {\n  void f(int x) const {\n" +

@@ -23,10 +23,10 @@
 
 namespace {
 
-using Words = std::vector<std::string>;
+using Strings = std::vector<std::string>;
 
 // "; did you mean NAME?" for the first of `words` that is near one of `names`, else where to look.
-std::string advice(const Words& words, const Words& names, std::string_view help) {
+std::string advice(const Strings& words, const Strings& names, std::string_view help) {
   const std::vector<std::string_view> known(names.begin(), names.end());
   for (const std::string_view word : words) {
     if (auto hint = tocsin::tools::did_you_mean(word, known); !hint.empty()) return hint;
@@ -34,8 +34,8 @@ std::string advice(const Words& words, const Words& names, std::string_view help
   return fmt::format("; see {} --help", help);
 }
 
-Words commands_of(const CLI::App& app) {
-  Words names;
+Strings commands_of(const CLI::App& app) {
+  Strings names;
   for (const CLI::App* command : app.get_subcommands({})) {
     const bool hidden = command->get_group().empty();
     if (!hidden) names.push_back(command->get_name());
@@ -43,8 +43,8 @@ Words commands_of(const CLI::App& app) {
   return names;
 }
 
-Words flags_of(const CLI::App& command) {
-  Words names;
+Strings flags_of(const CLI::App& command) {
+  Strings names;
   for (const CLI::Option* option : command.get_options()) {
     for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
   }
@@ -52,8 +52,8 @@ Words flags_of(const CLI::App& command) {
 }
 
 // What was given, but for values: --flag of --flag=value.
-Words unknown_flags(const CLI::App& command) {
-  Words words = command.remaining();
+Strings unknown_flags(const CLI::App& command) {
+  Strings words = command.remaining();
   std::erase_if(words, [](const std::string& word) { return !word.starts_with("--"); });
   for (std::string& word : words) word.resize(std::min(word.size(), word.find('=')));
   return words;
@@ -67,7 +67,7 @@ int refuse(const CLI::App& app, const CLI::ParseError& error, int argc, char** a
   // CLI11 names what it does not know from the last to the first, and nothing if a command is
   // missing, too.
   std::string what = error.what();
-  if (const Words unknown = left_over.remaining(); !unknown.empty()) {
+  if (const Strings unknown = left_over.remaining(); !unknown.empty()) {
     what = fmt::format("not expected: {}", fmt::join(unknown, " "));
   }
   if (no_command && argc > 1 && argv[1][0] != '-') {

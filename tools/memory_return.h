@@ -14,11 +14,10 @@ namespace tocsin::tools {
 
 class MemoryReturn {
  public:
-  using Clock = std::chrono::steady_clock;
-
   // Called about once a second with the bytes in use. Those to be given back now, as far as the
   // allocator can; 0: not now.
-  [[nodiscard]] std::uint64_t look(std::uint64_t in_use, Clock::time_point now) {
+  [[nodiscard]] std::uint64_t look(std::uint64_t in_use,
+                                   std::chrono::steady_clock::time_point now) {
     most_ = std::max(most_, in_use);
     const bool falling = std::exchange(last_, in_use) > in_use + kStill;
     const std::uint64_t freed = most_ - in_use;
@@ -35,7 +34,7 @@ class MemoryReturn {
 
   std::uint64_t most_ = 0;  // since memory was given back
   std::uint64_t last_ = 0;
-  Clock::time_point next_{};
+  std::chrono::steady_clock::time_point next_{};
 };
 
 }  // namespace tocsin::tools

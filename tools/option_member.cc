@@ -16,7 +16,7 @@ struct Overloaded : Functions... {
   using Functions::operator()...;
 };
 
-using Result = std::expected<void, std::string>;
+using SetResult = std::expected<void, std::string>;
 using Print = std::string (*)(std::uint64_t);
 
 // A basic string (TOML 1.0, "String").
@@ -38,25 +38,26 @@ using Print = std::string (*)(std::uint64_t);
   return fmt::format("{}", number);
 }
 
-[[nodiscard]] bool is_inside(std::uint64_t value, const Range& range) {
+[[nodiscard]] bool is_inside(std::uint64_t value, const ValueRange& range) {
   return (value >= range.least && value <= range.most) || (value == 0 && range.zero_allowed);
 }
 
 // `what`: of which kind values are, with a blank behind it.
-[[nodiscard]] std::string range_text(std::string_view what, const Range& range, Print print) {
+[[nodiscard]] std::string range_text(std::string_view what, const ValueRange& range, Print print) {
   return fmt::format("must be {}{}from {} to {}",
                      range.zero_allowed && range.least > 0 ? "0, or " : "", what,
                      print(range.least), print(range.most));
 }
 
-[[nodiscard]] Result check_range(std::uint64_t value, const Range& range, Print print) {
+[[nodiscard]] SetResult check_range(std::uint64_t value, const ValueRange& range, Print print) {
   if (is_inside(value, range)) {
     return {};
   }
   return std::unexpected(range_text("", range, print));
 }
 
-[[nodiscard]] Result set(ServerOptions& options, const NumberMember& kind, std::string_view text) {
+[[nodiscard]] SetResult set(ServerOptions& options, const NumberMember& kind,
+                            std::string_view text) {
   const auto value = net::parse_number(text);
   if (!value || !is_inside(*value, kind.range)) {
     return std::unexpected(range_text("a whole number ", kind.range, plain));
@@ -65,7 +66,7 @@ using Print = std::string (*)(std::uint64_t);
   return {};
 }
 
-[[nodiscard]] Result set(ServerOptions& options, const TimeMember& kind, std::string_view text) {
+[[nodiscard]] SetResult set(ServerOptions& options, const TimeMember& kind, std::string_view text) {
   const auto value = net::parse_duration_ms(text);
   if (!value) {
     return std::unexpected(value.error());
@@ -73,8 +74,8 @@ using Print = std::string (*)(std::uint64_t);
   if (*value % kind.unit_ms != 0) {
     return std::unexpected("must be a whole number of seconds");
   }
-  const Range in_ms{kind.range.least * kind.unit_ms, kind.range.most * kind.unit_ms,
-                    kind.range.zero_allowed};
+  const ValueRange in_ms{kind.range.least * kind.unit_ms, kind.range.most * kind.unit_ms,
+                         kind.range.zero_allowed};
   if (auto good = check_range(*value, in_ms, net::format_duration_ms); !good) {
     return good;
   }
@@ -82,7 +83,7 @@ using Print = std::string (*)(std::uint64_t);
   return {};
 }
 
-[[nodiscard]] Result set(ServerOptions& options, const SizeMember& kind, std::string_view text) {
+[[nodiscard]] SetResult set(ServerOptions& options, const SizeMember& kind, std::string_view text) {
   const auto value = net::parse_size(text);
   if (!value) {
     return std::unexpected(value.error());
@@ -99,7 +100,7 @@ using Print = std::string (*)(std::uint64_t);
   return {};
 }
 
-[[nodiscard]] Result set(ServerOptions& options, const FlagMember& kind, std::string_view text) {
+[[nodiscard]] SetResult set(ServerOptions& options, const FlagMember& kind, std::string_view text) {
   const auto value = net::parse_flag(text);
   if (!value) {
     return std::unexpected(value.error());
@@ -108,7 +109,8 @@ using Print = std::string (*)(std::uint64_t);
   return {};
 }
 
-[[nodiscard]] Result set(ServerOptions& options, const ChoiceMember& kind, std::string_view text) {
+[[nodiscard]] SetResult set(ServerOptions& options, const ChoiceMember& kind,
+                            std::string_view text) {
   for (std::size_t i = 0; i < kind.words.size(); ++i) {
     if (text == kind.words[i]) {
       std::visit(
@@ -123,8 +125,8 @@ using Print = std::string (*)(std::uint64_t);
   return std::unexpected(fmt::format("must be one of {}", fmt::join(kind.words, ", ")));
 }
 
-[[nodiscard]] Result set_list(ServerOptions& options, const ListMember& kind,
-                              std::span<const std::string> values) {
+[[nodiscard]] SetResult set_list(ServerOptions& options, const ListMember& kind,
+                                 std::span<const std::string> values) {
   for (const std::string& value : values) {
     if (const std::string complaint = kind.check(value); !complaint.empty()) {
       return std::unexpected(fmt::format("{} {}", quoted(value), complaint));
@@ -145,7 +147,7 @@ std::expected<void, std::string> set_option(ServerOptions& options, const Option
     return std::unexpected("takes one value");
   }
   return std::visit(
-      [&]<typename Kind>(const Kind& kind) -> Result {
+      [&]<typename Kind>(const Kind& kind) -> SetResult {
         if constexpr (std::is_same_v<Kind, ListMember>) {
           return {};  // done above
         } else {
@@ -187,19 +189,18 @@ std::string toml_value(const ServerOptions& options, const Option& option) {
 }
 
 std::string value_form(const Option& option) {
-  return std::visit(Overloaded{[](const NumberMember&) { return std::string("NUMBER"); },
-                               [](const TimeMember&) { return std::string("TIME"); },
-                               [](const SizeMember&) { return std::string("SIZE"); },
-                               [](const FlagMember&) { return std::string("true|false"); },
-                               [](const ChoiceMember& kind) {
-                                 return fmt::format("{}", fmt::join(kind.words, "|"));
-                               },
-                               [&](const ListMember&) {
-                                 if (option.name == "listen") return std::string("ADDR:PORT");
-                                 return std::string(option.name == "cors-origins" ? "ORIGIN"
-                                                                                  : "NAME");
-                               }},
-                    option.member);
+  return std::visit(
+      Overloaded{
+          [](const NumberMember&) { return std::string("NUMBER"); },
+          [](const TimeMember&) { return std::string("TIME"); },
+          [](const SizeMember&) { return std::string("SIZE"); },
+          [](const FlagMember&) { return std::string("true|false"); },
+          [](const ChoiceMember& kind) { return fmt::format("{}", fmt::join(kind.words, "|")); },
+          [&](const ListMember&) {
+            if (option.name == "listen") return std::string("ADDR:PORT");
+            return std::string(option.name == "cors-origins" ? "ORIGIN" : "NAME");
+          }},
+      option.member);
 }
 
 void copy_option(const ServerOptions& from, ServerOptions& to, const Option& option) {

@@ -23,17 +23,17 @@ constexpr std::uint64_t kMiB = limits::kMiB;
 constexpr std::uint64_t kGiB = 1024 * kMiB;
 constexpr std::uint64_t kMaxStreams = std::uint64_t{limits::kMaxSlots} * limits::kMaxShards;
 
-constexpr Range at_most(std::uint64_t most) {
+constexpr ValueRange at_most(std::uint64_t most) {
   return {0, most, true};
 }
-constexpr Range between(std::uint64_t least, std::uint64_t most) {
+constexpr ValueRange between(std::uint64_t least, std::uint64_t most) {
   return {least, most, false};
 }
-constexpr Range off_or(std::uint64_t least, std::uint64_t most) {
+constexpr ValueRange off_or(std::uint64_t least, std::uint64_t most) {
   return {least, most, true};
 }
 
-constexpr TimeMember seconds(std::uint32_t ServerOptions::* member, Range range) {
+constexpr TimeMember seconds(std::uint32_t ServerOptions::* member, ValueRange range) {
   return {member, 1000, range};
 }
 
@@ -95,8 +95,7 @@ constexpr auto kTable = std::to_array<Option>({
     {"heartbeat", kStreams,
      "Silence after which a comment is sent; 0: never, and the kernel finds vanished clients. "
      "Some proxies bear no 30s.",
-     Change::reload,
-     seconds(&S::heartbeat_s, at_most(3600))},
+     Change::reload, seconds(&S::heartbeat_s, at_most(3600))},
     {"retry", kStreams, "Reconnection time that clients are told, jittered per stream.",
      Change::reload, TimeMember{&S::retry_ms, 1, between(10, limits::kMaxRetryMs)}},
     {"max-stream-age", kStreams,

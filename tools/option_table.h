@@ -17,7 +17,7 @@ namespace tocsin::tools {
 using net::ServerOptions;
 
 // Bounds of a value in its member's unit, both allowed; zero_allowed: 0 as well ("off").
-struct Range {
+struct ValueRange {
   std::uint64_t least = 0;
   std::uint64_t most = 0;
   bool zero_allowed = false;
@@ -25,17 +25,17 @@ struct Range {
 
 struct NumberMember {
   std::uint32_t ServerOptions::* member;
-  Range range;
+  ValueRange range;
 };
 // Unit of the member in milliseconds: 1000 for ..._s, 1 for ..._ms.
 struct TimeMember {
   std::uint32_t ServerOptions::* member;
   std::uint32_t unit_ms;
-  Range range;
+  ValueRange range;
 };
 struct SizeMember {
   std::variant<std::uint32_t ServerOptions::*, std::uint64_t ServerOptions::*> member;
-  Range range;
+  ValueRange range;
 };
 struct FlagMember {
   bool ServerOptions::* member;

@@ -91,7 +91,7 @@ class EventMaker {
 // Lines of the input until it ends, each as soon as it is there.
 class InputPump {
  public:
-  InputPump(const PublishOptions& options, const Streams& streams, Publisher& publisher)
+  InputPump(const PublishOptions& options, const ProgramStreams& streams, Publisher& publisher)
       : events_(options),
         streams_(streams),
         publisher_(publisher),
@@ -141,7 +141,7 @@ class InputPump {
   }
 
   EventMaker events_;
-  const Streams& streams_;
+  const ProgramStreams& streams_;
   Publisher& publisher_;
   LineReader lines_;
   std::size_t last_line_ = 0;
@@ -174,7 +174,7 @@ std::optional<std::string> find_fault(const PublishOptions& options) {
 }
 
 std::expected<PublisherOptions, std::string> publisher_options(const PublishOptions& options,
-                                                               const Streams& streams) {
+                                                               const ProgramStreams& streams) {
   if (auto fault = find_fault(options)) return std::unexpected(std::move(*fault));
   auto url = endpoint_url(options.url, "/publish");
   if (!url) return std::unexpected(std::move(url.error()));
@@ -221,7 +221,7 @@ void publish_arguments(const std::vector<std::string>& data, Publisher& publishe
 
 }  // namespace
 
-int run_publish(const PublishOptions& options, const Streams& streams) {
+int run_publish(const PublishOptions& options, const ProgramStreams& streams) {
   auto prepared = publisher_options(options, streams);
   if (!prepared) {
     print(streams.err, "tocsin publish: {}\n", prepared.error());

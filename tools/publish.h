@@ -33,14 +33,14 @@ struct PublishOptions {
 };
 
 // Where a command reads and writes; a test puts its own here. Not owned.
-struct Streams {
+struct ProgramStreams {
   int in_fd = 0;
   std::FILE* out = stdout;
   std::FILE* err = stderr;
 };
 
 // Returns the exit status: 0 everything was accepted, 1 something was not, 2 the options are wrong.
-[[nodiscard]] int run_publish(const PublishOptions& options, const Streams& streams);
+[[nodiscard]] int run_publish(const PublishOptions& options, const ProgramStreams& streams);
 
 // Registers the subcommand. When it was chosen, parsing runs it and sets `exit_code`, which must
 // live as long as the app.

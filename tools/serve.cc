@@ -82,29 +82,28 @@ std::uint64_t memory_in_use(Server& server) {
 // sd_watchdog_enabled(3) advises, and when a shard is late then, as soon as it has turned.
 class Watchdog {
  public:
-  using Clock = std::chrono::steady_clock;
-
   Watchdog(Server& server, ServiceNotify& notify)
       : server_(server), notify_(notify), interval_(notify.watchdog_interval()) {}
 
   // At most `most`: until there is something to do.
   [[nodiscard]] std::chrono::milliseconds wait(std::chrono::milliseconds most) const {
     if (!interval_) return most;
-    const auto rest = std::chrono::ceil<std::chrono::milliseconds>(next_ - Clock::now());
+    const auto rest =
+        std::chrono::ceil<std::chrono::milliseconds>(next_ - std::chrono::steady_clock::now());
     return std::clamp(rest, std::chrono::milliseconds(0), most);
   }
 
   void look() {
-    if (!interval_ || Clock::now() < next_) return;
+    if (!interval_ || std::chrono::steady_clock::now() < next_) return;
     if (!server_.all_turned()) {
       if (!std::exchange(late_, true)) {
         log::error("a shard does not turn its loop; the watchdog is not fed");
       }
-      next_ = Clock::now() + kLookAgain;
+      next_ = std::chrono::steady_clock::now() + kLookAgain;
       return;
     }
     if (std::exchange(late_, false)) log::info("every shard turns its loop again");
-    next_ = Clock::now() + *interval_;
+    next_ = std::chrono::steady_clock::now() + *interval_;
     notify_.alive();
     notify_.status(fmt::format("{} streams", server_.state().admission.streams()));
   }
@@ -115,7 +114,7 @@ class Watchdog {
   Server& server_;
   ServiceNotify& notify_;
   const std::optional<std::chrono::microseconds> interval_;
-  Clock::time_point next_{};
+  std::chrono::steady_clock::time_point next_{};
   bool late_ = false;
 };
 

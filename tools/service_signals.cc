@@ -17,9 +17,9 @@ constexpr std::array kDrain{SIGTERM, SIGINT, SIGQUIT, SIGXCPU};
 constexpr std::array kNothing{SIGUSR1, SIGUSR2, SIGALRM,   SIGVTALRM, SIGPROF,
                               SIGIO,   SIGPWR,  SIGSTKFLT, SIGXFSZ};
 
-using Handler = void (*)(int);
+using SignalHandler = void (*)(int);
 
-Handler handler_of(int signal) {
+SignalHandler handler_of(int signal) {
   struct sigaction action{};
   ::sigaction(signal, nullptr, &action);
   return action.sa_handler;

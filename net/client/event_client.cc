@@ -31,8 +31,8 @@ constexpr int kEventsPerTurn = 256;
 constexpr std::uint64_t kWakeTag = 0;  // the eventfd's; handles begin at 1
 
 // A stream and what the loop knows of it.
-struct Entry {
-  Entry(EventSourceOptions options, EventSourceCallbacks callbacks, Url url, Waiter& waiter)
+struct ActiveStream {
+  ActiveStream(EventSourceOptions options, EventSourceCallbacks callbacks, Url url, Waiter& waiter)
       : stream(std::move(options), std::move(callbacks), std::move(url), stopping, waiter) {}
 
   std::atomic<bool> stopping{false};
@@ -96,8 +96,8 @@ class EventClient::Impl {
   void handle_due();
   template <typename Step>
   void with_stream(std::uint64_t id, Step step);
-  void after_step(std::uint64_t id, Entry& entry);
-  void watch(std::uint64_t id, Entry& entry) const;
+  void after_step(std::uint64_t id, ActiveStream& entry);
+  void watch(std::uint64_t id, ActiveStream& entry) const;
 
   Waiter& waiter_;
   const int epoll_fd_;
@@ -106,7 +106,7 @@ class EventClient::Impl {
   mutable Mutex mutex_;
   Condition step_done_;
   // Neither over nor stopped.
-  std::unordered_map<std::uint64_t, std::shared_ptr<Entry>> entries_
+  std::unordered_map<std::uint64_t, std::shared_ptr<ActiveStream>> entries_
       TOCSIN_LOCKS(guarded_by(mutex_));
   std::uint64_t last_id_ TOCSIN_LOCKS(guarded_by(mutex_)) = 0;
   // The stream whose callbacks may be running; 0: none.
@@ -118,7 +118,7 @@ class EventClient::Impl {
   bool over_ TOCSIN_LOCKS(guarded_by(mutex_)) = false;
 
   // The loop's alone.
-  std::unordered_map<std::uint64_t, std::shared_ptr<Entry>> active_;
+  std::unordered_map<std::uint64_t, std::shared_ptr<ActiveStream>> active_;
   std::priority_queue<WakeUpCall, std::vector<WakeUpCall>, std::greater<>> wake_up_calls_;
   std::vector<char> buffer_;
 
@@ -144,8 +144,8 @@ std::expected<EventClient::Handle, std::string> EventClient::Impl::subscribe(
     EventSourceOptions options, EventSourceCallbacks callbacks) {
   auto url = check_options(options);
   if (!url) return std::unexpected(std::move(url.error()));
-  auto entry =
-      std::make_shared<Entry>(std::move(options), std::move(callbacks), std::move(*url), waiter_);
+  auto entry = std::make_shared<ActiveStream>(std::move(options), std::move(callbacks),
+                                              std::move(*url), waiter_);
   std::uint64_t id = 0;
   {
     const MutexLock lock(mutex_);
@@ -162,7 +162,7 @@ std::optional<std::string> EventClient::Impl::unsubscribe(Handle handle) {
   const MutexLock lock(mutex_);
   const auto found = entries_.find(id);
   if (found == entries_.end()) return std::nullopt;
-  const std::shared_ptr<Entry> entry = std::move(found->second);
+  const std::shared_ptr<ActiveStream> entry = std::move(found->second);
   entries_.erase(found);
   entry->stopping = true;
   stopped_.push_back(id);
@@ -277,7 +277,7 @@ template <typename Step>
 void EventClient::Impl::with_stream(std::uint64_t id, Step step) {
   const auto found = active_.find(id);
   if (found == active_.end()) return;
-  const std::shared_ptr<Entry> entry = found->second;
+  const std::shared_ptr<ActiveStream> entry = found->second;
   {
     const MutexLock lock(mutex_);
     if (entry->stopping) return;
@@ -294,7 +294,7 @@ void EventClient::Impl::with_stream(std::uint64_t id, Step step) {
 }
 
 // Arranges for the stream's next step.
-void EventClient::Impl::after_step(std::uint64_t id, Entry& entry) {
+void EventClient::Impl::after_step(std::uint64_t id, ActiveStream& entry) {
   EventStream& stream = entry.stream;
   if (entry.stopping) return;  // take_news removes it
   if (stream.is_over()) {
@@ -313,7 +313,7 @@ void EventClient::Impl::after_step(std::uint64_t id, Entry& entry) {
   }
 }
 
-void EventClient::Impl::watch(std::uint64_t id, Entry& entry) const {
+void EventClient::Impl::watch(std::uint64_t id, ActiveStream& entry) const {
   const pollfd wanted = entry.stream.poll_request();
   const bool same_socket =
       wanted.fd == entry.watched.fd && entry.watched_serial == entry.stream.socket_serial();

@@ -10,20 +10,20 @@
 namespace tocsin::net {
 namespace {
 
-struct Unit {
+struct OptionUnit {
   std::string_view name;
   std::uint64_t factor;
 };
 
 // From the smallest to the largest.
-constexpr std::array<Unit, 5> kTimes{
+constexpr std::array<OptionUnit, 5> kTimes{
     {{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}}};
-constexpr std::array<Unit, 4> kSizes{
+constexpr std::array<OptionUnit, 4> kSizes{
     {{"B", 1}, {"KiB", 1ULL << 10}, {"MiB", 1ULL << 20}, {"GiB", 1ULL << 30}}};
 
 // Digits and one of `units`; without a unit the factor is `plain`.
 [[nodiscard]] std::expected<std::uint64_t, std::string> parse_with_unit(
-    std::string_view text, std::span<const Unit> units, std::uint64_t plain,
+    std::string_view text, std::span<const OptionUnit> units, std::uint64_t plain,
     std::string_view expectation) {
   std::uint64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -35,7 +35,7 @@ constexpr std::array<Unit, 4> kSizes{
   }
   const std::string_view suffix = text.substr(static_cast<std::size_t>(end - text.data()));
   std::uint64_t factor = suffix.empty() ? plain : 0;
-  for (const Unit& unit : units) {
+  for (const OptionUnit& unit : units) {
     if (suffix == unit.name) {
       factor = unit.factor;
     }
@@ -49,9 +49,9 @@ constexpr std::array<Unit, 4> kSizes{
   return number * factor;
 }
 
-[[nodiscard]] std::string format_with_unit(std::uint64_t value, std::span<const Unit> units) {
-  const Unit* best = &units.front();
-  for (const Unit& unit : units) {
+[[nodiscard]] std::string format_with_unit(std::uint64_t value, std::span<const OptionUnit> units) {
+  const OptionUnit* best = &units.front();
+  for (const OptionUnit& unit : units) {
     if (value % unit.factor == 0) {
       best = &unit;
     }

@@ -72,24 +72,24 @@ ListenAddress address_of(int fd) {
 }
 
 // What the kernel refused, and errno.
-struct Refusal {
+struct ListenFault {
   const char* what;
   int error;
 };
 
 // Non-blocking for epoll; io_uring's multishot accept waits on it all the same.
-std::expected<int, Refusal> try_listen(const ListenAddress& address, Place place,
-                                       const ListenOptions& options) {
+std::expected<int, ListenFault> try_listen(const ListenAddress& address, ListenRole role,
+                                           const ListenOptions& options) {
   const int family = address.storage.ss_family;
   const int fd = ::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd < 0) return std::unexpected(Refusal{"open a socket for", errno});
+  if (fd < 0) return std::unexpected(ListenFault{"open a socket for", errno});
   const auto refused = [fd](const char* what) {
     const int error = errno;
     ::close(fd);
-    return std::unexpected(Refusal{what, error});
+    return std::unexpected(ListenFault{what, error});
   };
   if (!set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1)) return refused("share");
-  if (place == Place::beside && !share(fd)) return refused("share");
+  if (role == ListenRole::beside && !share(fd)) return refused("share");
   if (family == AF_INET6) set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
   set_options(fd, options);
   if (::bind(fd, reinterpret_cast<const sockaddr*>(&address.storage), address.length) != 0) {
@@ -97,26 +97,26 @@ std::expected<int, Refusal> try_listen(const ListenAddress& address, Place place
   }
   // SO_REUSEADDR lets two sockets bind as long as neither listens: this is where one of them wins.
   if (::listen(fd, kBacklog) != 0) return refused("listen on");
-  if (place == Place::first && !share(fd)) return refused("share");
+  if (role == ListenRole::first && !share(fd)) return refused("share");
   return fd;
 }
 
 }  // namespace
 
-std::expected<Listening, std::string> listen_on(const ListenAddress& address, Place place,
+std::expected<Listening, std::string> listen_on(const ListenAddress& address, ListenRole role,
                                                 const ListenOptions& options,
                                                 std::chrono::milliseconds patience) {
   const std::string text = format_address(address);
-  auto fd = try_listen(address, place, options);
+  auto fd = try_listen(address, role, options);
   for (auto rest = patience;
-       !fd && place == Place::first && fd.error().error == EADDRINUSE && rest.count() > 0;
+       !fd && role == ListenRole::first && fd.error().error == EADDRINUSE && rest.count() > 0;
        rest -= kPause) {
     if (rest == patience) {
       log::info("the address is in use, waiting for it",
                 {{"address", text}, {"most_ms", patience.count()}});
     }
     std::this_thread::sleep_for(kPause);
-    fd = try_listen(address, place, options);
+    fd = try_listen(address, role, options);
   }
   if (!fd) {
     return std::unexpected(

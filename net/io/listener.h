@@ -16,7 +16,7 @@ struct Listening {
   ListenAddress address;  // as bound: with the port that the kernel chose
 };
 
-enum class Place : std::uint8_t {
+enum class ListenRole : std::uint8_t {
   first,   // the address must be nobody's, and is this process' as soon as the call returns
   beside,  // one more listener of an address that `first` was called for
 };
@@ -49,7 +49,7 @@ struct ListenOptions {
 // The error is a sentence for the operator. `first` tries again for `patience` while the address is
 // in use.
 [[nodiscard]] std::expected<Listening, std::string> listen_on(const ListenAddress& address,
-                                                              Place place,
+                                                              ListenRole role,
                                                               const ListenOptions& options,
                                                               std::chrono::milliseconds patience);
 

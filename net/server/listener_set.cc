@@ -32,9 +32,11 @@ std::pair<dev_t, ino_t> identity(int fd) {
 
 }  // namespace
 
-std::expected<ListenerSet, std::string> ListenerSet::open(
-    std::span<const ListenAddress> addresses, std::size_t shards, const ListenOptions& options,
-    std::vector<HandedDescriptor> handed, ServiceNotify* manager) {
+std::expected<ListenerSet, std::string> ListenerSet::open(std::span<const ListenAddress> addresses,
+                                                          std::size_t shards,
+                                                          const ListenOptions& options,
+                                                          std::vector<HandedDescriptor> handed,
+                                                          ServiceNotify* manager) {
   ListenerSet set;
   set.shards_ = shards;
   for (const ListenAddress& address : addresses) set.places_.push_back({.address = address});
@@ -42,7 +44,7 @@ std::expected<ListenerSet, std::string> ListenerSet::open(
   if (manager != nullptr) {  // before others are opened, which may need the same port
     for (const std::string& name : forgotten) manager->forget(name);
   }
-  for (Place& place : set.places_) {
+  for (ListenPoint& place : set.places_) {
     if (auto filled = set.fill(place, options); !filled) return std::unexpected(filled.error());
   }
   if (manager != nullptr) set.hand_on(*manager, forgotten);
@@ -55,7 +57,7 @@ std::vector<std::string> ListenerSet::adopt(std::vector<HandedDescriptor> handed
   std::set<std::string> forgotten;
   for (HandedDescriptor& each : handed) {
     const auto address = listening_address(each.fd);
-    const auto place = std::ranges::find_if(places_, [&](const Place& wanted) {
+    const auto place = std::ranges::find_if(places_, [&](const ListenPoint& wanted) {
       return address && is_same(*address, wanted.address);
     });
     if (place != places_.end() && seen.insert(identity(each.fd)).second) {
@@ -78,11 +80,12 @@ std::vector<std::string> ListenerSet::adopt(std::vector<HandedDescriptor> handed
   return {forgotten.begin(), forgotten.end()};
 }
 
-std::expected<void, std::string> ListenerSet::fill(Place& place, const ListenOptions& options) {
+std::expected<void, std::string> ListenerSet::fill(ListenPoint& place,
+                                                   const ListenOptions& options) {
   const std::size_t adopted = place.sockets.size();
   while (place.sockets.size() < shards_) {
     const bool first = place.sockets.empty();
-    auto next = listen_on(place.address, first ? net::Place::first : net::Place::beside, options,
+    auto next = listen_on(place.address, first ? ListenRole::first : ListenRole::beside, options,
                           kListenPatience);
     if (!next && adopted > 0) {
       log::warning("shards share the listening sockets that were handed over",
@@ -94,14 +97,14 @@ std::expected<void, std::string> ListenerSet::fill(Place& place, const ListenOpt
     place.sockets.push_back({.fd = next->fd});
   }
   if (adopted > 0) {
-    log::info("listening sockets were handed over", {{"address", format_address(place.address)},
-                                                     {"sockets", adopted}});
+    log::info("listening sockets were handed over",
+              {{"address", format_address(place.address)}, {"sockets", adopted}});
   }
   return {};
 }
 
 void ListenerSet::hand_on(ServiceNotify& manager, std::span<const std::string> forgotten) const {
-  for (const Place& place : places_) {
+  for (const ListenPoint& place : places_) {
     const std::string name = name_of(place.address);
     // What was forgotten went by name, and those of the name that are good with it.
     const bool all = std::ranges::find(forgotten, name) != forgotten.end();
@@ -110,9 +113,10 @@ void ListenerSet::hand_on(ServiceNotify& manager, std::span<const std::string> f
       if (all || !socket.kept) fds.push_back(socket.fd);
     }
     if (!manager.active() || manager.store(name, fds)) continue;
-    log::warning("the service manager does not take the listening sockets: a restart refuses "
-                 "connections",
-                 {{"address", format_address(place.address)}});
+    log::warning(
+        "the service manager does not take the listening sockets: a restart refuses "
+        "connections",
+        {{"address", format_address(place.address)}});
   }
 }
 
@@ -127,13 +131,13 @@ ListenerSet& ListenerSet::operator=(ListenerSet&& other) noexcept {
 
 std::vector<ListenAddress> ListenerSet::addresses() const {
   std::vector<ListenAddress> all;
-  for (const Place& place : places_) all.push_back(place.address);
+  for (const ListenPoint& place : places_) all.push_back(place.address);
   return all;
 }
 
 std::vector<int> ListenerSet::of_shard(std::size_t shard) const {
   std::vector<int> fds;
-  for (const Place& place : places_) {
+  for (const ListenPoint& place : places_) {
     const std::size_t sockets = place.sockets.size();
     for (std::size_t i = shard % sockets; i < sockets; i += shards_) {
       fds.push_back(place.sockets[i].fd);
@@ -144,7 +148,7 @@ std::vector<int> ListenerSet::of_shard(std::size_t shard) const {
 
 std::vector<int> ListenerSet::all() const {
   std::vector<int> fds;
-  for (const Place& place : places_) {
+  for (const ListenPoint& place : places_) {
     for (const Socket& socket : place.sockets) fds.push_back(socket.fd);
   }
   return fds;

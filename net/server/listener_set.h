@@ -66,7 +66,7 @@ class ListenerSet {
     int fd = -1;
     bool kept = false;  // by somebody else, who will hand it to the next process
   };
-  struct Place {
+  struct ListenPoint {
     ListenAddress address;
     std::vector<Socket> sockets{};
   };
@@ -74,11 +74,12 @@ class ListenerSet {
   // The names of what was left out of `handed` and is the manager's to forget.
   [[nodiscard]] std::vector<std::string> adopt(std::vector<HandedDescriptor> handed,
                                                const ListenOptions& options);
-  [[nodiscard]] std::expected<void, std::string> fill(Place& place, const ListenOptions& options);
+  [[nodiscard]] std::expected<void, std::string> fill(ListenPoint& place,
+                                                      const ListenOptions& options);
   void hand_on(ServiceNotify& manager, std::span<const std::string> forgotten) const;
 
   std::size_t shards_ = 0;
-  std::vector<Place> places_;
+  std::vector<ListenPoint> places_;
 };
 
 }  // namespace tocsin::net

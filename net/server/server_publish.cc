@@ -16,7 +16,7 @@ namespace tocsin::net {
 namespace {
 
 using Reason = PublishFailure::Reason;
-using Result = std::expected<PublishReceipt, PublishFailure>;
+using PublishOutcome = std::expected<PublishReceipt, PublishFailure>;
 
 core::TimeMs now_ms() {
   return SteadyClock{}.now_us() / 1000;
@@ -42,7 +42,7 @@ std::optional<proto::InputError> check(SharedHub& hub, proto::EventView event) {
   return proto::check(event);
 }
 
-Result receipt_of(ServerState& state, std::span<const proto::EventView> events,
+PublishOutcome receipt_of(ServerState& state, std::span<const proto::EventView> events,
                   const PublishResult& published) {
   if (!published) return std::unexpected(published.error());
   state.events_published += events.size();
@@ -57,7 +57,7 @@ Result receipt_of(ServerState& state, std::span<const proto::EventView> events,
 // Buffers between calls, as a shard has them for its publishers.
 thread_local EventPublisher t_publisher;
 
-Result publish_now(ServerState& state, std::span<const proto::EventView> events) {
+PublishOutcome publish_now(ServerState& state, std::span<const proto::EventView> events) {
   if (state.phase.load() == Phase::stopping) {
     return std::unexpected(closed_failure("the hub has ended"));
   }
@@ -65,7 +65,7 @@ Result publish_now(ServerState& state, std::span<const proto::EventView> events)
 }
 
 // Waits for the shards if it must.
-Result publish_in_turn(ServerState& state, std::span<const proto::EventView> events) {
+PublishOutcome publish_in_turn(ServerState& state, std::span<const proto::EventView> events) {
   if (state.phase.load() == Phase::stopping) {
     return std::unexpected(closed_failure("the hub has ended"));
   }
@@ -101,21 +101,21 @@ std::expected<std::vector<proto::EventView>, PublishFailure> checked(
 
 }  // namespace
 
-Result Server::publish(const proto::EventView& event) {
+PublishOutcome Server::publish(const proto::EventView& event) {
   return publish(std::span{&event, 1});
 }
 
-Result Server::publish(std::span<const proto::EventView> events) {
+PublishOutcome Server::publish(std::span<const proto::EventView> events) {
   const auto named = checked(state_->hub, events);
   if (!named) return std::unexpected(named.error());
   return Shard::runs_here() ? publish_now(*state_, *named) : publish_in_turn(*state_, *named);
 }
 
-Result Server::try_publish(const proto::EventView& event) {
+PublishOutcome Server::try_publish(const proto::EventView& event) {
   return try_publish(std::span{&event, 1});
 }
 
-Result Server::try_publish(std::span<const proto::EventView> events) {
+PublishOutcome Server::try_publish(std::span<const proto::EventView> events) {
   const auto named = checked(state_->hub, events);
   if (!named) return std::unexpected(named.error());
   return publish_now(*state_, *named);
@@ -160,7 +160,7 @@ std::expected<void, PublishFailure> StreamWriter::publish(const proto::EventView
   }
   if (closed()) return std::unexpected(closed_failure(kStreamEnded));
   own.topic = target_->topic;
-  const Result result = publish_now(*target_->state, {&own, 1});
+  const PublishOutcome result = publish_now(*target_->state, {&own, 1});
   if (result) return {};
   // The topic goes with the stream.
   const bool gone = result.error().reason == Reason::no_topic;

@@ -12,9 +12,9 @@
 namespace tocsin::net {
 namespace {
 
-using Result = std::expected<void, std::string>;
+using CheckResult = std::expected<void, std::string>;
 
-Result check_options(const ServerOptions& options) {
+CheckResult check_options(const ServerOptions& options) {
   if (options.listen.empty()) return std::unexpected("there is no address to listen on");
   if (options.shards > limits::kMaxShards) {
     return std::unexpected(
@@ -35,7 +35,7 @@ Result check_options(const ServerOptions& options) {
 static_assert(Route::kMaxBodyBytes == limits::kMaxRequestBody);
 
 // Such a route would never be asked, or fail whenever it is.
-Result check_route(const Route& route) {
+CheckResult check_route(const Route& route) {
   const bool path = route.path.starts_with('/') && std::ranges::none_of(route.path, [](char c) {
                       return static_cast<unsigned char>(c) <= ' ' || c == '?' || c == '#';
                     });
@@ -51,7 +51,7 @@ Result check_route(const Route& route) {
   return {};
 }
 
-Result check_application(const Application& application) {
+CheckResult check_application(const Application& application) {
   const auto& routes = application.routes;
   for (auto route = routes.begin(); route != routes.end(); ++route) {
     if (auto good = check_route(*route); !good) return good;
@@ -69,7 +69,7 @@ Result check_application(const Application& application) {
 
 }  // namespace
 
-Result check_start(const ServerOptions& options, const Application& application) {
+CheckResult check_start(const ServerOptions& options, const Application& application) {
   if (auto good = check_options(options); !good) return good;
   return check_application(application);
 }

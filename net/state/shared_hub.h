@@ -94,7 +94,7 @@ class SharedHub {
   }
 
  private:
-  struct alignas(64) Sleeper {
+  struct alignas(64) SleepFlag {
     std::atomic<bool> sleeping{false};
   };
 
@@ -110,7 +110,7 @@ class SharedHub {
   PublishQueue queue_ TOCSIN_LOCKS(guarded_by(mutex_));
   bool closed_ TOCSIN_LOCKS(guarded_by(mutex_)) = false;  // nobody waits any more
   std::atomic<bool> has_waiting_{false};                  // changed under mutex_
-  std::array<Sleeper, limits::kMaxShards> sleepers_;
+  std::array<SleepFlag, limits::kMaxShards> sleepers_;
   Mutex wakers_mutex_;  // only where somebody does have to be woken
   std::array<Io*, limits::kMaxShards> wakers_ TOCSIN_LOCKS(guarded_by(wakers_mutex_)){};
 };

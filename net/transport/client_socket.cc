@@ -93,8 +93,8 @@ void ClientSocket::close() {
 }
 
 std::optional<Connector::Result> Connector::advance(short revents, TimePoint now) {
-  while (phase_ != Phase::handshake) {
-    if (phase_ == Phase::next_address) {
+  while (stage_ != Stage::handshake) {
+    if (stage_ == Stage::next_address) {
       if (next_ == addresses_.size()) return fail(last_.kind, last_.message);
       if (!start_next(now)) continue;
     } else if (revents == 0 && now < step_deadline_) {
@@ -102,7 +102,7 @@ std::optional<Connector::Result> Connector::advance(short revents, TimePoint now
     } else if (!finish_connecting(std::exchange(revents, short{0}))) {
       continue;
     }
-    if (phase_ == Phase::connecting) return std::nullopt;
+    if (stage_ == Stage::connecting) return std::nullopt;
     if (destination_.tls == nullptr) return std::move(socket_);
     if (auto started = socket_.start_tls(destination_.tls, destination_.host); !started) {
       return fail(Kind::tls, started.error());
@@ -132,7 +132,7 @@ bool Connector::start_next(TimePoint now) {
   setsockopt(socket_.fd(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   const auto* raw = reinterpret_cast<const sockaddr*>(&address.storage);
   if (::connect(socket_.fd(), raw, address.size) == 0) {
-    phase_ = Phase::handshake;
+    stage_ = Stage::handshake;
     return true;
   }
   // EINTR: like EINPROGRESS, the connection goes on being made (POSIX).
@@ -140,7 +140,7 @@ bool Connector::start_next(TimePoint now) {
     fail_address(describe(errno));
     return false;
   }
-  phase_ = Phase::connecting;
+  stage_ = Stage::connecting;
   return true;
 }
 
@@ -157,14 +157,14 @@ bool Connector::finish_connecting(short revents) {
     fail_address(describe(code));
     return false;
   }
-  phase_ = Phase::handshake;
+  stage_ = Stage::handshake;
   return true;
 }
 
 void Connector::fail_address(std::string why, Kind kind) {
   last_ = {kind, std::move(why)};
   socket_.close();
-  phase_ = Phase::next_address;
+  stage_ = Stage::next_address;
 }
 
 Connector::Result Connector::fail(Kind kind, const std::string& why) const {
@@ -173,7 +173,7 @@ Connector::Result Connector::fail(Kind kind, const std::string& why) const {
 }
 
 pollfd Connector::poll_request() const {
-  const short events = phase_ == Phase::connecting ? short{POLLOUT} : socket_.events(false);
+  const short events = stage_ == Stage::connecting ? short{POLLOUT} : socket_.events(false);
   return {socket_.fd(), events, 0};
 }
 

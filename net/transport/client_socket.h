@@ -99,7 +99,7 @@ class Connector {
   [[nodiscard]] std::size_t tried() const { return next_; }
 
  private:
-  enum class Phase : std::uint8_t { next_address, connecting, handshake };
+  enum class Stage : std::uint8_t { next_address, connecting, handshake };
 
   [[nodiscard]] bool start_next(TimePoint now);
   [[nodiscard]] bool finish_connecting(short revents);
@@ -111,7 +111,7 @@ class Connector {
   TimePoint deadline_;
   TimePoint step_deadline_ = kNever;  // of the address that is being tried, or of the handshake
   std::size_t next_ = 0;
-  Phase phase_ = Phase::next_address;
+  Stage stage_ = Stage::next_address;
   ClientSocket socket_;
   SocketError last_{SocketError::Kind::connect, "no address"};
 };

@@ -16,7 +16,7 @@
 namespace tocsin::net {
 namespace {
 
-struct Free {
+struct OpenSslFree {
   void operator()(SSL_CTX* p) const { SSL_CTX_free(p); }
   void operator()(SSL* p) const { SSL_free(p); }
   void operator()(BIO_METHOD* p) const { BIO_meth_free(p); }
@@ -70,14 +70,14 @@ long wire_control(BIO* bio, int command, long, void*) {
 
 // Instead of OpenSSL's socket BIO, which uses write(2) and so raises SIGPIPE.
 const BIO_METHOD* wire_method() {
-  static const std::unique_ptr<BIO_METHOD, Free> method = [] {
+  static const std::unique_ptr<BIO_METHOD, OpenSslFree> method = [] {
     BIO_METHOD* m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "socket");
     if (m != nullptr) {
       BIO_meth_set_write(m, wire_write);
       BIO_meth_set_read(m, wire_read);
       BIO_meth_set_ctrl(m, wire_control);
     }
-    return std::unique_ptr<BIO_METHOD, Free>(m);
+    return std::unique_ptr<BIO_METHOD, OpenSslFree>(m);
   }();
   return method.get();
 }
@@ -99,7 +99,7 @@ bool is_address(const std::string& host) {
 }  // namespace
 
 struct TlsContext::Native {
-  std::unique_ptr<SSL_CTX, Free> context;
+  std::unique_ptr<SSL_CTX, OpenSslFree> context;
   bool verify = true;
 };
 
@@ -149,7 +149,7 @@ std::expected<std::shared_ptr<const TlsContext>, std::string> tls_for(
 struct TlsSession::State {
   std::shared_ptr<const TlsContext> context;
   Wire wire;
-  std::unique_ptr<SSL, Free> ssl;  // after `wire`, which its BIO points to
+  std::unique_ptr<SSL, OpenSslFree> ssl;  // after `wire`, which its BIO points to
   bool verify = true;
   bool established = false;     // the handshake is done
   bool ended_properly = false;  // close_notify was received

@@ -94,10 +94,10 @@ class JournalStore final : public Store {
       : journal_(journal), before_(before) {}
 
   [[nodiscard]] Journal beginning() const override { return Journal(journal_.epochs(), before_); }
-  [[nodiscard]] Answer append(std::span<const NewEvent> events, Ticket) override {
+  [[nodiscard]] StoreAnswer append(std::span<const NewEvent> events, Ticket) override {
     const Place place = journal_.next(events.size());
     journal_.follow(place);
-    return {.outcome = Answer::Outcome::committed, .place = place};
+    return {.outcome = StoreAnswer::Outcome::committed, .place = place};
   }
 
  private:

@@ -8,20 +8,20 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-using Outcome = Answer::Outcome;
+using Outcome = StoreAnswer::Outcome;
 
 // Says what the test has it say, and keeps what it was given.
 class ToldStore final : public Store {
  public:
   struct State {
-    Answer answer;
+    StoreAnswer answer;
     std::vector<Batch> appended;
     std::vector<Ticket> tickets;
   };
   explicit ToldStore(State& state) : state_(state) {}
 
   [[nodiscard]] Journal beginning() const override { return Journal(Epochs(kEpoch)); }
-  [[nodiscard]] Answer append(std::span<const NewEvent> events, Ticket ticket) override {
+  [[nodiscard]] StoreAnswer append(std::span<const NewEvent> events, Ticket ticket) override {
     state_.appended.emplace_back(events);
     state_.tickets.push_back(ticket);
     return state_.answer;
@@ -40,7 +40,7 @@ class HubStoreTest : public HubTest {
                                {.topic = topic, .id = {}, .body = "data: y\n"}};
     return hub().publish(events, now_, nullptr, ticket);
   }
-  static Answer committed(Sequence first, Sequence last) {
+  static StoreAnswer committed(Sequence first, Sequence last) {
     return {.outcome = Outcome::committed,
             .place = {.epoch = kEpoch, .first = first, .last = last}};
   }
@@ -100,8 +100,8 @@ using HubStoreDeathTest = HubStoreTest;
 // I13, I14: who answers at once gives the next place, of all of the batch, in the hub's epoch, and
 // knows what it says.
 TEST_F(HubStoreDeathTest, AnAnswerAtOnceIsWholeAndTrue) {
-  for (const Answer& wrong :
-       {committed(2, 3), committed(1, 1), committed(1, 3), Answer{.outcome = Outcome::unknown}}) {
+  for (const StoreAnswer& wrong : {committed(2, 3), committed(1, 1), committed(1, 3),
+                                   StoreAnswer{.outcome = Outcome::unknown}}) {
     store_.answer = wrong;
     EXPECT_DEATH((void)try_publish("a"), "assertion failed") << wrong.place.first;
   }

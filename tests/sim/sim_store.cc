@@ -8,9 +8,9 @@
 
 namespace tocsin::sim {
 
-using core::Answer;
 using core::Place;
-using Outcome = Answer::Outcome;
+using core::StoreAnswer;
+using Outcome = StoreAnswer::Outcome;
 
 // --- the store
 
@@ -68,7 +68,7 @@ core::Journal beginning_of(const SimStore& store, Random& random, std::size_t ke
 SimStoreLink::SimStoreLink(SimStore& store, Random& random, std::size_t keeps)
     : store_(store), random_(random), beginning_(beginning_of(store, random, keeps)) {}
 
-Answer SimStoreLink::append(std::span<const core::NewEvent> events, core::Ticket ticket) {
+StoreAnswer SimStoreLink::append(std::span<const core::NewEvent> events, core::Ticket ticket) {
   if (random_.chance(5)) return {.outcome = Outcome::refused};
   appends_.push_back({.batch = core::Batch(events), .ticket = ticket});
   return {.outcome = Outcome::pending};
@@ -91,7 +91,7 @@ void SimStoreLink::order_one() {
   const auto it = std::next(appends_.begin(), static_cast<long>(random_.below(appends_.size())));
   const Append append = std::move(*it);
   appends_.erase(it);
-  Answer answer{.outcome = Outcome::refused};
+  StoreAnswer answer{.outcome = Outcome::refused};
   if (random_.chance(85)) {
     answer = {.outcome = Outcome::committed, .place = store_.commit(append.batch.events())};
   }

@@ -65,8 +65,8 @@ class SimStoreLink final : public core::Store {
 
   void set_client(Client& client) { client_ = &client; }
   [[nodiscard]] core::Journal beginning() const override { return beginning_; }
-  [[nodiscard]] core::Answer append(std::span<const core::NewEvent> events,
-                                    core::Ticket ticket) override;
+  [[nodiscard]] core::StoreAnswer append(std::span<const core::NewEvent> events,
+                                         core::Ticket ticket) override;
 
   // Something happens to what is on its way. `told`: up to where the hub says that it was told.
   void step(Sequence told);
@@ -80,7 +80,7 @@ class SimStoreLink final : public core::Store {
   };
   struct Reply {
     core::Ticket ticket;
-    core::Answer answer;
+    core::StoreAnswer answer;
     int times;
   };
   void order_one();

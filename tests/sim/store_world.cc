@@ -7,10 +7,10 @@
 
 namespace tocsin::sim {
 
-using core::Answer;
 using core::Fit;
 using core::Place;
-using Outcome = Answer::Outcome;
+using core::StoreAnswer;
+using Outcome = StoreAnswer::Outcome;
 
 namespace {
 
@@ -44,7 +44,7 @@ struct StoreWorld::Node final : core::Store::Client {
         [&](core::ShardId shard) { world.require(hub->has_news(shard), "who is woken has news"); });
   }
 
-  void answered(core::Ticket ticket, const Answer& answer) override {
+  void answered(core::Ticket ticket, const StoreAnswer& answer) override {
     const auto it = waiting.find(ticket);
     if (it == waiting.end()) return world.happened(Event::stale);
     world.check_answer(answer, it->second);
@@ -145,7 +145,7 @@ void StoreWorld::give_up(Node& node) {
 }
 
 // I14: what a publisher is told is so, and stays so.
-void StoreWorld::check_answer(const Answer& answer, const std::vector<std::string>& bodies) {
+void StoreWorld::check_answer(const StoreAnswer& answer, const std::vector<std::string>& bodies) {
   switch (answer.outcome) {
     case Outcome::committed: {
       happened(Event::committed);

@@ -63,7 +63,7 @@ class StoreWorld {
 
   void publish(Node& node);
   void give_up(Node& node);
-  void check_answer(const core::Answer& answer, const std::vector<std::string>& bodies);
+  void check_answer(const core::StoreAnswer& answer, const std::vector<std::string>& bodies);
   void subscribe(Node& node);
   void begin(Node& node, Reader& reader, const core::Resume& resume);
   void leave(Node& node, Reader& reader);

@@ -16,27 +16,29 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
-using Kind = Block::Kind;
+using Kind = HelpBlock::Kind;
 
 TEST(HelpText, ParagraphsAreOneLineAndEndAtABlankOne) {
-  EXPECT_THAT(blocks_of("a\nb\n\nc:\nd"),
-              ElementsAre(Block{Kind::paragraph, "", "a b"}, Block{Kind::paragraph, "", "c: d"}));
+  EXPECT_THAT(blocks_of("a\nb\n\nc:\nd"), ElementsAre(HelpBlock{Kind::paragraph, "", "a b"},
+                                                      HelpBlock{Kind::paragraph, "", "c: d"}));
   EXPECT_THAT(blocks_of(""), IsEmpty());
 }
 
 TEST(HelpText, AHeadingIsShortAndHasSomethingUnderIt) {
-  EXPECT_THAT(blocks_of("Exit status:\n  0  good\n     and fine\n  1  bad"),
-              ElementsAre(Block{Kind::heading, "", "Exit status"},
-                          Block{Kind::item, "0", "good and fine"}, Block{Kind::item, "1", "bad"}));
   EXPECT_THAT(
-      blocks_of("Of many words here:\n  a  b"),
-      ElementsAre(Block{Kind::paragraph, "", "Of many words here:"}, Block{Kind::item, "a", "b"}));
+      blocks_of("Exit status:\n  0  good\n     and fine\n  1  bad"),
+      ElementsAre(HelpBlock{Kind::heading, "", "Exit status"},
+                  HelpBlock{Kind::item, "0", "good and fine"}, HelpBlock{Kind::item, "1", "bad"}));
+  EXPECT_THAT(blocks_of("Of many words here:\n  a  b"),
+              ElementsAre(HelpBlock{Kind::paragraph, "", "Of many words here:"},
+                          HelpBlock{Kind::item, "a", "b"}));
 }
 
 TEST(HelpText, AnIndentedLineWithoutATermStandsAsItIs) {
-  EXPECT_THAT(blocks_of("like\n  a -b 'c'\n  d\nor so"),
-              ElementsAre(Block{Kind::paragraph, "", "like"}, Block{Kind::verbatim, "", "a -b 'c'"},
-                          Block{Kind::verbatim, "", "d"}, Block{Kind::paragraph, "", "or so"}));
+  EXPECT_THAT(
+      blocks_of("like\n  a -b 'c'\n  d\nor so"),
+      ElementsAre(HelpBlock{Kind::paragraph, "", "like"}, HelpBlock{Kind::verbatim, "", "a -b 'c'"},
+                  HelpBlock{Kind::verbatim, "", "d"}, HelpBlock{Kind::paragraph, "", "or so"}));
 }
 
 // A program with every kind of option, and with characters that its documents have to mask.

@@ -14,7 +14,7 @@ class MemoryReturnTest : public ::testing::Test {
     now_ += std::chrono::seconds(1);
     return memory_.look(in_use, now_);
   }
-  MemoryReturn::Clock::time_point now_{std::chrono::hours(1)};
+  std::chrono::steady_clock::time_point now_{std::chrono::hours(1)};
 
  private:
   MemoryReturn memory_;

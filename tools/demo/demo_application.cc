@@ -15,8 +15,8 @@
 #include "proto/sse_encode.h"
 #include "tools/demo/dashboard.h"
 #include "tools/demo/feeds.h"
-#include "tools/demo/schedule.h"
 #include "tools/demo/site.h"
+#include "tools/demo/timetable.h"
 
 namespace tocsin::demo {
 namespace {
@@ -48,15 +48,15 @@ net::Route unnamed_stream(std::string path, std::initializer_list<std::string_vi
 }
 
 // Publishes one event or several in one go. What cannot be published is told, but at the hub's end.
-class Publisher {
+class DemoPublisher {
  public:
-  explicit Publisher(Server& server) : server_(server) {}
+  explicit DemoPublisher(Server& server) : server_(server) {}
 
   void operator()(const EventView& event) { (*this)(std::span(&event, 1)); }
   void operator()(std::span<const EventView> events) {
     const auto published = server_.publish(events);
     if (published || published.error().reason == net::PublishFailure::Reason::closed) return;
-    const auto now = Schedule::Clock::now().time_since_epoch();
+    const auto now = std::chrono::steady_clock::now().time_since_epoch();
     warning_.write(static_cast<std::uint64_t>(now.count()), net::LogLevel::warning,
                    "demonstration feed not published",
                    {{"topic", events.front().topic},
@@ -82,9 +82,9 @@ void create_topics(Server& server) {
 }
 
 // The stream `events`: six feeds, each with a type of its own.
-void add_events(Schedule& schedule, Publisher& publish, std::uint32_t seed) {
+void add_events(Timetable& timetable, DemoPublisher& publish, std::uint32_t seed) {
   const auto feed = [&](std::chrono::seconds interval, std::string_view type, auto next) {
-    schedule.every(interval, [&publish, type, next = std::move(next)]() mutable {
+    timetable.every(interval, [&publish, type, next = std::move(next)]() mutable {
       const std::string data = next();
       publish({.topic = proto::kDefaultTopic, .type = type, .data = data});
     });
@@ -103,7 +103,7 @@ void add_events(Schedule& schedule, Publisher& publish, std::uint32_t seed) {
 // A beat, once with a type and once without: an EventSource's onmessage sees only the latter. Its
 // data are seconds, of which two beats are the same; its id are milliseconds, as who resumes must
 // be able to say which of them was the last.
-void beat(Publisher& publish) {
+void beat(DemoPublisher& publish) {
   using std::chrono::duration_cast;
   using std::chrono::milliseconds;
   using std::chrono::seconds;
@@ -138,34 +138,34 @@ std::jthread Demo::start(Server& server) {
 }
 
 void Demo::run_feeds(Server& server, const std::stop_token& stop) {
-  Publisher publish(server);
-  Schedule schedule;
-  add_events(schedule, publish, seed_);
-  schedule.every(2s, [&publish, feed = UpdateFeed()]() mutable {
+  DemoPublisher publish(server);
+  Timetable timetable;
+  add_events(timetable, publish, seed_);
+  timetable.every(2s, [&publish, feed = UpdateFeed()]() mutable {
     const std::string data = feed.next(WallClock::now());
     publish({.topic = kUpdates, .type = "update", .data = data});
   });
-  schedule.every(1s, [this, &publish] {
+  timetable.every(1s, [this, &publish] {
     if (const auto notice = notices_.next()) {
       publish({.topic = kNotifications, .type = "notification", .data = *notice});
     }
   });
   Dashboard dashboard(server.addresses().front());
   // The first rates are those of the first second.
-  schedule.every(
+  timetable.every(
       5s,
       [&publish, &dashboard] {
         const std::string data = dashboard.next();
         publish({.topic = kMetrics, .type = "metrics", .data = data});
       },
       1s);
-  schedule.every(500ms, [&publish] { beat(publish); });
-  schedule.every(1s, [&publish] {
+  timetable.every(500ms, [&publish] { beat(publish); });
+  timetable.every(1s, [&publish] {
     const std::string now = rfc3339(WallClock::now());
     publish({.topic = kTimestamp, .type = "timestamp", .data = now});
   });
-  schedule.every(1s, [this] { prices_.tick(WallClock::now()); });
-  schedule.run(stop);
+  timetable.every(1s, [this] { prices_.tick(WallClock::now()); });
+  timetable.run(stop);
   chat_.stop_announcing();
 }
 

@@ -5,7 +5,7 @@
 namespace tocsin::documents {
 namespace {
 
-using Kind = Block::Kind;
+using Kind = HelpBlock::Kind;
 
 std::vector<std::string_view> lines_of(std::string_view text) {
   std::vector<std::string_view> lines;
@@ -26,7 +26,7 @@ bool is_heading(std::string_view line, std::string_view next) {
          indent_of(next) > 0;
 }
 
-Block indented(std::string_view line) {
+HelpBlock indented(std::string_view line) {
   line.remove_prefix(indent_of(line));
   const std::size_t gap = line.find("  ");
   if (gap == std::string_view::npos) return {Kind::verbatim, "", std::string(line)};
@@ -36,8 +36,8 @@ Block indented(std::string_view line) {
 
 }  // namespace
 
-std::vector<Block> blocks_of(std::string_view text) {
-  std::vector<Block> blocks;
+std::vector<HelpBlock> blocks_of(std::string_view text) {
+  std::vector<HelpBlock> blocks;
   bool is_new = true;  // the next line continues nothing
   std::size_t item_indent = 0;
   const auto lines = lines_of(text);

@@ -10,7 +10,7 @@
 
 namespace tocsin::documents {
 
-struct Block {
+struct HelpBlock {
   enum class Kind : unsigned char {
     heading,    // text: without the colon
     paragraph,  // text: one line, however many there were
@@ -21,9 +21,9 @@ struct Block {
   std::string term;
   std::string text;
 
-  friend bool operator==(const Block&, const Block&) = default;
+  friend bool operator==(const HelpBlock&, const HelpBlock&) = default;
 };
 
-[[nodiscard]] std::vector<Block> blocks_of(std::string_view text);
+[[nodiscard]] std::vector<HelpBlock> blocks_of(std::string_view text);
 
 }  // namespace tocsin::documents

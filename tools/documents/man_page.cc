@@ -84,21 +84,21 @@ std::string item(std::string_view formatted_term, std::string_view text) {
 std::string footer(std::string_view text) {
   std::string out;
   bool verbatim = false;
-  for (const Block& block : blocks_of(text)) {
-    const bool is_verbatim = block.kind == Block::Kind::verbatim;
+  for (const HelpBlock& block : blocks_of(text)) {
+    const bool is_verbatim = block.kind == HelpBlock::Kind::verbatim;
     if (is_verbatim != verbatim) out += is_verbatim ? ".PP\n.nf\n.RS 4\n" : ".RE\n.fi\n";
     verbatim = is_verbatim;
     switch (block.kind) {
-      case Block::Kind::heading:
+      case HelpBlock::Kind::heading:
         out += heading(block.text);
         break;
-      case Block::Kind::paragraph:
+      case HelpBlock::Kind::paragraph:
         out += ".PP\n" + line(prose(block.text));
         break;
-      case Block::Kind::item:
+      case HelpBlock::Kind::item:
         out += item(bold(block.term), block.text);
         break;
-      case Block::Kind::verbatim:
+      case HelpBlock::Kind::verbatim:
         out += line(literal(block.text));
         break;
     }

@@ -39,12 +39,12 @@ double to_double(std::uint64_t value) {
   return static_cast<double>(value);
 }
 
-bool is_long_enough(const Phase& phase) {
+bool is_long_enough(const PhaseCost& phase) {
   return phase.seconds() >= kShortestPhaseS;
 }
 
 // Some or all of its threads had no time left. How many cores it may use is not known here.
-bool is_server_busy(const Phase& phase) {
+bool is_server_busy(const PhaseCost& phase) {
   const double cores = phase.server_cores();
   const double above = cores - std::floor(cores);
   return above >= 1 - kBelowWhole || (cores >= 1 && above <= kAboveWhole);
@@ -61,7 +61,7 @@ struct Context {
   }
 };
 
-void check_cpu(const Context& context, const Phase& phase, std::string_view doing) {
+void check_cpu(const Context& context, const PhaseCost& phase, std::string_view doing) {
   if (!is_long_enough(phase)) return;
   const double own = phase.own_cores();
   if (own < kBusyShare * context.cores) return;
@@ -80,7 +80,7 @@ void check_cpu(const Context& context, const Phase& phase, std::string_view doin
   }
 }
 
-void check_waited(const Context& context, const Phase& phase, std::string_view doing) {
+void check_waited(const Context& context, const PhaseCost& phase, std::string_view doing) {
   if (!is_long_enough(phase)) return;
   const double threads = std::max<double>(context.result.threads, 1);
   // At most all of it: other threads than the receiving ones wait too.
@@ -112,7 +112,7 @@ void check_lateness(const Context& context) {
 
 void check_connects(const Context& context) {
   const LoadResult& result = context.result;
-  const Phase& phase = result.connect;
+  const PhaseCost& phase = result.connect;
   if (!is_long_enough(phase) || !context.knows_server()) return;
   if (context.options.subscribe.connects_per_s > 0)
     return;  // paced: the pace is what was asked for

@@ -14,14 +14,14 @@
 namespace tocsin::load {
 namespace {
 
-enum class Kind : std::uint8_t { number, time, bytes };
+enum class Dimension : std::uint8_t { number, time, bytes };
 
-struct Unit {
+struct ExpectedUnit {
   std::string_view name;
   double factor;
 };
-constexpr std::array<Unit, 4> kTimes{{{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}}};
-constexpr std::array<Unit, 3> kSizes{{{"B", 1}, {"KB", 1e3}, {"MB", 1e6}}};
+constexpr std::array<ExpectedUnit, 4> kTimes{{{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}}};
+constexpr std::array<ExpectedUnit, 3> kSizes{{{"B", 1}, {"KB", 1e3}, {"MB", 1e6}}};
 
 std::optional<double> per(double amount, double divisor) {
   if (divisor <= 0) return std::nullopt;
@@ -36,7 +36,7 @@ std::optional<double> growth(std::uint64_t before, std::uint64_t after, std::uin
 // What is measured under a name that is no latency; nothing: it was not measured.
 struct Quantity {
   std::string_view name;
-  Kind kind;
+  Dimension kind;
   std::optional<double> (*of)(const LoadResult&);
   std::string_view missing;  // why it may not be known
 };
@@ -48,56 +48,68 @@ std::optional<double> number(std::uint64_t value) {
 constexpr std::string_view kNoTime = "nothing took any time";
 constexpr std::string_view kNoServer = "it takes --pid or --unit, and something to measure";
 const std::array<Quantity, 19> kQuantities{{
-    {"lost", Kind::number, [](const LoadResult& r) { return number(r.totals.lost); }, {}},
-    {"told", Kind::number, [](const LoadResult& r) { return number(r.totals.told); }, {}},
-    {"away", Kind::number, [](const LoadResult& r) { return number(r.totals.away + r.away); }, {}},
+    {"lost", Dimension::number, [](const LoadResult& r) { return number(r.totals.lost); }, {}},
+    {"told", Dimension::number, [](const LoadResult& r) { return number(r.totals.told); }, {}},
+    {"away",
+     Dimension::number,
+     [](const LoadResult& r) { return number(r.totals.away + r.away); },
+     {}},
     {"uncertain",
-     Kind::number,
+     Dimension::number,
      [](const LoadResult& r) { return number(r.published.uncertain); },
      {}},
-    {"outage", Kind::time, [](const LoadResult& r) { return number(r.outage.max_ns()); }, {}},
+    {"outage", Dimension::time, [](const LoadResult& r) { return number(r.outage.max_ns()); }, {}},
     {"duplicated",
-     Kind::number,
+     Dimension::number,
      [](const LoadResult& r) { return number(r.totals.duplicated); },
      {}},
-    {"reordered", Kind::number, [](const LoadResult& r) { return number(r.totals.reordered); }, {}},
-    {"corrupted", Kind::number, [](const LoadResult& r) { return number(r.totals.corrupted); }, {}},
-    {"refused", Kind::number, [](const LoadResult& r) { return number(r.refused); }, {}},
-    {"dropped", Kind::number, [](const LoadResult& r) { return number(r.dropped); }, {}},
-    {"connected", Kind::number, [](const LoadResult& r) { return number(r.connected); }, {}},
-    {"server-streams", Kind::number,
+    {"reordered",
+     Dimension::number,
+     [](const LoadResult& r) { return number(r.totals.reordered); },
+     {}},
+    {"corrupted",
+     Dimension::number,
+     [](const LoadResult& r) { return number(r.totals.corrupted); },
+     {}},
+    {"refused", Dimension::number, [](const LoadResult& r) { return number(r.refused); }, {}},
+    {"dropped", Dimension::number, [](const LoadResult& r) { return number(r.dropped); }, {}},
+    {"connected", Dimension::number, [](const LoadResult& r) { return number(r.connected); }, {}},
+    {"server-streams", Dimension::number,
      [](const LoadResult& r) -> std::optional<double> {
        if (!r.server_streams) return std::nullopt;
        return number(*r.server_streams);
      },
      "the server does not tell how many streams it has"},
-    {"delivered", Kind::number, [](const LoadResult& r) { return number(r.totals.delivered); }, {}},
-    {"deliveries/s", Kind::number,
+    {"delivered",
+     Dimension::number,
+     [](const LoadResult& r) { return number(r.totals.delivered); },
+     {}},
+    {"deliveries/s", Dimension::number,
      [](const LoadResult& r) {
        return per(static_cast<double>(r.totals.delivered), r.publish.seconds());
      },
      kNoTime},
-    {"events/s", Kind::number,
+    {"events/s", Dimension::number,
      [](const LoadResult& r) {
        return per(static_cast<double>(r.published.events),
                   static_cast<double>(r.published.duration_ns) * 1e-9);
      },
      kNoTime},
-    {"connects/s", Kind::number,
+    {"connects/s", Dimension::number,
      [](const LoadResult& r) { return per(r.connect_count, r.connect.seconds()); }, kNoTime},
-    {"cpu/delivery", Kind::time,
+    {"cpu/delivery", Dimension::time,
      [](const LoadResult& r) -> std::optional<double> {
        if (r.publish.server.cpu_ns == 0) return std::nullopt;
        return per(static_cast<double>(r.publish.server.cpu_ns),
                   static_cast<double>(r.totals.delivered));
      },
      kNoServer},
-    {"rss/subscriber", Kind::bytes,
+    {"rss/subscriber", Dimension::bytes,
      [](const LoadResult& r) {
        return growth(r.before.server.rss_bytes, r.after.server.rss_bytes, r.connect_count);
      },
      kNoServer},
-    {"kernel/subscriber", Kind::bytes,
+    {"kernel/subscriber", Dimension::bytes,
      [](const LoadResult& r) {
        return growth(r.before.kernel.slab_bytes, r.after.kernel.slab_bytes, r.connect_count);
      },
@@ -128,8 +140,8 @@ const Quantity* find_quantity(std::string_view name) {
   return found == kQuantities.end() ? nullptr : found;
 }
 
-std::optional<Kind> kind_of(std::string_view name) {
-  if (latency_quantile(name)) return Kind::time;
+std::optional<Dimension> kind_of(std::string_view name) {
+  if (latency_quantile(name)) return Dimension::time;
   if (const Quantity* quantity = find_quantity(name)) return quantity->kind;
   return std::nullopt;
 }
@@ -156,29 +168,29 @@ bool holds(double value, Expectation::Operator op, double bound) {
 }
 
 template <std::size_t N>
-std::string with_unit(double value, const std::array<Unit, N>& units) {
-  const Unit* best = units.data();
-  for (const Unit& unit : units) {
+std::string with_unit(double value, const std::array<ExpectedUnit, N>& units) {
+  const ExpectedUnit* best = units.data();
+  for (const ExpectedUnit& unit : units) {
     if (std::abs(value) >= unit.factor) best = &unit;
   }
   return fmt::format("{:.4g} {}", value / best->factor, best->name);
 }
 
-std::string show(double value, Kind kind) {
-  if (kind == Kind::time) return with_unit(value, kTimes);
-  if (kind == Kind::bytes) return with_unit(value, kSizes);
+std::string show(double value, Dimension kind) {
+  if (kind == Dimension::time) return with_unit(value, kTimes);
+  if (kind == Dimension::bytes) return with_unit(value, kSizes);
   if (value == std::floor(value) && std::abs(value) < 1e15) return fmt::format("{:.0f}", value);
   return fmt::format("{:.6g}", value);
 }
 
 template <std::size_t N>
-std::optional<double> factor_of(std::string_view unit, const std::array<Unit, N>& units) {
-  const auto* const found = std::ranges::find(units, unit, &Unit::name);
+std::optional<double> factor_of(std::string_view unit, const std::array<ExpectedUnit, N>& units) {
+  const auto* const found = std::ranges::find(units, unit, &ExpectedUnit::name);
   if (found == units.end()) return std::nullopt;
   return found->factor;
 }
 
-std::expected<double, std::string> parse_value(std::string_view text, Kind kind) {
+std::expected<double, std::string> parse_value(std::string_view text, Dimension kind) {
   const auto digits = std::min(text.find_first_not_of("0123456789.eE+-"), text.size());
   std::string_view unit = text.substr(digits);
   while (unit.starts_with(' ')) unit.remove_prefix(1);
@@ -190,16 +202,16 @@ std::expected<double, std::string> parse_value(std::string_view text, Kind kind)
   }
   std::optional<double> factor;
   switch (kind) {
-    case Kind::number:
+    case Dimension::number:
       if (!unit.empty())
         return std::unexpected(fmt::format("it is a mere number, without '{}'", unit));
       factor = 1;
       break;
-    case Kind::time:
+    case Dimension::time:
       factor = factor_of(unit, kTimes);
       if (!factor) return std::unexpected("its unit must be one of ns, us, ms, s");
       break;
-    case Kind::bytes:
+    case Dimension::bytes:
       factor = unit.empty() ? 1 : factor_of(unit, kSizes);
       if (!factor) return std::unexpected("its unit must be one of B, KB, MB");
       break;
@@ -265,7 +277,7 @@ std::string Expectation::failure(const LoadResult& result) const {
   }
   if (!measured) return fmt::format("{} is not known: {}", name, missing);
   if (holds(*measured, op, value)) return {};
-  const Kind kind = kind_of(name).value_or(Kind::number);
+  const Dimension kind = kind_of(name).value_or(Dimension::number);
   return fmt::format("{} is {}, not {} {}", name, show(*measured, kind), symbol(op),
                      show(value, kind));
 }

@@ -93,20 +93,20 @@ std::uint32_t Fleet::cuts_done() const {
   return sum(&ReceiverProgress::cuts_done);
 }
 
-Histogram Fleet::latency() const {
-  Histogram all;
+LatencyHistogram Fleet::latency() const {
+  LatencyHistogram all;
   for (const auto& receiver : receivers_) all.merge(receiver->progress().latency);
   return all;
 }
 
-Histogram Fleet::connect_latency() const {
-  Histogram all;
+LatencyHistogram Fleet::connect_latency() const {
+  LatencyHistogram all;
   for (const auto& receiver : receivers_) all.merge(receiver->progress().connect_latency);
   return all;
 }
 
-Histogram Fleet::outage() const {
-  Histogram all;
+LatencyHistogram Fleet::outage() const {
+  LatencyHistogram all;
   for (const auto& receiver : receivers_) all.merge(receiver->progress().outage);
   return all;
 }

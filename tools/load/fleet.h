@@ -41,11 +41,11 @@ class Fleet {
   [[nodiscard]] std::uint32_t away() const;
   [[nodiscard]] std::uint32_t cuts_done() const;
   [[nodiscard]] std::uint64_t returned() const;  // outages that are over
-  [[nodiscard]] Histogram latency() const;
-  [[nodiscard]] Histogram connect_latency() const;
+  [[nodiscard]] LatencyHistogram latency() const;
+  [[nodiscard]] LatencyHistogram connect_latency() const;
   [[nodiscard]] std::string io_name() const;
 
-  [[nodiscard]] Histogram outage() const;
+  [[nodiscard]] LatencyHistogram outage() const;
 
   // After stop().
   [[nodiscard]] CheckTotals finish() const;

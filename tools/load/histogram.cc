@@ -19,11 +19,11 @@ void raise(std::atomic<std::uint64_t>& highest, std::uint64_t value) {
 
 }  // namespace
 
-Histogram::Histogram(const Histogram& other) {
+LatencyHistogram::LatencyHistogram(const LatencyHistogram& other) {
   *this = other;
 }
 
-Histogram& Histogram::operator=(const Histogram& other) {
+LatencyHistogram& LatencyHistogram::operator=(const LatencyHistogram& other) {
   for (std::size_t i = 0; i < kBuckets; ++i) {
     counts_[i].store(other.counts_[i].load(kRelaxed), kRelaxed);
   }
@@ -31,14 +31,14 @@ Histogram& Histogram::operator=(const Histogram& other) {
   return *this;
 }
 
-std::uint64_t Histogram::upper_bound_ns(std::size_t bucket) {
+std::uint64_t LatencyHistogram::upper_bound_ns(std::size_t bucket) {
   if (bucket < kSub) return bucket;
   const std::size_t shift = (bucket / kSub) - 1;
   const std::uint64_t top = bucket - (shift * kSub);
   return ((top + 1) << shift) - 1;
 }
 
-void Histogram::merge(const Histogram& other) {
+void LatencyHistogram::merge(const LatencyHistogram& other) {
   for (std::size_t i = 0; i < kBuckets; ++i) {
     const std::uint64_t count = other.counts_[i].load(kRelaxed);
     if (count > 0) add(counts_[i], count);
@@ -46,8 +46,8 @@ void Histogram::merge(const Histogram& other) {
   raise(max_ns_, other.max_ns());
 }
 
-Histogram Histogram::since(const Histogram& earlier) const {
-  Histogram result;
+LatencyHistogram LatencyHistogram::since(const LatencyHistogram& earlier) const {
+  LatencyHistogram result;
   std::uint64_t highest = 0;
   for (std::size_t i = 0; i < kBuckets; ++i) {
     const std::uint64_t now = counts_[i].load(kRelaxed);
@@ -60,17 +60,17 @@ Histogram Histogram::since(const Histogram& earlier) const {
   return result;
 }
 
-std::uint64_t Histogram::count() const {
+std::uint64_t LatencyHistogram::count() const {
   std::uint64_t sum = 0;
   for (const auto& count : counts_) sum += count.load(kRelaxed);
   return sum;
 }
 
-std::uint64_t Histogram::max_ns() const {
+std::uint64_t LatencyHistogram::max_ns() const {
   return max_ns_.load(kRelaxed);
 }
 
-double Histogram::mean_ns() const {
+double LatencyHistogram::mean_ns() const {
   double sum = 0;
   std::uint64_t count = 0;
   for_each([&](std::uint64_t bound_ns, std::uint64_t times) {
@@ -80,7 +80,7 @@ double Histogram::mean_ns() const {
   return count > 0 ? sum / static_cast<double>(count) : 0;
 }
 
-std::uint64_t Histogram::value_at(double quantile) const {
+std::uint64_t LatencyHistogram::value_at(double quantile) const {
   const std::uint64_t total = count();
   if (total == 0) return 0;
   const double wanted = std::ceil(quantile * static_cast<double>(total));

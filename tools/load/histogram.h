@@ -16,16 +16,16 @@ namespace tocsin::load {
 //
 // One thread records; others may copy or merge from it meanwhile (each count is then the one of
 // some moment of the copy). Debian has no C or C++ library of this kind.
-class Histogram {
+class LatencyHistogram {
  public:
-  Histogram() = default;
-  Histogram(const Histogram& other);
-  Histogram& operator=(const Histogram& other);
+  LatencyHistogram() = default;
+  LatencyHistogram(const LatencyHistogram& other);
+  LatencyHistogram& operator=(const LatencyHistogram& other);
 
   void record(std::uint64_t value_ns, std::uint64_t times = 1);
-  void merge(const Histogram& other);
+  void merge(const LatencyHistogram& other);
   // What was counted since `earlier`, a copy of this one. The maximum is then a bucket's bound.
-  [[nodiscard]] Histogram since(const Histogram& earlier) const;
+  [[nodiscard]] LatencyHistogram since(const LatencyHistogram& earlier) const;
 
   [[nodiscard]] std::uint64_t count() const;
   [[nodiscard]] std::uint64_t max_ns() const;  // exact
@@ -52,7 +52,7 @@ class Histogram {
   std::atomic<std::uint64_t> max_ns_{0};
 };
 
-inline std::size_t Histogram::bucket_of(std::uint64_t value_ns) {
+inline std::size_t LatencyHistogram::bucket_of(std::uint64_t value_ns) {
   const std::uint64_t value = std::min(value_ns, std::uint64_t{1} << kMaxBits);
   if (value < kSub) return static_cast<std::size_t>(value);
   const auto exponent = static_cast<unsigned>(std::bit_width(value)) - 1;
@@ -62,7 +62,7 @@ inline std::size_t Histogram::bucket_of(std::uint64_t value_ns) {
 }
 
 // Inline: once for each delivery.
-inline void Histogram::record(std::uint64_t value_ns, std::uint64_t times) {
+inline void LatencyHistogram::record(std::uint64_t value_ns, std::uint64_t times) {
   constexpr auto kRelaxed = std::memory_order_relaxed;
   if (times == 0) return;
   std::atomic<std::uint64_t>& count = counts_[bucket_of(value_ns)];
@@ -71,7 +71,7 @@ inline void Histogram::record(std::uint64_t value_ns, std::uint64_t times) {
 }
 
 template <typename Visitor>
-void Histogram::for_each(Visitor&& visitor) const {
+void LatencyHistogram::for_each(Visitor&& visitor) const {
   for (std::size_t i = 0; i < kBuckets; ++i) {
     const std::uint64_t count = counts_[i].load(std::memory_order_relaxed);
     if (count > 0) visitor(upper_bound_ns(i), count);

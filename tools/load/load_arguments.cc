@@ -70,7 +70,7 @@ std::string apply_flags(const std::vector<std::pair<Flag, std::string>>& given,
 
 // Flags that take their meaning from others, or have none beside them.
 std::string settle_publishing(const LoadArguments& arguments, LoadOptions& o) {
-  PublisherOptions& p = o.publish;
+  PublishLoad& p = o.publish;
   if (arguments.has("--no-publish")) {
     p.mode = PublishMode::none;
     if (arguments.has("--rate")) return "--rate: --no-publish says that nothing is published";

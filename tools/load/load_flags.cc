@@ -198,7 +198,7 @@ void add_workload_flags(std::vector<Flag>& flags) {
   const auto in = [](auto member) {
     return [member](LoadOptions& o) -> auto& { return o.publish.*member; };
   };
-  using P = PublisherOptions;
+  using P = PublishLoad;
   flags.insert(
       flags.end(),
       {{"--topics", kGroup, "N", "Topics; subscribers are dealt over them (default: 1)",

@@ -74,7 +74,7 @@ struct PublishTemplate {
   std::vector<int> success = {200, 201, 202, 204};
 };
 
-struct PublisherOptions {
+struct PublishLoad {
   PublishTemplate request;
   PublishMode mode = PublishMode::none;
   std::uint32_t connections = 1;
@@ -91,7 +91,7 @@ struct PublisherOptions {
 struct LoadOptions {
   Scenario scenario = Scenario::broadcast;
   SubscriberOptions subscribe;
-  PublisherOptions publish;
+  PublishLoad publish;
   Workload workload;  // topics and sizes
 
   std::uint32_t warmup = 0;  // subscribers that connect before anything is measured

@@ -39,11 +39,11 @@ void CheckTotals::merge(const CheckTotals& other) {
   if (sample.empty()) sample = other.sample;
 }
 
-double Phase::server_cores() const {
+double PhaseCost::server_cores() const {
   return cores(server.cpu_ns, wall_ns);
 }
 
-double Phase::own_cores() const {
+double PhaseCost::own_cores() const {
   return cores(own_cpu_ns, wall_ns);
 }
 

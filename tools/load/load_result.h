@@ -32,7 +32,7 @@ struct CheckTotals {
 };
 
 // A stretch of the run and what it cost.
-struct Phase {
+struct PhaseCost {
   std::uint64_t wall_ns = 0;
   ServerUsage server;               // used in it (memory: at its end)
   std::uint64_t own_cpu_ns = 0;     // of this process
@@ -70,8 +70,8 @@ struct PublishResult {
   std::uint64_t longest_away_ns = 0;  // of a connection: from its loss until it was open again
   std::uint64_t timeouts = 0;         // mode each: events that did not reach all in time
   std::uint64_t duration_ns = 0;      // first request to last answer
-  Histogram lateness;                 // written after it was due (mode rate)
-  Histogram answered;                 // from the intended time to the answer
+  LatencyHistogram lateness;          // written after it was due (mode rate)
+  LatencyHistogram answered;          // from the intended time to the answer
   std::string error;                  // the first refusal or loss, or why publishing ended early
   bool ended_early = false;           // `error` says why not all was published
   bool gave_up = false;               // of these: events arrive no more
@@ -102,21 +102,21 @@ struct LoadResult {
   std::string io;  // "io_uring", "epoll"
 
   std::uint32_t connect_count = 0;  // without the warm-up
-  Phase connect;
+  PhaseCost connect;
   std::uint32_t reconnect_count = 0;
-  Phase reconnect;
+  PhaseCost reconnect;
   std::uint64_t reconnect_events = 0;  // published meanwhile
-  Phase idle;
-  Phase publish;               // first event to the last delivery
+  PhaseCost idle;
+  PhaseCost publish;           // first event to the last delivery
   std::uint64_t drain_ns = 0;  // waited for deliveries after the last event was published
   MemoryReading before;
   MemoryReading after;
 
   PublishResult published;
   CheckTotals totals;
-  Histogram latency;          // intended send time to receipt, of every delivery but the duplicated
-  Histogram connect_latency;  // connect() to the response's head
-  Histogram outage;           // of streams that the server ended: until they had the next head
+  LatencyHistogram latency;  // intended send time to receipt, of every delivery but the duplicated
+  LatencyHistogram connect_latency;  // connect() to the response's head
+  LatencyHistogram outage;  // of streams that the server ended: until they had the next head
   std::vector<Sample> timeline;
   std::vector<std::string> bottlenecks;  // why the generator itself may be what was measured
   std::vector<std::string> failures;     // expectations not met; empty: exit status 0

@@ -54,9 +54,9 @@ class Run {
   LoadResult run();
 
  private:
-  using Counter = std::function<std::uint64_t()>;
+  using Count = std::function<std::uint64_t()>;
 
-  bool wait_while_moving(const std::function<bool()>& done, const Counter& counter,
+  bool wait_while_moving(const std::function<bool()>& done, const Count& counter,
                          double patience_after_stop_s = 0);
   void wait_seconds(double seconds) const;
   [[nodiscard]] MemoryReading read_memory() const;
@@ -93,7 +93,7 @@ class Run {
 
 // Waits until `done`, or (false) until `counter` has stood still for the drain time, or after an
 // interruption for so long.
-bool Run::wait_while_moving(const std::function<bool()>& done, const Counter& counter,
+bool Run::wait_while_moving(const std::function<bool()>& done, const Count& counter,
                             double patience_after_stop_s) {
   std::uint64_t before = counter();
   std::uint64_t moved_ns = net::now_ns();
@@ -246,7 +246,7 @@ Moment Run::drain() {
     counted = last;
     end = Moment::now(probe_);
   };
-  const Counter delivered = [&] {
+  const Count delivered = [&] {
     const std::uint64_t now = fleet_->delivered();
     if (now != last) {
       last = now;

@@ -111,7 +111,7 @@ PublishConnection::Cut PublishConnection::close(bool hard) {
   // next connection's bytes count from 0 again.
   const std::uint64_t begin = waiting_.empty() ? committed_ : waiting_.front().begin;
   unsent_.erase(0, sent_ + static_cast<std::size_t>(begin - handed_));
-  for (Request& request : waiting_) request.begin -= begin;
+  for (SentRequest& request : waiting_) request.begin -= begin;
   committed_ -= begin;
   sent_ = 0;
   handed_ = 0;

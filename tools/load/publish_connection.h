@@ -76,7 +76,7 @@ class PublishConnection {
   Cut close(bool hard);
 
  private:
-  struct Request {
+  struct SentRequest {
     std::uint64_t due_ns;
     std::uint64_t begin;  // in the bytes of the connection
     std::size_t events;
@@ -92,7 +92,7 @@ class PublishConnection {
   std::size_t sent_ = 0;         // of unsent_
   std::uint64_t handed_ = 0;     // bytes that the kernel has taken on this connection
   std::uint64_t committed_ = 0;  // bytes of all requests of this connection
-  std::deque<Request> waiting_;
+  std::deque<SentRequest> waiting_;
   std::unique_ptr<AnswerReader> answers_;
 };
 

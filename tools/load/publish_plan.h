@@ -115,7 +115,7 @@ class PublishPlan {
   [[nodiscard]] std::uint64_t full_allowance(std::uint64_t now_ns, std::uint64_t& wake_ns);
 
   const PublisherSetup& setup_;
-  const PublisherOptions& publish_;
+  const PublishLoad& publish_;
   const Workload& workload_;
   const bool is_history_;
   const bool mixes_topics_;

@@ -48,7 +48,7 @@ PublisherRun::PublisherRun(const PublisherSetup& setup, bool is_history,
     topic_names_.push_back(workload.topic_name(i));
   }
   for (std::uint32_t i = 0; i < options_.publish.connections; ++i) {
-    publishers_.push_back(std::make_unique<Publisher>(options_.publish, request.is_head()));
+    senders_.push_back(std::make_unique<Sender>(options_.publish, request.is_head()));
   }
 }
 
@@ -65,14 +65,14 @@ PublishResult PublisherRun::run() {
 
 void PublisherRun::finish() {
   std::uint64_t unsent = 0;
-  for (auto& publisher : publishers_) {
-    const PublishConnection::Cut cut = publisher->connection.close(false);
+  for (auto& sender : senders_) {
+    const PublishConnection::Cut cut = sender->connection.close(false);
     if (cut.requests > 0) note_trouble("a request was not answered");
-    write_off(*publisher, cut.events, Fate::uncertain);
-    unsent += publisher->unanswered.size();
-    write_off(*publisher, publisher->unanswered.size(), Fate::unsent);
-    if (publisher->away_ns != 0) {
-      result_.longest_away_ns = std::max(result_.longest_away_ns, now_ - publisher->away_ns);
+    write_off(*sender, cut.events, Fate::uncertain);
+    unsent += sender->unanswered.size();
+    write_off(*sender, sender->unanswered.size(), Fate::unsent);
+    if (sender->away_ns != 0) {
+      result_.longest_away_ns = std::max(result_.longest_away_ns, now_ - sender->away_ns);
     }
   }
   result_.timeouts = plan_.timeouts();
@@ -121,7 +121,7 @@ void PublisherRun::wait() {
 }
 
 void PublisherRun::serve(std::uint32_t index) {
-  PublishConnection& connection = publishers_[index]->connection;
+  PublishConnection& connection = senders_[index]->connection;
   if (connection.state() == State::connecting) {
     if (const int code = connection.finish_connect(); code != 0) fail_to_connect(index, code);
   } else if (connection.state() == State::open) {
@@ -132,8 +132,8 @@ void PublisherRun::serve(std::uint32_t index) {
 
 // Events that are due, as far as they may be in flight; then sleeps until more are, or an answer.
 void PublisherRun::write(std::uint32_t index) {
-  const PublisherOptions& publish = options_.publish;
-  const PublishConnection& connection = publishers_[index]->connection;
+  const PublishLoad& publish = options_.publish;
+  const PublishConnection& connection = senders_[index]->connection;
   wake_[index] = kNever;
   // Only behind an empty buffer: what is due while the socket is full is written, and its lateness
   // measured, when there is room for it.
@@ -149,7 +149,7 @@ void PublisherRun::write(std::uint32_t index) {
 }
 
 bool PublisherRun::append(std::uint32_t index) {
-  Publisher& publisher = *publishers_[index];
+  Sender& sender = *senders_[index];
   const auto events =
       plan_.next(index, now_, {.outstanding = outstanding_, .refused = failed_}, wake_[index]);
   if (events.empty()) return false;
@@ -165,19 +165,19 @@ bool PublisherRun::append(std::uint32_t index) {
     auto& submitted = setup_.progress->submitted[event.lane];
     numbers_.push_back(submitted.load(std::memory_order_relaxed));
     submitted.store(numbers_.back() + 1, std::memory_order_release);
-    publisher.unanswered.push_back({event.lane, numbers_.back()});
+    sender.unanswered.push_back({event.lane, numbers_.back()});
     if (!is_history_ && options_.publish.mode == PublishMode::rate) {
       result_.lateness.record(now_ - event.due_ns);
     }
   }
   setup_.progress->events.fetch_add(events.size(), std::memory_order_release);
-  request_.append(publisher.connection.buffer(), items_, [&](std::size_t i, char* out) {
+  request_.append(sender.connection.buffer(), items_, [&](std::size_t i, char* out) {
     const PlannedEvent& event = events[i];
     setup_.format->write({.lane = event.lane, .number = numbers_[i], .due_ns = event.due_ns},
                          event.bytes, out);
   });
-  if (publisher.connection.outstanding() == 0) publisher.progress_ns = now_;
-  publisher.connection.commit(due_ns, events.size());
+  if (sender.connection.outstanding() == 0) sender.progress_ns = now_;
+  sender.connection.commit(due_ns, events.size());
   if (first_ns_ == 0) first_ns_ = now_;
   result_.events += events.size();
   ++result_.requests;
@@ -186,25 +186,25 @@ bool PublisherRun::append(std::uint32_t index) {
 }
 
 void PublisherRun::read(std::uint32_t index) {
-  Publisher& publisher = *publishers_[index];
-  PublishConnection& connection = publisher.connection;
+  Sender& sender = *senders_[index];
+  PublishConnection& connection = sender.connection;
   if (connection.state() != State::open) return;
   now_ = net::now_ns();
   const std::uint64_t bad_before = connection.answers().bad();
   const Received received = connection.receive(scratch_, answered_);
   if (received == Received::nothing) return;
   const int code = errno;
-  publisher.progress_ns = now_;
+  sender.progress_ns = now_;
   for (const PublishConnection::Answered& answered : answered_) {
     result_.answered.record(now_ - answered.due_ns);
     if (answered.is_good) {
-      settle(publisher, answered.events);
+      settle(sender, answered.events);
     } else {
-      write_off(publisher, answered.events, Fate::refused);
+      write_off(sender, answered.events, Fate::refused);
     }
   }
   outstanding_ -= answered_.size();
-  if (!answered_.empty()) on_answer(publisher);
+  if (!answered_.empty()) on_answer(sender);
   const AnswerReader& answers = connection.answers();
   result_.refused += answers.bad() - bad_before;
   failed_ += answers.bad() - bad_before;
@@ -221,17 +221,17 @@ void PublisherRun::read(std::uint32_t index) {
   }
 }
 
-void PublisherRun::settle(Publisher& publisher, std::size_t events) {
-  publisher.unanswered.erase(publisher.unanswered.begin(),
-                             publisher.unanswered.begin() + static_cast<std::ptrdiff_t>(events));
+void PublisherRun::settle(Sender& sender, std::size_t events) {
+  sender.unanswered.erase(sender.unanswered.begin(),
+                          sender.unanswered.begin() + static_cast<std::ptrdiff_t>(events));
 }
 
 // The first so many of the unanswered ones.
-void PublisherRun::write_off(Publisher& publisher, std::size_t events, Fate fate) {
+void PublisherRun::write_off(Sender& sender, std::size_t events, Fate fate) {
   for (std::size_t i = 0; i < events; ++i) {
-    setup_.progress->unpublished.add(publisher.unanswered[i].lane, publisher.unanswered[i].number);
+    setup_.progress->unpublished.add(sender.unanswered[i].lane, sender.unanswered[i].number);
   }
-  settle(publisher, events);
+  settle(sender, events);
   switch (fate) {
     case Fate::refused:
       result_.events_refused += events;
@@ -248,7 +248,7 @@ void PublisherRun::write_off(Publisher& publisher, std::size_t events, Fate fate
 namespace {
 
 PublishResult start(const PublisherSetup& setup, bool is_history) {
-  const PublisherOptions& options = setup.options->publish;
+  const PublishLoad& options = setup.options->publish;
   TOCSIN_ASSERT(options.connections > 0 && options.batch > 0 && options.in_flight > 0);
   TOCSIN_ASSERT(setup.progress->submitted.size() ==
                 setup.options->workload.lanes(options.connections));

@@ -41,7 +41,7 @@ bool PublisherRun::find_peer() {
     fail(addresses.error().message);
     return false;
   }
-  PublishConnection& first = publishers_[0]->connection;
+  PublishConnection& first = senders_[0]->connection;
   int code = 0;
   for (const net::SocketAddress& address : *addresses) {
     peer_ = address;
@@ -58,37 +58,37 @@ bool PublisherRun::find_peer() {
 }
 
 void PublisherRun::watch(std::uint32_t index, bool is_new) {
-  Publisher& publisher = *publishers_[index];
+  Sender& sender = *senders_[index];
   const bool wants_write =
-      publisher.connection.state() == State::connecting || publisher.connection.has_unsent();
+      sender.connection.state() == State::connecting || sender.connection.has_unsent();
   const std::uint32_t interest = wants_write ? EPOLLIN | EPOLLOUT : EPOLLIN;
-  if (!is_new && interest == publisher.interest) return;
-  publisher.interest = interest;
+  if (!is_new && interest == sender.interest) return;
+  sender.interest = interest;
   epoll_event event{.events = interest, .data = {.u32 = index}};
   const int operation = is_new ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
-  if (epoll_ctl(epoll_, operation, publisher.connection.fd(), &event) != 0) {
+  if (epoll_ctl(epoll_, operation, sender.connection.fd(), &event) != 0) {
     fail("epoll: " + describe(errno));
   }
 }
 
 // False: not all could be sent, which epoll or wake_ will tell, or the run is over.
 bool PublisherRun::flush(std::uint32_t index) {
-  Publisher& publisher = *publishers_[index];
-  PublishConnection& connection = publisher.connection;
+  Sender& sender = *senders_[index];
+  PublishConnection& connection = sender.connection;
   if (!connection.has_unsent()) {
     if (connection.state() == State::open) watch(index, false);
     return true;
   }
   if (connection.state() == State::closed) {
-    if (now_ < publisher.retry_ns) {
-      wake_[index] = publisher.retry_ns;
+    if (now_ < sender.retry_ns) {
+      wake_[index] = sender.retry_ns;
       return false;
     }
     if (const int code = connection.connect(peer_); code != 0) {
       fail_to_connect(index, code);
       return false;
     }
-    publisher.progress_ns = now_;
+    sender.progress_ns = now_;
     watch(index, true);
   }
   if (connection.state() == State::connecting) return false;
@@ -100,7 +100,7 @@ bool PublisherRun::flush(std::uint32_t index) {
 }
 
 void PublisherRun::fail_to_connect(std::uint32_t index, int code) {
-  publishers_[index]->connection.close(true);  // nothing was sent
+  senders_[index]->connection.close(true);  // nothing was sent
   if (has_answered_) ++result_.failed_connects;
   set_back(index, code == ETIMEDOUT
                       ? fmt::format("no connection to {} in time", peer_name_)
@@ -109,11 +109,11 @@ void PublisherRun::fail_to_connect(std::uint32_t index, int code) {
 
 // The connection has ended; the next request makes a new one.
 void PublisherRun::lose(std::uint32_t index, bool hard, const std::string& why) {
-  Publisher& publisher = *publishers_[index];
-  const PublishConnection::Cut cut = publisher.connection.close(hard);
+  Sender& sender = *senders_[index];
+  const PublishConnection::Cut cut = sender.connection.close(hard);
   outstanding_ -= cut.requests;
   failed_ += cut.requests;
-  write_off(publisher, cut.events, Fate::uncertain);
+  write_off(sender, cut.events, Fate::uncertain);
   wake_[index] = 0;
   if (cut.requests > 0) set_back(index, why);
 }
@@ -121,22 +121,21 @@ void PublisherRun::lose(std::uint32_t index, bool hard, const std::string& why) 
 void PublisherRun::set_back(std::uint32_t index, const std::string& why) {
   if (!has_answered_) return fail(why);
   note_trouble(why);
-  Publisher& publisher = *publishers_[index];
-  publisher.retry_ns =
-      now_ + std::min(kFirstPauseNs << std::min(publisher.setbacks, 10U), kLastPauseNs);
-  ++publisher.setbacks;
-  if (publisher.away_ns == 0) publisher.away_ns = now_;
-  publisher.why_away = why;
+  Sender& sender = *senders_[index];
+  sender.retry_ns = now_ + std::min(kFirstPauseNs << std::min(sender.setbacks, 10U), kLastPauseNs);
+  ++sender.setbacks;
+  if (sender.away_ns == 0) sender.away_ns = now_;
+  sender.why_away = why;
   wake_[index] = 0;
 }
 
-void PublisherRun::on_answer(Publisher& publisher) {
+void PublisherRun::on_answer(Sender& sender) {
   has_answered_ = true;
   last_ns_ = now_;
-  publisher.setbacks = 0;
-  if (publisher.away_ns == 0) return;
-  result_.longest_away_ns = std::max(result_.longest_away_ns, now_ - publisher.away_ns);
-  publisher.away_ns = 0;
+  sender.setbacks = 0;
+  if (sender.away_ns == 0) return;
+  result_.longest_away_ns = std::max(result_.longest_away_ns, now_ - sender.away_ns);
+  sender.away_ns = 0;
 }
 
 void PublisherRun::check_connections() {
@@ -146,11 +145,11 @@ void PublisherRun::check_connections() {
     return static_cast<double>(now_ - std::min(now_, since_ns)) >= limit_s * 1e9;
   };
   const bool has_duration = options_.publish.duration_s > 0 && !is_history_;
-  for (std::uint32_t i = 0; i < publishers_.size() && fatal_.empty(); ++i) {
-    const Publisher& publisher = *publishers_[i];
-    const State state = publisher.connection.state();
-    if (state != State::closed && publisher.connection.outstanding() > 0 &&
-        is_longer(publisher.progress_ns, setup_.answer_timeout_s)) {
+  for (std::uint32_t i = 0; i < senders_.size() && fatal_.empty(); ++i) {
+    const Sender& sender = *senders_[i];
+    const State state = sender.connection.state();
+    if (state != State::closed && sender.connection.outstanding() > 0 &&
+        is_longer(sender.progress_ns, setup_.answer_timeout_s)) {
       if (state == State::connecting) {
         fail_to_connect(i, ETIMEDOUT);
       } else {
@@ -159,9 +158,9 @@ void PublisherRun::check_connections() {
                          setup_.answer_timeout_s));
       }
     }
-    if (publisher.away_ns == 0) continue;
-    if (has_duration ? plan_.is_past_grace(now_) : is_longer(publisher.away_ns, setup_.away_s)) {
-      fail(publisher.why_away);
+    if (sender.away_ns == 0) continue;
+    if (has_duration ? plan_.is_past_grace(now_) : is_longer(sender.away_ns, setup_.away_s)) {
+      fail(sender.why_away);
     }
   }
 }

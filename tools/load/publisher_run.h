@@ -39,8 +39,8 @@ class PublisherRun {
     std::uint32_t lane;
     std::uint64_t number;
   };
-  struct Publisher {
-    Publisher(const PublisherOptions& options, bool is_head)
+  struct Sender {
+    Sender(const PublishLoad& options, bool is_head)
         : connection(options.request.success, is_head) {}
 
     PublishConnection connection;
@@ -61,8 +61,8 @@ class PublisherRun {
   void write(std::uint32_t index);
   bool append(std::uint32_t index);
   void read(std::uint32_t index);
-  void settle(Publisher& publisher, std::size_t events);
-  void write_off(Publisher& publisher, std::size_t events, Fate fate);
+  void settle(Sender& sender, std::size_t events);
+  void write_off(Sender& sender, std::size_t events, Fate fate);
   void finish();
   [[nodiscard]] bool is_over() const;
   void note_trouble(std::string_view why) {
@@ -79,7 +79,7 @@ class PublisherRun {
   void fail_to_connect(std::uint32_t index, int code);
   void lose(std::uint32_t index, bool hard, const std::string& why);
   void set_back(std::uint32_t index, const std::string& why);
-  void on_answer(Publisher& publisher);
+  void on_answer(Sender& sender);
   void check_connections();
 
   const PublisherSetup& setup_;
@@ -89,7 +89,7 @@ class PublisherRun {
   std::uint64_t now_ = net::now_ns();
   PublishPlan plan_;
   std::vector<std::string> topic_names_;
-  std::vector<std::unique_ptr<Publisher>> publishers_;
+  std::vector<std::unique_ptr<Sender>> senders_;
   std::vector<std::uint64_t> wake_;  // when to serve each; apart, because every turn scans it
   net::SocketAddress peer_;
   std::string peer_name_;

@@ -9,7 +9,7 @@
 namespace tocsin::load {
 namespace {
 
-struct Unit {
+struct ReadableUnit {
   double factor;
   std::string_view name;
 };
@@ -24,9 +24,9 @@ std::string three_digits(double value) {
 }
 
 // In the largest of `units` (smallest first) that it reaches after rounding.
-std::string in_units(double value, std::span<const Unit> units) {
-  Unit best = units.front();
-  for (const Unit& unit : units) {
+std::string in_units(double value, std::span<const ReadableUnit> units) {
+  ReadableUnit best = units.front();
+  for (const ReadableUnit& unit : units) {
     if (std::abs(value) >= unit.factor * 0.9995) best = unit;
   }
   return three_digits(value / best.factor) + std::string(best.name);
@@ -35,7 +35,7 @@ std::string in_units(double value, std::span<const Unit> units) {
 }  // namespace
 
 std::string readable_time(double ns) {
-  static constexpr std::array<Unit, 4> kUnits{
+  static constexpr std::array<ReadableUnit, 4> kUnits{
       {{1, " ns"}, {1e3, " us"}, {1e6, " ms"}, {1e9, " s"}}};
   return in_units(ns, kUnits);
 }
@@ -45,13 +45,13 @@ std::string readable_seconds(double seconds) {
 }
 
 std::string readable_bytes(double bytes) {
-  static constexpr std::array<Unit, 4> kUnits{
+  static constexpr std::array<ReadableUnit, 4> kUnits{
       {{1, " B"}, {1e3, " KB"}, {1e6, " MB"}, {1e9, " GB"}}};
   return in_units(std::abs(bytes) < 1000 ? std::round(bytes) : bytes, kUnits);
 }
 
 std::string readable_rate(double per_s) {
-  static constexpr std::array<Unit, 3> kUnits{{{1, " /s"}, {1e3, " k/s"}, {1e6, " M/s"}}};
+  static constexpr std::array<ReadableUnit, 3> kUnits{{{1, " /s"}, {1e3, " k/s"}, {1e6, " M/s"}}};
   return in_units(per_s, kUnits);
 }
 

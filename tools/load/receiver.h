@@ -52,9 +52,9 @@ struct alignas(64) ReceiverProgress {
   // Streams that were open, that the server ended or refused since, and that try again.
   std::atomic<std::uint32_t> away{0};
   std::atomic<std::uint32_t> refused_meanwhile{0};  // of `refused`: connects of such streams
-  Histogram latency;
-  Histogram connect_latency;
-  Histogram outage;  // of the streams that were away: how long, until the next good head
+  LatencyHistogram latency;
+  LatencyHistogram connect_latency;
+  LatencyHistogram outage;  // of the streams that were away: how long, until the next good head
 };
 
 struct ReceiverSetup {

@@ -151,24 +151,24 @@ bool Receiver::Impl::send_request(std::uint32_t slot) {
 
 void Receiver::Impl::take_head(std::uint32_t slot, std::string_view bytes, std::uint64_t now) {
   const auto found = openings_.find(slot);
-  std::unique_ptr<StreamResponse>& place = found->second.response;
-  if (!place) place = std::make_unique<StreamResponse>();
+  std::unique_ptr<StreamAnswer>& place = found->second.response;
+  if (!place) place = std::make_unique<StreamAnswer>();
   std::string_view body;
-  const StreamResponse::State state = place->feed(bytes, joined_, body);
-  if (state == StreamResponse::State::need_more) return;
-  if (state == StreamResponse::State::refused) return refuse(slot, place->refusal());
+  const StreamAnswer::State state = place->feed(bytes, joined_, body);
+  if (state == StreamAnswer::State::need_more) return;
+  if (state == StreamAnswer::State::refused) return refuse(slot, place->refusal());
 
-  std::unique_ptr<StreamResponse> response = std::move(place);
+  std::unique_ptr<StreamAnswer> response = std::move(place);
   progress_.connect_latency.record(now - found->second.started_ns);
   openings_.erase(found);
   on_good_head(slot);
-  streams_[slot].framing = response->framing();
+  streams_[slot].coding = response->coding();
   streams_[slot].chunks = ChunkDecoder();
-  if (response->framing() == StreamResponse::Framing::other) {
+  if (response->coding() == StreamAnswer::Coding::other) {
     responses_.emplace(slot, std::move(response));
   }
   if (!body.empty()) take_body(slot, body, now);
-  if (state == StreamResponse::State::ended) end_stream(slot);
+  if (state == StreamAnswer::State::ended) end_stream(slot);
 }
 
 void Receiver::Impl::on_good_head(std::uint32_t slot) {

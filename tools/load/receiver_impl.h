@@ -22,9 +22,9 @@
 #include "tools/load/poller.h"
 #include "tools/load/receiver.h"
 #include "tools/load/slow_pace.h"
+#include "tools/load/stream_answer.h"
 #include "tools/load/stream_checker.h"
 #include "tools/load/stream_request.h"
-#include "tools/load/stream_response.h"
 
 namespace tocsin::load {
 
@@ -61,10 +61,10 @@ class Receiver::Impl final : PollHandler {
   struct Stream {
     int fd = -1;
     std::uint32_t attempt = 0;  // connects so far
-    ChunkDecoder chunks;        // framing chunked
+    ChunkDecoder chunks;        // coding chunked
     State state = State::idle;
-    StreamResponse::Framing framing = StreamResponse::Framing::close;  // other: see responses_
-    bool is_begun : 1 = false;    // LaneTable knows what it must get
+    StreamAnswer::Coding coding = StreamAnswer::Coding::close;  // other: see responses_
+    bool is_begun : 1 = false;                                  // LaneTable knows what it must get
     bool is_slow : 1 = false;     // not the poller's: read by read_slow_streams()
     bool was_cut : 1 = false;     // its next good head is a reconnect
     bool has_left : 1 = false;    // and is not back yet
@@ -73,7 +73,7 @@ class Receiver::Impl final : PollHandler {
   static_assert(sizeof(Stream) == 16);
   struct Opening {
     std::uint64_t started_ns;
-    std::unique_ptr<StreamResponse> response;  // null until bytes came
+    std::unique_ptr<StreamAnswer> response;  // null until bytes came
   };
   struct Return {
     std::uint64_t due_ns;
@@ -140,7 +140,7 @@ class Receiver::Impl final : PollHandler {
   StreamChecker checker_;
   std::vector<Stream> streams_;
   std::unordered_map<std::uint32_t, Opening> openings_;  // connecting or reading_head
-  std::unordered_map<std::uint32_t, std::unique_ptr<StreamResponse>> responses_;  // framing other
+  std::unordered_map<std::uint32_t, std::unique_ptr<StreamAnswer>> responses_;  // coding other
   // Streams that were open, that the server ended or refused, and that try again: since when.
   std::unordered_map<std::uint32_t, std::uint64_t> away_;
   std::unique_ptr<Poller> poller_;

@@ -63,7 +63,7 @@ void Receiver::Impl::take_bytes(std::uint32_t slot, char* bytes, std::size_t siz
   const Stream& stream = streams_[slot];
   if (stream.state != State::streaming) {
     take_head(slot, {bytes, size}, now);
-  } else if (stream.framing == StreamResponse::Framing::other) {
+  } else if (stream.coding == StreamAnswer::Coding::other) {
     take_framed(slot, {bytes, size}, now);
   } else {
     check(slot, bytes, size, now);
@@ -73,7 +73,7 @@ void Receiver::Impl::take_bytes(std::uint32_t slot, char* bytes, std::size_t siz
 // Bytes of a stream, behind kFront that may be overwritten.
 void Receiver::Impl::check(std::uint32_t slot, char* bytes, std::size_t size, std::uint64_t now) {
   Stream& stream = streams_[slot];
-  const bool chunked = stream.framing == StreamResponse::Framing::chunked;
+  const bool chunked = stream.coding == StreamAnswer::Coding::chunked;
   if (chunked) {
     checker_.feed_chunks(slot, stream.chunks, {bytes, size}, now);
   } else {
@@ -91,7 +91,7 @@ void Receiver::Impl::take_framed(std::uint32_t slot, std::string_view bytes, std
   std::string_view body;
   const auto state = responses_.find(slot)->second->feed(bytes, joined_, body);
   if (!body.empty()) take_body(slot, body, now);
-  if (state == StreamResponse::State::ended) end_stream(slot);
+  if (state == StreamAnswer::State::ended) end_stream(slot);
 }
 
 // `body` may lie in scratch_.
@@ -123,8 +123,8 @@ void Receiver::Impl::close_stream(std::uint32_t slot) {
     close_with_reset(std::exchange(stream.fd, -1));
   }
   if (stream.state != State::ended) stream.state = State::idle;
-  if (stream.framing == StreamResponse::Framing::other) responses_.erase(slot);
-  stream.framing = StreamResponse::Framing::close;
+  if (stream.coding == StreamAnswer::Coding::other) responses_.erase(slot);
+  stream.coding = StreamAnswer::Coding::close;
   stream.is_slow = false;
   checker_.end_of_stream(slot);
 }

@@ -24,7 +24,7 @@ double to_double(std::uint64_t value) {
   return static_cast<double>(value);
 }
 
-std::string latency_json(const Histogram& latency) {
+std::string latency_json(const LatencyHistogram& latency) {
   if (latency.count() == 0) return "null";
   JsonObject json;
   json.add("count", latency.count());
@@ -110,7 +110,7 @@ std::string subscribe_json(const SubscriberOptions& subscribe) {
   return json.text();
 }
 
-std::string publisher_json(const PublisherOptions& publish) {
+std::string publisher_json(const PublishLoad& publish) {
   JsonObject json;
   json.add("url", publish.request.url.to_string());
   json.add("method", publish.request.method);
@@ -187,7 +187,7 @@ std::string streams_json(const LoadResult& result) {
   return json.text();
 }
 
-JsonObject phase_json(const Phase& phase) {
+JsonObject phase_json(const PhaseCost& phase) {
   JsonObject json;
   json.add("duration_s", phase.seconds());
   json.add("server_cpu_ns", phase.server.cpu_ns);

@@ -77,7 +77,7 @@ std::string plural(std::uint64_t count, std::string_view one, std::string_view m
   return counted(count, count == 1 ? one : many);
 }
 
-Items percentiles(const Histogram& latency) {
+Items percentiles(const LatencyHistogram& latency) {
   const auto at = [&latency](std::string_view name, double quantile) {
     return fmt::format("{} {}", name, readable_time(to_double(latency.value_at(quantile))));
   };
@@ -89,7 +89,7 @@ Items percentiles(const Histogram& latency) {
           fmt::format("mean {}", readable_time(latency.mean_ns()))};
 }
 
-std::string mode_text(const PublisherOptions& publish) {
+std::string mode_text(const PublishLoad& publish) {
   const Schedule& schedule = publish.schedule;
   switch (publish.mode) {
     case PublishMode::none:
@@ -122,7 +122,7 @@ void add_setup(Table& table, const LoadOptions& options, const LoadResult& resul
 
 // Of streams that the server ended or refused, in scenarios in which they try again.
 void add_returns(Table& table, const LoadResult& result) {
-  const Histogram& outage = result.outage;
+  const LatencyHistogram& outage = result.outage;
   if (outage.count() == 0) return;
   table.row("Returned", {counted(outage.count() - result.away, "times"),
                          counted(result.refused_meanwhile, "refused meanwhile"),
@@ -152,7 +152,7 @@ void add_connects(Table& table, const LoadOptions& options, const LoadResult& re
   if (const auto rate = result.connects_per_s()) {
     Items items = {readable_rate(*rate)};
     if (result.connect_latency.count() > 0) {
-      const Histogram& latency = result.connect_latency;
+      const LatencyHistogram& latency = result.connect_latency;
       items.push_back(fmt::format("answered p50 {}, p99 {}",
                                   readable_time(to_double(latency.value_at(0.5))),
                                   readable_time(to_double(latency.value_at(0.99)))));
@@ -182,7 +182,7 @@ void add_publishing(Table& table, const LoadResult& result) {
                              if_any(published.failed_connects, "connects refused")});
   }
   if (!published.error.empty()) table.sentence("", published.error);
-  const auto line = [&table](std::string_view label, const Histogram& times) {
+  const auto line = [&table](std::string_view label, const LatencyHistogram& times) {
     if (times.count() == 0) return;
     Items items = percentiles(times);
     items.erase(items.begin() + 1);  // p90
@@ -213,7 +213,7 @@ void add_deliveries(Table& table, const LoadResult& result) {
   }
 }
 
-void add_server_phase(Table& table, std::string_view label, const Phase& phase,
+void add_server_phase(Table& table, std::string_view label, const PhaseCost& phase,
                       const std::string& each) {
   const ServerUsage& server = phase.server;
   if (server.cpu_ns == 0) return;
@@ -262,7 +262,7 @@ void add_server(Table& table, const LoadResult& result) {
 }
 
 void add_generator(Table& table, const LoadResult& result) {
-  const auto line = [&table](std::string_view label, const Phase& phase) {
+  const auto line = [&table](std::string_view label, const PhaseCost& phase) {
     if (phase.own_cpu_ns == 0) return;
     table.row(label,
               {fmt::format("{} of a core", readable_share(phase.own_cores())),

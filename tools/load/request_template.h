@@ -34,13 +34,13 @@ class Pattern {
 
  private:
   enum class Slot : std::uint8_t { none, topic, data };
-  struct Piece {
+  struct TemplatePart {
     std::string text;
     Slot slot = Slot::none;  // what follows the text
   };
   void append(std::string_view text);
 
-  std::vector<Piece> pieces_;
+  std::vector<TemplatePart> pieces_;
   std::size_t fixed_ = 0;
   std::size_t topics_ = 0;
   std::size_t datas_ = 0;
@@ -98,7 +98,7 @@ class RequestTemplate {
 template <typename WriteData>
 char* Pattern::write(char* out, std::string_view topic, std::size_t data_bytes,
                      WriteData&& write_data) const {
-  for (const Piece& piece : pieces_) {
+  for (const TemplatePart& piece : pieces_) {
     out += piece.text.copy(out, piece.text.size());
     if (piece.slot == Slot::topic) {
       out += topic.copy(out, topic.size());

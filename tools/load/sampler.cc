@@ -63,8 +63,8 @@ Moment Moment::now(const ServerProbe& probe) {
   return moment;
 }
 
-Phase Moment::until(const Moment& end) const {
-  Phase phase;
+PhaseCost Moment::until(const Moment& end) const {
+  PhaseCost phase;
   phase.wall_ns = end.at_ns - at_ns;
   phase.server = end.server.since(server);
   phase.own_cpu_ns = end.own_cpu_ns - own_cpu_ns;
@@ -99,8 +99,8 @@ void Sampler::work(const std::stop_token& stop) {
 }
 
 void Sampler::take() {
-  const Histogram now = fleet_.latency();
-  const Histogram interval = now.since(before_);
+  const LatencyHistogram now = fleet_.latency();
+  const LatencyHistogram interval = now.since(before_);
   before_ = now;
   const ServerUsage server = probe_.usage(false);
   Sample sample;

@@ -27,7 +27,7 @@ struct Moment {
   [[nodiscard]] static Moment now(const ServerProbe& probe);
   // Everything from this moment until `end`. Run queue times of threads that ended in between are
   // not in it.
-  [[nodiscard]] Phase until(const Moment& end) const;
+  [[nodiscard]] PhaseCost until(const Moment& end) const;
 };
 
 // A thread that takes a sample at each interval and shows it.
@@ -49,7 +49,7 @@ class Sampler {
   Progress& progress_;
   const std::uint64_t start_ns_;
   const std::chrono::milliseconds interval_;
-  Histogram before_;  // latencies at the last sample
+  LatencyHistogram before_;  // latencies at the last sample
   std::vector<Sample> samples_;
   std::jthread thread_;
 };

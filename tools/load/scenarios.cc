@@ -40,7 +40,7 @@ LoadOptions scenario_defaults(Scenario scenario) {
   LoadOptions o;
   o.scenario = scenario;
   SubscriberOptions& s = o.subscribe;
-  PublisherOptions& p = o.publish;
+  PublishLoad& p = o.publish;
   const auto at_rate = [&p](double events_per_s, double duration_s) {
     p.mode = PublishMode::rate;
     p.schedule.events_per_s = events_per_s;

@@ -31,7 +31,7 @@ class StreamChecker {
  public:
   struct Setup {
     const PayloadFormat& format;     // outlives the checker
-    Histogram& latency;              // outlives the checker; from due to receipt
+    LatencyHistogram& latency;       // outlives the checker; from due to receipt
     const Unpublished& unpublished;  // outlives the checker
     std::uint32_t streams = 0;
     std::uint32_t first_index = 0;  // see LaneTable
@@ -92,7 +92,7 @@ class StreamChecker {
   void drop_partial(State& state);
 
   const PayloadFormat& format_;
-  Histogram& latency_;
+  LatencyHistogram& latency_;
   LaneTable lanes_;
   IdTable ids_;
   std::vector<State> states_;

@@ -28,19 +28,19 @@ constexpr std::size_t kReadBytes = std::size_t{64} * 1024;
 constexpr std::size_t kBatchBytes = std::size_t{256} * 1024;
 
 // A request is named op:8 | generation:24 | slot:32.
-enum class Op : std::uint8_t {
+enum class PollOp : std::uint8_t {
   ignored = 0,  // nobody waits for the result
   poll = 1,     // of the token's socket: for POLLOUT once, or for bytes
   receive = 2,  // into the buffer `slot`
   wake = 3,
 };
 
-std::uint64_t pack(Op op, PollToken token) {
+std::uint64_t pack(PollOp op, PollToken token) {
   return (std::uint64_t{static_cast<std::uint8_t>(op)} << 56) |
          (std::uint64_t{token.generation & kGenerationMask} << 32) | token.slot;
 }
-Op op_of(std::uint64_t name) {
-  return static_cast<Op>(name >> 56);
+PollOp op_of(std::uint64_t name) {
+  return static_cast<PollOp>(name >> 56);
 }
 PollToken token_of(std::uint64_t name) {
   return {.slot = static_cast<std::uint32_t>(name),
@@ -66,17 +66,17 @@ class UringPoller final : public Poller {
   void watch_connect(PollToken token, int fd) override {
     io_uring_sqe* entry = next_entry();
     io_uring_prep_poll_add(entry, fd, POLLOUT);
-    entry->user_data = pack(Op::poll, token);
+    entry->user_data = pack(PollOp::poll, token);
   }
-  void watch(PollToken token, int fd) override { arm(pack(Op::poll, token), fd); }
+  void watch(PollToken token, int fd) override { arm(pack(PollOp::poll, token), fd); }
   // The poll holds the socket: without this, a close would not reach the peer. Not POLL_REMOVE:
   // while an event of a multishot poll waits to be reported, that answers -EALREADY, and the poll
   // stays armed for good (seen on 6.18). ASYNC_CANCEL marks it: its next report is its last.
   void forget(PollToken token, int) override {
     io_uring_sqe* entry = next_entry();
-    io_uring_prep_cancel64(entry, pack(Op::poll, token), 0);
+    io_uring_prep_cancel64(entry, pack(PollOp::poll, token), 0);
     entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
-    entry->user_data = pack(Op::ignored, {});
+    entry->user_data = pack(PollOp::ignored, {});
   }
   void flush() override;
   void wait(int timeout_ms, PollHandler& handler) override;
@@ -130,7 +130,7 @@ int UringPoller::open() {
   live_ = true;
   constexpr unsigned kNeeded = IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG | IORING_FEAT_CQE_SKIP;
   if ((params.features & kNeeded) != kNeeded) return EINVAL;
-  arm(pack(Op::wake, {}), wake_fd_);
+  arm(pack(PollOp::wake, {}), wake_fd_);
   return 0;
 }
 
@@ -187,20 +187,20 @@ void UringPoller::collect(PollHandler& handler) {
     const io_uring_cqe done = *completion;
     io_uring_cqe_seen(&ring_, completion);
     switch (op_of(done.user_data)) {
-      case Op::poll:
+      case PollOp::poll:
         on_poll(done, handler);
         break;
-      case Op::receive:
+      case PollOp::receive:
         receives_[token_of(done.user_data).slot].result = done.res;
         --receiving_;
         break;
-      case Op::wake: {
+      case PollOp::wake: {
         std::uint64_t count = 0;
         [[maybe_unused]] const ssize_t n = read(wake_fd_, &count, sizeof count);
         if ((done.flags & IORING_CQE_F_MORE) == 0) arm(done.user_data, wake_fd_);
         break;
       }
-      case Op::ignored:
+      case PollOp::ignored:
         break;
     }
   }
@@ -245,7 +245,7 @@ std::size_t UringPoller::submit_receives(PollHandler& handler) {
     io_uring_sqe* entry = next_entry();
     io_uring_prep_recv(entry, fd, buffer(count), kReadBytes, MSG_DONTWAIT);
     entry->user_data =
-        pack(Op::receive, {.slot = static_cast<std::uint32_t>(count), .generation = 0});
+        pack(PollOp::receive, {.slot = static_cast<std::uint32_t>(count), .generation = 0});
     ++count;
     ++receiving_;
   }

@@ -29,8 +29,8 @@ ListenAddress address_of(const std::string& text) {
   return parse_listen_address(text).value();
 }
 
-std::expected<Listening, std::string> listen(const ListenAddress& address, Place place) {
-  return listen_on(address, place, {.user_timeout_ms = 30'000}, std::chrono::milliseconds(0));
+std::expected<Listening, std::string> listen(const ListenAddress& address, ListenRole role) {
+  return listen_on(address, role, {.user_timeout_ms = 30'000}, std::chrono::milliseconds(0));
 }
 
 // The same port at another host.
@@ -48,10 +48,10 @@ Fd connect_to(const ListenAddress& address) {
 
 TEST(Listener, TheFirstOneKeepsOthersOut) {
   for (const char* text : {"127.0.0.1:0", "[::1]:0"}) {
-    const auto first = listen(address_of(text), Place::first);
+    const auto first = listen(address_of(text), ListenRole::first);
     ASSERT_TRUE(first) << first.error();
     const Fd own(first->fd);
-    const auto second = listen(first->address, Place::first);
+    const auto second = listen(first->address, ListenRole::first);
     ASSERT_FALSE(second) << text;
     EXPECT_THAT(second.error(), HasSubstr("in use"));
     EXPECT_THAT(second.error(), HasSubstr(at("", first->address)));
@@ -59,23 +59,23 @@ TEST(Listener, TheFirstOneKeepsOthersOut) {
 }
 
 TEST(Listener, AWildcardIsTheSamePort) {
-  const auto one = listen(address_of("127.0.0.1:0"), Place::first);
+  const auto one = listen(address_of("127.0.0.1:0"), ListenRole::first);
   ASSERT_TRUE(one) << one.error();
   const Fd own(one->fd);
-  EXPECT_FALSE(listen(address_of(at("0.0.0.0", one->address)), Place::first));
-  const auto all = listen(address_of("0.0.0.0:0"), Place::first);
+  EXPECT_FALSE(listen(address_of(at("0.0.0.0", one->address)), ListenRole::first));
+  const auto all = listen(address_of("0.0.0.0:0"), ListenRole::first);
   ASSERT_TRUE(all) << all.error();
   const Fd wildcard(all->fd);
-  EXPECT_FALSE(listen(address_of(at("127.0.0.1", all->address)), Place::first));
+  EXPECT_FALSE(listen(address_of(at("127.0.0.1", all->address)), ListenRole::first));
 }
 
 TEST(Listener, OthersBesideItShareItsConnections) {
-  const auto first = listen(address_of("127.0.0.1:0"), Place::first);
+  const auto first = listen(address_of("127.0.0.1:0"), ListenRole::first);
   ASSERT_TRUE(first) << first.error();
   std::vector<Fd> listeners;
   listeners.emplace_back(first->fd);
   for (int i = 0; i < 2; ++i) {
-    const auto next = listen(first->address, Place::beside);
+    const auto next = listen(first->address, ListenRole::beside);
     ASSERT_TRUE(next) << next.error();
     listeners.emplace_back(next->fd);
   }
@@ -97,30 +97,30 @@ TEST(Listener, OthersBesideItShareItsConnections) {
 
 TEST(Listener, TheAddressIsHeldUntilTheLastOneCloses) {
   const OwnPort port;
-  const auto first = listen(address_of(port.address()), Place::first);
+  const auto first = listen(address_of(port.address()), ListenRole::first);
   ASSERT_TRUE(first) << first.error();
   Fd one(first->fd);
-  const auto second = listen(first->address, Place::beside);
+  const auto second = listen(first->address, ListenRole::beside);
   ASSERT_TRUE(second) << second.error();
   Fd two(second->fd);
   one.reset();
-  EXPECT_FALSE(listen(first->address, Place::first));
+  EXPECT_FALSE(listen(first->address, ListenRole::first));
   // Its connections may outlive it: they, and those in TIME_WAIT, keep no successor out.
   const Fd client = connect_to(first->address);
   const Fd accepted(::accept(two.get(), nullptr, nullptr));
   two.reset();
-  const auto successor = listen(first->address, Place::first);
+  const auto successor = listen(first->address, ListenRole::first);
   ASSERT_TRUE(successor) << successor.error();
   const Fd its(successor->fd);
 }
 
 TEST(Listener, AnAddressThatIsGivenUpMeanwhileIsWaitedFor) {
   const OwnPort port;
-  const auto before = listen(address_of(port.address()), Place::first);
+  const auto before = listen(address_of(port.address()), ListenRole::first);
   ASSERT_TRUE(before) << before.error();
   Fd its(before->fd);
   auto successor = std::async(std::launch::async, [&] {
-    return listen_on(before->address, Place::first, {.user_timeout_ms = 30'000},
+    return listen_on(before->address, ListenRole::first, {.user_timeout_ms = 30'000},
                      std::chrono::minutes(1));
   });
   EXPECT_EQ(successor.wait_for(std::chrono::milliseconds(50)), std::future_status::timeout);
@@ -143,11 +143,11 @@ TEST(Listener, OfManyWhoWantItOneGetsIt) {
     for (int i = 0; i < kThreads; ++i) {
       threads.push_back(std::async(std::launch::async, [&] {
         begin.arrive_and_wait();
-        const auto first = listen(address, Place::first);
+        const auto first = listen(address, ListenRole::first);
         const Fd own(first ? first->fd : -1);
         bool whole = first.has_value();
         if (whole) {
-          const auto beside = listen(address, Place::beside);
+          const auto beside = listen(address, ListenRole::beside);
           const Fd more(beside ? beside->fd : -1);
           EXPECT_TRUE(beside) << beside.error();
         }

@@ -124,7 +124,7 @@ TEST_F(ListenerSetTest, WhoConnectsBetweenTwoProcessesWaitsForTheNext) {
     for (int i = 0; i < 10; ++i) clients.push_back(connect_to(address));
     first.close();
     for (int i = 0; i < 90; ++i) clients.push_back(connect_to(address));
-    EXPECT_FALSE(listen_on(address, Place::first, kOptions, std::chrono::milliseconds(0)))
+    EXPECT_FALSE(listen_on(address, ListenRole::first, kOptions, std::chrono::milliseconds(0)))
         << "nobody else's";
     const auto second = open({port.address()}, 2, handed());
     EXPECT_THAT(second.all(), SizeIs(2));
@@ -244,8 +244,8 @@ TEST_F(ListenerSetTest, RubbishIsClosedAndForgotten) {
     ASSERT_GE(each.fd, 0) << each.name;
     numbers.push_back(each.fd);
   }
-  const auto set = ListenerSet::open({{address_of(port_.address())}}, 2, kOptions, std::move(from),
-                                     &notify_);
+  const auto set =
+      ListenerSet::open({{address_of(port_.address())}}, 2, kOptions, std::move(from), &notify_);
   ASSERT_TRUE(set) << set.error();
   EXPECT_THAT(set->all(), SizeIs(2));
   for (const int fd : numbers) {

@@ -109,7 +109,7 @@ TEST(Bottleneck, LatePublishers) {
 
 TEST(Bottleneck, AMillisecondIsNotLate) {
   SomeRun run;
-  run.result.latency = Histogram();
+  run.result.latency = LatencyHistogram();
   run.result.latency.record(kMs / 5, 1000);
   run.result.published.lateness.record(kMs * 9 / 10, 1000);
   EXPECT_THAT(run.found(), IsEmpty());
@@ -118,7 +118,7 @@ TEST(Bottleneck, AMillisecondIsNotLate) {
 TEST(Bottleneck, ConnectsUnderWay) {
   SomeRun run;
   run.options.subscribe.connects_in_flight = 64;
-  run.result.connect_latency = Histogram();
+  run.result.connect_latency = LatencyHistogram();
   run.result.connect_latency.record(120 * kMs, 1000);  // 1,000 x 0.12 s in 1 s: 120 of 128
   EXPECT_THAT(run.found(), ElementsAre(AllOf(HasSubstr("120 of at most 128"),
                                              HasSubstr("--connects-in-flight"))));

@@ -25,7 +25,7 @@ inline const PayloadFormat& format_of(std::uint32_t run) {
 }
 
 inline std::string payload(std::uint64_t number, std::uint32_t lane = 0, std::uint32_t run = kRun,
-                    std::size_t bytes = kBytes) {
+                           std::size_t bytes = kBytes) {
   std::string data(bytes, '\0');
   format_of(run).write({.lane = lane, .number = number, .due_ns = 1000 + number}, bytes,
                        data.data());
@@ -83,7 +83,7 @@ struct Stream {
   }
   [[nodiscard]] const CheckTotals& totals() const { return checker.totals(); }
 
-  Histogram latency;
+  LatencyHistogram latency;
   PublishProgress published;
   StreamChecker checker;
 };

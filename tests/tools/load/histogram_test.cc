@@ -11,8 +11,8 @@
 namespace tocsin::load {
 namespace {
 
-TEST(Histogram, QuantilesAreNeverLowAndAtMostOnePart128High) {
-  Histogram histogram;
+TEST(LatencyHistogram, QuantilesAreNeverLowAndAtMostOnePart128High) {
+  LatencyHistogram histogram;
   std::vector<std::uint64_t> values;
   for (std::uint64_t v = 1; v < 3'000'000'000ULL; v += 1 + v / 50) values.push_back(v);
   for (const auto v : values) histogram.record(v);
@@ -27,16 +27,16 @@ TEST(Histogram, QuantilesAreNeverLowAndAtMostOnePart128High) {
   EXPECT_EQ(histogram.value_at(1), values.back());
 }
 
-TEST(Histogram, EmptyOneIsZero) {
-  const Histogram histogram;
+TEST(LatencyHistogram, EmptyOneIsZero) {
+  const LatencyHistogram histogram;
   EXPECT_EQ(histogram.value_at(0.5), 0U);
   EXPECT_EQ(histogram.count(), 0U);
   EXPECT_EQ(histogram.max_ns(), 0U);
   EXPECT_EQ(histogram.mean_ns(), 0);
 }
 
-TEST(Histogram, SmallValuesAreExact) {
-  Histogram histogram;
+TEST(LatencyHistogram, SmallValuesAreExact) {
+  LatencyHistogram histogram;
   for (std::uint64_t v = 0; v < 128; ++v) histogram.record(v);
   EXPECT_EQ(histogram.value_at(0), 0U);
   EXPECT_EQ(histogram.value_at(0.5), 63U);
@@ -44,16 +44,16 @@ TEST(Histogram, SmallValuesAreExact) {
   EXPECT_DOUBLE_EQ(histogram.mean_ns(), 63.5);
 }
 
-TEST(Histogram, TakesTheLargestValues) {
-  Histogram histogram;
+TEST(LatencyHistogram, TakesTheLargestValues) {
+  LatencyHistogram histogram;
   histogram.record(~0ULL);
   histogram.record(1ULL << 40);
   EXPECT_EQ(histogram.count(), 2U);
   EXPECT_EQ(histogram.max_ns(), ~0ULL);
 }
 
-TEST(Histogram, RecordsManyAtOnce) {
-  Histogram histogram;
+TEST(LatencyHistogram, RecordsManyAtOnce) {
+  LatencyHistogram histogram;
   histogram.record(10, 99);
   histogram.record(1'000, 1);
   histogram.record(1'000'000, 0);
@@ -62,36 +62,36 @@ TEST(Histogram, RecordsManyAtOnce) {
   EXPECT_EQ(histogram.max_ns(), 1'000U);
 }
 
-TEST(Histogram, MergesAndCopies) {
-  Histogram a;
-  Histogram b;
+TEST(LatencyHistogram, MergesAndCopies) {
+  LatencyHistogram a;
+  LatencyHistogram b;
   a.record(5);
   b.record(5);
   b.record(70'000);
   a.merge(b);
-  const Histogram copy = a;
+  const LatencyHistogram copy = a;
   a.record(1);
   EXPECT_EQ(copy.count(), 3U);
   EXPECT_EQ(copy.max_ns(), 70'000U);
   EXPECT_EQ(copy.value_at(0.6), 5U);
 }
 
-TEST(Histogram, SinceCountsWhatCameLater) {
-  Histogram histogram;
+TEST(LatencyHistogram, SinceCountsWhatCameLater) {
+  LatencyHistogram histogram;
   histogram.record(1'000'000, 3);
-  const Histogram earlier = histogram;
+  const LatencyHistogram earlier = histogram;
   EXPECT_EQ(histogram.since(earlier).count(), 0U);
   EXPECT_EQ(histogram.since(earlier).max_ns(), 0U);
   histogram.record(500, 7);
-  const Histogram later = histogram.since(earlier);
+  const LatencyHistogram later = histogram.since(earlier);
   EXPECT_EQ(later.count(), 7U);
   EXPECT_GE(later.max_ns(), 500U);
   EXPECT_LE(later.max_ns(), 504U);
   EXPECT_EQ(later.value_at(1), later.max_ns());
 }
 
-TEST(Histogram, VisitsWhatIsNotEmptyInOrder) {
-  Histogram histogram;
+TEST(LatencyHistogram, VisitsWhatIsNotEmptyInOrder) {
+  LatencyHistogram histogram;
   histogram.record(3, 2);
   histogram.record(127);
   histogram.record(256);
@@ -101,9 +101,9 @@ TEST(Histogram, VisitsWhatIsNotEmptyInOrder) {
             (std::vector<std::pair<std::uint64_t, std::uint64_t>>{{3, 2}, {127, 1}, {257, 1}}));
 }
 
-TEST(Histogram, IsReadWhileItIsWritten) {
+TEST(LatencyHistogram, IsReadWhileItIsWritten) {
   constexpr std::uint64_t kRecords = 200'000;
-  Histogram histogram;
+  LatencyHistogram histogram;
   std::atomic<bool> done{false};
   std::thread writer([&] {
     for (std::uint64_t i = 0; i < kRecords; ++i) histogram.record(i);
@@ -111,7 +111,7 @@ TEST(Histogram, IsReadWhileItIsWritten) {
   });
   std::uint64_t before = 0;
   while (!done) {
-    const std::uint64_t now = Histogram(histogram).count();
+    const std::uint64_t now = LatencyHistogram(histogram).count();
     EXPECT_GE(now, before);
     before = now;
   }

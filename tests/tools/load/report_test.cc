@@ -65,8 +65,8 @@ struct SomeRun {
     result.timeline.push_back({.at_s = 1.5, .connected = 10'000, .delivered = 1'000'000});
   }
 
-  static Phase phase(std::uint64_t wall_ns) {
-    Phase phase;
+  static PhaseCost phase(std::uint64_t wall_ns) {
+    PhaseCost phase;
     phase.wall_ns = wall_ns;
     phase.server = {.cpu_ns = wall_ns / 4,
                     .user_ns = wall_ns / 16,

@@ -1,4 +1,4 @@
-#include "tools/demo/schedule.h"
+#include "tools/demo/timetable.h"
 
 #include <algorithm>
 #include <utility>
@@ -7,17 +7,18 @@
 
 namespace tocsin::demo {
 
-void Schedule::every(Clock::duration interval, std::function<void()> task, Clock::duration first) {
+void Timetable::every(std::chrono::steady_clock::duration interval, std::function<void()> task,
+                      std::chrono::steady_clock::duration first) {
   tasks_.push_back({.interval = interval, .first = first, .run = std::move(task)});
 }
 
-void Schedule::run(const std::stop_token& stop) {
-  const auto begin = Clock::now();
+void Timetable::run(const std::stop_token& stop) {
+  const auto begin = std::chrono::steady_clock::now();
   for (Task& task : tasks_) task.due = begin + task.first;
   while (!stop.stop_requested()) {
-    auto next = Clock::time_point::max();
+    auto next = std::chrono::steady_clock::time_point::max();
     for (Task& task : tasks_) {
-      const auto now = Clock::now();
+      const auto now = std::chrono::steady_clock::now();
       if (task.due <= now && !stop.stop_requested()) {
         task.run();
         task.due += task.interval * ((now - task.due) / task.interval + 1);

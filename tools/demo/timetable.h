@@ -9,13 +9,12 @@
 namespace tocsin::demo {
 
 // Not thread-safe: filled first, then run in a thread.
-class Schedule {
+class Timetable {
  public:
-  using Clock = std::chrono::steady_clock;
-
   // `task` is to run `first` after run() began and then every `interval`.
-  void every(Clock::duration interval, std::function<void()> task,
-             Clock::duration first = Clock::duration::zero());
+  void every(
+      std::chrono::steady_clock::duration interval, std::function<void()> task,
+      std::chrono::steady_clock::duration first = std::chrono::steady_clock::duration::zero());
 
   // Until it is asked to stop. A round that is late does not shift those after it; rounds that were
   // missed altogether (the machine slept) are left out.
@@ -23,10 +22,10 @@ class Schedule {
 
  private:
   struct Task {
-    Clock::duration interval;
-    Clock::duration first;
+    std::chrono::steady_clock::duration interval;
+    std::chrono::steady_clock::duration first;
     std::function<void()> run;
-    Clock::time_point due{};
+    std::chrono::steady_clock::time_point due{};
   };
   std::vector<Task> tasks_;
 };

@@ -1,4 +1,4 @@
-#include "tools/load/stream_response.h"
+#include "tools/load/stream_answer.h"
 
 #include <algorithm>
 #include <utility>
@@ -21,13 +21,13 @@ bool is_tls_alert(std::string_view bytes) {
 
 }  // namespace
 
-StreamResponse::StreamResponse()
+StreamAnswer::StreamAnswer()
     : reader_({.on_head = [this](const net::ResponseHead& head) { return on_head(head); },
                .on_body = [this](std::string_view piece) { return on_body(piece); }},
               kMaxHead) {}
 
-StreamResponse::State StreamResponse::feed(std::string_view bytes, std::string& joined,
-                                           std::string_view& body) {
+StreamAnswer::State StreamAnswer::feed(std::string_view bytes, std::string& joined,
+                                       std::string_view& body) {
   joined_ = &joined;
   body_ = {};
   while (state_ == State::need_more && !bytes.empty()) {
@@ -44,7 +44,7 @@ StreamResponse::State StreamResponse::feed(std::string_view bytes, std::string& 
   }
   if (state_ != State::open) return state_;
   std::string().swap(first_);
-  if (framing_ != Framing::other) {
+  if (coding_ != Coding::other) {
     body_ = bytes;
   } else if (!bytes.empty()) {
     read(bytes);
@@ -53,7 +53,7 @@ StreamResponse::State StreamResponse::feed(std::string_view bytes, std::string& 
   return state_;
 }
 
-void StreamResponse::read(std::string_view bytes) {
+void StreamAnswer::read(std::string_view bytes) {
   const net::ResponseReader::Step step = reader_.feed(bytes);
   if (step.state == net::ResponseReader::State::failed) {
     if (problem_.empty()) problem_ = reader_.error();
@@ -64,7 +64,7 @@ void StreamResponse::read(std::string_view bytes) {
   }
 }
 
-bool StreamResponse::on_head(const net::ResponseHead& head) {
+bool StreamAnswer::on_head(const net::ResponseHead& head) {
   const std::string_view encoding = head.header("Content-Encoding");
   status_ = head.status;
   state_ = State::refused;
@@ -80,15 +80,15 @@ bool StreamResponse::on_head(const net::ResponseHead& head) {
     state_ = State::open;
     const std::string_view coding = head.header("Transfer-Encoding");
     if (proto::equals_ignoring_case(coding, "chunked")) {
-      framing_ = Framing::chunked;
+      coding_ = Coding::chunked;
     } else if (coding.empty() && head.header("Content-Length").empty()) {
-      framing_ = Framing::close;
+      coding_ = Coding::close;
     }
   }
   return state_ == State::open;
 }
 
-bool StreamResponse::on_body(std::string_view piece) {
+bool StreamAnswer::on_body(std::string_view piece) {
   if (body_.empty()) {
     body_ = piece;
   } else if (body_.data() + body_.size() == piece.data()) {
@@ -101,7 +101,7 @@ bool StreamResponse::on_body(std::string_view piece) {
   return true;
 }
 
-Refusal StreamResponse::refusal() const {
+Refusal StreamAnswer::refusal() const {
   const std::string_view first = first_;
   if (is_tls_alert(first)) {
     return {"TLS", "the server speaks TLS there; the load generator speaks plain HTTP only"};
