@@ -14,8 +14,7 @@
 namespace tocsin::bench {
 namespace {
 
-constexpr unsigned kSubmissions = 1024;
-constexpr unsigned kCompletions = 16'384;
+constexpr net::RingOptions kRing{.restricted = false};  // else the hub's
 
 // In user_data, above the descriptor.
 constexpr std::uint64_t kSend = 1ULL << 32;
@@ -44,63 +43,29 @@ void RingNews::clear() {
   readable = false;
 }
 
-BareRing::BareRing(unsigned batch) : batch_(batch) {
-  io_uring_params params{};
-  params.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
-                 IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE |
-                 IORING_SETUP_CLAMP;
-  params.cq_entries = kCompletions;
-  const int result = io_uring_queue_init_params(kSubmissions, &ring_, &params);
-  usable_ = result == 0;
-  if (!usable_) tools::print(stderr, "io_uring cannot be used: {}\n", std::strerror(-result));
-}
-
-BareRing::~BareRing() {
-  if (usable_) io_uring_queue_exit(&ring_);
-}
-
-io_uring_sqe* BareRing::entry() {
-  io_uring_sqe* entry = io_uring_get_sqe(&ring_);
-  while (entry == nullptr) {
-    submit();
-    entry = io_uring_get_sqe(&ring_);
-  }
-  return entry;
-}
-
-void BareRing::enter(unsigned wanted) {
-  do {
-    const int result = wanted == 0 ? io_uring_submit_and_get_events(&ring_)
-                                   : io_uring_submit_and_wait(&ring_, wanted);
-    if (result < 0 && result != -EINTR && result != -EAGAIN && result != -EBUSY) {
-      tools::print(stderr, "io_uring_submit: {}\n", std::strerror(-result));
-      std::exit(1);
-    }
-  } while (io_uring_sq_ready(&ring_) > 0);
-  queued_ = 0;
+BareRing::BareRing(unsigned batch) : ring_(net::Ring::make(kRing)), batch_(batch) {
+  if (!usable()) tools::print(stderr, "io_uring cannot be used: {}\n", std::strerror(errno));
 }
 
 void BareRing::submit() {
-  enter(0);
+  ring_->submit();
+  queued_ = 0;
 }
 
 void BareRing::wait() {
-  enter(1);
+  ring_->submit_and_wait(-1);
+  queued_ = 0;
 }
 
 void BareRing::take(RingNews& news) {
-  unsigned head = 0;
-  unsigned count = 0;
-  io_uring_cqe* completion = nullptr;
-  io_uring_for_each_cqe(&ring_, head, completion) {
-    ++count;
-    const int fd = static_cast<int>(static_cast<std::uint32_t>(completion->user_data));
-    switch (completion->user_data & kKinds) {
+  ring_->take_completions([&](const io_uring_cqe& completion) {
+    const int fd = static_cast<int>(static_cast<std::uint32_t>(completion.user_data));
+    switch (completion.user_data & kKinds) {
       case kSend:
         news.failed.push_back(fd);
         break;
       case kReceive:
-        news.received.push_back({fd, completion->res});
+        news.received.push_back({fd, completion.res});
         break;
       case kHangup:
         news.gone.push_back(fd);
@@ -109,17 +74,15 @@ void BareRing::take(RingNews& news) {
         news.readable = true;
         break;
     }
-  }
-  io_uring_cq_advance(&ring_, count);
+  });
 }
 
 // The hub's way: WAITALL makes a short send an error instead of a success, so that success needs
 // no completion; one system call for each batch.
 void BareRing::send(std::span<const int> fds, std::string_view data) {
   for (const int fd : fds) {
-    io_uring_sqe* sqe = entry();
-    io_uring_prep_send(sqe, fd, data.data(), data.size(),
-                       MSG_WAITALL | MSG_DONTWAIT | MSG_NOSIGNAL);
+    io_uring_sqe* sqe = ring_->entry();
+    io_uring_prep_send(sqe, fd, data.data(), data.size(), static_cast<int>(net::kSendFlags));
     sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
     set_data(sqe, kSend, fd);
     if (++queued_ == batch_) submit();
@@ -127,19 +90,19 @@ void BareRing::send(std::span<const int> fds, std::string_view data) {
 }
 
 void BareRing::receive(int fd, std::span<char> buffer) {
-  io_uring_sqe* sqe = entry();
+  io_uring_sqe* sqe = ring_->entry();
   io_uring_prep_recv(sqe, fd, buffer.data(), buffer.size(), 0);
   set_data(sqe, kReceive, fd);
 }
 
 void BareRing::watch_hangup(int fd) {
-  io_uring_sqe* sqe = entry();
+  io_uring_sqe* sqe = ring_->entry();
   io_uring_prep_poll_add(sqe, fd, POLLRDHUP);
   set_data(sqe, kHangup, fd);
 }
 
 void BareRing::watch_readable(int fd) {
-  io_uring_sqe* sqe = entry();
+  io_uring_sqe* sqe = ring_->entry();
   io_uring_prep_poll_add(sqe, fd, POLLIN);
   set_data(sqe, kReadable, fd);
 }

@@ -2,11 +2,12 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <string_view>
 #include <vector>
 
-#include <liburing.h>
+#include "net/io/uring.h"
 
 namespace tocsin::bench {
 
@@ -34,12 +35,9 @@ class BareRing {
  public:
   // `batch`: sends in one system call, 1 to 1024.
   explicit BareRing(unsigned batch);
-  ~BareRing();
-  BareRing(const BareRing&) = delete;
-  BareRing& operator=(const BareRing&) = delete;
 
   // False: the kernel gives us no ring, and a line on standard error has said why.
-  [[nodiscard]] bool usable() const { return usable_; }
+  [[nodiscard]] bool usable() const { return ring_ != nullptr; }
 
   // A SEND for each of `fds`; a full batch is submitted, the rest is left queued.
   void send(std::span<const int> fds, std::string_view data);
@@ -58,13 +56,9 @@ class BareRing {
   void take(RingNews& news);
 
  private:
-  io_uring_sqe* entry();
-  void enter(unsigned wanted);
-
-  io_uring ring_{};
+  std::unique_ptr<net::Ring> ring_;
   unsigned batch_;
   unsigned queued_ = 0;  // sends since the last submit
-  bool usable_ = false;
 };
 
 }  // namespace tocsin::bench

@@ -17,7 +17,7 @@ namespace tocsin::tools {
 std::string version_text() {
   const std::string commit = tocsin::commit().empty() ? "" : fmt::format(" ({})", tocsin::commit());
   std::string io = "io_uring, epoll";
-  if (net::Ring::make(2) == nullptr) {
+  if (net::Ring::make({.completions = 2}) == nullptr) {
     io = fmt::format("epoll (io_uring: {})", std::generic_category().message(errno));
   }
   return fmt::format(

@@ -119,7 +119,7 @@ class Io {
 };
 
 // Made by the thread that uses it. `wake_fd`: an eventfd that outlives the object. Null with errno
-// set where the kernel refuses (io_uring forbidden or too old). `completions`: see Ring::make.
+// set where the kernel refuses (io_uring forbidden or too old). `completions`: see RingOptions.
 [[nodiscard]] std::unique_ptr<Io> make_uring_io(int wake_fd,
                                                 std::uint32_t completions = limits::kCompletions);
 [[nodiscard]] std::unique_ptr<Io> make_epoll_io(int wake_fd);

@@ -14,8 +14,6 @@
 namespace tocsin::net {
 namespace {
 
-constexpr unsigned kSubmissions = 1024;
-
 // What a send of `size` bytes reported: its completion's result, or -ENODATA if there was none.
 int send_and_look(Ring& ring, int fd, const char* bytes, std::size_t size, int pieces,
                   unsigned flags) {
@@ -48,13 +46,11 @@ int register_with(const io_uring* ring, unsigned opcode, const void* argument, s
   return n < 0 ? -errno : static_cast<int>(n);
 }
 
-// The ring can do what the hub needs and nothing else: no file is opened, read or written through
-// it, whatever ends up in a submission entry. Must come before the ring is enabled.
+// See RingOptions::restricted. Must come before the ring is enabled.
 int restrict_ring(io_uring* ring) {
   std::vector<io_uring_restriction> rules;
-  for (const std::uint8_t op :
-       {IORING_OP_ACCEPT, IORING_OP_ASYNC_CANCEL, IORING_OP_RECV, IORING_OP_SEND, IORING_OP_SENDMSG,
-        IORING_OP_POLL_ADD}) {
+  for (const std::uint8_t op : {IORING_OP_ACCEPT, IORING_OP_ASYNC_CANCEL, IORING_OP_RECV,
+                                IORING_OP_SEND, IORING_OP_SENDMSG, IORING_OP_POLL_ADD}) {
     io_uring_restriction rule{};
     rule.opcode = IORING_RESTRICTION_SQE_OP;
     rule.sqe_op = op;
@@ -83,7 +79,7 @@ std::size_t drain(int fd) {
 
 }  // namespace
 
-std::unique_ptr<Ring> Ring::make(std::uint32_t completions) {
+std::unique_ptr<Ring> Ring::make(const RingOptions& options) {
   std::unique_ptr<Ring> ring{new Ring};
   io_uring_params params{};
   // SINGLE_ISSUER + DEFER_TASKRUN (6.1): completions are run when this thread asks, in batches, and
@@ -91,10 +87,11 @@ std::unique_ptr<Ring> Ring::make(std::uint32_t completions) {
   // the others. CLAMP: a smaller ring rather than none.
   params.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
                  IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE |
-                 IORING_SETUP_CLAMP | IORING_SETUP_R_DISABLED;
-  params.cq_entries = completions;
-  const int failed =
-      io_uring_queue_init_params(std::min(kSubmissions, completions), &ring->ring_, &params);
+                 IORING_SETUP_CLAMP;
+  if (options.restricted) params.flags |= IORING_SETUP_R_DISABLED;
+  params.cq_entries = options.completions;
+  const int failed = io_uring_queue_init_params(std::min(options.submissions, options.completions),
+                                                &ring->ring_, &params);
   if (failed != 0) {
     errno = -failed;
     return nullptr;
@@ -110,6 +107,7 @@ std::unique_ptr<Ring> Ring::make(std::uint32_t completions) {
   // hundreds.
   std::array<unsigned, 2> workers{1, 1};
   io_uring_register_iowq_max_workers(&ring->ring_, workers.data());
+  if (!options.restricted) return ring;
   int refused = restrict_ring(&ring->ring_);
   // From here on this thread is the ring's one issuer.
   if (refused == 0) {
@@ -142,6 +140,15 @@ void Ring::submit() {
     // else (EBADR: a completion was lost) means that the state of the ring is unknown.
     TOCSIN_ASSERT(n >= 0 || n == -EINTR || n == -EAGAIN || n == -EBUSY || n == -ETIME);
   } while (io_uring_sq_ready(&ring_) > 0);
+}
+
+void Ring::submit_and_wait(int timeout_ms) {
+  __kernel_timespec timeout{.tv_sec = timeout_ms / 1000,
+                            .tv_nsec = static_cast<long long>(timeout_ms % 1000) * 1'000'000};
+  io_uring_cqe* first = nullptr;
+  const int n = io_uring_submit_and_wait_timeout(&ring_, &first, 1,
+                                                 timeout_ms < 0 ? nullptr : &timeout, nullptr);
+  TOCSIN_ASSERT(n >= 0 || n == -ETIME || n == -EINTR || n == -EAGAIN || n == -EBUSY);
 }
 
 bool send_contract_holds(Ring& ring, unsigned flags) {

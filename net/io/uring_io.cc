@@ -155,7 +155,7 @@ class UringIo final : public SocketIo {
   void prepare_send(const SendRequest& request, msghdr& message, std::size_t index);
   // Moves everything from the completion queue: results of `sends` into place, the rest to reaped_.
   void reap(std::span<SendRequest> sends);
-  void reap_queue(std::span<SendRequest> sends);
+  void on_completion(const io_uring_cqe& completion, std::span<SendRequest> sends);
   void on_accept(const io_uring_cqe& completion, Token token);
 
   const std::unique_ptr<Ring> ring_;
@@ -195,45 +195,32 @@ void UringIo::send(std::span<SendRequest> requests) {
 }
 
 void UringIo::reap(std::span<SendRequest> sends) {
-  // Completions that did not fit the queue wait in the kernel, and those of a batch behind them:
-  // all must come out, or a short send would look whole.
-  for (reap_queue(sends); io_uring_cq_has_overflow(ring_->get()); reap_queue(sends)) {
-    io_uring_get_events(ring_->get());
-  }
+  ring_->take_completions(
+      [&](const io_uring_cqe& completion) { on_completion(completion, sends); });
 }
 
-void UringIo::reap_queue(std::span<SendRequest> sends) {
-  unsigned head = 0;
-  unsigned count = 0;
-  io_uring_cqe* completion = nullptr;
-  io_uring_for_each_cqe(ring_->get(), head, completion) {
-    ++count;
-    const std::uint64_t data = completion->user_data;
-    if ((data & kWake) == kWake) {
-      clear_wake();
-      watch_wake();
-      continue;
-    }
-    if ((data & kWake) == kCancel) continue;  // what it ended says so itself
-    if ((data & kWake) == kSend) {
-      const auto index = static_cast<std::uint32_t>(data);
-      TOCSIN_ASSERT(index < sends.size());
-      sends[index].result = completion->res;
-      continue;
-    }
-    const Token token = Token::unpack(data);
-    if (token.op == Op::accept) {
-      on_accept(*completion, token);
-      continue;
-    }
-    std::span<const char> received;
-    if ((completion->flags & IORING_CQE_F_BUFFER) != 0) {
-      const auto id = static_cast<std::uint16_t>(completion->flags >> IORING_CQE_BUFFER_SHIFT);
-      received = buffers_.take(id, static_cast<std::size_t>(std::max(completion->res, 0)));
-    }
-    reaped_.push_back({.token = token, .result = completion->res, .data = received});
+void UringIo::on_completion(const io_uring_cqe& completion, std::span<SendRequest> sends) {
+  const std::uint64_t data = completion.user_data;
+  if ((data & kWake) == kWake) {
+    clear_wake();
+    watch_wake();
+    return;
   }
-  io_uring_cq_advance(ring_->get(), count);
+  if ((data & kWake) == kCancel) return;  // what it ended says so itself
+  if ((data & kWake) == kSend) {
+    const auto index = static_cast<std::uint32_t>(data);
+    TOCSIN_ASSERT(index < sends.size());
+    sends[index].result = completion.res;
+    return;
+  }
+  const Token token = Token::unpack(data);
+  if (token.op == Op::accept) return on_accept(completion, token);
+  std::span<const char> received;
+  if ((completion.flags & IORING_CQE_F_BUFFER) != 0) {
+    const auto id = static_cast<std::uint16_t>(completion.flags >> IORING_CQE_BUFFER_SHIFT);
+    received = buffers_.take(id, static_cast<std::size_t>(std::max(completion.res, 0)));
+  }
+  reaped_.push_back({.token = token, .result = completion.res, .data = received});
 }
 
 void UringIo::cancel_accept(int listener) {
@@ -271,11 +258,7 @@ void UringIo::wait(std::uint32_t timeout_ms, std::vector<Completion>& completion
   if (timeout_ms == 0 || !reaped_.empty()) {
     ring_->submit();
   } else {
-    __kernel_timespec timeout{.tv_sec = timeout_ms / 1000,
-                              .tv_nsec = static_cast<long long>(timeout_ms % 1000) * 1'000'000};
-    io_uring_cqe* first = nullptr;
-    const int n = io_uring_submit_and_wait_timeout(ring_->get(), &first, 1, &timeout, nullptr);
-    TOCSIN_ASSERT(n >= 0 || n == -ETIME || n == -EINTR || n == -EAGAIN || n == -EBUSY);
+    ring_->submit_and_wait(static_cast<int>(timeout_ms));
   }
   reap({});
   buffers_.hand_over();
@@ -286,7 +269,7 @@ void UringIo::wait(std::uint32_t timeout_ms, std::vector<Completion>& completion
 }  // namespace
 
 std::unique_ptr<Io> make_uring_io(int wake_fd, std::uint32_t completions) {
-  auto ring = Ring::make(completions);
+  auto ring = Ring::make({.completions = completions});
   if (!ring) return nullptr;
   auto io = std::make_unique<UringIo>(std::move(ring), wake_fd);
   if (!io->open()) return nullptr;

@@ -9,18 +9,16 @@
 #include <utility>
 #include <vector>
 
-#include <liburing.h>
-
+#include "net/io/uring.h"
 #include "proto/assert.h"
 #include "tools/load/poller_kinds.h"
 
 namespace tocsin::load {
 namespace {
 
-constexpr unsigned kSubmissions = 256;
-// One event to all streams of a receiver makes each of them ready at once. Overflow is not loss
-// (the kernel keeps it), but ends multishot polls, which then have to be armed again.
-constexpr unsigned kCompletions = 16'384;
+// One event to all streams of a receiver makes each of them ready at once; polls that overflow the
+// queue of completions have to be armed again, so it is as large as the hub's.
+constexpr net::RingOptions kRing{.submissions = 256, .restricted = false};
 constexpr std::size_t kBuffers = 32;
 constexpr std::size_t kReadBytes = std::size_t{64} * 1024;
 // What a batch of receives may bring: it is checked after it was copied, so it should still be in
@@ -52,19 +50,13 @@ PollToken token_of(std::uint64_t name) {
 // the list of ready sockets.
 class UringPoller final : public Poller {
  public:
-  explicit UringPoller(int wake_fd)
-      : wake_fd_(wake_fd), buffers_(kBuffers * (kFront + kReadBytes)) {}
-  ~UringPoller() override {
-    if (live_) io_uring_queue_exit(&ring_);
+  UringPoller(std::unique_ptr<net::Ring> ring, int wake_fd)
+      : ring_(std::move(ring)), wake_fd_(wake_fd), buffers_(kBuffers * (kFront + kReadBytes)) {
+    arm(pack(PollOp::wake, {}), wake_fd_);
   }
-  UringPoller(const UringPoller&) = delete;
-  UringPoller& operator=(const UringPoller&) = delete;
-
-  // 0, or an errno.
-  [[nodiscard]] int open();
 
   void watch_connect(PollToken token, int fd) override {
-    io_uring_sqe* entry = next_entry();
+    io_uring_sqe* entry = ring_->entry();
     io_uring_prep_poll_add(entry, fd, POLLOUT);
     entry->user_data = pack(PollOp::poll, token);
   }
@@ -73,12 +65,12 @@ class UringPoller final : public Poller {
   // while an event of a multishot poll waits to be reported, that answers -EALREADY, and the poll
   // stays armed for good (seen on 6.18). ASYNC_CANCEL marks it: its next report is its last.
   void forget(PollToken token, int) override {
-    io_uring_sqe* entry = next_entry();
+    io_uring_sqe* entry = ring_->entry();
     io_uring_prep_cancel64(entry, pack(PollOp::poll, token), 0);
     entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
     entry->user_data = pack(PollOp::ignored, {});
   }
-  void flush() override;
+  void flush() override { ring_->submit(); }
   void wait(int timeout_ms, PollHandler& handler) override;
   [[nodiscard]] std::string_view name() const override { return "io_uring"; }
 
@@ -92,9 +84,9 @@ class UringPoller final : public Poller {
     int result = 0;
   };
 
-  io_uring_sqe* next_entry();
   void arm(std::uint64_t name, int fd);
   void collect(PollHandler& handler);
+  void on_completion(const io_uring_cqe& done, PollHandler& handler);
   void on_poll(const io_uring_cqe& completion, PollHandler& handler);
   void add_ready(Ready ready);
   std::size_t submit_receives(PollHandler& handler);
@@ -103,9 +95,8 @@ class UringPoller final : public Poller {
     return buffers_.data() + (index * (kFront + kReadBytes)) + kFront;
   }
 
-  io_uring ring_{};
-  bool live_ = false;
-  int wake_fd_;
+  const std::unique_ptr<net::Ring> ring_;
+  const int wake_fd_;
   std::vector<char> buffers_;
   std::array<Receive, kBuffers> receives_{};
   std::size_t receiving_ = 0;           // receives that have not reported
@@ -117,42 +108,8 @@ class UringPoller final : public Poller {
   std::vector<std::uint32_t> waiting_;  // by slot: the generation in ready_, and one; 0: none
 };
 
-int UringPoller::open() {
-  io_uring_params params{};
-  // As in net/io/uring.cc: completions are run when this thread asks, in batches.
-  params.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
-                 IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE |
-                 IORING_SETUP_CLAMP;
-  params.cq_entries = kCompletions;
-  if (const int failed = io_uring_queue_init_params(kSubmissions, &ring_, &params); failed != 0) {
-    return -failed;
-  }
-  live_ = true;
-  constexpr unsigned kNeeded = IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG | IORING_FEAT_CQE_SKIP;
-  if ((params.features & kNeeded) != kNeeded) return EINVAL;
-  arm(pack(PollOp::wake, {}), wake_fd_);
-  return 0;
-}
-
-io_uring_sqe* UringPoller::next_entry() {
-  io_uring_sqe* entry = io_uring_get_sqe(&ring_);
-  while (entry == nullptr) {
-    flush();
-    entry = io_uring_get_sqe(&ring_);
-  }
-  return entry;
-}
-
-void UringPoller::flush() {
-  do {
-    const int n = io_uring_submit_and_get_events(&ring_);
-    // EINTR, EAGAIN, EBUSY: memory pressure or a signal; the entries are still queued.
-    TOCSIN_ASSERT(n >= 0 || n == -EINTR || n == -EAGAIN || n == -EBUSY);
-  } while (io_uring_sq_ready(&ring_) > 0);
-}
-
 void UringPoller::arm(std::uint64_t name, int fd) {
-  io_uring_sqe* entry = next_entry();
+  io_uring_sqe* entry = ring_->entry();
   // POLLRDHUP: an end that arrived together with the last bytes makes no edge of its own.
   io_uring_prep_poll_multishot(entry, fd, POLLIN | POLLRDHUP);
   entry->user_data = name;
@@ -162,12 +119,7 @@ void UringPoller::wait(int timeout_ms, PollHandler& handler) {
   if (timeout_ms == 0 || !ready_.empty() || !writable_.empty()) {
     flush();
   } else {
-    __kernel_timespec timeout{.tv_sec = timeout_ms / 1000,
-                              .tv_nsec = (timeout_ms % 1000) * 1'000'000LL};
-    io_uring_cqe* first = nullptr;
-    const int n = io_uring_submit_and_wait_timeout(&ring_, &first, 1,
-                                                   timeout_ms < 0 ? nullptr : &timeout, nullptr);
-    TOCSIN_ASSERT(n >= 0 || n == -ETIME || n == -EINTR || n == -EAGAIN || n == -EBUSY);
+    ring_->submit_and_wait(timeout_ms);
   }
   collect(handler);
   for (const PollToken token : std::exchange(writable_, {})) {
@@ -182,27 +134,28 @@ void UringPoller::wait(int timeout_ms, PollHandler& handler) {
 }
 
 void UringPoller::collect(PollHandler& handler) {
-  io_uring_cqe* completion = nullptr;
-  while (io_uring_peek_cqe(&ring_, &completion) == 0) {
-    const io_uring_cqe done = *completion;
-    io_uring_cqe_seen(&ring_, completion);
-    switch (op_of(done.user_data)) {
-      case PollOp::poll:
-        on_poll(done, handler);
-        break;
-      case PollOp::receive:
-        receives_[token_of(done.user_data).slot].result = done.res;
-        --receiving_;
-        break;
-      case PollOp::wake: {
-        std::uint64_t count = 0;
-        [[maybe_unused]] const ssize_t n = read(wake_fd_, &count, sizeof count);
-        if ((done.flags & IORING_CQE_F_MORE) == 0) arm(done.user_data, wake_fd_);
-        break;
-      }
-      case PollOp::ignored:
-        break;
+  ring_->take_completions(
+      [&](const io_uring_cqe& completion) { on_completion(completion, handler); });
+}
+
+void UringPoller::on_completion(const io_uring_cqe& done, PollHandler& handler) {
+  switch (op_of(done.user_data)) {
+    case PollOp::poll:
+      on_poll(done, handler);
+      break;
+    case PollOp::receive:
+      TOCSIN_ASSERT(receiving_ > 0);
+      receives_[token_of(done.user_data).slot].result = done.res;
+      --receiving_;
+      break;
+    case PollOp::wake: {
+      std::uint64_t count = 0;
+      [[maybe_unused]] const ssize_t n = read(wake_fd_, &count, sizeof count);
+      if ((done.flags & IORING_CQE_F_MORE) == 0) arm(done.user_data, wake_fd_);
+      break;
     }
+    case PollOp::ignored:
+      break;
   }
 }
 
@@ -242,7 +195,7 @@ std::size_t UringPoller::submit_receives(PollHandler& handler) {
     if (fd < 0) continue;
     waiting_[ready.token.slot] = 0;
     receives_[count].from = ready;
-    io_uring_sqe* entry = next_entry();
+    io_uring_sqe* entry = ring_->entry();
     io_uring_prep_recv(entry, fd, buffer(count), kReadBytes, MSG_DONTWAIT);
     entry->user_data =
         pack(PollOp::receive, {.slot = static_cast<std::uint32_t>(count), .generation = 0});
@@ -277,11 +230,9 @@ void UringPoller::on_receive(const Receive& receive, char* bytes, PollHandler& h
 }  // namespace
 
 std::expected<std::unique_ptr<Poller>, std::string> make_uring_poller(int wake_fd) {
-  auto poller = std::make_unique<UringPoller>(wake_fd);
-  if (const int error = poller->open(); error != 0) {
-    return std::unexpected(std::string("io_uring: ") + std::strerror(error));
-  }
-  return poller;
+  auto ring = net::Ring::make(kRing);
+  if (!ring) return std::unexpected(std::string("io_uring: ") + std::strerror(errno));
+  return std::make_unique<UringPoller>(std::move(ring), wake_fd);
 }
 
 }  // namespace tocsin::load
