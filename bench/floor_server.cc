@@ -24,6 +24,7 @@
 
 #include "bench/bare_send.h"
 #include "bench/floor_sockets.h"
+#include "proto/frame_end.h"
 #include "proto/framing.h"
 #include "tools/print.h"
 
@@ -280,9 +281,8 @@ void FloorServer::take_publish(std::size_t topic, std::string_view body) {
   frames_.append(head.data(), proto::write_chunk_head(size, head.data()));
   frames_ += "data: ";
   frames_ += body;
-  frames_ += "\nid: ";
-  frames_ += number;
-  frames_ += "\n\n";
+  frames_ += '\n';
+  proto::append_frame_end(frames_, number);
   frames_ += proto::kChunkTail;
   taken_.push_back({topic, begin, frames_.size()});
 }

@@ -7,6 +7,7 @@
 #include <benchmark/benchmark.h>
 
 #include "core/hub.h"
+#include "proto/frame_end.h"
 
 namespace tocsin::core {
 namespace {
@@ -62,12 +63,12 @@ class BenchHub {
 
 void log_append(benchmark::State& state) {
   const std::string body = body_of(static_cast<std::size_t>(state.range(0)));
-  const std::string_view tail = "id: 00000001-1234567\n\n";
+  const proto::FrameEnd end({kEpoch, 1'234'567});
   ChunkList chunks;
   TopicLog log{0};
   Sequence sequence = 0;
   for (auto _ : state) {
-    log.append(body, tail, false, ++sequence, 1, chunks);
+    log.append(body, end.text(), false, ++sequence, 1, chunks);
     log.trim({}, {}, sequence, 1, chunks);
   }
   set_rates(state, 1);

@@ -6,7 +6,9 @@
 
 #include <benchmark/benchmark.h>
 
+#include "proto/event_id.h"
 #include "proto/framing.h"
+#include "proto/sse_encode.h"
 #include "tools/load/chunk_decoder.h"
 #include "tools/load/payload.h"
 #include "tools/load/stream_checker.h"
@@ -14,6 +16,12 @@
 
 namespace tocsin::load {
 namespace {
+
+// With an id as the hub gives them.
+std::string frame(const std::string& data, std::uint64_t number) {
+  const std::string id = proto::to_string({.epoch = 0x9f3c21ab, .sequence = 1000 + number});
+  return proto::encode_frame({.id = id, .data = data});
+}
 
 void check_stream(benchmark::State& state) {
   constexpr std::uint64_t kEvents = 1000;
@@ -23,7 +31,7 @@ void check_stream(benchmark::State& state) {
   for (std::uint64_t i = 0; i < kEvents; ++i) {
     std::string data(kBytes, '\0');
     format.write({.lane = 0, .number = i, .due_ns = 1000 + i}, kBytes, data.data());
-    wire += "data: " + data + "\nid: 9f3c21ab-" + std::to_string(1000 + i) + "\n\n";
+    wire += frame(data, i);
   }
   const std::size_t size = wire.size() - StreamChecker::kFront;
   auto latency = std::make_unique<LatencyHistogram>();
@@ -50,8 +58,7 @@ void check_chunks(benchmark::State& state) {
   for (std::uint64_t i = 0; i < kEvents; ++i) {
     std::string data(kBytes, '\0');
     format.write({.lane = 0, .number = i, .due_ns = 1000 + i}, kBytes, data.data());
-    proto::append_framed(chunks, proto::Framing::chunked,
-                         "data: " + data + "\nid: 9f3c21ab-" + std::to_string(1000 + i) + "\n\n");
+    proto::append_framed(chunks, proto::Framing::chunked, frame(data, i));
   }
   auto latency = std::make_unique<LatencyHistogram>();
   const Unpublished unpublished;

@@ -163,8 +163,9 @@ BENCHMARK(write_publish_reply);
 
 void parse_event_stream(benchmark::State& state) {
   std::string wire;
-  for (int i = 0; i < 100; ++i)
-    wire += "data: " + std::string(174, 'x') + "\nid: 9f3c21ab-1042\n\n";
+  for (int i = 0; i < 100; ++i) {
+    wire += proto::encode_frame({.id = "9f3c21ab-1042", .data = std::string(174, 'x')});
+  }
   std::size_t events = 0;
   SseParser parser([&](const ReceivedEvent&) { ++events; });
   for (auto _ : state) {

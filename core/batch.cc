@@ -2,14 +2,12 @@
 
 #include <algorithm>
 
-#include "proto/wire_id.h"
+#include "proto/frame_end.h"
 
 namespace tocsin::core {
 
 std::size_t frame_bytes(const NewEvent& event) {
-  constexpr std::size_t kAroundId = std::string_view{"id: \n\n"}.size();
-  return event.body.size() + kAroundId +
-         (event.id.empty() ? proto::kMaxEventIdText : proto::wire_id_size(event.id));
+  return event.body.size() + proto::frame_end_size(event.id);
 }
 
 Batch::Batch(std::span<const NewEvent> events) : events_(events.begin(), events.end()) {

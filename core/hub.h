@@ -107,6 +107,7 @@ struct Collected {
 struct SlowRule {
   SlowPolicy policy;
   std::uint64_t bytes;
+  TimeMs age_ms;
 };
 
 class Hub {
@@ -182,18 +183,24 @@ class Hub {
   struct Behind {
     std::uint64_t bytes = 0;
     std::optional<TimeMs> since;
+
+    [[nodiscard]] bool breaks(const SlowRule& rule, TimeMs now) const {
+      return bytes > rule.bytes || (since && *since < now && now - *since > rule.age_ms);
+    }
   };
   [[nodiscard]] Behind behind(std::span<const TopicCursor> topics, Sequence cursor) const;
-  // Disconnected if any of the topics says so; the most generous bound of them.
+  // Disconnected if any of the topics says so; the most generous bounds of them.
   [[nodiscard]] SlowRule slow_rule(std::span<const TopicCursor> topics) const;
 
   // Three ways to go on behind a hole (the first is subscribe()). All return the last cursor from
   // which read() gives what is left: the id of a gap event, which takes its reader as far as one
   // number can, because with several topics another may keep events from before the hole's end.
 
-  // Conflation: moves the topics' `from` and returns the cursor so that only each topic's newest
-  // event (if it is above `cursor` and still there) is left to read.
-  [[nodiscard]] Sequence skip_to_latest(std::span<TopicCursor> topics, Sequence cursor) const;
+  // Conflation: moves the topics' `from` so that only each topic's newest event (if it is above
+  // `cursor` and still there) is left to read. Nothing: the reader at `cursor` misses nothing by
+  // that, and stays where it is.
+  [[nodiscard]] std::optional<Sequence> skip_to_latest(std::span<TopicCursor> topics,
+                                                       Sequence cursor) const;
   // With `from` at history's floor where the log has gone on without the reader.
   [[nodiscard]] Sequence skip_gap(std::span<TopicCursor> topics, Sequence cursor, TimeMs now) const;
 

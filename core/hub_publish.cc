@@ -1,6 +1,5 @@
 // The publisher's side of the hub: what is refused, and the one way into the logs.
 #include <algorithm>
-#include <array>
 #include <cstdint>
 #include <set>
 #include <string_view>
@@ -8,7 +7,7 @@
 
 #include "core/hub.h"
 #include "proto/assert.h"
-#include "proto/wire_id.h"
+#include "proto/frame_end.h"
 
 namespace tocsin::core {
 
@@ -49,7 +48,7 @@ std::optional<PublishError> Hub::submit(std::span<const NewEvent> events,
     }
     if (!event.id.empty()) {
       const auto own = proto::parse_event_id(event.id);
-      if (event.id == "earliest" || (own && journal_.epochs().has(own->epoch))) {
+      if (event.id == proto::kEarliest || (own && journal_.epochs().has(own->epoch))) {
         return PublishError::reserved_id;
       }
     }
@@ -95,23 +94,13 @@ void Hub::pass_over(const NewEvent& event, Sequence sequence) {
 
 void Hub::append(Topic& topic, const NewEvent& event, const proto::EventId& id, Sequence swept,
                  TimeMs now) {
-  std::array<char, limits::kMaxWireId + 8> frame_end;
-  static_assert(limits::kMaxWireId >= proto::kMaxEventIdText);
-  constexpr std::string_view kField = "id: ";
-  char* end = std::ranges::copy(kField, frame_end.data()).out;
-  if (event.id.empty()) {
-    end += proto::write_event_id(id, end);
-  } else {
-    TOCSIN_ASSERT(event.id.size() <= limits::kMaxEventId);
-    end += proto::write_wire_id(event.id, end);
-  }
-  end = std::ranges::fill_n(end, 2, '\n');
-  const std::string_view tail{frame_end.data(), static_cast<std::size_t>(end - frame_end.data())};
-  const bool indexed = !event.id.empty() && !topic.is_direct();
+  const bool own_id = event.id.empty();
+  const proto::FrameEnd end = own_id ? proto::FrameEnd(id) : proto::FrameEnd(event.id);
+  const bool indexed = !own_id && !topic.is_direct();
   const bool grew =
-      topic.log.append(event.body, tail, indexed, id.sequence, now, chunks_, event.received);
+      topic.log.append(event.body, end.text(), indexed, id.sequence, now, chunks_, event.received);
   topic.last_used = now;
-  appended_bytes_ += proto::chunk_size(event.body.size() + tail.size());
+  appended_bytes_ += proto::chunk_size(event.body.size() + end.text().size());
   ++events_encoded_;
   // Memory goes by whole chunks: in between there is little to win, and with many topics a look at
   // the oldest one is two cache misses. What is too old by then goes in maintain().

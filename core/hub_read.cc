@@ -218,7 +218,7 @@ Hub::Behind Hub::behind(std::span<const TopicCursor> topics, Sequence cursor) co
 }
 
 SlowRule Hub::slow_rule(std::span<const TopicCursor> topics) const {
-  SlowRule rule{.policy = SlowPolicy::latest, .bytes = 0};
+  SlowRule rule{.policy = SlowPolicy::latest, .bytes = 0, .age_ms = settings_.backlog.age_ms};
   for (const TopicCursor& at : topics) {
     const auto own = at.topic->settings ? at.topic->settings->slow_policy : std::nullopt;
     if (own.value_or(settings_.slow_policy) == SlowPolicy::disconnect) {
@@ -229,14 +229,21 @@ SlowRule Hub::slow_rule(std::span<const TopicCursor> topics) const {
   return rule;
 }
 
-Sequence Hub::skip_to_latest(std::span<TopicCursor> topics, Sequence cursor) const {
+std::optional<Sequence> Hub::skip_to_latest(std::span<TopicCursor> topics, Sequence cursor) const {
+  const bool gone = std::ranges::any_of(topics, [cursor](const TopicCursor& at) {
+    return at.topic->log.dropped() > std::max(cursor, at.from);
+  });
+  const std::uint64_t bytes = behind(topics, cursor).bytes;
   for (TopicCursor& at : topics) {
     const TopicLog& log = at.topic->log;
     const Sequence newest = log.last_sequence();
     const Sequence before_newest = newest == 0 ? 0 : newest - 1;
     at.from = std::max({at.from, cursor, log.dropped(), before_newest});
   }
-  return before_next(topics, cursor);
+  const Sequence next = before_next(topics, cursor);
+  // The cursor alone does not tell: with a quiet topic among many it stays where it was.
+  if (!gone && behind(topics, next).bytes == bytes) return std::nullopt;
+  return next;
 }
 
 Sequence Hub::skip_gap(std::span<TopicCursor> topics, Sequence cursor, TimeMs now) const {

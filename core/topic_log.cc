@@ -4,20 +4,11 @@
 #include <utility>
 
 #include "proto/assert.h"
+#include "proto/frame_end.h"
 #include "proto/limits.h"
 
 namespace tocsin::core {
 namespace {
-
-constexpr std::string_view kIdField = "\nid: ";
-constexpr std::string_view kFrameEnd = "\n\n";
-
-// The id on a frame's last line, which the hub always writes.
-std::string_view id_of(const Chunk& chunk, std::uint32_t frame) {
-  const std::string_view bytes = chunk.frame(frame);
-  const std::size_t id = bytes.rfind(kIdField) + kIdField.size();
-  return bytes.substr(id, bytes.size() - kFrameEnd.size() - id);
-}
 
 // Settings may say "for ever" with the largest number: no sums.
 bool older(TimeMs time, TimeMs age_ms, TimeMs now) {
@@ -39,7 +30,7 @@ bool TopicLog::append(std::string_view body, std::string_view tail, bool indexed
   __builtin_prefetch(&chunks_.back());  // which its readers will be given
   if (indexed) {
     if (!ids_) ids_ = std::make_unique<IdIndex>();
-    ids_->try_emplace(id_of(chunk, chunk.frames() - 1), sequence);
+    ids_->try_emplace(proto::id_of_frame(chunk.frame(chunk.frames() - 1)), sequence);
   }
   return grows;
 }
@@ -164,7 +155,7 @@ void TopicLog::drop_oldest(ChunkList& all) {
 
 void TopicLog::unindex(const Chunk& chunk) {
   for (std::uint32_t i = 0; i < chunk.frames(); ++i) {
-    const auto it = ids_->find(id_of(chunk, i));
+    const auto it = ids_->find(proto::id_of_frame(chunk.frame(i)));
     if (it != ids_->end() && it->second == chunk.sequence_of(i)) ids_->erase(it);
   }
 }

@@ -41,7 +41,7 @@ class TopicLog {
   TopicLog(const TopicLog&) = delete;
   TopicLog& operator=(const TopicLog&) = delete;
 
-  // Appends a frame: `body` is what proto::encode_frame_body makes, `tail` is `id: ID\n\n`.
+  // Appends a frame: `body` is what proto::encode_frame_body makes, `tail` a proto::FrameEnd.
   // `indexed`: the id is the publisher's own and resumes through the index. Registers a new chunk
   // with `all`. True: it began one.
   bool append(std::string_view body, std::string_view tail, bool indexed, Sequence sequence,

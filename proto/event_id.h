@@ -26,6 +26,9 @@ struct EventId {
 // Eight lower-case hex digits, '-', the decimal sequence without leading zeros (20 digits at most).
 inline constexpr std::size_t kMaxEventIdText = 8 + 1 + 20;
 
+// As a Last-Event-ID: no event's id, but the beginning of what is kept. No event may have it.
+inline constexpr std::string_view kEarliest = "earliest";
+
 // Writes the id's text to `out` (at least kMaxEventIdText bytes); returns its length.
 std::size_t write_event_id(EventId id, char* out);
 

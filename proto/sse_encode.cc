@@ -4,6 +4,7 @@
 #include <charconv>
 #include <limits>
 
+#include "proto/frame_end.h"
 #include "proto/wire_id.h"
 
 namespace tocsin::proto {
@@ -52,12 +53,7 @@ void append_data(std::string& out, std::string_view data) {
 std::string encode_frame(const EventView& event) {
   std::string frame;
   encode_frame_body(event, frame);
-  if (!event.id.empty()) {
-    frame += "id: ";
-    frame += wire_id(event.id);
-    frame += '\n';
-  }
-  frame += '\n';
+  append_frame_end(frame, wire_id(event.id));
   return frame;
 }
 
@@ -90,10 +86,7 @@ void append_greeting(std::string& out, std::uint32_t retry_ms, std::string_view 
   out += '\n';
   // Without an id nothing waits for the end of a block, so no empty line is sent: some clients
   // would make an event of it.
-  if (id.empty()) return;
-  out += "id: ";
-  out += id;
-  out += "\n\n";
+  if (!id.empty()) append_frame_end(out, id);
 }
 
 }  // namespace tocsin::proto

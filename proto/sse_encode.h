@@ -10,11 +10,9 @@
 
 namespace tocsin::proto {
 
-// Appends everything of a frame but its end, the `id:` line and an empty line, which the log adds
-// when it has given the event its sequence number: `event:`, `retry:`, one `data:` per line. LF, CR
-// and CRLF inside the data are line ends (one left in would let data inject fields). The id comes
-// last because some clients take it from its line on, not from the empty line: cut off in the
-// middle of an event, they would resume behind it. REQUIRES: check(event) returned nothing.
+// Appends everything of a frame but its end (proto/frame_end.h): `event:`, `retry:`, one `data:`
+// per line. LF, CR and CRLF inside the data are line ends (one left in would let data inject
+// fields). REQUIRES: check(event) returned nothing.
 void encode_frame_body(const EventView& event, std::string& out);
 
 // A whole frame, for one stream alone: with an `id:` line if the event has an id, else without.

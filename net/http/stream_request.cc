@@ -9,6 +9,7 @@
 
 #include "net/http/option_value.h"
 #include "net/http/query_parameters.h"
+#include "proto/event_id.h"
 #include "proto/limits.h"
 
 namespace tocsin::net {
@@ -75,7 +76,7 @@ std::vector<std::string> positions_of(const proto::Request& request, const proto
 Outcome open_stream(Outcome&& wanted, const RequestContext& context, AnswerWriter& answers) {
   if (!wanted.last_event_ids.empty()) {
     // Beside a position it is what the page was opened with.
-    std::erase(wanted.last_event_ids, "earliest");
+    std::erase(wanted.last_event_ids, proto::kEarliest);
     wanted.resume = wanted.last_event_ids.empty() ? core::Resume::Kind::earliest
                                                   : core::Resume::Kind::after_id;
   }

@@ -85,19 +85,10 @@ void SlowReaders::owe_gap(Connection& connection, core::Sequence behind) {
 void SlowReaders::skip_to_latest(Connection& connection) {
   const auto topics = shard_.topics.cursors(connection);
   const core::Sequence before = connection.cursor;
-  const bool skipped = shard_.state.hub.with([&](core::Hub& hub) {
-    const bool gone = std::ranges::any_of(topics, [&](const core::TopicCursor& at) {
-      return at.topic->log.dropped() > std::max(before, at.from);
-    });
-    const std::uint64_t bytes = hub.behind(topics, before).bytes;
-    connection.cursor = hub.skip_to_latest(topics, before);
-    // The cursor alone does not tell: with a quiet topic among many it stays where it was.
-    return gone || hub.behind(topics, connection.cursor).bytes != bytes;
-  });
-  if (!skipped) {
-    connection.cursor = before;  // the position that its reader knows
-    return;
-  }
+  const auto cursor = shard_.state.hub.with(
+      [&](const core::Hub& hub) { return hub.skip_to_latest(topics, before); });
+  if (!cursor) return;
+  connection.cursor = *cursor;
   auto& behind = connection.extra().skipped_behind;
   if (!behind) behind = before;  // else it was skipped before, and not told yet
   shard_.metrics.slow_skips.add();
@@ -115,9 +106,8 @@ void SlowReaders::check(std::uint32_t slot, Connection& connection) {
     return std::pair{hub.behind(topics, from), hub.slow_rule(topics)};
   });
   const std::uint64_t slow_ms = std::uint64_t{shard_.options->slow_seconds} * 1000;
-  const bool old = behind.since && *behind.since + slow_ms < shard_.now_ms;
   const bool stuck = connection.extra().blocked_since_ms + slow_ms < shard_.now_ms;
-  if (behind.bytes > rule.bytes || old || stuck) {
+  if (stuck || behind.breaks(rule, shard_.now_ms)) {
     if (rule.policy == core::SlowPolicy::disconnect) {
       end(slot, connection);
       return;

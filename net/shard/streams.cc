@@ -8,6 +8,7 @@
 #include "net/base/jitter.h"
 #include "net/shard/slow_readers.h"
 #include "proto/assert.h"
+#include "proto/frame_end.h"
 #include "proto/sse_encode.h"
 #include "proto/wire_id.h"
 
@@ -138,12 +139,7 @@ void Streams::append_opening(const Connection& connection, const Outcome& wanted
     append(piece);
   }
   std::string_view first = wanted.route ? wanted.route->first : std::string_view{};
-  while (!first.empty()) {  // frame by frame
-    const std::size_t end = first.find("\n\n");
-    const std::string_view frame = first.substr(0, end == std::string_view::npos ? end : end + 2);
-    append(frame);
-    first.remove_prefix(frame.size());
-  }
+  while (!first.empty()) append(proto::take_frame(first));
   if (!subscription.gap) return;
   piece.clear();
   core::append_gap_frame(piece, *subscription.gap, asked, subscription.topics, here);

@@ -311,7 +311,7 @@ class Machine {
         });
         if (newest && !model_.is_gone(reader, s)) expected.push_back(s);
       }
-      reader.at.cursor = hub_.skip_to_latest(reader.at.topics, cursor);
+      reader.at.cursor = hub_.skip_to_latest(reader.at.topics, cursor).value_or(cursor);
     } else {
       std::set<std::size_t> gapped;
       for (const Sequence s : before) {

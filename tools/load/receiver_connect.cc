@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include "proto/event_id.h"
 #include "tools/load/receiver_impl.h"
 
 namespace tocsin::load {
@@ -134,7 +135,7 @@ bool Receiver::Impl::send_request(std::uint32_t slot) {
   Stream& stream = streams_[slot];
   std::string_view id = checker_.last_event_id(slot);
   // Tocsin's word for everything that is kept.
-  if (id.empty() && wants_history_) id = "earliest";
+  if (id.empty() && wants_history_) id = proto::kEarliest;
   const std::string request =
       request_.text(options_.workload.topic_of(setup_.first_index + slot), id);
   // A fresh socket's send buffer takes a request of some hundred bytes whole.

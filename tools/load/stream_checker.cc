@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "proto/event.h"
+#include "proto/frame_end.h"
 
 namespace tocsin::load {
 namespace {
@@ -139,8 +140,9 @@ const char* StreamChecker::read_blocks(std::uint32_t stream, std::string_view by
     } else if (text.starts_with("data: ") && block.data_lines == 0) {  // nearly always, and
       block.data = text.substr(6);
       block.data_lines = 1;
-    } else if (text.starts_with("id: ") && text.find('\0') == std::string_view::npos) {  // this
-      block.id = text.substr(4);
+    } else if (text.starts_with(proto::kIdField) &&
+               text.find('\0') == std::string_view::npos) {  // this
+      block.id = text.substr(proto::kIdField.size());
       block.has_id = true;
     } else {
       add_line(block, text);
