@@ -1,6 +1,6 @@
 #include "core/own_events.h"
 
-#include "proto/http_response.h"
+#include "proto/json_text.h"
 #include "proto/sse_encode.h"
 
 namespace tocsin::core {

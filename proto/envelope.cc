@@ -1,6 +1,6 @@
 #include "proto/envelope.h"
 
-#include "proto/http_response.h"
+#include "proto/json_text.h"
 #include "proto/json_value.h"
 
 namespace tocsin::proto {

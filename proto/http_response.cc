@@ -6,7 +6,7 @@
 #include <cstddef>
 
 #include "proto/ascii.h"
-#include "proto/utf8.h"
+#include "proto/json_text.h"
 
 namespace tocsin::proto {
 
@@ -42,13 +42,6 @@ std::string problem(int status, std::string_view detail) {
   json += R"(,"detail":)";
   append_json_string(json, detail);
   return json;
-}
-
-void append_escaped(std::string& out, unsigned char byte) {
-  constexpr std::string_view kHex = "0123456789abcdef";
-  out += "\\u00";
-  out += kHex[byte >> 4];
-  out += kHex[byte & 0xF];
 }
 
 }  // namespace
@@ -182,32 +175,6 @@ std::string problem_json(int status, const InputError& error) {
     append_number(json, error.line);
   }
   return json + '}';
-}
-
-void append_json_string(std::string& out, std::string_view text) {
-  // JSON is UTF-8 (RFC 8259, 8.1). What is not, as in a path echoed into a detail, is replaced.
-  const bool valid = is_utf8(text);
-  out += '"';
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (c == '\n') {
-      out += "\\n";
-    } else if (c == '\r') {
-      out += "\\r";
-    } else if (c == '\t') {
-      out += "\\t";
-    } else if (byte < 0x20 || byte == 0x7F) {
-      append_escaped(out, byte);
-    } else if (byte >= 0x80 && !valid) {
-      out += "\xEF\xBF\xBD";
-    } else {
-      out += c;
-    }
-  }
-  out += '"';
 }
 
 }  // namespace tocsin::proto

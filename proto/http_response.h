@@ -46,7 +46,4 @@ inline constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 [[nodiscard]] std::string problem_json(int status, std::string_view detail);
 [[nodiscard]] std::string problem_json(int status, const InputError& error);
 
-// Appends `text` as a JSON string with its quotes (control characters escaped).
-void append_json_string(std::string& out, std::string_view text);
-
 }  // namespace tocsin::proto

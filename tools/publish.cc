@@ -13,7 +13,7 @@
 #include <fmt/format.h>
 
 #include "net/http/option_value.h"
-#include "proto/http_response.h"
+#include "proto/json_text.h"
 #include "proto/limits.h"
 #include "proto/publish_body.h"
 #include "tools/line_reader.h"
@@ -106,12 +106,12 @@ class InputPump {
       const bool wants_input = drained && !lines_.at_end() && publisher_.has_room();
       if (publisher_.step(wants_input ? lines_.fd() : -1) && !lines_.fill()) {
         print(streams_.err, "tocsin publish: cannot read the input: {}\n",
-                   std::system_category().message(errno));
+              std::system_category().message(errno));
         return false;
       }
     }
     print(streams_.err, "tocsin publish: gave up; input behind line {} was not published\n",
-               last_line_);
+          last_line_);
     return true;
   }
 

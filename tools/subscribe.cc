@@ -19,7 +19,7 @@
 #include "net/client/event_source.h"
 #include "net/http/option_value.h"
 #include "net/transport/waiter.h"
-#include "proto/http_response.h"
+#include "proto/json_text.h"
 #include "tools/print.h"
 #include "tools/stop_watcher.h"
 
@@ -44,7 +44,7 @@ std::string is_count(const std::string& text) {
 class IgnoreSigpipe {
  public:
   IgnoreSigpipe() {
-    struct sigaction ignore {};
+    struct sigaction ignore{};
     ignore.sa_handler = SIG_IGN;
     sigaction(SIGPIPE, &ignore, &old_);
   }
@@ -53,7 +53,7 @@ class IgnoreSigpipe {
   IgnoreSigpipe& operator=(const IgnoreSigpipe&) = delete;
 
  private:
-  struct sigaction old_ {};
+  struct sigaction old_{};
 };
 
 // Writes all of `bytes` unless `stopped_fd` becomes readable first. Returns 0 or errno.
@@ -91,8 +91,7 @@ class Subscriber {
 
   template <typename... Args>
   void say(fmt::format_string<Args...> format, Args&&... args) {
-    print(output_.err, "tocsin subscribe: {}\n",
-               fmt::format(format, std::forward<Args>(args)...));
+    print(output_.err, "tocsin subscribe: {}\n", fmt::format(format, std::forward<Args>(args)...));
     std::fflush(output_.err);
   }
 

@@ -8,58 +8,24 @@
 
 #include <fmt/format.h>
 
+#include "proto/json_text.h"
+#include "proto/utf8.h"
+
 namespace tocsin::net::log {
 namespace {
 
-// Bytes of the well-formed UTF-8 sequence at the start of `text`, 0 if there is none (Unicode 15,
-// table 3-7).
-[[nodiscard]] std::size_t utf8_length(std::string_view text) {
-  const auto at = [&](std::size_t i) {
-    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
-  };
-  const auto tail = [&](std::size_t i) { return at(i) >= 0x80 && at(i) <= 0xBF; };
-  const unsigned lead = at(0);
-  if (lead < 0x80) {
-    return 1;
-  }
-  if (lead >= 0xC2 && lead <= 0xDF) {
-    return tail(1) ? 2 : 0;
-  }
-  if (lead >= 0xE0 && lead <= 0xEF) {
-    const bool overlong = lead == 0xE0 && at(1) < 0xA0;
-    const bool surrogate = lead == 0xED && at(1) > 0x9F;
-    return tail(1) && tail(2) && !overlong && !surrogate ? 3 : 0;
-  }
-  if (lead >= 0xF0 && lead <= 0xF4) {
-    const bool overlong = lead == 0xF0 && at(1) < 0x90;
-    const bool beyond = lead == 0xF4 && at(1) > 0x8F;
-    return tail(1) && tail(2) && tail(3) && !overlong && !beyond ? 4 : 0;
-  }
-  return 0;
-}
-
-// JSON's escapes (RFC 8259, 7), which readers of logfmt know too. C1 controls are escaped as well:
+// JSON's escapes, which readers of logfmt know too. C1 controls are escaped as well:
 // some terminals obey them.
 void append_escaped(std::string& out, std::string_view text) {
   while (!text.empty()) {
-    const std::size_t length = utf8_length(text);
-    const auto first = static_cast<unsigned char>(text[0]);
+    const std::size_t length = proto::utf8_length(text);
     const unsigned second = length == 2 ? static_cast<unsigned char>(text[1]) : 0U;
     if (length == 0) {
-      out += "\xEF\xBF\xBD";
-    } else if (first == '"' || first == '\\') {
-      out += '\\';
-      out += text[0];
-    } else if (first == '\n') {
-      out += "\\n";
-    } else if (first == '\r') {
-      out += "\\r";
-    } else if (first == '\t') {
-      out += "\\t";
-    } else if (first < 0x20 || first == 0x7F) {
-      fmt::format_to(std::back_inserter(out), "\\u{:04x}", first);
-    } else if (first == 0xC2 && second < 0xA0) {
-      fmt::format_to(std::back_inserter(out), "\\u{:04x}", second);
+      out += proto::kReplacement;
+    } else if (length == 1) {
+      proto::append_json_char(out, text[0]);
+    } else if (text[0] == '\xC2' && second < 0xA0) {
+      proto::append_json_escape(out, static_cast<unsigned char>(second));
     } else {
       out += text.substr(0, length);
     }

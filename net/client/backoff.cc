@@ -1,9 +1,9 @@
 #include "net/client/backoff.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 
+#include "proto/http_date.h"
 #include "proto/limits.h"
 
 namespace tocsin::net {
@@ -21,29 +21,6 @@ std::optional<Number> parse_number(std::string_view text) {
   const auto [stop, error] = std::from_chars(text.data(), end, value);
   if (error != std::errc() || stop != end || text.starts_with('-')) return std::nullopt;
   return value;
-}
-
-// "Sun, 06 Nov 1994 08:49:37 GMT"; strptime would read it in the process's locale.
-std::optional<std::chrono::sys_seconds> parse_fixdate(std::string_view text) {
-  static constexpr std::array<std::string_view, 12> kMonths{
-      "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-  if (text.size() != 29 || text.substr(3, 2) != ", " || text.substr(25) != " GMT") {
-    return std::nullopt;
-  }
-  const auto month = std::ranges::find(kMonths, text.substr(8, 3));
-  const auto day = parse_number<unsigned>(text.substr(5, 2));
-  const auto year = parse_number<int>(text.substr(12, 4));
-  const auto hour = parse_number<int>(text.substr(17, 2));
-  const auto minute = parse_number<int>(text.substr(20, 2));
-  const auto second = parse_number<int>(text.substr(23, 2));
-  if (month == kMonths.end() || !day || !year || !hour || !minute || !second) return std::nullopt;
-  const std::chrono::year_month_day date{
-      std::chrono::year(*year),
-      std::chrono::month(static_cast<unsigned>(month - kMonths.begin()) + 1),
-      std::chrono::day(*day)};
-  if (!date.ok()) return std::nullopt;
-  return std::chrono::sys_days(date) + std::chrono::hours(*hour) + std::chrono::minutes(*minute) +
-         std::chrono::seconds(*second);
 }
 
 }  // namespace
@@ -68,7 +45,7 @@ std::optional<milliseconds> parse_retry_after(std::string_view text,
     const auto longest = static_cast<std::uint64_t>(kLongestRetryAfter.count()) / 1000;
     return milliseconds(1000 * std::min(*seconds, longest));
   }
-  const auto date = parse_fixdate(text);
+  const auto date = proto::parse_http_date(text);
   if (!date) return std::nullopt;
   const auto wait = std::chrono::ceil<milliseconds>(*date - now);
   return std::clamp(wait, milliseconds(0), kLongestRetryAfter);

@@ -1,21 +1,18 @@
 // The Date field of an answer (RFC 9110, 6.6.1: whoever has a clock says when it answered).
 #pragma once
 
-#include <array>
-#include <cstddef>
 #include <ctime>
 #include <string_view>
 
 #include "net/base/clock.h"
+#include "proto/http_date.h"
 
 namespace tocsin::net {
 
-// IMF-fixdate (RFC 9110, 5.6.7), "Sun, 06 Nov 1994 08:49:37 GMT": always 29 bytes. Written once a
-// second; in between a look at the clock, a few nanoseconds. Not thread-safe.
+// In HTTP's form (proto/http_date.h). Written once a second; in between a look at the clock, a few
+// nanoseconds. Not thread-safe.
 class HttpDate {
  public:
-  static constexpr std::size_t kSize = 29;
-
   // Valid until the next call.
   [[nodiscard]] std::string_view now() {
     return at(static_cast<std::time_t>(read_clock_ns(CLOCK_REALTIME_COARSE) / 1'000'000'000));
@@ -25,7 +22,7 @@ class HttpDate {
 
  private:
   std::time_t written_ = -1;
-  std::array<char, kSize> text_{};
+  proto::HttpDateText text_{};
 };
 
 }  // namespace tocsin::net

@@ -11,6 +11,7 @@
 #include "net/http/query_parameters.h"
 #include "proto/event_id.h"
 #include "proto/http_response.h"
+#include "proto/json_text.h"
 #include "proto/limits.h"
 #include "proto/query.h"
 #include "proto/wire_id.h"

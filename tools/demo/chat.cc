@@ -10,6 +10,7 @@
 #include "net/log.h"
 #include "net/server.h"
 #include "proto/http_response.h"
+#include "proto/json_text.h"
 #include "tools/demo/chat_message.h"
 
 namespace tocsin::demo {

@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include "proto/http_response.h"
+#include "proto/json_text.h"
 
 namespace tocsin::demo {
 namespace {

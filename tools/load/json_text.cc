@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "proto/http_response.h"
+#include "proto/json_text.h"
 #include "tools/load/readable.h"
 
 namespace tocsin::load {

@@ -125,13 +125,13 @@ TEST_P(ServerSubscribe, EveryAnswerHasADate) {
   start();
   TestClient stream = connect();
   stream.send("GET /events HTTP/1.1\r\nHost: hub\r\n\r\n");
-  EXPECT_EQ(stream.response().header("Date").size(), HttpDate::kSize);
-  EXPECT_EQ(get("/healthz").header("Date").size(), HttpDate::kSize);
-  EXPECT_EQ(get("/nowhere").header("Date").size(), HttpDate::kSize);
+  EXPECT_EQ(stream.response().header("Date").size(), proto::kHttpDateSize);
+  EXPECT_EQ(get("/healthz").header("Date").size(), proto::kHttpDateSize);
+  EXPECT_EQ(get("/nowhere").header("Date").size(), proto::kHttpDateSize);
   TestClient bad = connect();
   bad.send("GET / HTTP/1.1\r\n\r\n");
   const TestResponse refused = bad.response();
-  EXPECT_EQ(refused.header("Date").size(), HttpDate::kSize);
+  EXPECT_EQ(refused.header("Date").size(), proto::kHttpDateSize);
   EXPECT_THAT(refused.body, HasSubstr("not valid HTTP: Host is missing"));
 }
 
