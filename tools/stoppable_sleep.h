@@ -11,7 +11,7 @@ namespace tocsin::tools {
 
 // Until `end` or until `stop` is requested, whichever comes first. time_point::max(): only the
 // latter.
-inline void sleep_until(const std::stop_token& stop, std::chrono::steady_clock::time_point end) {
+inline void wait_for_stop(const std::stop_token& stop, std::chrono::steady_clock::time_point end) {
   net::Mutex mutex;  // guards nothing: nobody but `stop` wakes
   net::MutexLock lock(mutex);
   std::condition_variable_any().wait_until(lock, stop, end, [] { return false; });

@@ -25,7 +25,7 @@ void Timetable::run(const std::stop_token& stop) {
       }
       next = std::min(next, task.due);
     }
-    tools::sleep_until(stop, next);
+    tools::wait_for_stop(stop, next);
   }
 }
 

@@ -55,7 +55,7 @@ class Interruption {
             const timespec at_once{};
             sigtimedwait(&signals, nullptr, &at_once);
             pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
-            tools::sleep_until(done, std::chrono::steady_clock::time_point::max());
+            tools::wait_for_stop(done, std::chrono::steady_clock::time_point::max());
           });
         })) {}
 

@@ -94,7 +94,7 @@ void Sampler::work(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     take();
     next += interval_;
-    tools::sleep_until(stop, next);
+    tools::wait_for_stop(stop, next);
   }
 }
 
