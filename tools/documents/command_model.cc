@@ -1,8 +1,11 @@
 #include "tools/documents/command_model.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <CLI/CLI.hpp>
+
+#include "proto/assert.h"
 
 namespace tocsin::documents {
 namespace {
@@ -35,14 +38,15 @@ CommandModel model_of_command(const CLI::App& app) {
   model.name = app.get_name();
   model.summary = app.get_description();
   model.footer = app.get_footer();
-  for (const std::string& group : app.get_groups()) {
-    for (const CLI::Option* option : app.get_options()) {
-      if (option->get_group() == group && !group.empty()) {
-        model.options.push_back(model_of(*option));
+  for (const bool positionals : {true, false}) {
+    for (const std::string& group : app.get_groups()) {
+      for (const CLI::Option* option : app.get_options()) {
+        if (option->get_group() != group || group.empty()) continue;
+        OptionModel described = model_of(*option);
+        if (described.is_positional == positionals) model.options.push_back(std::move(described));
       }
     }
   }
-  std::ranges::stable_partition(model.options, &OptionModel::is_positional);
   return model;
 }
 
@@ -64,6 +68,7 @@ ProgramModel model_of(const CLI::App& app) {
   model.program = model_of_command(app);
   for (const CLI::App* command : app.get_subcommands(
            [](const CLI::App* candidate) { return !candidate->get_group().empty(); })) {
+    TOCSIN_ASSERT(command->get_subcommands({}).empty());
     model.commands.push_back(model_of_command(*command));
   }
   return model;
