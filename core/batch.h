@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/settings.h"
+#include "proto/assert.h"
 #include "proto/event_id.h"
 
 namespace tocsin::core {
@@ -49,7 +50,10 @@ struct Place {
   Sequence last = 0;
 
   // REQUIRES: a place that was given, which has an event at least.
-  [[nodiscard]] std::size_t events() const { return last - first + 1; }
+  [[nodiscard]] std::size_t events() const {
+    TOCSIN_ASSERT(first > 0 && last >= first);
+    return last - first + 1;
+  }
 
   friend bool operator==(const Place&, const Place&) = default;
 };

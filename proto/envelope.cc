@@ -1,11 +1,13 @@
 #include "proto/envelope.h"
 
+#include "proto/assert.h"
 #include "proto/json_text.h"
 #include "proto/json_value.h"
 
 namespace tocsin::proto {
 
 void append_envelope(std::string& out, std::string_view topic, std::string_view data, bool json) {
+  TOCSIN_ASSERT(!json || !data.empty());  // no text is no JSON value
   out += R"({"topic":)";
   append_json_string(out, topic);
   out += R"(,"data":)";

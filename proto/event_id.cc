@@ -2,6 +2,8 @@
 
 #include <charconv>
 
+#include "proto/assert.h"
+
 namespace tocsin::proto {
 
 namespace {
@@ -24,6 +26,7 @@ std::size_t write_event_id(EventId id, char* out) {
   }
   out[kEpochDigits] = '-';
   const auto written = std::to_chars(out + kEpochDigits + 1, out + kMaxEventIdText, id.sequence);
+  TOCSIN_DEBUG_ASSERT(written.ec == std::errc{});  // kMaxEventIdText has room for every sequence
   return static_cast<std::size_t>(written.ptr - out);
 }
 

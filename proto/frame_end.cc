@@ -18,7 +18,7 @@ FrameEnd::FrameEnd(EventId id) {
 }
 
 FrameEnd::FrameEnd(std::string_view id) {
-  TOCSIN_ASSERT(!id.empty() && id.size() <= limits::kMaxEventId);
+  TOCSIN_ASSERT(!id.empty());
   write_around([&](char* out) { return write_wire_id(id, out); });
 }
 

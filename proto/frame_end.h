@@ -24,7 +24,7 @@ class FrameEnd {
  public:
   // With the hub's own id.
   explicit FrameEnd(EventId id);
-  // With a publisher's. REQUIRES: it is not empty, and at most limits::kMaxEventId long.
+  // With a publisher's, one that may be published. REQUIRES: it is not empty.
   explicit FrameEnd(std::string_view id);
 
   [[nodiscard]] std::string_view text() const { return {text_.data(), size_}; }

@@ -30,7 +30,9 @@ std::string_view framed_heartbeat(Framing framing) {
 }
 
 char* write_chunk_head(std::size_t size, char* out) {
-  out = std::to_chars(out, out + chunk_head_size(size) - 2, size, 16).ptr;
+  const auto written = std::to_chars(out, out + chunk_head_size(size) - 2, size, 16);
+  TOCSIN_DEBUG_ASSERT(size > 0 && written.ec == std::errc{});
+  out = written.ptr;
   *out++ = '\r';
   *out++ = '\n';
   return out;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "proto/ascii.h"
+#include "proto/assert.h"
 
 namespace tocsin::proto {
 
@@ -22,6 +23,7 @@ std::size_t take_line(std::string_view bytes, std::uint64_t& budget, std::string
   const auto end = bytes.find('\n');
   const std::size_t size =
       std::min<std::size_t>(end == std::string_view::npos ? bytes.size() : end + 1, budget);
+  TOCSIN_ASSERT(size <= budget);
   line += bytes.substr(0, size);
   budget -= size;
   return size;

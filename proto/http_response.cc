@@ -6,6 +6,7 @@
 #include <cstddef>
 
 #include "proto/ascii.h"
+#include "proto/assert.h"
 #include "proto/json_text.h"
 
 namespace tocsin::proto {
@@ -35,6 +36,7 @@ void append_date(std::string& out, std::string_view date) {
 }
 
 std::string problem(int status, std::string_view detail) {
+  TOCSIN_ASSERT(status >= 400 && status <= 599);
   std::string json = R"({"type":"about:blank","title":)";
   append_json_string(json, reason_phrase(status));
   json += R"(,"status":)";
@@ -102,6 +104,9 @@ std::string_view reason_phrase(int status) {
 }
 
 void append_reply(std::string& out, const Reply& reply) {
+  TOCSIN_ASSERT(reply.status >= 200 && reply.status <= 999);
+  TOCSIN_ASSERT(reply.extra_headers.empty() || reply.extra_headers.ends_with("\r\n"));
+  TOCSIN_ASSERT(reply.cors.empty() || reply.cors.ends_with("\r\n"));
   append_status_line(out, reply.status);
   const bool bodiless = reply.status == 204 || reply.status == 304;
   if (!bodiless) {
@@ -138,7 +143,10 @@ void append_stream_head(std::string& out, Framing framing, std::string_view date
       "Connection: close\r\n";
   if (framing == Framing::chunked) out += "Transfer-Encoding: chunked\r\n";
   append_date(out, date);
-  for (const std::string_view lines : extra_headers) out += lines;
+  for (const std::string_view lines : extra_headers) {
+    TOCSIN_ASSERT(lines.empty() || lines.ends_with("\r\n"));
+    out += lines;
+  }
   out += "\r\n";
 }
 

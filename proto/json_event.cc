@@ -58,6 +58,7 @@ class ObjectReader {
     Spelling spelling;
     if (auto error = read_key(field, spelling)) return error;
     const auto [key, member] = spelling;
+    TOCSIN_ASSERT(!key.empty() && std::to_underlying(member) < keys_.size());
     std::string_view& seen = keys_[std::to_underlying(member)];
     if (!seen.empty()) return given_twice(key, seen);
     seen = key;
@@ -209,6 +210,7 @@ std::string_view ValueArena::compact(std::string_view json) {
   std::size_t size = 0;
   const auto code = simdjson::minify(json.data(), json.size(), out, size);
   TOCSIN_ASSERT(code == simdjson::SUCCESS);
+  TOCSIN_ASSERT(size <= json.size());
   used_ += size;
   return {out, size};
 }

@@ -115,6 +115,7 @@ MaybeError read_raw_string(value& v, std::string_view& out) {
 }
 
 MaybeError validate(value v, std::size_t depth) {
+  TOCSIN_ASSERT(depth > 0);
   if (depth > limits::kMaxJsonDepth) {
     return refuse("data", "is nested deeper than " + std::to_string(limits::kMaxJsonDepth));
   }

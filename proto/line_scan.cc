@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "proto/ascii.h"
+#include "proto/assert.h"
 
 namespace tocsin::proto {
 namespace {
@@ -45,6 +46,7 @@ bool LineScan::takes_request_line(std::string_view bytes) {
         }
         break;
       case Part::protocol:
+        TOCSIN_ASSERT(matched_ < kProtocol.size());
         if (c != kProtocol[matched_]) return false;
         if (++matched_ == kProtocol.size()) part_ = Part::done;
         break;

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "proto/assert.h"
+
 namespace tocsin::proto {
 
 // Looks over all bytes of a request that are not body data: its head, the lines around the chunks
@@ -24,8 +26,11 @@ class LineScan {
 
   // The next bytes. False: they are refused.
   [[nodiscard]] bool takes(std::string_view bytes);
-  // A chunk's data has passed.
-  void expect_line_end() { line_end_due_ = true; }
+  // A chunk's data has passed. REQUIRES: the line end behind the one before has come.
+  void expect_line_end() {
+    TOCSIN_DEBUG_ASSERT(!line_end_due_);
+    line_end_due_ = true;
+  }
 
   // Whether the next byte belongs to the request line, in front of its protocol; whether to its
   // target.

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "proto/ascii.h"
+#include "proto/assert.h"
 
 namespace tocsin::proto {
 namespace {
@@ -54,6 +55,7 @@ std::string_view nearest_name(std::string_view word, std::span<const std::string
     }
     const std::size_t changes = distance(word, name);
     // As many changes as letters leave nothing of the name.
+    TOCSIN_ASSERT(changes <= std::max(word.size(), name.size()));
     if (changes > slips(name) || changes >= name.size()) continue;
     if (best.empty() || changes < least) {
       best = name;

@@ -7,6 +7,7 @@
 
 #include <simdjson.h>
 
+#include "proto/assert.h"
 #include "proto/json_event.h"
 #include "proto/json_value.h"
 #include "proto/limits.h"
@@ -106,6 +107,7 @@ std::optional<InputError> PublishBodyReader::Reader::read_text(std::string_view 
 
 simdjson::error_code PublishBodyReader::Reader::start(std::string_view text, std::size_t behind,
                                                       simdjson::ondemand::document& document) {
+  TOCSIN_ASSERT(!text.empty());
   constexpr std::size_t kMinCapacity = 4096;
   if (text.size() > parser_.capacity()) {
     // In powers of two, so that lines of growing length do not allocate each time.
@@ -174,6 +176,7 @@ std::optional<InputError> PublishBodyReader::Reader::read_line(std::string_view 
                                                                std::size_t behind,
                                                                const EventView& defaults) {
   if (events_.size() == limits::kMaxBatchEvents) return too_many();
+  TOCSIN_ASSERT(!text.empty());
   if (text.front() != '{') return body_error("must be a JSON object on each line");
   simdjson::ondemand::document document;
   if (const auto code = start(text, behind, document)) return json_error(code);
@@ -219,6 +222,7 @@ std::expected<const std::vector<EventView>*, InputError> PublishBodyReader::read
                                    : reader_->read_ndjson(body, defaults);
   }
   if (error) return std::unexpected(*std::move(error));
+  TOCSIN_ASSERT(!reader_->events().empty() && reader_->events().size() <= limits::kMaxBatchEvents);
   return &reader_->events();
 }
 

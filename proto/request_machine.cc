@@ -124,6 +124,7 @@ int RequestParser::Machine::fail(Error e, std::string_view why) {
 
 // What stands between `unscanned` and `end` is no body data. False: it is refused.
 bool RequestParser::Machine::scan_to(const char* end) {
+  TOCSIN_ASSERT(unscanned != nullptr && unscanned <= end);
   if (!scan.takes({unscanned, static_cast<std::size_t>(end - unscanned)})) {
     (void)fail(Error::malformed,
                "a line that is not ended by CR LF, folded, or has a blank too many");
@@ -146,6 +147,7 @@ RequestParser::Error RequestParser::Machine::error_of(llhttp_errno_t result) con
 }
 
 int RequestParser::Machine::on_message_begin() {
+  TOCSIN_DEBUG_ASSERT(stage == Stage::between);
   stage = Stage::head;
   return HPE_OK;
 }
@@ -206,6 +208,7 @@ int RequestParser::Machine::on_field_name_complete() {
 
 int RequestParser::Machine::on_field_value(std::string_view piece) {
   if (field == FieldUse::kept) {
+    TOCSIN_DEBUG_ASSERT(header != Header::kCount && stage == Stage::head);
     request.headers[static_cast<std::size_t>(header)] += piece;
   } else if (field == FieldUse::expect) {
     expect.add(piece);
@@ -222,6 +225,7 @@ int RequestParser::Machine::on_field_value_complete() {
 }
 
 int RequestParser::Machine::on_headers_complete() {
+  TOCSIN_DEBUG_ASSERT(stage == Stage::head);
   request.method = method_of(parser);
   request.http_1_1 = parser.http_major == 1 && parser.http_minor == 1;
   // HTTP/0.9's `GET /path` comes here without a version.
@@ -262,6 +266,7 @@ int RequestParser::Machine::on_headers_complete() {
 }
 
 int RequestParser::Machine::on_chunk_header() {
+  TOCSIN_ASSERT(chunked && request.body.size() <= max_body);
   // llhttp leaves the chunk's size in content_length.
   chunk_left = parser.content_length;
   const bool fits = chunk_left <= body_limit - request.body.size();
@@ -269,7 +274,9 @@ int RequestParser::Machine::on_chunk_header() {
 }
 
 int RequestParser::Machine::on_body(std::string_view piece) {
+  TOCSIN_DEBUG_ASSERT(stage == Stage::body && request.has_body);
   if (chunked) {
+    TOCSIN_ASSERT(piece.size() <= chunk_left);
     if (!scan_to(piece.data())) return -1;
     unscanned = piece.data() + piece.size();
     chunk_left -= piece.size();
@@ -331,6 +338,7 @@ llhttp_errno_t RequestParser::Machine::execute(std::string_view bytes, std::size
   if (counted && (was_in_body || stage == Stage::between || stage == Stage::head)) {
     const std::uint64_t data = request.body.size() - body_before;
     budget += kFramingPerByte * data;
+    TOCSIN_ASSERT(data <= consumed && consumed - data <= budget);
     budget -= consumed - data;
   }
   // An error there comes before the one that llhttp may have met behind it.

@@ -4,7 +4,9 @@
 #include <charconv>
 #include <limits>
 
+#include "proto/assert.h"
 #include "proto/frame_end.h"
+#include "proto/utf8.h"
 #include "proto/wire_id.h"
 
 namespace tocsin::proto {
@@ -20,6 +22,10 @@ void append_number(std::string& out, std::uint32_t number) {
   char digits[kMaxRetryDigits];
   const auto written = std::to_chars(digits, digits + sizeof digits, number);
   out.append(digits, written.ptr);
+}
+
+bool has_line_end(std::string_view text) {
+  return text.find_first_of("\r\n") != std::string_view::npos;
 }
 
 void append_data_line(std::string& out, std::string_view line) {
@@ -51,6 +57,7 @@ void append_data(std::string& out, std::string_view data) {
 }  // namespace
 
 std::string encode_frame(const EventView& event) {
+  TOCSIN_ASSERT(!has_line_end(event.id));
   std::string frame;
   encode_frame_body(event, frame);
   append_frame_end(frame, wire_id(event.id));
@@ -58,6 +65,9 @@ std::string encode_frame(const EventView& event) {
 }
 
 void encode_frame_body(const EventView& event, std::string& out) {
+  TOCSIN_ASSERT(!has_line_end(event.type));
+  TOCSIN_DEBUG_ASSERT(is_utf8(event.data));
+  [[maybe_unused]] const std::size_t before = out.size();
   if (!event.type.empty()) {
     out += kEventField;
     out += event.type;
@@ -69,6 +79,7 @@ void encode_frame_body(const EventView& event, std::string& out) {
     out += '\n';
   }
   append_data(out, event.data);
+  TOCSIN_DEBUG_ASSERT(out.size() - before <= max_frame_body(event.data.size(), event.type.size()));
 }
 
 std::size_t max_frame_body(std::size_t size, std::size_t type_size) {
@@ -86,6 +97,7 @@ void append_greeting(std::string& out, std::uint32_t retry_ms, std::string_view 
   out += '\n';
   // Without an id nothing waits for the end of a block, so no empty line is sent: some clients
   // would make an event of it.
+  TOCSIN_ASSERT(!has_line_end(id));
   if (!id.empty()) append_frame_end(out, id);
 }
 

@@ -12,7 +12,7 @@ namespace tocsin::proto {
 
 // Appends everything of a frame but its end (proto/frame_end.h): `event:`, `retry:`, one `data:`
 // per line. LF, CR and CRLF inside the data are line ends (one left in would let data inject
-// fields). REQUIRES: check(event) returned nothing.
+// fields). REQUIRES: neither type nor id has one, and the data is UTF-8; check() sees to it.
 void encode_frame_body(const EventView& event, std::string& out);
 
 // A whole frame, for one stream alone: with an `id:` line if the event has an id, else without.

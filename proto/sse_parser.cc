@@ -4,6 +4,8 @@
 #include <charconv>
 #include <utility>
 
+#include "proto/assert.h"
+
 namespace tocsin::proto {
 
 namespace {
@@ -56,6 +58,7 @@ void SseParser::end_of_stream() {
 
 void SseParser::skip_byte_order_mark(std::string_view& bytes) {
   while (at_start_ && !bytes.empty()) {
+    TOCSIN_ASSERT(bom_matched_ < kByteOrderMark.size());
     if (bytes.front() == kByteOrderMark[bom_matched_]) {
       bytes.remove_prefix(1);
       if (++bom_matched_ == kByteOrderMark.size()) at_start_ = false;
@@ -101,6 +104,7 @@ bool SseParser::feed(std::string_view bytes) {
 }
 
 void SseParser::on_line(std::string_view line) {
+  TOCSIN_DEBUG_ASSERT(find_line_end(line) == line.size());
   if (line.empty()) {
     dispatch();
     return;
@@ -139,6 +143,7 @@ void SseParser::on_field(std::string_view name, std::string_view value) {
 void SseParser::dispatch() {
   if (last_event_id_ != id_buffer_) last_event_id_ = id_buffer_;
   if (!data_.empty()) {
+    TOCSIN_ASSERT(data_.back() == '\n' && data_.size() <= max_event_bytes_);
     const ReceivedEvent event{
         .type = type_.empty() ? std::string_view("message") : std::string_view(type_),
         .data = std::string_view(data_).substr(0, data_.size() - 1),

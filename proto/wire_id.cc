@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "proto/assert.h"
 #include "proto/percent.h"
 #include "proto/utf8.h"
 
@@ -32,8 +33,10 @@ std::size_t wire_id_size(std::string_view id) {
 }
 
 std::size_t write_wire_id(std::string_view id, char* out) {
+  TOCSIN_ASSERT(id.size() <= limits::kMaxEventId);  // else `out` may be too small
   if (!std::ranges::all_of(id, is_printable)) {
     const std::string encoded = percent_encode(id, is_kept);
+    TOCSIN_DEBUG_ASSERT(encoded.size() == wire_id_size(id));
     return static_cast<std::size_t>(std::ranges::copy(encoded, out).out - out);
   }
   return static_cast<std::size_t>(std::ranges::copy(id, out).out - out);

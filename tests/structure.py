@@ -37,6 +37,10 @@ TOP_LEVEL = {
 }
 IGNORED_TOP = {".git", "build", ".cache"}  # not tracked
 
+# Assertions in a thousand lines of code (comments and empty lines left out), at least.
+MIN_ASSERTIONS = {"proto": 12, "core": 12, "net": 12}
+FEW_LINES = 1000  # of code: below that a layer's density says nothing
+
 MAX_FILE = 400
 MAX_FUNCTION = 70
 MAX_LINE = 100
@@ -308,6 +312,33 @@ def check_types(tree):
                 yield f"{place}: {space}::{kind} is defined in {first}, too"
 
 
+ASSERTION = re.compile(r"\bTOCSIN_(?:DEBUG_)?ASSERT\(")
+
+
+def check_assertions(tree):
+    """What a header requires of its callers is asserted there or in its source, and a layer that
+    grows grows assertions."""
+    lines, asserted = {}, {}
+    for name, text in tree.sources(*LAYERS):
+        layer, code = name.split("/")[0], without_comments(text)
+        lines[layer] = lines.get(layer, 0) + sum(1 for line in code.split("\n") if line.strip())
+        asserted[layer] = asserted.get(layer, 0) + len(ASSERTION.findall(code))
+        # Those of an interface are its implementations' to assert.
+        said = re.findall(r"//.*\bREQUIRES:.*\n(?:\s*//.*\n)*(.*)", text)
+        if all(re.search(r"\bvirtual\b", line) for line in said):
+            continue
+        stem = name.rsplit(".", 1)[0]
+        both = "".join(without_comments(tree.files.get(stem + end, "")) for end in (".h", ".cc"))
+        if not ASSERTION.search(both):
+            yield f"{name}: says REQUIRES and asserts nothing"
+    for layer, least in MIN_ASSERTIONS.items():
+        if lines.get(layer, 0) < FEW_LINES:
+            continue
+        density = 1000 * asserted[layer] / lines[layer]
+        if density < least:
+            yield f"{layer}: {density:.1f} assertions in 1,000 lines of code, at least {least}"
+
+
 def check_build_lists(tree):
     lists = {name: without_cmake_comments(text) for name, text in tree.files.items()
              if name.endswith("CMakeLists.txt")}
@@ -446,8 +477,9 @@ def check_finding_scripts(tree):
 
 
 CHECKS = [check_includes, check_folders, check_headers, check_purity, check_sizes, check_types,
-          check_type_names, check_build_lists, check_banned, check_top_level, check_reading_order,
-          check_words, check_links, check_named_files, check_examples, check_finding_scripts]
+          check_type_names, check_assertions, check_build_lists, check_banned, check_top_level,
+          check_reading_order, check_words, check_links, check_named_files, check_examples,
+          check_finding_scripts]
 
 
 def run_checks(root):
@@ -518,6 +550,10 @@ BREAKAGES = [
     ("one name for a type and another's alias", {"proto/a.h": "enum class Thing : int { a };\n",
                                                  "core/b.cc": "using Thing = int;\n"},
      "a second type Thing"),
+    ("requirement that nobody asserts", {"proto/a.h": "// REQUIRES: a fine day,\n// or\nint a();\n"},
+     "says REQUIRES and asserts nothing"),
+    ("code without assertions", {f"core/b{i}.h": "int x;\n" * 300 for i in range(4)},
+     "core: 0.0 assertions in 1,000 lines"),
     ("long line", {"proto/a.cc": "int " + "x" * 100 + ";\n"}, "columns, at most 100"),
     ("long function", {"proto/a.cc": long_function(71)}, "71 lines in one function"),
     ("long member function", {"proto/a.h": "class C {\n  void f(int x) const {\n" +

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "proto/assert.h"
+
 namespace tocsin::tools {
 namespace {
 
@@ -13,6 +15,7 @@ constexpr std::size_t kReadSize = 64U * 1024;
 }  // namespace
 
 bool LineReader::fill() {
+  TOCSIN_ASSERT(!at_end_ && begin_ <= scanned_);
   buffer_.erase(0, begin_);
   scanned_ -= begin_;
   begin_ = 0;

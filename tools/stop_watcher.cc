@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "net/transport/waiter.h"
+#include "proto/assert.h"
 
 namespace tocsin::tools {
 namespace {
@@ -56,6 +57,7 @@ std::expected<std::unique_ptr<StopWatcher>, std::string> StopWatcher::create(
 }
 
 StopWatcher::~StopWatcher() {
+  TOCSIN_ASSERT(std::this_thread::get_id() == creator_);  // whose signals are let through again
   if (thread_.joinable()) {
     raise_event(done_fd_);
     thread_.join();

@@ -23,7 +23,7 @@ namespace tocsin::tools {
 
 // While one exists, the stop_signals() are blocked in the creating thread and in those that it
 // starts, and a thread of its own waits for them. REQUIRES: created and destroyed in the same
-// thread, before others are started that must not die of these signals.
+// thread. To be created before others are started that must not die of these signals.
 class StopWatcher {
  public:
   enum class Cause : std::uint8_t { none, signal, output_closed, timeout };
@@ -45,6 +45,7 @@ class StopWatcher {
   StopWatcher(int out_fd, std::function<void()> stop);
   void watch(std::optional<std::chrono::milliseconds> timeout);
 
+  const std::thread::id creator_ = std::this_thread::get_id();
   int out_fd_;
   std::function<void()> stop_;
   sigset_t old_mask_{};

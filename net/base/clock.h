@@ -5,12 +5,15 @@
 #include <cstdint>
 #include <ctime>
 
+#include "proto/assert.h"
+
 namespace tocsin::net {
 
 // Nanoseconds of a clock of clock_gettime(2). REQUIRES: the clock can be read.
 [[nodiscard]] inline std::uint64_t read_clock_ns(clockid_t clock) {
   timespec t{};
-  clock_gettime(clock, &t);
+  [[maybe_unused]] const int failed = clock_gettime(clock, &t);
+  TOCSIN_DEBUG_ASSERT(failed == 0);
   return (static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000ULL) +
          static_cast<std::uint64_t>(t.tv_nsec);
 }

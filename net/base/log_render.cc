@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "proto/assert.h"
 #include "proto/json_text.h"
 #include "proto/utf8.h"
 
@@ -94,6 +95,7 @@ std::string_view name_of(LogLevel level) {
 
 std::string render(LogFormat format, LogLevel level, bool colour, std::string_view message,
                    std::span<const Field> fields) {
+  TOCSIN_ASSERT(format != LogFormat::automatic);  // somebody has to have chosen by now
   const bool json = format == LogFormat::json;
   std::string out;
   if (json) {

@@ -14,6 +14,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "proto/assert.h"
+
 namespace tocsin::net {
 
 class TimerWheel {
@@ -54,7 +56,9 @@ class TimerWheel {
       tick_ = target - kHorizonTicks;  // each bucket once is enough
     while (tick_ < target) {
       ++tick_;
+      TOCSIN_ASSERT(due_.empty());
       due_.swap(buckets_[tick_ % kHorizonTicks]);
+      TOCSIN_ASSERT(size_ >= due_.size());
       size_ -= due_.size();
       for (const Entry& entry : due_) fire(entry);
       due_.clear();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "proto/assert.h"
 #include "proto/http_date.h"
 #include "proto/limits.h"
 
@@ -32,6 +33,7 @@ milliseconds Backoff::next() {
     low = std::max<std::int64_t>(retry_->count(), policy_.floor_ms);
     high = low + low / 2;
   }
+  TOCSIN_ASSERT(low <= high);
   const std::int64_t limit = std::max<std::int64_t>(policy_.cap_ms, high);
   for (unsigned i = 0; i < failures_ && high < limit; ++i) high *= 2;
   high = std::min(high, limit);

@@ -281,6 +281,7 @@ void EventClient::Impl::with_stream(std::uint64_t id, Step step) {
   {
     const MutexLock lock(mutex_);
     if (entry->stopping) return;
+    TOCSIN_ASSERT(stepping_ == 0);  // no step within a step
     stepping_ = id;
   }
   step(entry->stream);
@@ -318,6 +319,7 @@ void EventClient::Impl::watch(std::uint64_t id, ActiveStream& entry) const {
   const bool same_socket =
       wanted.fd == entry.watched.fd && entry.watched_serial == entry.stream.socket_serial();
   if (same_socket && wanted.events == entry.watched.events) return;
+  TOCSIN_ASSERT(id != kWakeTag);
   entry.watched = wanted;
   entry.watched_serial = entry.stream.socket_serial();
   if (wanted.fd < 0) return;  // closing it took it out of epoll

@@ -54,6 +54,7 @@ std::expected<PulledEvent, NoEvent> EventReader::next_until(TimePoint deadline) 
 }
 
 void EventReader::on_event(const proto::ReceivedEvent& event) {
+  TOCSIN_ASSERT(loop_ != nullptr);  // nothing is called back before next()
   const bool same_id = !pending_.empty() && *pending_.back().id == event.last_event_id;
   pending_.push_back(
       {std::string(event.type), std::string(event.data),

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "proto/ascii.h"
+#include "proto/assert.h"
 
 namespace tocsin::net {
 namespace {
@@ -78,7 +79,9 @@ std::expected<Url, std::string> check_options(const EventSourceOptions& options)
 }
 
 EventRequest::EventRequest(const EventSourceOptions& options, Url url)
-    : options_(options), origin_(std::move(url)), url_(origin_) {}
+    : options_(options), origin_(std::move(url)), url_(origin_) {
+  TOCSIN_ASSERT(!find_fault(options));
+}
 
 void EventRequest::restart() {
   url_ = origin_;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "net/client/stream_loop.h"
+#include "proto/assert.h"
 
 namespace tocsin::net {
 namespace {
@@ -23,6 +24,8 @@ std::expected<std::unique_ptr<EventSource>, std::string> EventSource::create(
 }
 
 EventSourceResult EventSource::run() {
+  TOCSIN_ASSERT(!was_run_);
+  was_run_ = true;
   while (!loop_->stopping() && !loop_->is_over()) loop_->step(kNever);
   return loop_->result();
 }

@@ -98,7 +98,7 @@ struct EventSourceResult {
     disconnected,  // only without `reconnect`: the attempt ended in any other way
   };
   End end = End::stopped;
-  int status = 0;       // of the last response; 0: there was none
+  int status = 0;  // of the last response; 0: there was none
   // A sentence for a person; empty if stopped. Of a refusal with what the server said of it, if
   // that is application/problem+json (RFC 9457), as the hub's refusals are.
   std::string message;
@@ -139,6 +139,7 @@ class EventSource {
   explicit EventSource(std::unique_ptr<StreamLoop> loop);
 
   std::unique_ptr<StreamLoop> loop_;
+  bool was_run_ = false;
 };
 
 }  // namespace tocsin::net

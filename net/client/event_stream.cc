@@ -100,6 +100,7 @@ void EventStream::begin_attempt() {
 }
 
 void EventStream::begin_look_up() {
+  TOCSIN_ASSERT(!socket_.is_open() && !connector_);
   state_ = State::look_up;
   ++look_up_serial_;
   deadline_ = waiter_.now() + milliseconds(options_.connect_timeout_ms);
@@ -121,6 +122,7 @@ void EventStream::on_addresses(std::uint64_t serial, LookUpResult result) {
 }
 
 void EventStream::begin_connect(Addresses addresses) {
+  TOCSIN_ASSERT(state_ == State::look_up);
   const Url& url = request_.url();
   Destination destination{url.host, url.port, nullptr};
   if (url.https) {
@@ -145,6 +147,7 @@ void EventStream::advance_connect(short revents) {
 }
 
 void EventStream::begin_exchange(ClientSocket socket) {
+  TOCSIN_ASSERT(state_ == State::connect && socket.is_open());
   state_ = State::exchange;
   socket_ = std::move(socket);
   connector_.reset();
@@ -298,6 +301,7 @@ bool EventStream::on_head(const ResponseHead& head) {
 
 bool EventStream::on_body(std::string_view bytes) {
   if (stopping()) return false;
+  TOCSIN_ASSERT(streaming_ != verdict_.has_value());  // a stream's bytes, or a refusal's words
   if (verdict_) {
     refusal_.append(bytes.substr(0, kMaxRefusal - refusal_.size()));
     return refusal_.size() < kMaxRefusal;
@@ -330,6 +334,7 @@ void EventStream::fail(SocketError error) {
 }
 
 void EventStream::end_as_refused() {
+  TOCSIN_ASSERT(verdict_.has_value());
   const std::string detail = read_problem(std::exchange(refusal_, {})).detail;
   if (!detail.empty()) verdict_->message.append(": ").append(detail);
   end_attempt(std::move(*verdict_));

@@ -21,6 +21,7 @@
 #include "net/transport/resolver.h"
 #include "net/transport/url.h"
 #include "net/transport/waiter.h"
+#include "proto/assert.h"
 #include "proto/sse_parser.h"
 
 namespace tocsin::net {
@@ -61,8 +62,11 @@ class EventStream {
   void handle(short revents, std::span<char> buffer);
 
   [[nodiscard]] bool is_over() const { return state_ == State::over; }
-  // REQUIRES: is_over(), or it will not be handled any more.
-  [[nodiscard]] const EventSourceResult& result() const { return result_; }
+  // REQUIRES: is_over(), or `stopping` is true.
+  [[nodiscard]] const EventSourceResult& result() const {
+    TOCSIN_ASSERT(is_over() || stopping());
+    return result_;
+  }
   [[nodiscard]] const std::string& last_event_id() const { return last_event_id_; }
 
  private:

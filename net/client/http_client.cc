@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "proto/ascii.h"
 #include "proto/assert.h"
 
 namespace tocsin::net {
@@ -18,6 +19,9 @@ void append_request(std::string& out, const HttpRequest& request, const Url& ori
   const auto add = [&](std::string_view name, std::string_view value) {
     out.append(name).append(": ").append(value).append("\r\n");
   };
+  TOCSIN_ASSERT(proto::is_token(request.method) && !request.method.empty());
+  TOCSIN_ASSERT(request.target.starts_with('/') && proto::is_field_value(request.target) &&
+                !request.target.contains(' '));
   out.append(request.method).append(" ").append(request.target).append(" HTTP/1.1\r\n");
   add("Host", origin.authority());
   for (const HeaderField& field : request.headers) {
@@ -145,6 +149,7 @@ void HttpClient::flush() {
     out_offset_ += sent.bytes;
     sent_ += sent.bytes;
   }
+  TOCSIN_ASSERT(out_offset_ <= out_.size());
   // Half sent: drop what is, or a pipeline that never drains would grow for ever.
   if (out_offset_ > options_.max_pending_bytes) {
     out_.erase(0, out_offset_);
@@ -205,6 +210,7 @@ void HttpClient::feed(std::string_view bytes, std::vector<Outcome>& outcomes) {
 }
 
 void HttpClient::on_response(std::vector<Outcome>& outcomes) {
+  TOCSIN_ASSERT(!in_flight_.empty());
   outcomes.push_back({in_flight_.front().tag, std::exchange(response_, {})});
   in_flight_.pop_front();
   if (!reader_.keep_alive()) {

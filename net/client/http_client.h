@@ -21,8 +21,10 @@
 namespace tocsin::net {
 
 struct HttpRequest {
+  // REQUIRES: a token (RFC 9110, 9.1).
   std::string method = "GET";
-  std::string target = "/";  // origin form: begins with '/', no spaces or control characters
+  // In origin form. REQUIRES: it begins with '/', and has neither blanks nor control characters.
+  std::string target = "/";
   // Besides Host and Content-Length, which the client writes. REQUIRES: is_header_field(each).
   HeaderList headers;
   std::string body;

@@ -5,7 +5,7 @@
 
 namespace tocsin::net {
 
-// All in milliseconds. REQUIRES: initial_min_ms <= initial_max_ms.
+// All in milliseconds. Options with initial_min_ms above initial_max_ms are refused.
 struct ReconnectPolicy {
   // The first delay is drawn from this range until the server has sent a `retry:`.
   std::uint32_t initial_min_ms = 1'000;

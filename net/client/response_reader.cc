@@ -89,6 +89,7 @@ struct ResponseReader::Machine {
   static int on_header_value(llhttp_t* p, const char* at, std::size_t size) {
     Machine& m = of(p);
     if (m.head_done) return 0;
+    TOCSIN_ASSERT(!m.head.headers.empty());  // llhttp names a field before it gives its value
     m.head.headers.back().value.append(at, size);
     return m.count_head(size);
   }
@@ -108,6 +109,7 @@ struct ResponseReader::Machine {
   }
 
   static int on_body(llhttp_t* p, const char* at, std::size_t size) {
+    TOCSIN_ASSERT(of(p).head_done && !of(p).interim());
     return of(p).handlers.on_body({at, size}) ? 0 : of(p).stop("");
   }
 

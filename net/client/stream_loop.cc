@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "net/client/event_request.h"
+#include "proto/assert.h"
 
 namespace tocsin::net {
 
@@ -20,7 +21,9 @@ StreamLoop::StreamLoop(EventSourceOptions options, EventSourceCallbacks callback
     : wake_fd_(wake_fd),
       waiter_(options.waiter != nullptr ? *options.waiter : system_waiter()),
       stream_(std::move(options), std::move(callbacks), std::move(url), stopping_, waiter_),
-      buffer_(buffer_bytes) {}
+      buffer_(buffer_bytes) {
+  TOCSIN_ASSERT(wake_fd_ >= 0 && buffer_bytes > 0);
+}
 
 StreamLoop::~StreamLoop() {
   ::close(wake_fd_);
@@ -39,6 +42,7 @@ std::expected<std::unique_ptr<StreamLoop>, std::string> StreamLoop::create(
 }
 
 void StreamLoop::step(TimePoint until) {
+  TOCSIN_ASSERT(!is_over());
   if (const Url* url = stream_.wants_addresses()) {
     stream_.on_addresses(stream_.look_up_serial(), look_up(url->host, url->port));
     return;
@@ -65,6 +69,7 @@ void StreamLoop::stop() noexcept {
 }
 
 EventSourceResult StreamLoop::result() const {
+  TOCSIN_ASSERT(is_over() || stopping());
   if (stopping()) return {EventSourceResult::End::stopped, stream_.result().status, ""};
   return stream_.result();
 }

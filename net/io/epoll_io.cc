@@ -34,6 +34,8 @@ struct Interest {
   [[nodiscard]] bool has(Op op) const { return (armed & bit(op)) != 0; }
   [[nodiscard]] bool any() const { return (armed & ~kRegistered) != 0; }
   void arm(Token token) {
+    TOCSIN_ASSERT(!has(token.op));
+    TOCSIN_ASSERT(!any() || (slot == token.slot && generation == token.generation));
     slot = token.slot;
     generation = token.generation & Token::kGenerationMask;
     armed = (armed | bit(token.op)) & 0xff;
@@ -86,6 +88,7 @@ class EpollIo final : public SocketIo {
 
  private:
   Interest& at(int fd) {
+    TOCSIN_DEBUG_ASSERT(fd >= 0);
     const auto index = static_cast<std::size_t>(fd);
     if (index >= interests_.size()) interests_.resize(index + index / 2 + 64);
     return interests_[index];
@@ -132,6 +135,7 @@ void EpollIo::cancel_accept(int listener) {
 
 void EpollIo::send(std::span<SendRequest> requests) {
   for (SendRequest& request : requests) {
+    TOCSIN_DEBUG_ASSERT(!request.pieces.empty());
     ssize_t n = 0;
     if (request.pieces.size() == 1) {
       const iovec& piece = request.pieces.front();
@@ -206,6 +210,7 @@ bool EpollIo::receive_into_buffer(int fd, Token token, std::vector<Completion>& 
   if (n == -EAGAIN || n == -EINTR) return false;
   const std::size_t size = n > 0 ? static_cast<std::size_t>(n) : 0;
   buffered_ += size;
+  TOCSIN_ASSERT(buffered_ <= buffers_.size());
   completions.push_back(
       {.token = token, .result = static_cast<int>(n), .data = buffer.first(size)});
   return true;

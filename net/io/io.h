@@ -106,7 +106,7 @@ class Io {
   // Both directions, with `reset` by RST, so that nothing lingers and no peer takes it for an end
   // of what was sent; completes what is armed.
   virtual void shut_down(int fd, bool reset) = 0;
-  // REQUIRES: nothing is armed for it.
+  // Nothing is armed for it any more; a backend that can tell asserts it.
   virtual void close(int fd) = 0;
 
   // Hands over what was asked for, and waits up to `timeout_ms` for a completion (or wake());

@@ -13,6 +13,8 @@
 
 #include <fmt/format.h>
 
+#include "proto/assert.h"
+
 namespace tocsin::net {
 namespace {
 
@@ -48,6 +50,7 @@ struct Parts {
     std::memcpy(result.host.data(), &v6.sin6_addr, result.host.size());
     result.port = ntohs(v6.sin6_port);
   } else {
+    TOCSIN_ASSERT(result.family == AF_INET);
     sockaddr_in v4{};
     std::memcpy(&v4, &address.storage, sizeof v4);
     std::memcpy(&result.host[12], &v4.sin_addr, sizeof v4.sin_addr);
@@ -151,6 +154,7 @@ std::string format_address(const sockaddr* address) {
     ::inet_ntop(AF_INET6, &v6.sin6_addr, text.data(), text.size());
     return fmt::format("[{}]:{}", text.data(), ntohs(v6.sin6_port));
   }
+  TOCSIN_ASSERT(address->sa_family == AF_INET);
   sockaddr_in v4{};
   std::memcpy(&v4, address, sizeof v4);
   ::inet_ntop(AF_INET, &v4.sin_addr, text.data(), text.size());

@@ -12,11 +12,13 @@
 #include <cerrno>
 #include <cstring>
 
+#include "proto/assert.h"
 #include "proto/limits.h"
 
 namespace tocsin::net {
 
 std::int64_t receive_some(int fd, std::span<char> buffer) {
+  TOCSIN_ASSERT(!buffer.empty());  // of an empty one 0 would not mean the end
   const ssize_t n = ::recv(fd, buffer.data(), buffer.size(), MSG_DONTWAIT);
   return n >= 0 ? n : -errno;
 }
@@ -44,7 +46,9 @@ std::uint64_t address_key(const sockaddr_storage& address) {
   } else {
     return 0;
   }
-  return std::bit_cast<std::uint64_t>(bytes);
+  const auto key = std::bit_cast<std::uint64_t>(bytes);
+  TOCSIN_ASSERT(key != 0);
+  return key;
 }
 
 void signal_eventfd(int fd) {

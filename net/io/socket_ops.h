@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "net/io/io.h"
+#include "proto/assert.h"
 
 namespace tocsin::net {
 
@@ -37,7 +38,7 @@ class ReserveDescriptor {
 class SocketIo : public Io {
  public:
   // `wake_fd`: an eventfd that outlives the object.
-  explicit SocketIo(int wake_fd) : wake_(wake_fd) {}
+  explicit SocketIo(int wake_fd) : wake_(wake_fd) { TOCSIN_ASSERT(wake_fd >= 0); }
 
   bool refuse(int listener, std::string_view bytes) final;
   void send_last(int fd, std::string_view bytes) final;

@@ -80,6 +80,7 @@ std::size_t drain(int fd) {
 }  // namespace
 
 std::unique_ptr<Ring> Ring::make(const RingOptions& options) {
+  TOCSIN_ASSERT(options.submissions > 0 && options.completions > 0);
   std::unique_ptr<Ring> ring{new Ring};
   io_uring_params params{};
   // SINGLE_ISSUER + DEFER_TASKRUN (6.1): completions are run when this thread asks, in batches, and
@@ -143,6 +144,7 @@ void Ring::submit() {
 }
 
 void Ring::submit_and_wait(int timeout_ms) {
+  TOCSIN_ASSERT(timeout_ms >= -1);
   __kernel_timespec timeout{.tv_sec = timeout_ms / 1000,
                             .tv_nsec = static_cast<long long>(timeout_ms % 1000) * 1'000'000};
   io_uring_cqe* first = nullptr;

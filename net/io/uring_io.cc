@@ -57,6 +57,7 @@ class ReceiveBuffers {
   }
 
   [[nodiscard]] std::span<const char> take(std::uint16_t id, std::size_t size) {
+    TOCSIN_ASSERT(id < limits::kReceiveBuffers && size <= limits::kReceiveBuffer);
     taken_.push_back(id);
     return {at(id), size};
   }
@@ -69,6 +70,7 @@ class ReceiveBuffers {
 
   // The shard is done with all that was handed over.
   void give_back() {
+    TOCSIN_ASSERT(handed_.size() + taken_.size() <= limits::kReceiveBuffers);  // none twice
     int n = 0;
     for (const std::uint16_t id : handed_) {
       io_uring_buf_ring_add(buffers_.get(), at(id), limits::kReceiveBuffer, id,
@@ -108,6 +110,7 @@ class UringIo final : public SocketIo {
   }
 
   void accept(int listener, Token token) override {
+    TOCSIN_ASSERT(std::ranges::find(listeners_, token, &Listener::token) == listeners_.end());
     listeners_.push_back({.token = token, .fd = listener});
     prepare_accept(listener, token);
   }
@@ -124,6 +127,7 @@ class UringIo final : public SocketIo {
     // One-shot: 256 bytes of kernel memory for the life of an idle stream.
     // Writable is POLLOUT alone (errors always come): a half-closed peer that does not read would
     // complete it at once, again and again.
+    TOCSIN_ASSERT(token.op == Op::hangup || token.op == Op::writable);
     const unsigned events = token.op == Op::hangup ? POLLRDHUP : POLLOUT;
     io_uring_prep_poll_add(entry, fd, events);
     entry->user_data = token.pack();
@@ -167,6 +171,7 @@ class UringIo final : public SocketIo {
 };
 
 void UringIo::prepare_send(const SendRequest& request, msghdr& message, std::size_t index) {
+  TOCSIN_DEBUG_ASSERT(!request.pieces.empty());
   io_uring_sqe* entry = ring_->entry();
   if (request.pieces.size() == 1) {  // cheaper for the kernel than a vector of one
     const iovec& piece = request.pieces.front();

@@ -14,8 +14,9 @@ struct HandedDescriptor {
 
 // Reads LISTEN_PID, LISTEN_FDS and LISTEN_FDNAMES and removes them from the environment, so that no
 // child takes the descriptors for its own. Nothing where they are not for this process, or are
-// nonsense. Numbers that are not open are left out; what the rest is, is not looked at. REQUIRES:
-// nothing was opened yet, or a LISTEN_FDS that is too high names it, and no threads were started.
+// nonsense. Numbers that are not open are left out; what the rest is, is not looked at. To be
+// called before anything is opened, which a LISTEN_FDS that is too high would name, and before any
+// thread is started.
 [[nodiscard]] std::vector<HandedDescriptor> take_handed_descriptors();
 
 }  // namespace tocsin::net

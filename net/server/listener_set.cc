@@ -11,6 +11,7 @@
 
 #include "net/log.h"
 #include "net/server/service_notify.h"
+#include "proto/assert.h"
 
 namespace tocsin::net {
 namespace {
@@ -37,6 +38,7 @@ std::expected<ListenerSet, std::string> ListenerSet::open(std::span<const Listen
                                                           const ListenOptions& options,
                                                           std::vector<HandedDescriptor> handed,
                                                           ServiceNotify* manager) {
+  TOCSIN_ASSERT(shards > 0);
   ListenerSet set;
   set.shards_ = shards;
   for (const ListenAddress& address : addresses) set.places_.push_back({.address = address});
@@ -136,9 +138,11 @@ std::vector<ListenAddress> ListenerSet::addresses() const {
 }
 
 std::vector<int> ListenerSet::of_shard(std::size_t shard) const {
+  TOCSIN_ASSERT(shard < shards_);
   std::vector<int> fds;
   for (const ListenPoint& place : places_) {
     const std::size_t sockets = place.sockets.size();
+    TOCSIN_ASSERT(sockets > 0);
     for (std::size_t i = shard % sockets; i < sockets; i += shards_) {
       fds.push_back(place.sockets[i].fd);
     }

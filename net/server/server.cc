@@ -29,6 +29,7 @@
 #include "net/server/system_check.h"
 #include "net/shard/shard.h"
 #include "net/state/server_state.h"
+#include "proto/assert.h"
 
 namespace tocsin::net {
 namespace {
@@ -103,6 +104,7 @@ struct Server::ShardThread {
 Server::ShardThread::Ready Server::ShardThread::start(ServerState& state,
                                                       const ServerOptions& options,
                                                       const ListenerSet& sockets) {
+  TOCSIN_ASSERT(!thread.joinable());
   std::promise<Ready> promise;
   auto ready = promise.get_future();
   try {
@@ -154,6 +156,7 @@ void Server::ShardThread::close_sockets(const ListenerSet& sockets, Whose whose)
 void Server::ShardThread::main(ServerState& state, const ServerOptions& options,
                                const ListenerSet& sockets, std::promise<Ready> ready) {
   Ready prepared = prepare(options, sockets);
+  TOCSIN_ASSERT(prepared.has_value() == (io != nullptr));
   if (prepared) {
     state.metrics[id]->io_name = io->name().data();
     const SteadyClock clock;
@@ -199,6 +202,7 @@ std::expected<std::unique_ptr<Server>, std::string> Server::start(
       std::move(handed), manager);
   if (!sockets) return std::unexpected(sockets.error());
   *server->sockets_ = *std::move(sockets);
+  TOCSIN_ASSERT(count > 0 && count <= limits::kMaxShards);
   const std::vector<int> cores = allowed_cores();
   for (std::size_t i = 0; i < count; ++i) {
     auto shard = std::make_unique<ShardThread>();
@@ -266,6 +270,7 @@ bool Server::ended() const {
 }
 
 bool Server::all_turned() {
+  TOCSIN_ASSERT(turns_when_woken_.size() == shards_.size());
   for (std::size_t i = 0; i < shards_.size(); ++i) {
     const bool turned = state_->metrics[i]->loops.get() != turns_when_woken_[i];
     if (!turned && !shards_[i]->ended) return false;

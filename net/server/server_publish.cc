@@ -10,6 +10,7 @@
 #include "net/shard/shard.h"
 #include "net/state/event_publisher.h"
 #include "net/state/server_state.h"
+#include "proto/assert.h"
 #include "proto/wire_id.h"
 
 namespace tocsin::net {
@@ -159,6 +160,7 @@ std::expected<void, PublishFailure> StreamWriter::publish(const proto::EventView
     return std::unexpected(PublishFailure{.error = std::move(*error)});
   }
   if (closed()) return std::unexpected(closed_failure(kStreamEnded));
+  TOCSIN_ASSERT(core::Topic::is_direct_name(target_->topic));
   own.topic = target_->topic;
   const PublishOutcome result = publish_now(*target_->state, {&own, 1});
   if (result) return {};

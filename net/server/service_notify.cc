@@ -18,6 +18,7 @@
 
 #include "net/base/clock.h"
 #include "net/base/environment_number.h"
+#include "proto/assert.h"
 
 namespace tocsin::net {
 namespace {
@@ -111,6 +112,7 @@ bool ServiceNotify::extend_timeout(std::chrono::microseconds time) {
 // connection that a listener gets, and closes one that has any. They are looked at by who is handed
 // them.
 bool ServiceNotify::store(std::string_view name, std::span<const int> fds) {
+  TOCSIN_ASSERT(!name.contains('\n'));  // it would be another message
   const std::string message = fmt::format("FDSTORE=1\nFDNAME={}\nFDPOLL=0\n", name);
   bool sent = true;
   for (; !fds.empty() && sent; fds = fds.subspan(std::min(fds.size(), kMostDescriptors))) {
@@ -132,6 +134,7 @@ bool ServiceNotify::send(std::string_view message, std::span<const int> fds, int
     return false;
   }
   sockaddr_un to{};
+  TOCSIN_ASSERT(address_.size() < sizeof(to.sun_path) && fds.size() <= kMostDescriptors);
   to.sun_family = AF_UNIX;
   std::memcpy(to.sun_path, address_.data(), address_.size());
   if (address_[0] == '@') {

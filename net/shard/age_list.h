@@ -37,6 +37,7 @@ class AgeList {
     (at.older == kNone ? oldest_ : links(at.older).younger) = at.younger;
     (at.younger == kNone ? youngest_ : links(at.younger).older) = at.older;
     at = {};
+    TOCSIN_ASSERT(size_ > 0);
     --size_;
   }
 

@@ -22,6 +22,7 @@
 #include "net/http/answer_queue.h"
 #include "net/http/handler.h"
 #include "net/state/request_memory.h"
+#include "proto/assert.h"
 #include "proto/framing.h"
 #include "proto/http_request.h"
 
@@ -166,7 +167,10 @@ struct alignas(64) Connection {
   std::uint8_t heartbeat_s = 0;
 
   // REQUIRES: there is an attachment.
-  [[nodiscard]] Attachment& extra() const { return *attachment; }
+  [[nodiscard]] Attachment& extra() const {
+    TOCSIN_DEBUG_ASSERT(attachment != nullptr);
+    return *attachment;
+  }
   Attachment& attach() {
     if (!attachment) attachment = std::make_unique<Attachment>();
     return *attachment;

@@ -32,6 +32,7 @@ class ConnectionTable {
     const std::uint32_t slot = free_.back();
     free_.pop_back();
     ++used_;
+    TOCSIN_ASSERT((*this)[slot].state == State::free && (*this)[slot].fd < 0);
     return slot;
   }
 
@@ -39,6 +40,7 @@ class ConnectionTable {
   void release(std::uint32_t slot) {
     Connection& connection = (*this)[slot];
     TOCSIN_ASSERT(connection.armed == 0 && !connection.ready && !connection.batched);
+    TOCSIN_ASSERT(used_ > 0);
     const std::uint32_t generation = (connection.generation + 1) & Token::kGenerationMask;
     connection = Connection{};
     connection.generation = generation;
@@ -47,9 +49,11 @@ class ConnectionTable {
   }
 
   [[nodiscard]] Connection& operator[](std::uint32_t slot) {
+    TOCSIN_DEBUG_ASSERT(slot < size());
     return (*blocks_[slot / kBlock])[slot % kBlock];
   }
   [[nodiscard]] const Connection& operator[](std::uint32_t slot) const {
+    TOCSIN_DEBUG_ASSERT(slot < size());
     return (*blocks_[slot / kBlock])[slot % kBlock];
   }
 

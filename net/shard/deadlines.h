@@ -7,6 +7,7 @@
 
 #include "net/base/timer_wheel.h"
 #include "net/shard/connection_table.h"
+#include "proto/assert.h"
 
 namespace tocsin::net {
 
@@ -19,6 +20,7 @@ class Deadlines {
 
   // Replaces the connection's deadline. REQUIRES: it has an attachment.
   void set(std::uint32_t slot, Connection& connection, std::uint64_t at_ms) {
+    TOCSIN_ASSERT(connection.attachment != nullptr);
     Attachment& extra = connection.extra();
     extra.deadline_ms = at_ms;
     // It will look again then.

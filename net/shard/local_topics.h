@@ -134,12 +134,16 @@ class LocalTopics {
   void remove(std::uint32_t id) {
     LocalTopic& local = topics_[id];
     TOCSIN_ASSERT(local.subscribers.empty() && !local.sweeping && !local.ending);
+    TOCSIN_ASSERT(local.topic != nullptr);
     index_.remove(id, TopicAt{topics_});
     local = LocalTopic{};
     free_.push_back(id);
   }
 
-  [[nodiscard]] LocalTopic& operator[](std::uint32_t id) { return topics_[id]; }
+  [[nodiscard]] LocalTopic& operator[](std::uint32_t id) {
+    TOCSIN_DEBUG_ASSERT(id < topics_.size());
+    return topics_[id];
+  }
   [[nodiscard]] std::size_t size() const { return index_.size(); }
 
  private:

@@ -16,6 +16,7 @@
 #include "net/base/mutex.h"
 #include "net/server_options.h"
 #include "net/state/metrics.h"
+#include "proto/assert.h"
 #include "proto/limits.h"
 
 namespace tocsin::net {
@@ -35,6 +36,7 @@ class TokenBucket {
     if (tokens_ > rate) tokens_ = rate;
     if (tokens_ < 1) return false;
     tokens_ -= 1;
+    TOCSIN_ASSERT(tokens_ >= 0 && tokens_ <= rate);
     return true;
   }
 
@@ -62,7 +64,8 @@ class Admission {
     return refused;
   }
   void leave_stream(std::uint64_t peer_key) {
-    streams_.fetch_sub(1, std::memory_order_relaxed);
+    const auto before = streams_.fetch_sub(1, std::memory_order_relaxed);
+    TOCSIN_ASSERT(before > 0);
     leave(peer_key, &Clients::streams);
   }
 
@@ -101,6 +104,7 @@ class Admission {
     const auto it = by_address_.find(peer_key);
     if (it == by_address_.end()) return;
     Clients& clients = it->second;
+    TOCSIN_ASSERT(clients.streams > 0 || clients.requests > 0);  // else it had gone
     if (clients.*count > 0) --(clients.*count);
     if (clients.streams == 0 && clients.requests == 0) by_address_.erase(it);
   }

@@ -72,10 +72,19 @@ std::uint64_t bytes_of(std::span<const core::NewEvent> events) {
   return bytes;
 }
 
+// What publish() requires of an event: in a debug build it is checked once more.
+[[maybe_unused]] bool may_be_published(proto::EventView event) {
+  if (event.topic.empty()) return false;
+  if (core::Topic::is_direct_name(event.topic)) event.topic = proto::kDefaultTopic;
+  event.data = {};  // of a base64 topic it is any bytes
+  return !proto::check(event);
+}
+
 }  // namespace
 
 PublishFailure failure_of(const SharedHub::Refusal& refusal,
                           std::span<const core::NewEvent> events) {
+  TOCSIN_ASSERT(refusal.failed < events.size());
   PublishFailure failure = failure_without_line(refusal, events[refusal.failed]);
   const bool names_event = failure.reason == Reason::invalid;
   if (names_event && events.size() > 1) failure.error.line = refusal.failed + 1;
@@ -85,6 +94,7 @@ PublishFailure failure_of(const SharedHub::Refusal& refusal,
 PublishResult EventPublisher::publish(SharedHub& hub, std::span<const proto::EventView> events,
                                       std::uint64_t received_us) {
   TOCSIN_ASSERT(!events.empty());
+  TOCSIN_DEBUG_ASSERT(std::ranges::all_of(events, may_be_published));
   const bool as_given =
       !hub.has_data_forms() && std::ranges::none_of(events, &proto::EventView::envelope);
   if (!as_given) events = in_form(hub, events);
@@ -165,6 +175,7 @@ std::span<const proto::EventView> EventPublisher::in_form(
       event.data = data;
     }
   }
+  TOCSIN_ASSERT(replaced_.size() == events.size() && data_.size() <= events.size());
   return replaced_;
 }
 
@@ -174,6 +185,7 @@ std::string to_base64(std::string_view bytes) {
   const int size = ::EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
                                      reinterpret_cast<const unsigned char*>(bytes.data()),
                                      static_cast<int>(bytes.size()));
+  TOCSIN_ASSERT(static_cast<std::size_t>(size) + 1 == text.size());
   text.resize(static_cast<std::size_t>(size));
   return text;
 }

@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "proto/assert.h"
+
 namespace tocsin::net {
 
 // One writer: a plain load and store, no locked instruction. Readers see some recent value.
@@ -15,7 +17,9 @@ class Counter {
   void add(std::uint64_t n = 1) {
     value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
   }
+  // Of a gauge.
   void sub(std::uint64_t n = 1) {
+    TOCSIN_ASSERT(get() >= n);
     value_.store(value_.load(std::memory_order_relaxed) - n, std::memory_order_relaxed);
   }
   [[nodiscard]] std::uint64_t get() const { return value_.load(std::memory_order_relaxed); }

@@ -11,6 +11,7 @@
 #include <optional>
 #include <utility>
 
+#include "proto/assert.h"
 #include "proto/limits.h"
 
 namespace tocsin::net {
@@ -22,11 +23,15 @@ class RequestMemory {
   [[nodiscard]] bool take(std::uint64_t bytes) {
     std::uint64_t taken = taken_.load(std::memory_order_relaxed);
     do {
+      TOCSIN_ASSERT(taken <= limits::kMaxRequestMemory);
       if (bytes > limits::kMaxRequestMemory - taken) return false;
     } while (!taken_.compare_exchange_weak(taken, taken + bytes, std::memory_order_relaxed));
     return true;
   }
-  void give_back(std::uint64_t bytes) { taken_.fetch_sub(bytes, std::memory_order_relaxed); }
+  void give_back(std::uint64_t bytes) {
+    const auto before = taken_.fetch_sub(bytes, std::memory_order_relaxed);
+    TOCSIN_ASSERT(before >= bytes);
+  }
 
   [[nodiscard]] std::uint64_t taken() const { return taken_.load(std::memory_order_relaxed); }
 
@@ -75,6 +80,7 @@ class ShardRequestMemory {
 
   // A connection that held `before` bytes holds `now`.
   void count(std::uint64_t before, std::uint64_t now) {
+    TOCSIN_ASSERT(used_ >= before);
     used_ += now - before;
     constexpr std::uint64_t kPortion = limits::kRequestMemoryPortion;
     const std::uint64_t portions = (used_ + kPortion - 1) / kPortion * kPortion;

@@ -19,6 +19,7 @@
 #include "net/base/mutex.h"
 #include "net/io/io.h"
 #include "net/state/publish_queue.h"
+#include "proto/assert.h"
 #include "proto/limits.h"
 
 namespace tocsin::net {
@@ -30,7 +31,9 @@ class SharedHub {
       : shards_(shards),
         epoch_(epoch),
         data_forms_(!settings.envelope_topics.empty()),
-        hub_(epoch, shards, std::move(settings), key) {}
+        hub_(epoch, shards, std::move(settings), key) {
+    TOCSIN_ASSERT(shards <= limits::kMaxShards);
+  }
   SharedHub(const SharedHub&) = delete;
   SharedHub& operator=(const SharedHub&) = delete;
 
@@ -76,10 +79,15 @@ class SharedHub {
 
   // `io` outlives its registration; null ends it.
   void set_waker(core::ShardId shard, Io* io) {
+    TOCSIN_ASSERT(shard < shards_);
     const MutexLock lock(wakers_mutex_);
+    TOCSIN_ASSERT(io == nullptr || wakers_[shard] == nullptr);
     wakers_[shard] = io;
   }
-  void going_to_sleep(core::ShardId shard) { sleepers_[shard].sleeping.store(true); }
+  void going_to_sleep(core::ShardId shard) {
+    TOCSIN_DEBUG_ASSERT(shard < shards_);
+    sleepers_[shard].sleeping.store(true);
+  }
   void awake(core::ShardId shard) {
     sleepers_[shard].sleeping.store(false, std::memory_order_relaxed);
   }

@@ -12,6 +12,8 @@
 #include <limits>
 #include <system_error>
 
+#include "proto/assert.h"
+
 namespace tocsin::net {
 namespace {
 
@@ -49,6 +51,7 @@ Waiter& system_waiter() {
 
 std::expected<void, std::string> ClientSocket::start_tls(std::shared_ptr<const TlsContext> context,
                                                          const std::string& host) {
+  TOCSIN_ASSERT(is_open() && tls_ == nullptr);
   auto session = TlsSession::create(std::move(context), fd_, host);
   if (!session) return std::unexpected(std::move(session.error()));
   tls_ = std::move(*session);
@@ -56,15 +59,18 @@ std::expected<void, std::string> ClientSocket::start_tls(std::shared_ptr<const T
 }
 
 Transfer ClientSocket::handshake() {
+  TOCSIN_ASSERT(tls_ != nullptr);
   return tls_->handshake();
 }
 
 Transfer ClientSocket::send(std::string_view bytes) {
+  TOCSIN_ASSERT(is_open());
   if (tls_ != nullptr) return tls_->send(bytes);
   return outcome(::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL));
 }
 
 Transfer ClientSocket::receive(std::span<char> buffer) {
+  TOCSIN_ASSERT(is_open() && !buffer.empty());  // of an empty one 0 would not mean the end
   if (tls_ != nullptr) return tls_->receive(buffer);
   const auto got = ::recv(fd_, buffer.data(), buffer.size(), 0);
   return got == 0 ? Transfer{State::ended, 0} : outcome(got);
@@ -93,6 +99,14 @@ void ClientSocket::close() {
 }
 
 std::optional<Connector::Result> Connector::advance(short revents, TimePoint now) {
+  TOCSIN_ASSERT(stage_ != Stage::over);
+  std::optional<Result> result = go_on(revents, now);
+  if (result) stage_ = Stage::over;
+  TOCSIN_ASSERT(result || socket_.is_open());  // there is something to wait for
+  return result;
+}
+
+std::optional<Connector::Result> Connector::go_on(short revents, TimePoint now) {
   while (stage_ != Stage::handshake) {
     if (stage_ == Stage::next_address) {
       if (next_ == addresses_.size()) return fail(last_.kind, last_.message);
@@ -116,8 +130,9 @@ std::optional<Connector::Result> Connector::advance(short revents, TimePoint now
   return std::nullopt;
 }
 
-// True: the phase is `connecting`, or `handshake` where there is nothing to wait for.
+// True: the stage is `connecting`, or `handshake` where there is nothing to wait for.
 bool Connector::start_next(TimePoint now) {
+  TOCSIN_ASSERT(stage_ == Stage::next_address && next_ < addresses_.size());
   const SocketAddress& address = addresses_[next_];
   const auto left = static_cast<std::int64_t>(addresses_.size() - next_++);
   step_deadline_ = deadline_ == kNever ? kNever : now + (deadline_ - now) / left;
@@ -146,6 +161,7 @@ bool Connector::start_next(TimePoint now) {
 
 // False: this address is not to be had; `revents` 0: because its time is over.
 bool Connector::finish_connecting(short revents) {
+  TOCSIN_ASSERT(stage_ == Stage::connecting && socket_.is_open());
   if (revents == 0) {
     fail_address("timed out", Kind::timeout);
     return false;

@@ -89,7 +89,7 @@ class Connector {
         deadline_(deadline) {}
 
   // Goes on as far as possible; nothing: wait. `revents`: what poll reported, 0 at first and when a
-  // deadline passed. REQUIRES: not called after it returned a result.
+  // deadline passed. REQUIRES: it has not returned a result yet.
   [[nodiscard]] std::optional<Result> advance(short revents, TimePoint now);
 
   // What to wait for, and until when.
@@ -99,8 +99,9 @@ class Connector {
   [[nodiscard]] std::size_t tried() const { return next_; }
 
  private:
-  enum class Stage : std::uint8_t { next_address, connecting, handshake };
+  enum class Stage : std::uint8_t { next_address, connecting, handshake, over };
 
+  [[nodiscard]] std::optional<Result> go_on(short revents, TimePoint now);
   [[nodiscard]] bool start_next(TimePoint now);
   [[nodiscard]] bool finish_connecting(short revents);
   void fail_address(std::string why, SocketError::Kind kind = SocketError::Kind::connect);

@@ -9,6 +9,8 @@
 #include <system_error>
 #include <utility>
 
+#include "proto/assert.h"
+
 namespace tocsin::net {
 namespace {
 
@@ -28,6 +30,7 @@ int find(const std::string& host, std::uint16_t port, int flags, Addresses& addr
   const std::unique_ptr<addrinfo, FreeAddresses> owner(list);
   for (const addrinfo* a = list; a != nullptr; a = a->ai_next) {
     SocketAddress& address = addresses.emplace_back();
+    TOCSIN_ASSERT(a->ai_addrlen <= sizeof address.storage);
     std::memcpy(&address.storage, a->ai_addr, a->ai_addrlen);
     address.size = a->ai_addrlen;
   }

@@ -3,6 +3,7 @@
 #include <system_error>
 
 #include "net/base/thread_signals.h"
+#include "proto/assert.h"
 
 namespace tocsin::net {
 
@@ -19,6 +20,7 @@ Resolver::~Resolver() {
 
 void Resolver::start(Asker asker, const std::string& host, std::uint16_t port) {
   MutexLock lock(mutex_);
+  TOCSIN_ASSERT(!over_);
   const auto [waiting, added] = waiting_.try_emplace({host, port});
   waiting->second.push_back(asker);
   if (added) names_.push_back(waiting->first);
@@ -49,6 +51,7 @@ void Resolver::run() {
     lock.lock();
     // Who asked meanwhile gets this answer, too.
     const auto askers = waiting_.extract(name);
+    TOCSIN_ASSERT(!askers.empty() && !askers.mapped().empty());
     lock.unlock();
     for (const Asker asker : askers.mapped()) done_(asker, result);
     lock.lock();

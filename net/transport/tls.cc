@@ -13,6 +13,8 @@
 #include <system_error>
 #include <utility>
 
+#include "proto/assert.h"
+
 namespace tocsin::net {
 namespace {
 
@@ -231,6 +233,7 @@ std::expected<std::unique_ptr<TlsSession>, std::string> TlsSession::create(
 }
 
 Transfer TlsSession::handshake() {
+  TOCSIN_ASSERT(!state_->established);
   ERR_clear_error();
   const int result = SSL_connect(state_->ssl.get());
   if (result == 1) {
@@ -242,6 +245,7 @@ Transfer TlsSession::handshake() {
 }
 
 Transfer TlsSession::send(std::string_view bytes) {
+  TOCSIN_ASSERT(state_->established && !bytes.empty());  // of none the library says nothing
   if (state_->broken) return {Transfer::State::failed, 0};
   ERR_clear_error();
   std::size_t sent = 0;
@@ -252,6 +256,7 @@ Transfer TlsSession::send(std::string_view bytes) {
 }
 
 Transfer TlsSession::receive(std::span<char> buffer) {
+  TOCSIN_ASSERT(state_->established && !buffer.empty());
   if (state_->broken) return {Transfer::State::failed, 0};
   ERR_clear_error();
   std::size_t got = 0;

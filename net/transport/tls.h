@@ -28,7 +28,8 @@ class TlsSession {
   TlsSession(const TlsSession&) = delete;
   TlsSession& operator=(const TlsSession&) = delete;
 
-  // moved (of no bytes): done. REQUIRES: nothing was sent or received before it is.
+  // moved (of no bytes): done. REQUIRES: it was not done yet. Before it is, neither of the next two
+  // may be called.
   [[nodiscard]] Transfer handshake();
   // After would_block the same bytes must be offered again, in any memory, more of them at will.
   [[nodiscard]] Transfer send(std::string_view bytes);

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "proto/ascii.h"
+#include "proto/assert.h"
 #include "proto/query.h"
 
 namespace tocsin::net {
@@ -100,10 +101,13 @@ void set_target(std::string_view text, Url& url) {
   url.path_was_given = !text.empty() && text != "/";
   url.target = encode_high_bytes(text);
   if (!url.target.starts_with('/')) url.target.insert(0, 1, '/');
+  // It goes into a request's first line as it is.
+  TOCSIN_ASSERT(!has_forbidden_byte(url.target));
 }
 
 // RFC 3986, 5.2.4: `.` and `..` leave the path of a relative reference.
 std::string remove_dot_segments(std::string_view path) {
+  TOCSIN_ASSERT(path.starts_with('/'));
   std::string out;
   while (!path.empty()) {
     const auto next = std::min(path.find('/', 1), path.size());  // every segment begins with '/'

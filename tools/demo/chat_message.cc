@@ -5,7 +5,9 @@
 
 #include <fmt/format.h>
 
+#include "proto/assert.h"
 #include "proto/json_text.h"
+#include "proto/utf8.h"
 
 namespace tocsin::demo {
 namespace {
@@ -41,6 +43,7 @@ bool is_unseen(char32_t c) {
 
 // The code point at the front, which is taken off. REQUIRES: valid UTF-8, not empty.
 char32_t take_code_point(std::string_view& text) {
+  TOCSIN_DEBUG_ASSERT(proto::utf8_length(text) > 0);
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned char lead = byte(0);
   const std::size_t size = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;

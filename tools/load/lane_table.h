@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "proto/assert.h"
 #include "tools/load/load_result.h"
 #include "tools/load/receiver.h"
 
@@ -42,6 +43,7 @@ class LaneTable {
   // One that is not known to be published may come at any time, but only once. True: for the first
   // time. REQUIRES: follows(stream, lane).
   bool place(std::uint32_t stream, std::uint32_t lane, std::uint64_t number, CheckTotals& totals) {
+    TOCSIN_DEBUG_ASSERT(follows(stream, lane));
     std::uint64_t& position = positions_[position_of(stream, lane)];
     if (position != number) return place_odd(position, lane, number, totals);
     position = number + 1;

@@ -88,7 +88,7 @@ struct Head {
   }
 };
 
-// REQUIRES: kPayloadHead characters at `p`, of which the first nine are `head.run` and its dot if
+// Of kPayloadHead characters at `p`, of which the first nine are `head.run` and its dot if
 // `is_ours`. False: they are no head, of any run.
 [[gnu::always_inline]] inline bool read_head(const char* p, bool is_ours, Head& head) {
   std::uint32_t word = 0;

@@ -10,6 +10,8 @@
 #include <cstring>
 #include <utility>
 
+#include "proto/assert.h"
+
 namespace tocsin::load {
 
 PublishConnection::~PublishConnection() {
@@ -17,6 +19,7 @@ PublishConnection::~PublishConnection() {
 }
 
 int PublishConnection::connect(const net::SocketAddress& peer) {
+  TOCSIN_ASSERT(state_ == State::closed && fd_ < 0);
   fd_ = ::socket(peer.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd_ < 0) return errno;
   state_ = State::connecting;

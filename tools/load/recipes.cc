@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "proto/assert.h"
+
 namespace tocsin::load {
 namespace {
 
@@ -111,6 +113,7 @@ void apply_recipe(const Recipe& recipe, LoadOptions& options) {
   net::Url& streams = options.subscribe.url;
   PublishTemplate& request = options.publish.request;
   const PublishForm& form = options.publish.batch > 1 ? recipe.many : recipe.one;
+  TOCSIN_ASSERT(!streams.host.empty() && !form.content_type.empty());
   if (!streams.path_was_given) streams.target = recipe.subscribe_target;
   if (request.url.host.empty()) {
     request.url.host = streams.host;

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "proto/assert.h"
 #include "tools/load/load_options.h"
 
 namespace tocsin::load {
@@ -113,6 +114,7 @@ char* Pattern::write(char* out, std::string_view topic, std::size_t data_bytes,
 template <typename WriteData>
 void RequestTemplate::append(std::string& out, std::span<const Item> items,
                              WriteData&& write_data) const {
+  TOCSIN_ASSERT(!items.empty() && (has_body_ || items.size() == 1));
   const Item& first = items.front();
   const auto write_first = [&](char* at) { write_data(std::size_t{0}, at); };
   std::string encoded;

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "proto/assert.h"
+
 namespace tocsin::load {
 
 // All slow readers of a receiver read at the same moments: often enough that a socket buffer of
@@ -22,6 +24,7 @@ class SlowPace {
   [[nodiscard]] std::uint64_t next_ns() const { return next_ns_; }
   // Bytes that each may read now; 0: none yet. REQUIRES: next_ns() <= now_ns.
   [[nodiscard]] std::size_t take(std::uint64_t now_ns) {
+    TOCSIN_ASSERT(next_ns_ <= now_ns && last_ns_ <= now_ns);
     next_ns_ = now_ns + static_cast<std::uint64_t>(tick_s_ * 1e9);
     // A second that this process did not run is not made up for.
     const double since_s = last_ns_ == 0 ? 0 : static_cast<double>(now_ns - last_ns_) * 1e-9;

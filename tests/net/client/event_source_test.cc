@@ -244,6 +244,17 @@ TEST(EventSource, ConnectsOverIpv6) {
   EXPECT_EQ(client.run().end, End::stopped);
 }
 
+TEST(EventSourceDeathTest, RunsOnce) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EventSourceOptions options;
+  options.url = "http://127.0.0.1:1";
+  const auto source = EventSource::create(options, {});
+  ASSERT_TRUE(source.has_value());
+  (*source)->stop();
+  EXPECT_EQ((*source)->run().end, End::stopped);
+  EXPECT_DEATH(std::ignore = (*source)->run(), "was_run_");
+}
+
 TEST(EventSourceDeathTest, AnExceptionInACallbackEndsTheProcess) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_DEATH(
