@@ -2,16 +2,15 @@
 // and what it wants to be told.
 //
 // A route is a function from a request to an answer; an answer is a response, now or later, or a
-// stream. A stream
-// reads topics of the hub, or what its handler writes to it alone, or both: the bytes go through
-// the same log either way, so a slow reader of one's own events is treated like any other.
+// stream. A stream reads topics of the hub, or what its handler writes to it alone, or both: the
+// bytes go through the same log either way, so a slow reader of one's own events is treated like
+// any other.
 //
 // Threads: handlers and hooks run on the shard that has the connection, several at once on several
-// shards. They must not block, as every stream of that shard
-// waits for them: what takes long is answered later (Later). They may publish
-// (Server::try_publish; publish() does not wait there either) and call stop() or drain(). What they
-// refer to must outlive the server. A handler that throws is answered 500; an exception in any
-// other function here ends the process.
+// shards. They must not block, as every stream of that shard waits for them: what takes long is
+// answered later (Later). They may publish (Server::try_publish; publish() does not wait there
+// either) and call stop() or drain(). What they refer to must outlive the server. A handler that
+// throws is answered 500; an exception in any other function here ends the process.
 #pragma once
 
 #include <cstddef>
@@ -111,7 +110,7 @@ struct StreamResponse {
 // Threads: any.
 class Later {
  public:
-  // REQUIRES: made by the handler that was given the request, which returns it, or a copy.
+  // For the handler that was given the request, which then returns it, or a copy.
   explicit Later(const RouteRequest& request);
   // Returns at once. False: it was answered before, and this is not sent. Whether the client has
   // stayed is not known: to one that has left nothing is sent.

@@ -16,6 +16,7 @@
 #include "core/hub.h"
 #include "net/state/mailbox.h"
 #include "net/state/request_memory.h"
+#include "proto/assert.h"
 
 namespace tocsin::net {
 
@@ -34,6 +35,7 @@ class PublishQueue {
   [[nodiscard]] bool empty() const { return line_.empty(); }
   // REQUIRES: !empty().
   [[nodiscard]] Waiting take() {
+    TOCSIN_ASSERT(!line_.empty());
     Waiting first = std::move(line_.front());
     line_.pop_front();
     return first;

@@ -88,7 +88,7 @@ void add_delivery_failures(const LoadOptions& options, const LoadResult& result,
   }
 }
 
-void add_publishing_failures(const LoadOptions& options, const PublishResult& p,
+void add_publishing_failures(const LoadOptions& options, const PublishFigures& p,
                              std::vector<std::string>& failures) {
   const bool is_over_a_deploy = is_deploy(options);
   if (p.refused > 0 && !is_over_a_deploy) {
@@ -114,7 +114,7 @@ std::vector<std::string> find_failures(const LoadOptions& options, const LoadRes
   std::vector<std::string> failures;
   add_stream_failures(options, result, failures);
   add_delivery_failures(options, result, failures);
-  const PublishResult& p = result.published;
+  const PublishFigures& p = result.published;
   add_publishing_failures(options, p, failures);
   if (p.events > 0 && result.totals.delivered == 0 && result.connected > 0) {
     const double waited_ns = static_cast<double>(p.duration_ns + result.drain_ns);

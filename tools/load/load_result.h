@@ -60,7 +60,7 @@ struct Sample {
   std::uint64_t own_cpu_ns = 0;
 };
 
-struct PublishResult {
+struct PublishFigures {
   std::uint64_t events = 0;
   std::uint64_t requests = 0;
   std::uint64_t refused = 0;          // answers that are no success
@@ -112,7 +112,7 @@ struct LoadResult {
   MemoryReading before;
   MemoryReading after;
 
-  PublishResult published;
+  PublishFigures published;
   CheckTotals totals;
   LatencyHistogram latency;  // intended send time to receipt, of every delivery but the duplicated
   LatencyHistogram connect_latency;  // connect() to the response's head

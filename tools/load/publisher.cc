@@ -56,7 +56,7 @@ PublisherRun::~PublisherRun() {
   if (epoll_ >= 0) close(epoll_);
 }
 
-PublishResult PublisherRun::run() {
+PublishFigures PublisherRun::run() {
   const PreciseSleep precise_sleep;
   if (find_peer()) loop();
   finish();
@@ -247,26 +247,26 @@ void PublisherRun::write_off(Sender& sender, std::size_t events, Fate fate) {
 
 namespace {
 
-PublishResult start(const PublisherSetup& setup, bool is_history) {
+PublishFigures start(const PublisherSetup& setup, bool is_history) {
   const PublishLoad& options = setup.options->publish;
   TOCSIN_ASSERT(options.connections > 0 && options.batch > 0 && options.in_flight > 0);
   TOCSIN_ASSERT(setup.progress->submitted.size() ==
                 setup.options->workload.lanes(options.connections));
   auto request = RequestTemplate::compile(options.request, options.batch);
   if (request) return PublisherRun(setup, is_history, *request).run();
-  PublishResult result;
+  PublishFigures result;
   result.error = std::move(request.error());
   return result;
 }
 
 }  // namespace
 
-PublishResult publish_history(const PublisherSetup& setup) {
-  return setup.options->publish.history == 0 ? PublishResult() : start(setup, true);
+PublishFigures publish_history(const PublisherSetup& setup) {
+  return setup.options->publish.history == 0 ? PublishFigures() : start(setup, true);
 }
 
-PublishResult publish(const PublisherSetup& setup) {
-  return setup.options->publish.mode == PublishMode::none ? PublishResult() : start(setup, false);
+PublishFigures publish(const PublisherSetup& setup) {
+  return setup.options->publish.mode == PublishMode::none ? PublishFigures() : start(setup, false);
 }
 
 }  // namespace tocsin::load

@@ -31,9 +31,9 @@ struct PublisherSetup {
 
 // Publishes options.publish.history events at full speed, as many on each lane (replay). Blocks; on
 // the calling thread.
-[[nodiscard]] PublishResult publish_history(const PublisherSetup& setup);
+[[nodiscard]] PublishFigures publish_history(const PublisherSetup& setup);
 
 // Runs options.publish.mode to its end. Blocks; on the calling thread.
-[[nodiscard]] PublishResult publish(const PublisherSetup& setup);
+[[nodiscard]] PublishFigures publish(const PublisherSetup& setup);
 
 }  // namespace tocsin::load

@@ -32,7 +32,7 @@ class PublisherRun {
   PublisherRun(const PublisherRun&) = delete;
   PublisherRun& operator=(const PublisherRun&) = delete;
 
-  [[nodiscard]] PublishResult run();
+  [[nodiscard]] PublishFigures run();
 
  private:
   struct Name {
@@ -103,7 +103,7 @@ class PublisherRun {
   std::uint64_t last_ns_ = 0;     // the last answer came
   std::uint64_t checked_ns_ = 0;  // the connections
 
-  PublishResult result_;
+  PublishFigures result_;
   std::string fatal_;
   std::string first_trouble_;
   std::vector<char> scratch_;

@@ -220,7 +220,7 @@ std::string reconnect_json(const LoadResult& result) {
 }
 
 std::string publishing_json(const LoadResult& result) {
-  const PublishResult& published = result.published;
+  const PublishFigures& published = result.published;
   JsonObject json;
   json.add("events", published.events);
   json.add("requests", published.requests);

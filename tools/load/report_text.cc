@@ -167,7 +167,7 @@ void add_connects(Table& table, const LoadOptions& options, const LoadResult& re
 }
 
 void add_publishing(Table& table, const LoadResult& result) {
-  const PublishResult& published = result.published;
+  const PublishFigures& published = result.published;
   if (published.events > 0 || published.requests > 0) {
     const auto rate = result.events_per_s();
     table.row(

@@ -77,7 +77,7 @@ struct Bench {
     setup.subscribers_of = [](std::uint32_t) { return std::uint64_t{0}; };
   }
 
-  PublishResult run(bool history = false) {
+  PublishFigures run(bool history = false) {
     format = std::make_unique<PayloadFormat>(kRun, options.workload.sizes.largest());
     progress =
         std::make_unique<PublishProgress>(options.workload.lanes(options.publish.connections));

@@ -22,7 +22,7 @@ TEST(Publisher, PublishesSoManyEventsInOrder) {
   ScriptedServer server({requests.script()});
   Bench bench(server);
   bench.options.publish.events = 3000;
-  const PublishResult result = bench.run();
+  const PublishFigures result = bench.run();
   EXPECT_EQ(result.error, "");
   EXPECT_EQ(result.events, 3000U);
   EXPECT_EQ(result.requests, 3000U);
@@ -49,7 +49,7 @@ TEST(Publisher, BatchesHaveOneTopicOrManyAsTheTemplateSays) {
       bench.options.publish.request.url.target = "/publish/";
       bench.options.publish.request.item = "{topic}={data}";
     }
-    const PublishResult result = bench.run();
+    const PublishFigures result = bench.run();
     EXPECT_EQ(result.events, 203U);
     EXPECT_EQ(result.requests, 21U);
     bench.expect_all_in_order(requests);
@@ -69,7 +69,7 @@ TEST(Publisher, GetCarriesTheEventInItsUrl) {
   Bench bench(server);
   bench.options.publish.request.method = "GET";
   bench.options.publish.request.url.target = "/p?t={topic}&d={data}";
-  const PublishResult result = bench.run();
+  const PublishFigures result = bench.run();
   EXPECT_EQ(result.refused, 0U);
   ASSERT_EQ(requests.count(), 100U);
   EXPECT_THAT(requests.all()[99], HasSubstr("GET /p?t=load&d=feedbeef.0000000000000063."));
@@ -79,7 +79,7 @@ TEST(Publisher, RefusalsAreCountedAndTheFirstIsTold) {
   Requests requests;
   ScriptedServer server({requests.script("HTTP/1.1 503 Busy\r\nContent-Length: 3\r\n\r\nno!")});
   Bench bench(server);
-  const PublishResult result = bench.run();
+  const PublishFigures result = bench.run();
   EXPECT_EQ(result.requests, 100U);
   EXPECT_EQ(result.refused, 100U);
   EXPECT_EQ(result.error, "the server answered with status 503: no!");
@@ -94,7 +94,7 @@ TEST(Publisher, ChunkedAnswersInSmallPieces) {
     }
   }});
   Bench bench(server);
-  const PublishResult result = bench.run();
+  const PublishFigures result = bench.run();
   EXPECT_EQ(result.error, "");
   EXPECT_EQ(result.answered.count(), 100U);
 }
@@ -108,7 +108,7 @@ TEST(Publisher, ServerThatClosesAfterEachAnswerIsReconnectedTo) {
     Bench bench(server);
     bench.options.publish.events = 20;
     bench.options.publish.in_flight = 1;
-    const PublishResult result = bench.run();
+    const PublishFigures result = bench.run();
     EXPECT_EQ(result.error, "") << answer;
     EXPECT_EQ(result.refused, 0U);
     bench.expect_all_in_order(requests);
@@ -121,7 +121,7 @@ TEST(Publisher, RequestsThatAClosedConnectionLeavesUnansweredAreUncertain) {
   ScriptedServer server({requests.script(std::string(kDone), 30), requests.script()});
   Bench bench(server);
   bench.options.publish.in_flight = 8;
-  const PublishResult result = bench.run();
+  const PublishFigures result = bench.run();
   EXPECT_EQ(result.events, 100U);
   EXPECT_EQ(server.connections(), 2);
   EXPECT_EQ(result.answered.count() + result.uncertain, 100U);
@@ -146,7 +146,7 @@ TEST(Publisher, GoesOnWhenTheServerIsBack) {
   Bench bench(server);
   bench.options.publish.events = 50;
   bench.options.publish.in_flight = 1;
-  const PublishResult result = bench.run();
+  const PublishFigures result = bench.run();
   EXPECT_FALSE(result.ended_early) << result.error;
   EXPECT_EQ(server.connections(), 4);
   EXPECT_EQ(result.events, 50U);
@@ -172,7 +172,7 @@ TEST(Publisher, EventsThatWereRefusedAreNotExpectedOfAnybody) {
   bench.options.publish.events = 40;
   bench.options.publish.batch = 4;
   bench.options.publish.request.separator = "\n";
-  const PublishResult result = bench.run();
+  const PublishFigures result = bench.run();
   EXPECT_EQ(result.refused, 2U);
   EXPECT_EQ(result.events_refused, 8U);
   EXPECT_EQ(result.uncertain, 0U);
@@ -183,7 +183,7 @@ TEST(Publisher, EventsThatWereRefusedAreNotExpectedOfAnybody) {
 
 TEST(Publisher, RefusedConnectionEndsTheRun) {
   const net::OwnPort port;
-  const PublishResult result = Bench(port.number()).run();
+  const PublishFigures result = Bench(port.number()).run();
   EXPECT_THAT(result.error, HasSubstr("cannot connect to 127.0.0.1 port " +
                                       std::to_string(port.number()) + ": Connection refused"));
   EXPECT_EQ(result.events, 0U);
@@ -195,7 +195,7 @@ TEST(Publisher, ServerThatGoesAwayEndsTheRun) {
   Bench bench(server);
   bench.options.publish.events = 0;
   bench.setup.away_s = 0.3;
-  const PublishResult result = bench.run();
+  const PublishFigures result = bench.run();
   EXPECT_TRUE(result.ended_early);
   // The second: a last connection was still taken, and went with the listener.
   EXPECT_THAT(result.error, AnyOf(HasSubstr("cannot connect"), HasSubstr("before the answer")));
@@ -212,7 +212,7 @@ TEST(Publisher, AServerThatIsAwayIsTriedUntilTheDurationIsOver) {
   bench.options.publish.duration_s = 0.5;
   bench.setup.away_s = 0.01;  // is for runs without a duration
   const std::uint64_t start_ns = net::now_ns();
-  const PublishResult result = bench.run();
+  const PublishFigures result = bench.run();
   EXPECT_GE(net::now_ns() - start_ns, 500'000'000U);
   EXPECT_TRUE(result.ended_early);
   EXPECT_THAT(result.error, AnyOf(HasSubstr("cannot connect"), HasSubstr("before the answer")));
@@ -234,7 +234,7 @@ TEST(Publisher, ResetWithoutAnyAnswerEndsTheRun) {
   Bench bench(server);
   bench.options.publish.events = 0;
   bench.options.publish.in_flight = 1;
-  const PublishResult result = bench.run();
+  const PublishFigures result = bench.run();
   EXPECT_THAT(result.error, HasSubstr("Connection reset by peer"));
   EXPECT_TRUE(result.ended_early);
   EXPECT_EQ(result.uncertain, 1U);
@@ -251,7 +251,7 @@ TEST(Publisher, SilentServerEndsTheRun) {
   ScriptedServer server({[](ScriptedServer::Connection& c) { c.wait_for_close(); }});
   Bench bench(server);
   bench.setup.answer_timeout_s = 0.05;
-  const PublishResult result = bench.run();
+  const PublishFigures result = bench.run();
   EXPECT_THAT(result.error, HasSubstr("has not answered a publish request for 0.05 s"));
   EXPECT_EQ(result.uncertain, 64U);  // in flight
 }
@@ -269,7 +269,7 @@ TEST(Publisher, StopEndsARunWithoutLimits) {
   Bench bench(server);
   bench.options.publish.events = 0;
   bench.setup.stop = &stop;
-  const PublishResult result = bench.run();
+  const PublishFigures result = bench.run();
   EXPECT_GT(result.events, 50U);
 }
 
@@ -315,7 +315,7 @@ TEST(Publisher, DueTimesDoNotDependOnASlowServer) {
   bench.options.publish.schedule.events_per_s = 1000;
   bench.options.publish.events = 40;
   bench.options.publish.in_flight = 1;
-  const PublishResult result = bench.run();
+  const PublishFigures result = bench.run();
   EXPECT_EQ(result.error, "");
   ASSERT_EQ(requests.count(), 40U);
   const std::uint64_t first = bench.events_of(requests.all()[0])[0].stamp.due_ns;
@@ -337,7 +337,7 @@ TEST(Publisher, RateIsSharedByTheConnectionsAndExactOverItsDuration) {
   bench.options.publish.schedule.events_per_s = 2000;
   bench.options.publish.events = 0;
   bench.options.publish.duration_s = 0.05;
-  const PublishResult result = bench.run();
+  const PublishFigures result = bench.run();
   EXPECT_EQ(result.error, "");
   EXPECT_EQ(result.events, 100U);
 }
@@ -360,7 +360,7 @@ TEST(Publisher, EachWaitsForAllSubscribersAndGivesUpAfterTwoWaits) {
   without.options.publish.events = 5;
   without.options.publish.each_timeout_s = 0.01;
   without.setup.subscribers_of = [](std::uint32_t) { return std::uint64_t{3}; };
-  const PublishResult result = without.run();
+  const PublishFigures result = without.run();
   EXPECT_EQ(result.timeouts, 2U);
   EXPECT_TRUE(result.gave_up);
   EXPECT_EQ(lost.count(), 2U);
