@@ -9,12 +9,10 @@
 #include <fmt/format.h>
 
 #include "net/http/query_parameters.h"
-#include "proto/event_id.h"
 #include "proto/http_response.h"
 #include "proto/json_text.h"
 #include "proto/limits.h"
 #include "proto/query.h"
-#include "proto/wire_id.h"
 
 namespace tocsin::net {
 namespace {
@@ -214,10 +212,7 @@ void PublishHandler::answer(const proto::Request& request, const Said& said,
 
 void PublishHandler::answer_published(const proto::Request& request, const Said& said,
                                       const core::Published& published, std::string& out) {
-  const auto id_of = [&](std::string_view own, core::Sequence sequence) {
-    return own.empty() ? proto::to_string({published.epoch, sequence}) : proto::wire_id(own);
-  };
-  const std::string first = id_of(said.first_id, published.first);
+  const std::string first = receipt_id(said.first_id, {published.epoch, published.first});
   if (said.form == proto::BodyForm::text) {
     answers_.reply(
         request, 204, {}, {}, out,
@@ -227,7 +222,7 @@ void PublishHandler::answer_published(const proto::Request& request, const Said&
   std::string body = fmt::format("{{\"published\":{},\"first_id\":", said.events);
   proto::append_json_string(body, first);
   body += ",\"last_id\":";
-  proto::append_json_string(body, id_of(said.last_id, published.last));
+  proto::append_json_string(body, receipt_id(said.last_id, {published.epoch, published.last}));
   body += "}\n";
   answers_.reply(request, 200, "application/json", body, out);
 }

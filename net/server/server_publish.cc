@@ -11,7 +11,6 @@
 #include "net/state/event_publisher.h"
 #include "net/state/server_state.h"
 #include "proto/assert.h"
-#include "proto/wire_id.h"
 
 namespace tocsin::net {
 namespace {
@@ -43,44 +42,34 @@ std::optional<proto::InputError> check(SharedHub& hub, proto::EventView event) {
   return proto::check(event);
 }
 
-PublishOutcome receipt_of(ServerState& state, std::span<const proto::EventView> events,
-                  const PublishResult& published) {
-  if (!published) return std::unexpected(published.error());
-  state.events_published += events.size();
-  const auto id_of = [&](const proto::EventView& event, core::Sequence sequence) {
-    return event.id.empty() ? proto::to_string({published->epoch, sequence})
-                            : proto::wire_id(event.id);
-  };
-  return PublishReceipt{.first_id = id_of(events.front(), published->first),
-                        .last_id = id_of(events.back(), published->last)};
-}
-
 // Buffers between calls, as a shard has them for its publishers.
 thread_local EventPublisher t_publisher;
 
-PublishOutcome publish_now(ServerState& state, std::span<const proto::EventView> events) {
+PublishResult publish_once(ServerState& state, std::span<const proto::EventView> events) {
   if (state.phase.load() == Phase::stopping) {
     return std::unexpected(closed_failure("the hub has ended"));
   }
-  return receipt_of(state, events, t_publisher.publish(state.hub, events, SteadyClock{}.now_us()));
+  return t_publisher.publish(state.hub, events, SteadyClock{}.now_us());
 }
 
-// Waits for the shards if it must.
-PublishOutcome publish_in_turn(ServerState& state, std::span<const proto::EventView> events) {
-  if (state.phase.load() == Phase::stopping) {
-    return std::unexpected(closed_failure("the hub has ended"));
-  }
-  PublishResult result = t_publisher.publish(state.hub, events, SteadyClock{}.now_us());
-  if (!result && result.error().reason == Reason::busy) {
-    std::promise<PublishResult> promise;  // the line's, who may be done with it after us
-    std::future<PublishResult> later = promise.get_future();
-    (void)t_publisher.wait(state.hub, nullptr,
-                           [p = std::move(promise)](PublishResult&& became) mutable {
-                             p.set_value(std::move(became));
-                           });
-    result = later.get();
-  }
-  return receipt_of(state, events, result);
+// The batch that publish_once() has just refused as busy waits for the shards.
+PublishResult wait_in_line(ServerState& state) {
+  std::promise<PublishResult> promise;  // the line's, who may be done with it after us
+  std::future<PublishResult> later = promise.get_future();
+  (void)t_publisher.wait(state.hub, nullptr,
+                         [p = std::move(promise)](PublishResult&& became) mutable {
+                           p.set_value(std::move(became));
+                         });
+  return later.get();
+}
+
+PublishOutcome receipt_of(ServerState& state, std::span<const proto::EventView> events,
+                          const PublishResult& published) {
+  if (!published) return std::unexpected(published.error());
+  state.events_published += events.size();
+  return PublishReceipt{
+      .first_id = receipt_id(events.front().id, {published->epoch, published->first}),
+      .last_id = receipt_id(events.back().id, {published->epoch, published->last})};
 }
 
 // With their topics named, or why they cannot be published.
@@ -109,7 +98,10 @@ PublishOutcome Server::publish(const proto::EventView& event) {
 PublishOutcome Server::publish(std::span<const proto::EventView> events) {
   const auto named = checked(state_->hub, events);
   if (!named) return std::unexpected(named.error());
-  return Shard::runs_here() ? publish_now(*state_, *named) : publish_in_turn(*state_, *named);
+  PublishResult result = publish_once(*state_, *named);
+  const bool busy = !result && result.error().reason == Reason::busy;
+  if (busy && !Shard::runs_here()) result = wait_in_line(*state_);
+  return receipt_of(*state_, *named, result);
 }
 
 PublishOutcome Server::try_publish(const proto::EventView& event) {
@@ -119,7 +111,7 @@ PublishOutcome Server::try_publish(const proto::EventView& event) {
 PublishOutcome Server::try_publish(std::span<const proto::EventView> events) {
   const auto named = checked(state_->hub, events);
   if (!named) return std::unexpected(named.error());
-  return publish_now(*state_, *named);
+  return receipt_of(*state_, *named, publish_once(*state_, *named));
 }
 
 // --- topics ---
@@ -162,7 +154,8 @@ std::expected<void, PublishFailure> StreamWriter::publish(const proto::EventView
   if (closed()) return std::unexpected(closed_failure(kStreamEnded));
   TOCSIN_ASSERT(core::Topic::is_direct_name(target_->topic));
   own.topic = target_->topic;
-  const PublishOutcome result = publish_now(*target_->state, {&own, 1});
+  const auto result =
+      receipt_of(*target_->state, {&own, 1}, publish_once(*target_->state, {&own, 1}));
   if (result) return {};
   // The topic goes with the stream.
   const bool gone = result.error().reason == Reason::no_topic;

@@ -12,6 +12,7 @@
 #include "proto/envelope.h"
 #include "proto/limits.h"
 #include "proto/sse_encode.h"
+#include "proto/wire_id.h"
 
 namespace tocsin::net {
 namespace {
@@ -81,6 +82,10 @@ std::uint64_t bytes_of(std::span<const core::NewEvent> events) {
 }
 
 }  // namespace
+
+std::string receipt_id(std::string_view own, proto::EventId hubs) {
+  return own.empty() ? proto::to_string(hubs) : proto::wire_id(own);
+}
 
 PublishFailure failure_of(const SharedHub::Refusal& refusal,
                           std::span<const core::NewEvent> events) {

@@ -18,6 +18,7 @@
 #include "net/state/request_memory.h"
 #include "net/state/shared_hub.h"
 #include "proto/event.h"
+#include "proto/event_id.h"
 
 namespace tocsin::net {
 
@@ -49,6 +50,9 @@ class EventPublisher {
   std::vector<proto::EventView> replaced_;  // the batch with data_ in place of some of its data
   std::vector<std::string> data_;
 };
+
+// What a publisher is told of its event's id, as it is on the wire: its own, else the hub's.
+[[nodiscard]] std::string receipt_id(std::string_view own, proto::EventId hubs);
 
 // Why a batch was refused, for people.
 [[nodiscard]] PublishFailure failure_of(const SharedHub::Refusal& refusal,
