@@ -24,8 +24,8 @@
 
 #include "bench/bare_send.h"
 #include "bench/floor_sockets.h"
-#include "proto/frame_end.h"
-#include "proto/framing.h"
+#include "proto/http/framing.h"
+#include "proto/sse/frame_end.h"
 #include "tools/print.h"
 
 namespace tocsin::bench {

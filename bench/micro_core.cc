@@ -7,7 +7,7 @@
 #include <benchmark/benchmark.h>
 
 #include "core/hub.h"
-#include "proto/frame_end.h"
+#include "proto/sse/frame_end.h"
 
 namespace tocsin::core {
 namespace {

@@ -6,9 +6,9 @@
 
 #include <benchmark/benchmark.h>
 
-#include "proto/event_id.h"
-#include "proto/framing.h"
-#include "proto/sse_encode.h"
+#include "proto/http/framing.h"
+#include "proto/sse/event_id.h"
+#include "proto/sse/sse_encode.h"
 #include "tools/load/chunk_decoder.h"
 #include "tools/load/payload.h"
 #include "tools/load/stream_checker.h"

@@ -3,15 +3,15 @@
 
 #include <benchmark/benchmark.h>
 
-#include "proto/event.h"
-#include "proto/event_id.h"
-#include "proto/http_request.h"
-#include "proto/http_response.h"
+#include "proto/http/http_request.h"
+#include "proto/http/http_response.h"
+#include "proto/http/query.h"
+#include "proto/json/publish_body.h"
 #include "proto/limits.h"
-#include "proto/publish_body.h"
-#include "proto/query.h"
-#include "proto/sse_encode.h"
-#include "proto/sse_parser.h"
+#include "proto/sse/event.h"
+#include "proto/sse/event_id.h"
+#include "proto/sse/sse_encode.h"
+#include "proto/sse/sse_parser.h"
 
 namespace tocsin::proto {
 namespace {

@@ -16,7 +16,7 @@
 #include "net/io/io.h"
 #include "net/shard/shard.h"
 #include "net/state/server_state.h"
-#include "proto/framing.h"
+#include "proto/http/framing.h"
 
 namespace tocsin::bench {
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "proto/frame_end.h"
+#include "proto/sse/frame_end.h"
 
 namespace tocsin::core {
 

@@ -12,7 +12,7 @@
 
 #include "core/settings.h"
 #include "proto/assert.h"
-#include "proto/event_id.h"
+#include "proto/sse/event_id.h"
 
 namespace tocsin::core {
 

@@ -5,8 +5,8 @@
 //
 //     | frame 0 | frame 1 | frame 2 | ......free...... | slot 2 | slot 1 | slot 0 |
 //
-// Each frame stands there with what chunked bodies have around it (proto/framing.h), so that their
-// streams send a run of frames as it lies. Streams whose body ends with the connection send
+// Each frame stands there with what chunked bodies have around it (proto/http/framing.h), so that
+// their streams send a run of frames as it lies. Streams whose body ends with the connection send
 // frame(i), the bytes inside.
 //
 // Invariants: bytes and slots, once written, never change and never move (I1). Sequences rise.
@@ -23,8 +23,8 @@
 #include <string_view>
 
 #include "core/settings.h"
-#include "proto/event_id.h"
-#include "proto/framing.h"
+#include "proto/http/framing.h"
+#include "proto/sse/event_id.h"
 
 namespace tocsin::core {
 

@@ -13,7 +13,7 @@
 #include <optional>
 #include <vector>
 
-#include "proto/event_id.h"
+#include "proto/sse/event_id.h"
 
 namespace tocsin::core {
 

@@ -45,9 +45,9 @@
 #include "core/topic.h"
 #include "core/topic_log.h"
 #include "core/topic_table.h"
-#include "proto/event.h"
-#include "proto/event_id.h"
 #include "proto/limits.h"
+#include "proto/sse/event.h"
+#include "proto/sse/event_id.h"
 
 namespace tocsin::core {
 
@@ -74,8 +74,8 @@ struct Resume {
   enum class Kind : std::uint8_t { live, after_id, earliest };
   Kind kind = Kind::live;
   // after_id: the positions that the client named, at least one, in any of the forms that clients
-  // send (proto/wire_id.h). The newest of those that the hub knows counts; the order of the others
-  // does not matter.
+  // send (proto/sse/wire_id.h). The newest of those that the hub knows counts; the order of the
+  // others does not matter.
   std::span<const std::string_view> ids{};
 };
 

@@ -7,7 +7,7 @@
 
 #include "core/hub.h"
 #include "proto/assert.h"
-#include "proto/frame_end.h"
+#include "proto/sse/frame_end.h"
 
 namespace tocsin::core {
 

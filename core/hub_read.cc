@@ -5,7 +5,7 @@
 
 #include "core/hub.h"
 #include "proto/assert.h"
-#include "proto/wire_id.h"
+#include "proto/sse/wire_id.h"
 
 namespace tocsin::core {
 namespace {

@@ -14,7 +14,7 @@
 #include "core/batch.h"
 #include "core/epochs.h"
 #include "proto/assert.h"
-#include "proto/event_id.h"
+#include "proto/sse/event_id.h"
 
 namespace tocsin::core {
 

@@ -1,7 +1,7 @@
 #include "core/own_events.h"
 
-#include "proto/json_text.h"
-#include "proto/sse_encode.h"
+#include "proto/json/json_text.h"
+#include "proto/sse/sse_encode.h"
 
 namespace tocsin::core {
 

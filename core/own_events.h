@@ -2,7 +2,7 @@
 // headers, so what a page is to know has to be an event.
 //
 // `topics`: all that the connection reads; a direct one is not named. Ids are as they stand on the
-// wire (proto/wire_id.h).
+// wire (proto/sse/wire_id.h).
 #pragma once
 
 #include <span>

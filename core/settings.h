@@ -37,7 +37,7 @@ struct BacklogLimits {
 // How a topic's data is sent. Publishers ask (Hub::data_form) before they encode.
 struct DataForm {
   bool base64 = false;
-  bool envelope = false;  // {"topic":…,"data":…}: proto/envelope.h
+  bool envelope = false;  // {"topic":…,"data":…}: proto/json/envelope.h
 };
 
 // What one topic does otherwise than the hub; nothing: as the hub.

@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "proto/assert.h"
-#include "proto/frame_end.h"
 #include "proto/limits.h"
+#include "proto/sse/frame_end.h"
 
 namespace tocsin::core {
 namespace {

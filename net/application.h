@@ -26,9 +26,9 @@
 #include <vector>
 
 #include "net/publishing.h"
-#include "proto/event.h"
-#include "proto/query.h"
-#include "proto/request.h"
+#include "proto/http/query.h"
+#include "proto/http/request.h"
+#include "proto/sse/event.h"
 
 namespace tocsin::net {
 
@@ -40,8 +40,8 @@ struct RouteRequest {
   const proto::Request& http;  // method, target, body, and the header fields that the hub keeps
   const proto::Query& query;   // decoded
   // The header, or the query's last_event_id in any of its spellings, the last of several; empty:
-  // none. It is the event's id as it was published, however it came (proto/wire_id.h). Topics of a
-  // StreamResponse go on behind the newest of them that the hub knows.
+  // none. It is the event's id as it was published, however it came (proto/sse/wire_id.h). Topics
+  // of a StreamResponse go on behind the newest of them that the hub knows.
   std::string_view last_event_id;
   // At a path of the hub's own: the first parameter that the hub does not know there, for routes
   // that would rather decline than ignore it (it is answered 400 then); empty: none.

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "proto/event.h"
+#include "proto/sse/event.h"
 
 namespace tocsin::net {
 

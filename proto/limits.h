@@ -53,7 +53,7 @@ inline constexpr std::size_t kMaxPositions = 8;
 inline constexpr std::size_t kMaxTopicName = 512;
 inline constexpr std::size_t kMaxEventType = 256;
 inline constexpr std::size_t kMaxEventId = 256;
-// The last on the wire, where each of its bytes may be percent-encoded (proto/wire_id.h).
+// The last on the wire, where each of its bytes may be percent-encoded (proto/sse/wire_id.h).
 inline constexpr std::size_t kMaxWireId = 3 * kMaxEventId;
 
 // Bytes of one event's data. Line ends grow on the wire ("data: " per line), at most 7-fold.

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "proto/nearest_name.h"
+#include "proto/text/nearest_name.h"
 
 namespace tocsin::tools {
 

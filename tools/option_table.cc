@@ -7,8 +7,8 @@
 #include "net/http/cors.h"
 #include "net/io/listen_address.h"
 #include "net/server/system_check.h"
-#include "proto/event.h"
 #include "proto/limits.h"
+#include "proto/sse/event.h"
 
 namespace tocsin::tools {
 namespace {

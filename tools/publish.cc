@@ -13,9 +13,9 @@
 #include <fmt/format.h>
 
 #include "net/http/option_value.h"
-#include "proto/json_text.h"
+#include "proto/json/json_text.h"
+#include "proto/json/publish_body.h"
 #include "proto/limits.h"
-#include "proto/publish_body.h"
 #include "tools/line_reader.h"
 #include "tools/print.h"
 #include "tools/publisher.h"

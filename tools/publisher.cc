@@ -13,7 +13,7 @@
 
 #include "net/client/problem.h"
 #include "net/http/option_value.h"
-#include "proto/http_response.h"
+#include "proto/http/http_response.h"
 #include "tools/print.h"
 
 namespace tocsin::tools {

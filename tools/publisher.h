@@ -15,7 +15,7 @@
 #include "net/client/backoff.h"
 #include "net/client/http_client.h"
 #include "net/transport/url.h"
-#include "proto/event.h"
+#include "proto/sse/event.h"
 
 namespace tocsin::tools {
 

@@ -19,7 +19,7 @@
 #include "net/client/event_source.h"
 #include "net/http/option_value.h"
 #include "net/transport/waiter.h"
-#include "proto/json_text.h"
+#include "proto/json/json_text.h"
 #include "tools/print.h"
 #include "tools/stop_watcher.h"
 

@@ -4,7 +4,7 @@
 #include <charconv>
 
 #include "proto/assert.h"
-#include "proto/http_date.h"
+#include "proto/http/http_date.h"
 #include "proto/limits.h"
 
 namespace tocsin::net {

@@ -13,7 +13,7 @@
 #include <string>
 
 #include "net/client/event_source.h"
-#include "proto/sse_parser.h"
+#include "proto/sse/sse_parser.h"
 
 namespace tocsin::net {
 

@@ -4,8 +4,8 @@
 #include <array>
 #include <utility>
 
-#include "proto/ascii.h"
 #include "proto/assert.h"
+#include "proto/text/ascii.h"
 
 namespace tocsin::net {
 namespace {

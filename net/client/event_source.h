@@ -34,7 +34,7 @@
 #include "net/client/response_head.h"
 #include "net/transport/tls_context.h"
 #include "net/transport/waiter.h"
-#include "proto/sse_parser.h"
+#include "proto/sse/sse_parser.h"
 
 namespace tocsin::net {
 

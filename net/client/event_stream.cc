@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "net/client/problem.h"
-#include "proto/ascii.h"
 #include "proto/assert.h"
+#include "proto/text/ascii.h"
 
 namespace tocsin::net {
 

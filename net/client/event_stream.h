@@ -22,7 +22,7 @@
 #include "net/transport/url.h"
 #include "net/transport/waiter.h"
 #include "proto/assert.h"
-#include "proto/sse_parser.h"
+#include "proto/sse/sse_parser.h"
 
 namespace tocsin::net {
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "proto/ascii.h"
 #include "proto/assert.h"
+#include "proto/text/ascii.h"
 
 namespace tocsin::net {
 namespace {

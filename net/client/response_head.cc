@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "proto/ascii.h"
+#include "proto/text/ascii.h"
 
 namespace tocsin::net {
 

@@ -2,8 +2,8 @@
 
 #include <llhttp.h>
 
-#include "proto/ascii.h"
 #include "proto/assert.h"
+#include "proto/text/ascii.h"
 
 namespace tocsin::net {
 

@@ -16,7 +16,7 @@
 
 #include "net/state/mailbox.h"
 #include "proto/assert.h"
-#include "proto/request.h"
+#include "proto/http/request.h"
 
 namespace tocsin::net {
 

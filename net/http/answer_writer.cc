@@ -7,9 +7,9 @@
 #include <fmt/ranges.h>
 
 #include "net/base/jitter.h"
-#include "proto/ascii.h"
-#include "proto/http_response.h"
+#include "proto/http/http_response.h"
 #include "proto/limits.h"
+#include "proto/text/ascii.h"
 
 namespace tocsin::net {
 namespace {

@@ -16,8 +16,8 @@
 #include "net/http/http_date.h"
 #include "net/server_options.h"
 #include "net/state/metrics.h"
-#include "proto/event.h"
-#include "proto/request.h"
+#include "proto/http/request.h"
+#include "proto/sse/event.h"
 
 namespace tocsin::net {
 

@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 
 #include "net/http/query_parameters.h"
-#include "proto/http_response.h"
+#include "proto/http/http_response.h"
 #include "proto/limits.h"
 
 namespace tocsin::net {

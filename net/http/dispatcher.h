@@ -32,8 +32,8 @@
 #include "net/server_options.h"
 #include "net/state/metrics.h"
 #include "net/state/server_state.h"
-#include "proto/http_request.h"
-#include "proto/request.h"
+#include "proto/http/http_request.h"
+#include "proto/http/request.h"
 
 namespace tocsin::net {
 

@@ -6,8 +6,8 @@
 
 #include <fmt/format.h>
 
-#include "proto/ascii.h"
 #include "proto/assert.h"
+#include "proto/text/ascii.h"
 
 namespace tocsin::net {
 namespace {

@@ -20,8 +20,8 @@
 
 #include "net/http/handler.h"
 #include "net/state/metrics.h"
+#include "proto/http/request.h"
 #include "proto/limits.h"
-#include "proto/request.h"
 
 namespace tocsin::net {
 

@@ -12,8 +12,8 @@
 #include "net/http/answer_queue.h"
 #include "net/server_options.h"
 #include "net/state/mailbox.h"
-#include "proto/framing.h"
-#include "proto/request.h"
+#include "proto/http/framing.h"
+#include "proto/http/request.h"
 
 namespace tocsin::net {
 

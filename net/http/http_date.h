@@ -5,12 +5,12 @@
 #include <string_view>
 
 #include "net/base/clock.h"
-#include "proto/http_date.h"
+#include "proto/http/http_date.h"
 
 namespace tocsin::net {
 
-// In HTTP's form (proto/http_date.h). Written once a second; in between a look at the clock, a few
-// nanoseconds. Not thread-safe.
+// In HTTP's form (proto/http/http_date.h). Written once a second; in between a look at the clock, a
+// few nanoseconds. Not thread-safe.
 class HttpDate {
  public:
   // Valid until the next call.

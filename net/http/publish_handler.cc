@@ -9,10 +9,10 @@
 #include <fmt/format.h>
 
 #include "net/http/query_parameters.h"
-#include "proto/http_response.h"
-#include "proto/json_text.h"
+#include "proto/http/http_response.h"
+#include "proto/http/query.h"
+#include "proto/json/json_text.h"
 #include "proto/limits.h"
-#include "proto/query.h"
 
 namespace tocsin::net {
 namespace {

@@ -15,9 +15,9 @@
 #include "net/state/mailbox.h"
 #include "net/state/metrics.h"
 #include "net/state/server_state.h"
-#include "proto/event.h"
-#include "proto/publish_body.h"
-#include "proto/request.h"
+#include "proto/http/request.h"
+#include "proto/json/publish_body.h"
+#include "proto/sse/event.h"
 
 namespace tocsin::net {
 

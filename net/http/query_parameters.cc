@@ -8,9 +8,9 @@
 #include <fmt/format.h>
 
 #include "net/http/endpoint_table.h"
-#include "proto/ascii.h"
 #include "proto/limits.h"
-#include "proto/nearest_name.h"
+#include "proto/text/ascii.h"
+#include "proto/text/nearest_name.h"
 
 namespace tocsin::net {
 namespace {

@@ -13,9 +13,9 @@
 #include <string_view>
 
 #include "net/http/handler.h"
-#include "proto/event.h"
-#include "proto/query.h"
-#include "proto/request.h"
+#include "proto/http/query.h"
+#include "proto/http/request.h"
+#include "proto/sse/event.h"
 
 namespace tocsin::net {
 

@@ -9,11 +9,11 @@
 #include "net/http/query_parameters.h"
 #include "net/http/stream_request.h"
 #include "net/log.h"
-#include "proto/ascii.h"
-#include "proto/event.h"
-#include "proto/http_response.h"
+#include "proto/http/http_response.h"
 #include "proto/limits.h"
-#include "proto/wire_id.h"
+#include "proto/sse/event.h"
+#include "proto/sse/wire_id.h"
+#include "proto/text/ascii.h"
 
 namespace tocsin::net {
 namespace {

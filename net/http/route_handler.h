@@ -11,8 +11,8 @@
 #include "net/http/endpoint_table.h"
 #include "net/http/handler.h"
 #include "net/state/server_state.h"
-#include "proto/query.h"
-#include "proto/request.h"
+#include "proto/http/query.h"
+#include "proto/http/request.h"
 
 namespace tocsin::net {
 

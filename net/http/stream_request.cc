@@ -9,8 +9,8 @@
 
 #include "net/http/option_value.h"
 #include "net/http/query_parameters.h"
-#include "proto/event_id.h"
 #include "proto/limits.h"
+#include "proto/sse/event_id.h"
 
 namespace tocsin::net {
 namespace {

@@ -9,8 +9,8 @@
 
 #include "net/http/query_parameters.h"
 #include "net/http/stream_request.h"
-#include "proto/event.h"
 #include "proto/limits.h"
+#include "proto/sse/event.h"
 
 namespace tocsin::net {
 namespace {

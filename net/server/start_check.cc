@@ -5,9 +5,9 @@
 #include <fmt/format.h>
 
 #include "net/http/cors.h"
-#include "proto/event.h"
-#include "proto/http_response.h"
+#include "proto/http/http_response.h"
 #include "proto/limits.h"
+#include "proto/sse/event.h"
 
 namespace tocsin::net {
 namespace {

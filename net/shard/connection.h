@@ -23,8 +23,8 @@
 #include "net/http/handler.h"
 #include "net/state/request_memory.h"
 #include "proto/assert.h"
-#include "proto/framing.h"
-#include "proto/http_request.h"
+#include "proto/http/framing.h"
+#include "proto/http/http_request.h"
 
 namespace tocsin::net {
 

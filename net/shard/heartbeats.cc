@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <array>
 
-#include "proto/framing.h"
-#include "proto/sse_encode.h"
+#include "proto/http/framing.h"
+#include "proto/sse/sse_encode.h"
 
 namespace tocsin::net {
 namespace {

@@ -8,9 +8,9 @@
 #include "net/base/jitter.h"
 #include "net/shard/slow_readers.h"
 #include "proto/assert.h"
-#include "proto/frame_end.h"
-#include "proto/sse_encode.h"
-#include "proto/wire_id.h"
+#include "proto/sse/frame_end.h"
+#include "proto/sse/sse_encode.h"
+#include "proto/sse/wire_id.h"
 
 namespace tocsin::net {
 namespace {

@@ -9,10 +9,10 @@
 #include <fmt/format.h>
 
 #include "proto/assert.h"
-#include "proto/envelope.h"
+#include "proto/json/envelope.h"
 #include "proto/limits.h"
-#include "proto/sse_encode.h"
-#include "proto/wire_id.h"
+#include "proto/sse/sse_encode.h"
+#include "proto/sse/wire_id.h"
 
 namespace tocsin::net {
 namespace {

@@ -17,8 +17,8 @@
 #include "net/state/publish_queue.h"
 #include "net/state/request_memory.h"
 #include "net/state/shared_hub.h"
-#include "proto/event.h"
-#include "proto/event_id.h"
+#include "proto/sse/event.h"
+#include "proto/sse/event_id.h"
 
 namespace tocsin::net {
 

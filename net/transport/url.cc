@@ -6,9 +6,9 @@
 #include <charconv>
 #include <optional>
 
-#include "proto/ascii.h"
 #include "proto/assert.h"
-#include "proto/query.h"
+#include "proto/http/query.h"
+#include "proto/text/ascii.h"
 
 namespace tocsin::net {
 namespace {

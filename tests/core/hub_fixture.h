@@ -18,7 +18,7 @@
 #include <gtest/gtest.h>
 
 #include "core/hub.h"
-#include "proto/framing.h"
+#include "proto/http/framing.h"
 
 namespace tocsin::core {
 

@@ -113,7 +113,7 @@ TEST_F(HubSubscribeTest, ResumesByThePublishersId) {
   EXPECT_EQ(after({"b"}, "one").gap, GapReason::unknown_id) << "an id of another topic";
 }
 
-// Clients send back what stands on the wire, or what they made of it (proto/wire_id.h).
+// Clients send back what stands on the wire, or what they made of it (proto/sse/wire_id.h).
 TEST_F(HubSubscribeTest, ResumesByAPublishersIdOutsideAsciiInEveryForm) {
   publish("a", "1", "caf\xC3\xA9");
   publish("a", "2", "\xE2\x82\xAC 100%");

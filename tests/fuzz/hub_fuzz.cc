@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "core/hub.h"
-#include "proto/wire_id.h"
+#include "proto/sse/wire_id.h"
 #include "tests/fuzz/fuzz_input.h"
 #include "tests/fuzz/hub_model.h"
 

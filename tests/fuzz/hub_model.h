@@ -17,8 +17,8 @@
 #include <vector>
 
 #include "core/hub.h"
-#include "proto/framing.h"
-#include "proto/wire_id.h"
+#include "proto/http/framing.h"
+#include "proto/sse/wire_id.h"
 #include "tests/fuzz/fuzz_input.h"
 
 namespace tocsin::fuzz {

@@ -9,10 +9,10 @@
 
 #include <simdjson.h>
 
-#include "proto/envelope.h"
-#include "proto/event.h"
+#include "proto/json/envelope.h"
+#include "proto/json/publish_body.h"
 #include "proto/limits.h"
-#include "proto/publish_body.h"
+#include "proto/sse/event.h"
 #include "tests/fuzz/fuzz_input.h"
 
 namespace {

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "proto/http_request.h"
+#include "proto/http/http_request.h"
 #include "tests/fuzz/fuzz_input.h"
 
 namespace {

@@ -7,9 +7,9 @@
 #include <string_view>
 #include <vector>
 
-#include "proto/event.h"
-#include "proto/sse_encode.h"
-#include "proto/sse_parser.h"
+#include "proto/sse/event.h"
+#include "proto/sse/sse_encode.h"
+#include "proto/sse/sse_parser.h"
 #include "tests/fuzz/fuzz_input.h"
 
 namespace {

@@ -12,7 +12,7 @@
 #include <gtest/gtest.h>
 
 #include "net/log.h"
-#include "proto/sse_encode.h"
+#include "proto/sse/sse_encode.h"
 #include "tests/sim/sim_world.h"
 
 namespace tocsin::sim {

@@ -11,8 +11,8 @@
 #include <utility>
 #include <vector>
 
-#include "proto/framing.h"
-#include "tests/proto/chunk_reader.h"
+#include "proto/http/framing.h"
+#include "tests/proto/http/chunk_reader.h"
 #include "tests/sim/fake_kernel.h"
 #include "tests/sim/stream_oracle.h"
 

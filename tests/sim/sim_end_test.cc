@@ -3,7 +3,7 @@
 #include <cerrno>
 #include <tuple>
 
-#include "proto/framing.h"
+#include "proto/http/framing.h"
 #include "tests/sim/scenario.h"
 
 namespace tocsin::sim {

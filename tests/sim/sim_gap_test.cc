@@ -1,7 +1,7 @@
 // How often a client is told that something is missing, wherever its replay is cut.
 #include <fmt/format.h>
 
-#include "proto/event_id.h"
+#include "proto/sse/event_id.h"
 #include "tests/sim/scenario.h"
 
 namespace tocsin::sim {

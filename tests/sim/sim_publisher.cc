@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "proto/query.h"
+#include "proto/http/query.h"
 #include "tests/sim/sim_clients.h"
 #include "tests/sim/sim_world.h"
 

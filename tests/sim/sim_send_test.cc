@@ -1,7 +1,7 @@
 // The send path against a socket that takes as much as it likes.
 #include <cerrno>
 
-#include "proto/framing.h"
+#include "proto/http/framing.h"
 #include "tests/sim/scenario.h"
 
 namespace tocsin::sim {

@@ -4,7 +4,7 @@
 #include <iterator>
 #include <utility>
 
-#include "proto/wire_id.h"
+#include "proto/sse/wire_id.h"
 
 namespace tocsin::sim {
 

@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include "proto/query.h"
-#include "proto/wire_id.h"
+#include "proto/http/query.h"
+#include "proto/sse/wire_id.h"
 #include "tests/sim/sim_clients.h"
 #include "tests/sim/sim_world.h"
 

@@ -1,7 +1,7 @@
 // What single streams are sent that asked for it, or for whom it was asked: heartbeats at an
 // interval of their own (`heartbeat=`), which is the longest silence, and a second write.
 #include "net/base/timer_wheel.h"
-#include "proto/sse_encode.h"
+#include "proto/sse/sse_encode.h"
 #include "tests/sim/quiet_fleet.h"
 
 namespace tocsin::sim {

@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include "proto/wire_id.h"
+#include "proto/sse/wire_id.h"
 namespace tocsin::sim {
 namespace {
 

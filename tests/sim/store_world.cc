@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "proto/event_id.h"
+#include "proto/sse/event_id.h"
 
 namespace tocsin::sim {
 

@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include "proto/event_id.h"
-#include "proto/sse_parser.h"
+#include "proto/sse/event_id.h"
+#include "proto/sse/sse_parser.h"
 #include "tests/sim/model.h"
 
 namespace tocsin::sim {

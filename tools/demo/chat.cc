@@ -9,8 +9,8 @@
 
 #include "net/log.h"
 #include "net/server.h"
-#include "proto/http_response.h"
-#include "proto/json_text.h"
+#include "proto/http/http_response.h"
+#include "proto/json/json_text.h"
 #include "tools/demo/chat_message.h"
 
 namespace tocsin::demo {

@@ -6,8 +6,8 @@
 #include <fmt/format.h>
 
 #include "proto/assert.h"
-#include "proto/json_text.h"
-#include "proto/utf8.h"
+#include "proto/json/json_text.h"
+#include "proto/text/utf8.h"
 
 namespace tocsin::demo {
 namespace {

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "proto/event.h"
+#include "proto/sse/event.h"
 #include "tools/demo/timestamp.h"
 
 namespace tocsin::demo {

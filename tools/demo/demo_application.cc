@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "net/log.h"
-#include "proto/sse_encode.h"
+#include "proto/sse/sse_encode.h"
 #include "tools/demo/dashboard.h"
 #include "tools/demo/feeds.h"
 #include "tools/demo/site.h"

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "proto/json_text.h"
+#include "proto/json/json_text.h"
 #include "tools/load/readable.h"
 
 namespace tocsin::load {

@@ -10,7 +10,7 @@
 
 #include <fmt/format.h>
 
-#include "proto/event_id.h"
+#include "proto/sse/event_id.h"
 #include "tools/load/receiver_impl.h"
 
 namespace tocsin::load {

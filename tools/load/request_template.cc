@@ -4,7 +4,7 @@
 #include <array>
 
 #include "net/client/response_reader.h"
-#include "proto/query.h"
+#include "proto/http/query.h"
 
 namespace tocsin::load {
 namespace {

@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include "proto/ascii.h"
+#include "proto/text/ascii.h"
 
 namespace tocsin::load {
 namespace {

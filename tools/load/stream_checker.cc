@@ -4,8 +4,8 @@
 #include <optional>
 #include <utility>
 
-#include "proto/event.h"
-#include "proto/frame_end.h"
+#include "proto/sse/event.h"
+#include "proto/sse/frame_end.h"
 
 namespace tocsin::load {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "proto/query.h"
+#include "proto/http/query.h"
 
 namespace tocsin::load {
 namespace {

@@ -47,7 +47,7 @@
 #include <gtest/gtest.h>
 
 #include "net/client/event_source.h"
-#include "proto/ascii.h"
+#include "proto/text/ascii.h"
 #include "tests/net/support/event_source_recorder.h"
 #include "tests/net/support/full_listener.h"
 #include "tests/net/support/scripted_server.h"

@@ -7,7 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "proto/sse_encode.h"
+#include "proto/sse/sse_encode.h"
 #include "tests/net/support/server_fixture.h"
 
 namespace tocsin::net {

@@ -9,8 +9,8 @@
 #include <string_view>
 #include <vector>
 
-#include "proto/sse_parser.h"
-#include "tests/proto/chunk_reader.h"
+#include "proto/sse/sse_parser.h"
+#include "tests/proto/http/chunk_reader.h"
 
 namespace tocsin::net {
 

@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-#include "proto/framing.h"
+#include "proto/http/framing.h"
 #include "tests/tools/load/checked_stream.h"
 
 namespace tocsin::load {
