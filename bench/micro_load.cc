@@ -9,10 +9,10 @@
 #include "proto/http/framing.h"
 #include "proto/sse/event_id.h"
 #include "proto/sse/sse_encode.h"
-#include "tools/load/chunk_decoder.h"
-#include "tools/load/payload.h"
-#include "tools/load/stream_checker.h"
-#include "tools/load/unpublished.h"
+#include "tools/load/events/payload.h"
+#include "tools/load/events/unpublished.h"
+#include "tools/load/subscribers/chunk_decoder.h"
+#include "tools/load/subscribers/stream_checker.h"
 
 namespace tocsin::load {
 namespace {

@@ -20,12 +20,12 @@
 #include <fmt/format.h>
 
 #include "net/server/system_check.h"
+#include "tools/load/figures/readable.h"
 #include "tools/load/load_run.h"
+#include "tools/load/options/recipes.h"
+#include "tools/load/options/scenarios.h"
 #include "tools/load/progress.h"
-#include "tools/load/readable.h"
-#include "tools/load/recipes.h"
-#include "tools/load/report.h"
-#include "tools/load/scenarios.h"
+#include "tools/load/report/report.h"
 #include "tools/print.h"
 #include "tools/stop_watcher.h"
 #include "tools/stoppable_sleep.h"

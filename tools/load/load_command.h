@@ -1,7 +1,7 @@
 // `tocsin load`: many subscribers against any server of event streams.
 #pragma once
 
-#include "tools/load/load_arguments.h"
+#include "tools/load/options/load_arguments.h"
 
 namespace CLI {
 class App;

@@ -9,13 +9,13 @@
 #include <thread>
 
 #include "net/base/clock.h"
-#include "tools/load/bottleneck.h"
-#include "tools/load/failures.h"
-#include "tools/load/fleet.h"
-#include "tools/load/payload.h"
-#include "tools/load/publisher.h"
+#include "tools/load/events/payload.h"
+#include "tools/load/publishers/publisher.h"
+#include "tools/load/report/bottleneck.h"
+#include "tools/load/report/failures.h"
 #include "tools/load/sampler.h"
 #include "tools/load/server_streams.h"
+#include "tools/load/subscribers/fleet.h"
 
 namespace tocsin::load {
 namespace {

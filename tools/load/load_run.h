@@ -3,8 +3,8 @@
 
 #include <atomic>
 
-#include "tools/load/load_options.h"
-#include "tools/load/load_result.h"
+#include "tools/load/figures/load_result.h"
+#include "tools/load/options/load_options.h"
 #include "tools/load/progress.h"
 
 namespace tocsin::load {

@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "net/base/mutex.h"
-#include "tools/load/load_result.h"
+#include "tools/load/figures/load_result.h"
 
 namespace tocsin::load {
 

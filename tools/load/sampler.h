@@ -7,10 +7,10 @@
 #include <thread>
 #include <vector>
 
-#include "tools/load/fleet.h"
-#include "tools/load/load_result.h"
+#include "tools/load/figures/load_result.h"
+#include "tools/load/host/server_probe.h"
 #include "tools/load/progress.h"
-#include "tools/load/server_probe.h"
+#include "tools/load/subscribers/fleet.h"
 
 namespace tocsin::load {
 
