@@ -9,7 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "tools/print.h"
+#include "tools/base/print.h"
 
 namespace tocsin::bench {
 namespace {

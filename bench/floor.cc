@@ -28,7 +28,7 @@
 #include "bench/floor_server.h"
 #include "bench/floor_sockets.h"
 #include "net/base/clock.h"
-#include "tools/print.h"
+#include "tools/base/print.h"
 
 namespace tocsin::bench {
 namespace {

@@ -26,7 +26,7 @@
 #include "bench/floor_sockets.h"
 #include "proto/http/framing.h"
 #include "proto/sse/frame_end.h"
-#include "tools/print.h"
+#include "tools/base/print.h"
 
 namespace tocsin::bench {
 namespace {

@@ -19,7 +19,7 @@
 #include <cstring>
 #include <string_view>
 
-#include "tools/print.h"
+#include "tools/base/print.h"
 
 namespace tocsin::bench {
 namespace {

@@ -1,7 +1,7 @@
 // What an operator sets for `tocsin serve`, with defaults and units.
 //
-// A plain value: filled by the programs (tools/options.h: defaults < file < flags), checked there
-// for range, then handed to the server, which keeps its own copy. Hard limits of the
+// A plain value: filled by the programs (tools/serve/options.h: defaults < file < flags), checked
+// there for range, then handed to the server, which keeps its own copy. Hard limits of the
 // implementation are in proto/limits.h.
 #pragma once
 

@@ -85,7 +85,7 @@ BANNED = [
     (r"\bgoto\b", "goto"),
     (r"(?<![\w.:>])(std::|::)?s?rand\(", "rand(): not reproducible"),
     (r"#include <(bits/stdc\+\+\.h|iostream)>", "a header that slows or hides"),
-    (r"\bfmt::print\(", "throws where the output is full or closed: tools/print.h"),
+    (r"\bfmt::print\(", "throws where the output is full or closed: tools/base/print.h"),
 ]
 # Locks that the compiler cannot check: net/base/mutex.h is what they are hidden behind.
 BANNED_BUT_IN = [
@@ -572,7 +572,7 @@ BREAKAGES = [
     ("using namespace std", {"core/b.cc": "using namespace std;\n"}, "using namespace"),
     ("goto", {"core/b.cc": "goto out;\n"}, "goto"),
     ("rand", {"tests/proto/a_test.cc": "int x = rand();\n"}, "rand()"),
-    ("print that throws", {"bench/x.cc": 'fmt::print("x");\n'}, "tools/print.h"),
+    ("print that throws", {"bench/x.cc": 'fmt::print("x");\n'}, "tools/base/print.h"),
     ("lock without annotations", {"tools/CMakeLists.txt": "x.cc",
                                   "tools/x.cc": "std::mutex m;\n"}, "without annotations"),
     ("sleep in a test", {"tests/proto/a_test.cc": "std::this_thread::sleep_for(1s);\n"},

@@ -10,16 +10,16 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "tools/check_command.h"
+#include "tools/base/did_you_mean.h"
+#include "tools/base/print.h"
+#include "tools/base/standard_streams.h"
+#include "tools/base/version_text.h"
+#include "tools/clients/publish.h"
+#include "tools/clients/subscribe.h"
 #include "tools/demo/demo_command.h"
-#include "tools/did_you_mean.h"
 #include "tools/documents/documents_command.h"
 #include "tools/load/load_command.h"
-#include "tools/print.h"
-#include "tools/publish.h"
-#include "tools/standard_streams.h"
-#include "tools/subscribe.h"
-#include "tools/version_text.h"
+#include "tools/serve/check_command.h"
 
 namespace {
 

@@ -10,7 +10,7 @@
 namespace tocsin::net {
 
 // Whether a server can be started so, or in words why not. Not every value that makes no sense is
-// refused: what `tocsin serve` demands of its options beyond this is in tools/option_table.h.
+// refused: what `tocsin serve` demands of its options beyond this is in tools/serve/option_table.h.
 [[nodiscard]] std::expected<void, std::string> check_start(const ServerOptions& options,
                                                            const Application& application);
 

@@ -7,7 +7,7 @@ namespace {
 
 constexpr std::uint64_t kAgainMs = 100;
 // For what the log has, behind the end of the time. The service manager is told of ten seconds more
-// than drain_timeout (tools/serve.cc).
+// than drain_timeout (tools/serve/serve.cc).
 constexpr std::uint64_t kLastEventsMs = 5000;
 
 }  // namespace

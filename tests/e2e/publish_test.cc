@@ -1,4 +1,4 @@
-#include "tools/publish.h"
+#include "tools/clients/publish.h"
 
 #include <fcntl.h>
 #include <unistd.h>

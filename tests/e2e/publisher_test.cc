@@ -1,4 +1,4 @@
-#include "tools/publisher.h"
+#include "tools/clients/publisher.h"
 
 #include <gtest/gtest.h>
 

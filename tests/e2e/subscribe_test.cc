@@ -1,4 +1,4 @@
-#include "tools/subscribe.h"
+#include "tools/clients/subscribe.h"
 
 #include <fcntl.h>
 #include <signal.h>

@@ -9,8 +9,8 @@
 #include "tests/e2e/memory_file.h"
 #include "tests/net/support/scripted_server.h"
 #include "tests/net/support/tls_server.h"
-#include "tools/publish.h"
-#include "tools/subscribe.h"
+#include "tools/clients/publish.h"
+#include "tools/clients/subscribe.h"
 
 namespace tocsin::tools {
 namespace {

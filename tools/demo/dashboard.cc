@@ -6,7 +6,7 @@
 
 #include "net/transport/url.h"
 #include "proto/assert.h"
-#include "tools/counters_page.h"
+#include "tools/base/counters_page.h"
 
 namespace tocsin::demo {
 namespace {

@@ -9,12 +9,12 @@
 
 #include <CLI/CLI.hpp>
 
+#include "tools/base/print.h"
 #include "tools/demo/demo_application.h"
-#include "tools/front_page.h"
-#include "tools/hub_command.h"
-#include "tools/options.h"
-#include "tools/print.h"
-#include "tools/serve.h"
+#include "tools/serve/front_page.h"
+#include "tools/serve/hub_command.h"
+#include "tools/serve/options.h"
+#include "tools/serve/serve.h"
 
 namespace tocsin::demo {
 namespace {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "tools/stoppable_sleep.h"
+#include "tools/base/stoppable_sleep.h"
 
 namespace tocsin::demo {
 

@@ -11,9 +11,9 @@
 #include <fmt/format.h>
 
 #include "proto/version.h"
+#include "tools/base/print.h"
 #include "tools/documents/completion.h"
 #include "tools/documents/man_page.h"
-#include "tools/print.h"
 
 namespace tocsin::documents {
 namespace {

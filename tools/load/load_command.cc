@@ -20,15 +20,15 @@
 #include <fmt/format.h>
 
 #include "net/server/system_check.h"
+#include "tools/base/print.h"
+#include "tools/base/stop_watcher.h"
+#include "tools/base/stoppable_sleep.h"
 #include "tools/load/figures/readable.h"
 #include "tools/load/load_run.h"
 #include "tools/load/options/recipes.h"
 #include "tools/load/options/scenarios.h"
 #include "tools/load/progress.h"
 #include "tools/load/report/report.h"
-#include "tools/print.h"
-#include "tools/stop_watcher.h"
-#include "tools/stoppable_sleep.h"
 
 namespace tocsin::load {
 namespace {

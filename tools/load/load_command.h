@@ -14,7 +14,7 @@ void add_load_flags(CLI::App& app, LoadArguments& arguments);
 
 // Runs it and writes the result where the options say. Returns the exit status: 0 everything that
 // was published arrived once and in order and every expectation held, 1 not, 2 the arguments are
-// wrong. Handles stop_signals() of tools/stop_watcher.h (the first ends the run with what was
+// wrong. Handles stop_signals() of tools/base/stop_watcher.h (the first ends the run with what was
 // measured, the second the process), ignores SIGPIPE, and raises RLIMIT_NOFILE's soft limit to the
 // hard one.
 [[nodiscard]] int run_load_command(const LoadArguments& arguments);

@@ -7,7 +7,7 @@
 
 #include <fmt/format.h>
 
-#include "tools/print.h"
+#include "tools/base/print.h"
 
 namespace tocsin::load {
 namespace {

@@ -9,7 +9,7 @@
 #include <system_error>
 
 #include "net/base/clock.h"
-#include "tools/stoppable_sleep.h"
+#include "tools/base/stoppable_sleep.h"
 
 namespace tocsin::load {
 namespace {

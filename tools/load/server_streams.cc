@@ -1,7 +1,7 @@
 #include "tools/load/server_streams.h"
 
 #include "net/client/http_client.h"
-#include "tools/counters_page.h"
+#include "tools/base/counters_page.h"
 
 namespace tocsin::load {
 

@@ -6,7 +6,7 @@
 #include <fmt/ranges.h>
 
 #include "net/http/option_value.h"
-#include "tools/option_table.h"
+#include "tools/serve/option_table.h"
 
 namespace tocsin::tools {
 namespace {

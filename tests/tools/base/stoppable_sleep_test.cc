@@ -1,4 +1,4 @@
-#include "tools/stoppable_sleep.h"
+#include "tools/base/stoppable_sleep.h"
 
 #include <thread>
 

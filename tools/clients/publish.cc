@@ -1,4 +1,4 @@
-#include "tools/publish.h"
+#include "tools/clients/publish.h"
 
 #include <poll.h>
 
@@ -16,9 +16,9 @@
 #include "proto/json/json_text.h"
 #include "proto/json/publish_body.h"
 #include "proto/limits.h"
-#include "tools/line_reader.h"
-#include "tools/print.h"
-#include "tools/publisher.h"
+#include "tools/base/print.h"
+#include "tools/clients/line_reader.h"
+#include "tools/clients/publisher.h"
 
 namespace tocsin::tools {
 namespace {

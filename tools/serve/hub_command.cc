@@ -1,11 +1,11 @@
-#include "tools/hub_command.h"
+#include "tools/serve/hub_command.h"
 
 #include <memory>
 #include <utility>
 
 #include <CLI/CLI.hpp>
 
-#include "tools/options.h"
+#include "tools/serve/options.h"
 
 namespace tocsin::tools {
 

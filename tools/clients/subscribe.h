@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "tools/client_common.h"
+#include "tools/clients/client_common.h"
 
 namespace CLI {
 class App;
@@ -39,7 +39,7 @@ struct SubscribeOutput {
 
 // Runs until a signal, the end of the output's reader, --count, --timeout, or a final failure.
 // Returns the exit status: 0 it ended as asked, 1 it failed or --count was not reached, 2 the
-// options are wrong. Handles signals (tools/stop_watcher.h) and ignores SIGPIPE while it runs.
+// options are wrong. Handles signals (tools/base/stop_watcher.h) and ignores SIGPIPE while it runs.
 [[nodiscard]] int run_subscribe(const SubscribeOptions& options, const SubscribeOutput& output);
 
 // Registers the subcommand. When it was chosen, parsing runs it and sets `exit_code`, which must

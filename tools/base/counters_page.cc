@@ -1,4 +1,4 @@
-#include "tools/counters_page.h"
+#include "tools/base/counters_page.h"
 
 #include <algorithm>
 #include <charconv>

@@ -1,4 +1,4 @@
-#include "tools/front_page.h"
+#include "tools/serve/front_page.h"
 
 #include <embedded/front_page.h>
 #include <embedded/readme.h>

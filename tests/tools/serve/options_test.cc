@@ -1,4 +1,4 @@
-#include "tools/options.h"
+#include "tools/serve/options.h"
 
 #include <stdlib.h>
 
@@ -15,7 +15,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tools/option_table.h"
+#include "tools/serve/option_table.h"
 
 namespace tocsin::tools {
 namespace {

@@ -1,4 +1,4 @@
-#include "tools/serve.h"
+#include "tools/serve/serve.h"
 
 #include <malloc.h>
 
@@ -17,9 +17,9 @@
 #include "net/server/handed_descriptors.h"
 #include "net/server/service_notify.h"
 #include "net/state/server_state.h"
-#include "tools/memory_return.h"
-#include "tools/service_signals.h"
-#include "tools/start_warnings.h"
+#include "tools/serve/memory_return.h"
+#include "tools/serve/service_signals.h"
+#include "tools/serve/start_warnings.h"
 
 namespace tocsin::tools {
 namespace {

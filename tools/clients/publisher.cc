@@ -1,4 +1,4 @@
-#include "tools/publisher.h"
+#include "tools/clients/publisher.h"
 
 #include <poll.h>
 
@@ -14,7 +14,7 @@
 #include "net/client/problem.h"
 #include "net/http/option_value.h"
 #include "proto/http/http_response.h"
-#include "tools/print.h"
+#include "tools/base/print.h"
 
 namespace tocsin::tools {
 namespace {

@@ -1,4 +1,4 @@
-#include "tools/line_reader.h"
+#include "tools/clients/line_reader.h"
 
 #include <unistd.h>
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "tools/client_common.h"
+#include "tools/clients/client_common.h"
 
 namespace CLI {
 class App;

@@ -1,4 +1,4 @@
-#include "tools/client_common.h"
+#include "tools/clients/client_common.h"
 
 #include <CLI/CLI.hpp>
 

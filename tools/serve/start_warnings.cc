@@ -1,4 +1,4 @@
-#include "tools/start_warnings.h"
+#include "tools/serve/start_warnings.h"
 
 #include <algorithm>
 #include <utility>

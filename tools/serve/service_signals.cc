@@ -1,4 +1,4 @@
-#include "tools/service_signals.h"
+#include "tools/serve/service_signals.h"
 
 #include <string.h>
 #include <unistd.h>

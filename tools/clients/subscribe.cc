@@ -1,4 +1,4 @@
-#include "tools/subscribe.h"
+#include "tools/clients/subscribe.h"
 
 #include <limits.h>
 #include <poll.h>
@@ -20,8 +20,8 @@
 #include "net/http/option_value.h"
 #include "net/transport/waiter.h"
 #include "proto/json/json_text.h"
-#include "tools/print.h"
-#include "tools/stop_watcher.h"
+#include "tools/base/print.h"
+#include "tools/base/stop_watcher.h"
 
 namespace tocsin::tools {
 namespace {

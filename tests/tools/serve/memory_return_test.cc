@@ -1,4 +1,4 @@
-#include "tools/memory_return.h"
+#include "tools/serve/memory_return.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "tools/check_command.h"
+#include "tools/serve/check_command.h"
 
 #include <cstdio>
 #include <memory>
@@ -7,10 +7,10 @@
 #include <fmt/format.h>
 
 #include "net/server/system_check.h"
-#include "tools/hub_command.h"
-#include "tools/options.h"
-#include "tools/print.h"
-#include "tools/start_warnings.h"
+#include "tools/base/print.h"
+#include "tools/serve/hub_command.h"
+#include "tools/serve/options.h"
+#include "tools/serve/start_warnings.h"
 
 namespace tocsin::tools {
 

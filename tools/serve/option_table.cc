@@ -1,4 +1,4 @@
-#include "tools/option_table.h"
+#include "tools/serve/option_table.h"
 
 #include <array>
 

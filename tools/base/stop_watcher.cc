@@ -1,4 +1,4 @@
-#include "tools/stop_watcher.h"
+#include "tools/base/stop_watcher.h"
 
 #include <poll.h>
 #include <sys/eventfd.h>

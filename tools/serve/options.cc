@@ -1,4 +1,4 @@
-#include "tools/options.h"
+#include "tools/serve/options.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -20,9 +20,9 @@
 #include "net/http/option_value.h"
 #include "net/io/listen_address.h"
 #include "proto/limits.h"
-#include "tools/did_you_mean.h"
-#include "tools/option_table.h"
-#include "tools/print.h"
+#include "tools/base/did_you_mean.h"
+#include "tools/base/print.h"
+#include "tools/serve/option_table.h"
 
 namespace tocsin::tools {
 namespace {

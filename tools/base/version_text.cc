@@ -1,4 +1,4 @@
-#include "tools/version_text.h"
+#include "tools/base/version_text.h"
 
 #include <openssl/crypto.h>
 #include <sodium.h>

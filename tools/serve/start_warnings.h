@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include "net/server/system_check.h"
-#include "tools/options.h"
+#include "tools/serve/options.h"
 
 namespace tocsin::tools {
 
