@@ -4,7 +4,7 @@
 #include <tuple>
 
 #include "proto/http/framing.h"
-#include "tests/sim/scenario.h"
+#include "tests/sim/world/scenario.h"
 
 namespace tocsin::sim {
 namespace {

@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 
 #include "proto/sse/event_id.h"
-#include "tests/sim/scenario.h"
+#include "tests/sim/world/scenario.h"
 
 namespace tocsin::sim {
 namespace {

@@ -1,6 +1,6 @@
 // Heartbeats of thousands of streams: when they go out, and that they never go out together. Only
 // the clock decides, so every figure here is exact.
-#include "tests/sim/quiet_fleet.h"
+#include "tests/sim/world/quiet_fleet.h"
 
 namespace tocsin::sim {
 namespace {

@@ -1,7 +1,7 @@
 // What the histogram of delivery latency counts, by a clock that the test turns.
 #include <cerrno>
 
-#include "tests/sim/scenario.h"
+#include "tests/sim/world/scenario.h"
 
 namespace tocsin::sim {
 namespace {

@@ -2,7 +2,7 @@
 #include <set>
 #include <string>
 
-#include "tests/sim/scenario.h"
+#include "tests/sim/world/scenario.h"
 
 namespace tocsin::sim {
 namespace {

@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "proto/limits.h"
-#include "tests/sim/scenario.h"
+#include "tests/sim/world/scenario.h"
 
 namespace tocsin::sim {
 namespace {

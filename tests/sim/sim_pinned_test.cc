@@ -1,7 +1,7 @@
 // Sockets that cut a large frame: the rest of it has its bound, whatever the log does meanwhile.
 #include <cerrno>
 
-#include "tests/sim/scenario.h"
+#include "tests/sim/world/scenario.h"
 
 namespace tocsin::sim {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "tests/sim/scenario.h"
+#include "tests/sim/world/scenario.h"
 
 namespace tocsin::sim {
 namespace {

@@ -1,5 +1,5 @@
 // Who makes room for a newcomer, and who does not.
-#include "tests/sim/scenario.h"
+#include "tests/sim/world/scenario.h"
 
 namespace tocsin::sim {
 namespace {

@@ -2,7 +2,7 @@
 #include <cerrno>
 
 #include "proto/http/framing.h"
-#include "tests/sim/scenario.h"
+#include "tests/sim/world/scenario.h"
 
 namespace tocsin::sim {
 namespace {

@@ -5,8 +5,8 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/sim/seeds.h"
-#include "tests/sim/store_world.h"
+#include "tests/sim/world/seeds.h"
+#include "tests/sim/world/store_world.h"
 
 namespace tocsin::sim {
 namespace {

@@ -1,5 +1,5 @@
 // Sweeps that are interrupted, readers that leave meanwhile, slots that are used again.
-#include "tests/sim/scenario.h"
+#include "tests/sim/world/scenario.h"
 
 namespace tocsin::sim {
 namespace {

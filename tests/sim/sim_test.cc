@@ -5,8 +5,8 @@
 #include <gtest/gtest.h>
 
 #include "net/log.h"
-#include "tests/sim/seeds.h"
-#include "tests/sim/sim_world.h"
+#include "tests/sim/world/seeds.h"
+#include "tests/sim/world/sim_world.h"
 
 namespace tocsin::sim {
 namespace {

@@ -2,7 +2,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/sim/scenario.h"
+#include "tests/sim/world/scenario.h"
 
 namespace tocsin::sim {
 namespace {

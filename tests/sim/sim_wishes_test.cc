@@ -2,7 +2,7 @@
 // interval of their own (`heartbeat=`), which is the longest silence, and a second write.
 #include "net/base/timer_wheel.h"
 #include "proto/sse/sse_encode.h"
-#include "tests/sim/quiet_fleet.h"
+#include "tests/sim/world/quiet_fleet.h"
 
 namespace tocsin::sim {
 namespace {

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "core/store.h"
-#include "tests/sim/random.h"
+#include "tests/sim/world/random.h"
 
 namespace tocsin::sim {
 

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "proto/limits.h"
-#include "tests/sim/fake_kernel.h"
+#include "tests/sim/world/fake_kernel.h"
 
 namespace tocsin::sim {
 

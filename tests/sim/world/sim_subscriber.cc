@@ -4,8 +4,8 @@
 
 #include "proto/http/query.h"
 #include "proto/sse/wire_id.h"
-#include "tests/sim/sim_clients.h"
-#include "tests/sim/sim_world.h"
+#include "tests/sim/world/sim_clients.h"
+#include "tests/sim/world/sim_world.h"
 
 namespace tocsin::sim {
 

@@ -1,4 +1,4 @@
-#include "tests/sim/stream_oracle.h"
+#include "tests/sim/world/stream_oracle.h"
 
 #include <algorithm>
 #include <utility>

@@ -1,4 +1,4 @@
-#include "tests/sim/store_world.h"
+#include "tests/sim/world/store_world.h"
 
 #include <algorithm>
 #include <utility>

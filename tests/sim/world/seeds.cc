@@ -1,4 +1,4 @@
-#include "tests/sim/seeds.h"
+#include "tests/sim/world/seeds.h"
 
 #include <unistd.h>
 

@@ -1,4 +1,4 @@
-#include "tests/sim/sim_world.h"
+#include "tests/sim/world/sim_world.h"
 
 #include <algorithm>
 #include <functional>

@@ -25,7 +25,7 @@
 
 #include "net/base/clock.h"
 #include "net/io/io.h"
-#include "tests/sim/random.h"
+#include "tests/sim/world/random.h"
 
 namespace tocsin::sim {
 

@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include "proto/http/query.h"
-#include "tests/sim/sim_clients.h"
-#include "tests/sim/sim_world.h"
+#include "tests/sim/world/sim_clients.h"
+#include "tests/sim/world/sim_world.h"
 
 namespace tocsin::sim {
 namespace {

@@ -18,7 +18,7 @@
 #include "net/log.h"
 #include "net/shard/shard.h"
 #include "net/state/server_state.h"
-#include "tests/sim/fake_kernel.h"
+#include "tests/sim/world/fake_kernel.h"
 
 namespace tocsin::sim {
 

@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "core/hub.h"
-#include "tests/sim/random.h"
-#include "tests/sim/sim_store.h"
+#include "tests/sim/world/random.h"
+#include "tests/sim/world/sim_store.h"
 
 namespace tocsin::sim {
 

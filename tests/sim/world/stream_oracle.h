@@ -12,7 +12,7 @@
 
 #include "proto/sse/event_id.h"
 #include "proto/sse/sse_parser.h"
-#include "tests/sim/model.h"
+#include "tests/sim/world/model.h"
 
 namespace tocsin::sim {
 

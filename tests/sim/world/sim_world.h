@@ -11,9 +11,9 @@
 
 #include "net/shard/shard.h"
 #include "net/state/server_state.h"
-#include "tests/sim/fake_kernel.h"
-#include "tests/sim/model.h"
-#include "tests/sim/sim_clients.h"
+#include "tests/sim/world/fake_kernel.h"
+#include "tests/sim/world/model.h"
+#include "tests/sim/world/sim_clients.h"
 
 namespace tocsin::sim {
 

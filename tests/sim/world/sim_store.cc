@@ -1,4 +1,4 @@
-#include "tests/sim/sim_store.h"
+#include "tests/sim/world/sim_store.h"
 
 #include <algorithm>
 #include <iterator>

@@ -13,8 +13,8 @@
 
 #include "proto/http/framing.h"
 #include "tests/proto/http/chunk_reader.h"
-#include "tests/sim/fake_kernel.h"
-#include "tests/sim/stream_oracle.h"
+#include "tests/sim/world/fake_kernel.h"
+#include "tests/sim/world/stream_oracle.h"
 
 namespace tocsin::sim {
 

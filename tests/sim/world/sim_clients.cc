@@ -1,8 +1,8 @@
-#include "tests/sim/sim_clients.h"
+#include "tests/sim/world/sim_clients.h"
 
 #include <charconv>
 
-#include "tests/sim/sim_world.h"
+#include "tests/sim/world/sim_world.h"
 
 namespace tocsin::sim {
 

@@ -1,4 +1,4 @@
-#include "tests/sim/model.h"
+#include "tests/sim/world/model.h"
 
 #include <algorithm>
 #include <limits>

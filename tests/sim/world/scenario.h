@@ -13,7 +13,7 @@
 
 #include "net/log.h"
 #include "proto/sse/sse_encode.h"
-#include "tests/sim/sim_world.h"
+#include "tests/sim/world/sim_world.h"
 
 namespace tocsin::sim {
 

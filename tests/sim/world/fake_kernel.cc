@@ -1,4 +1,4 @@
-#include "tests/sim/fake_kernel.h"
+#include "tests/sim/world/fake_kernel.h"
 
 #include <algorithm>
 #include <utility>
