@@ -44,6 +44,7 @@ struct Options {
   std::string serve;
   bool watch_hangups = false;
   std::uint16_t port = 0;
+  unsigned threads = 1;
   std::string json_path;
 };
 
@@ -146,6 +147,9 @@ void add_options(CLI::App& app, Options& o) {
   app.add_option("--serve", o.serve, "serve `tocsin load`: streams, and publishes to their topics")
       ->check(CLI::IsMember({"send", "uring"}));
   app.add_flag("--watch-hangups", o.watch_hangups, "with --serve: watch each stream for leaving");
+  app.add_option("--threads", o.threads, "with --serve: each with a descriptor table of its own")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
   app.add_option("--port", o.port, "of --bare and --serve; 0: any, printed");
 }
 
@@ -161,8 +165,9 @@ int main(int argc, char** argv) {
   raise_descriptor_limit();
   if (options.bare) return serve_bare(options.port);
   if (!options.serve.empty()) {
-    return serve_floor({.way = options.serve == "uring" ? FloorWay::uring : FloorWay::send,
+    serve_floor({.way = options.serve == "uring" ? FloorWay::uring : FloorWay::send,
                         .port = options.port,
+                        .threads = options.threads,
                         .batch = options.batch,
                         .watch_hangups = options.watch_hangups});
   }

@@ -2,6 +2,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -9,38 +10,29 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <latch>
+#include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "bench/bare_send.h"
+#include "bench/floor_inbox.h"
 #include "bench/floor_sockets.h"
-#include "proto/http/framing.h"
-#include "proto/sse/frame_end.h"
+#include "bench/floor_wire.h"
 #include "tools/base/print.h"
 
 namespace tocsin::bench {
 namespace {
 
-// In chunks, as the hub's streams are: the same bytes for an event.
-constexpr std::string_view kStreamHead =
-    "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
-    "9\r\n: floor\n\n\r\n";
-constexpr std::string_view kAnswer = "HTTP/1.1 204 No Content\r\n\r\n";
-// `tocsin load` asks for counters, and would wait for them.
-constexpr std::string_view kNotFound =
-    "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-constexpr std::size_t kMaxRequest = std::size_t{1024} * 1024;
-constexpr std::size_t kMaxTopics = std::size_t{2} * 1000 * 1000;
 constexpr std::size_t kReceiveSize = std::size_t{64} * 1024;
 // Frames that wait for a submit.
 constexpr std::size_t kArena = std::size_t{4} * 1024 * 1024;
@@ -55,33 +47,23 @@ void set_option(int fd, int level, int option, int value) {
   setsockopt(fd, level, option, &value, sizeof value);
 }
 
-// Bytes of the request at the start of `bytes`, 0: it goes on; nothing: it is none for us.
-// `body_at` becomes where its body begins.
-std::optional<std::size_t> request_size(std::string_view bytes, std::size_t& body_at) {
-  constexpr std::string_view kLength = "\r\nContent-Length: ";
-  const std::size_t head = bytes.find("\r\n\r\n");
-  if (head == std::string_view::npos) {
-    return bytes.size() > kMaxRequest ? std::nullopt : std::optional<std::size_t>(0);
-  }
-  body_at = head + 4;
-  if (bytes.starts_with("GET ")) return body_at;
-  const std::size_t field = bytes.substr(0, head).find(kLength);
-  if (!bytes.starts_with("POST ") || field == std::string_view::npos) return std::nullopt;
-  std::size_t length = 0;
-  const char* digits = bytes.data() + field + kLength.size();
-  const auto [end, error] = std::from_chars(digits, bytes.data() + head, length);
-  if (error != std::errc() || length > kMaxRequest) return std::nullopt;
-  return bytes.size() < body_at + length ? 0 : body_at + length;
+[[noreturn]] void fail(const char* what) {
+  tools::print(stderr, "tocsin_bench_floor: {}: {}\n", what, std::strerror(errno));
+  std::exit(1);
 }
 
-// The number of the topic that a request names: `load-17` is 17, `load` alone is 0.
-std::size_t topic_of(std::string_view request) {
-  const std::string_view line = request.substr(0, request.find(" HTTP/"));
-  const std::size_t dash = line.rfind('-');
-  std::size_t number = 0;
-  if (dash == std::string_view::npos) return number;
-  std::from_chars(line.data() + dash + 1, line.data() + line.size(), number);
-  return number < kMaxTopics ? number : 0;
+struct Listener {
+  int fd;
+  std::uint16_t port;
+};
+
+Listener open_listener(std::uint16_t port, PortUse use) {
+  sockaddr_in address{};
+  const int fd = listen_on(port, SOCK_NONBLOCK, use, address);
+  set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+  set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, kUserTimeoutMs);
+  set_option(fd, SOL_SOCKET, SO_SNDBUF, kSendBuffer);
+  return {fd, ntohs(address.sin_port)};
 }
 
 std::string repeated(std::string_view text, std::size_t times) {
@@ -96,10 +78,16 @@ struct Unread {
   std::vector<char> buffer;
 };
 
+using FloorInboxes = std::vector<FloorInbox>;  // one for each thread
+
+// Of one thread, which makes and runs it.
 class FloorServer {
  public:
-  explicit FloorServer(const FloorServerOptions& options);
-  [[nodiscard]] int run();
+  // `listener` becomes its own; `inboxes` outlive it. Exits the process if the kernel gives no
+  // ring.
+  FloorServer(const FloorServerOptions& options, int listener, FloorInboxes& inboxes,
+              std::size_t thread);
+  [[noreturn]] void run();
 
  private:
   struct Event {
@@ -107,6 +95,10 @@ class FloorServer {
     std::size_t begin;  // in frames_
     std::size_t end;
   };
+
+  [[nodiscard]] std::string_view frame_of(const Event& event) const {
+    return std::string_view{frames_}.substr(event.begin, event.end - event.begin);
+  }
 
   void arm(int operation, int fd, std::uint32_t events) const;
   void poll(int timeout_ms);
@@ -117,6 +109,9 @@ class FloorServer {
   bool take_requests(int fd, Unread& unread);
   void take_publish(std::size_t topic, std::string_view body);
   void deliver(int fd);
+  void send_event(std::size_t topic, std::string_view frame);
+  void hand_to_others();
+  void take_handed();
   void open_stream(int fd, std::size_t topic);
   void end_failed();
   void end_stream(int fd);
@@ -125,11 +120,14 @@ class FloorServer {
   static constexpr std::size_t kNoTopic = ~std::size_t{0};
 
   const FloorServerOptions options_;
-  const std::string answers_ = repeated(kAnswer, kAnswersAtOnce);
+  const std::string answers_ = repeated(kFloorAnswer, kAnswersAtOnce);
   std::optional<BareRing> ring_;
   RingNews news_;
   const int epoll_ = epoll_create1(EPOLL_CLOEXEC);
-  int listener_ = -1;
+  const int listener_;
+  FloorInboxes& inboxes_;
+  FloorInbox& inbox_;
+  std::vector<FloorEvents> handed_;         // of a turn, by other threads
   std::vector<std::vector<int>> topics_;    // their streams
   std::vector<std::size_t> topic_at_;       // by descriptor of a stream
   std::unordered_map<int, Unread> unread_;  // of connections that are no streams
@@ -140,9 +138,16 @@ class FloorServer {
   std::uint64_t events_ = 0;
 };
 
-FloorServer::FloorServer(const FloorServerOptions& options) : options_(options) {
-  if (options_.way == FloorWay::uring) ring_.emplace(options_.batch);
+FloorServer::FloorServer(const FloorServerOptions& options, int listener, FloorInboxes& inboxes,
+                         std::size_t thread)
+    : options_(options), listener_(listener), inboxes_(inboxes), inbox_(inboxes[thread]) {
+  if (options_.way == FloorWay::uring) {
+    ring_.emplace(options_.batch);
+    if (!ring_->usable()) std::exit(1);
+  }
   frames_.reserve(kArena);
+  arm(EPOLL_CTL_ADD, listener_, EPOLLIN);
+  arm(EPOLL_CTL_ADD, inbox_.fd(), EPOLLIN);
 }
 
 void FloorServer::arm(int operation, int fd, std::uint32_t events) const {
@@ -150,17 +155,8 @@ void FloorServer::arm(int operation, int fd, std::uint32_t events) const {
   epoll_ctl(epoll_, operation, fd, &event);
 }
 
-int FloorServer::run() {
-  if (ring_ && !ring_->usable()) return 1;
-  sockaddr_in address{};
-  listener_ = listen_on(options_.port, SOCK_NONBLOCK, address);
-  set_option(listener_, IPPROTO_TCP, TCP_NODELAY, 1);
-  set_option(listener_, IPPROTO_TCP, TCP_USER_TIMEOUT, kUserTimeoutMs);
-  set_option(listener_, SOL_SOCKET, SO_SNDBUF, kSendBuffer);
-  arm(EPOLL_CTL_ADD, listener_, EPOLLIN);
+void FloorServer::run() {
   if (ring_) ring_->watch_readable(epoll_);
-  tools::print(stdout, "listening {}\n", ntohs(address.sin_port));
-  std::fflush(stdout);
   for (;;) {
     if (ring_) {
       turn_of_ring();
@@ -178,6 +174,7 @@ int FloorServer::run() {
 void FloorServer::turn_of_ring() {
   ring_->wait();
   frames_.clear();
+  handed_.clear();
   news_.clear();
   ring_->take(news_);
   gone_.insert(gone_.end(), news_.gone.begin(), news_.gone.end());
@@ -196,6 +193,8 @@ void FloorServer::poll(int timeout_ms) {
     const int fd = events[static_cast<std::size_t>(i)].data.fd;
     if (fd == listener_) {
       accept_some();
+    } else if (fd == inbox_.fd()) {
+      take_handed();
     } else if (const auto found = unread_.find(fd); found != unread_.end()) {
       read_requests(fd, found->second);
     } else {
@@ -209,8 +208,7 @@ void FloorServer::accept_some() {
     const int fd = accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
       if (errno == EAGAIN || errno == ECONNABORTED || errno == EINTR) return;
-      tools::print(stderr, "tocsin_bench_floor: accept: {}\n", std::strerror(errno));
-      std::exit(1);
+      fail("accept");
     }
     unread_[fd].bytes.clear();
     arm(EPOLL_CTL_ADD, fd, EPOLLIN);
@@ -254,7 +252,7 @@ bool FloorServer::take_requests(int fd, Unread& unread) {
       return false;
     }
     if (request.starts_with("GET ")) {
-      send(fd, kNotFound.data(), kNotFound.size(), MSG_NOSIGNAL);
+      send(fd, kFloorNotFound.data(), kFloorNotFound.size(), MSG_NOSIGNAL);
       forget(fd);
       return false;
     }
@@ -268,22 +266,11 @@ bool FloorServer::take_requests(int fd, Unread& unread) {
 }
 
 void FloorServer::take_publish(std::size_t topic, std::string_view body) {
-  std::array<char, 32> id;
-  const char* const end = std::to_chars(id.data(), id.data() + id.size(), ++events_).ptr;
-  const std::string_view number{id.data(), static_cast<std::size_t>(end - id.data())};
-  const std::size_t size = 6 + body.size() + 5 + number.size() + 2;
-  if (frames_.size() + proto::chunk_size(size) > frames_.capacity()) {
+  const std::size_t begin = frames_.size();
+  if (!append_floor_frame(frames_, body, ++events_)) {
     tools::print(stderr, "tocsin_bench_floor: more events in a turn than it has memory for\n");
     std::exit(1);
   }
-  const std::size_t begin = frames_.size();
-  std::array<char, proto::kMaxChunkHead> head;
-  frames_.append(head.data(), proto::write_chunk_head(size, head.data()));
-  frames_ += "data: ";
-  frames_ += body;
-  frames_ += '\n';
-  proto::append_frame_end(frames_, number);
-  frames_ += proto::kChunkTail;
   taken_.push_back({topic, begin, frames_.size()});
 }
 
@@ -291,29 +278,50 @@ void FloorServer::take_publish(std::size_t topic, std::string_view body) {
 void FloorServer::deliver(int fd) {
   if (taken_.empty()) return;
   const std::string_view answers =
-      std::string_view{answers_}.substr(0, taken_.size() * kAnswer.size());
+      std::string_view{answers_}.substr(0, taken_.size() * kFloorAnswer.size());
   if (ring_) {
     ring_->send({&fd, 1}, answers);
   } else {
     send(fd, answers.data(), answers.size(), MSG_NOSIGNAL);
   }
-  for (const Event& event : taken_) {
-    if (event.topic >= topics_.size()) continue;
-    const std::string_view frame{frames_.data() + event.begin, event.end - event.begin};
-    if (ring_) {
-      ring_->send(topics_[event.topic], frame);
-    } else {
-      send_by_loop(topics_[event.topic], frame, failed_);
-    }
-  }
+  if (inboxes_.size() > 1) hand_to_others();
+  for (const Event& event : taken_) send_event(event.topic, frame_of(event));
   taken_.clear();
   if (!ring_) frames_.clear();
+}
+
+// With the ring, `frame` lives until the end of the turn.
+void FloorServer::send_event(std::size_t topic, std::string_view frame) {
+  if (topic >= topics_.size()) return;
+  if (ring_) {
+    ring_->send(topics_[topic], frame);
+  } else {
+    send_by_loop(topics_[topic], frame, failed_);
+  }
+}
+
+void FloorServer::hand_to_others() {
+  std::vector<FloorEvent> events;
+  for (const Event& event : taken_) {
+    events.push_back({event.topic, std::string{frame_of(event)}});
+  }
+  const auto shared = std::make_shared<const std::vector<FloorEvent>>(std::move(events));
+  for (FloorInbox& inbox : inboxes_) {
+    if (&inbox != &inbox_) inbox.put(shared);
+  }
+}
+
+void FloorServer::take_handed() {
+  handed_ = inbox_.take();  // once a turn
+  for (const FloorEvents& events : handed_) {
+    for (const auto& [topic, frame] : *events) send_event(topic, frame);
+  }
 }
 
 void FloorServer::open_stream(int fd, std::size_t topic) {
   unread_.erase(fd);
   set_option(fd, SOL_SOCKET, SO_RCVBUF, kReceiveBuffer);
-  if (send(fd, kStreamHead.data(), kStreamHead.size(), MSG_NOSIGNAL) < 0) {
+  if (send(fd, kFloorStreamHead.data(), kFloorStreamHead.size(), MSG_NOSIGNAL) < 0) {
     close(fd);
     return;
   }
@@ -356,8 +364,24 @@ void FloorServer::forget(int fd) {
 
 }  // namespace
 
-int serve_floor(const FloorServerOptions& options) {
-  return FloorServer(options).run();
+void serve_floor(const FloorServerOptions& options) {
+  const PortUse use = options.threads > 1 ? PortUse::shared : PortUse::alone;
+  FloorInboxes inboxes(options.threads);
+  const Listener first = open_listener(options.port, use);
+  // Nobody accepts before every table is copied: a copy would keep a stream open behind its end.
+  std::latch all_listen(options.threads);
+  for (std::size_t thread = 1; thread < options.threads; ++thread) {
+    std::thread([&, thread] {
+      if (unshare(CLONE_FILES) != 0) fail("unshare");
+      const Listener own = open_listener(first.port, use);
+      all_listen.arrive_and_wait();
+      FloorServer(options, own.fd, inboxes, thread).run();
+    }).detach();
+  }
+  all_listen.arrive_and_wait();
+  tools::print(stdout, "listening {}\n", first.port);
+  std::fflush(stdout);
+  FloorServer(options, first.fd, inboxes, 0).run();
 }
 
 }  // namespace tocsin::bench

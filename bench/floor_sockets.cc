@@ -83,10 +83,11 @@ void raise_descriptor_limit() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-int listen_on(std::uint16_t port, int flags, sockaddr_in& address) {
+int listen_on(std::uint16_t port, int flags, PortUse use, sockaddr_in& address) {
   const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
   const int one = 1;
   setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+  if (use == PortUse::shared) setsockopt(listener, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
   address = {};
   address.sin_family = AF_INET;
   address.sin_port = htons(port);
@@ -104,7 +105,7 @@ FloorSockets::FloorSockets(std::uint32_t count, int receiver_cpu) {
   if (shared == MAP_FAILED) fail("mmap");
   drained_ = new (shared) std::atomic<std::uint64_t>(0);
   sockaddr_in address{};
-  const int listener = listen_on(0, 0, address);
+  const int listener = listen_on(0, 0, PortUse::alone, address);
   child_ = fork();
   if (child_ < 0) fail("fork");
   if (child_ == 0) {
@@ -138,7 +139,7 @@ int serve_bare(std::uint16_t port) {
       "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n: bare\n\n";
   raise_descriptor_limit();
   sockaddr_in address{};
-  const int listener = listen_on(port, 0, address);
+  const int listener = listen_on(port, 0, PortUse::alone, address);
   tools::print(stdout, "listening {}\n", ntohs(address.sin_port));
   std::fflush(stdout);
   for (;;) {

@@ -35,9 +35,11 @@ class FloorSockets {
 // the bare socket that T3 subtracts. Returns the exit status.
 int serve_bare(std::uint16_t port);
 
+enum class PortUse : std::uint8_t { alone, shared };  // shared: all who listen there say so
+
 // A listener on 127.0.0.1:port (0: any) with `flags` (SOCK_NONBLOCK) and a long backlog; `address`
 // becomes where it listens. Exits the process with a message if it cannot be had.
-int listen_on(std::uint16_t port, int flags, sockaddr_in& address);
+int listen_on(std::uint16_t port, int flags, PortUse use, sockaddr_in& address);
 
 // Raises the soft limit of descriptors to the hard one.
 void raise_descriptor_limit();

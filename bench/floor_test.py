@@ -24,6 +24,13 @@ class WatchingFloor(Floor):
         return [*super().command(), "--watch-hangups"]
 
 
+class ThreadsOfFloor(Floor):
+    """Three threads, each with a descriptor table for 200."""
+
+    def command(self):
+        return ["prlimit", "--nofile=200:200", *super().command(), "--threads", "3"]
+
+
 class FloorServers(unittest.TestCase):
     tocsin = floor = ""
 
@@ -53,6 +60,20 @@ class FloorServers(unittest.TestCase):
                                       "--ahead", 0)
                     self.assertEqual(result["faults"], "")
                     self.assertEqual(result["events"], 5000)
+
+    def test_threads_hold_more_streams_than_one_table_and_all_get_every_event(self):
+        for way in ("send", "uring"):
+            with self.subTest(way=way), ThreadsOfFloor(self.floor, way).running(None) as server:
+                result = run_load(self.tocsin, server, "broadcast", 300, "--events", 5)
+                self.assertEqual(result["faults"], "")
+                self.assertEqual((result["connected"], result["events"]), (300, 5))
+                for task in os.listdir(f"/proc/{server.process.pid}/task"):
+                    descriptors = f"/proc/{server.process.pid}/task/{task}/fd"
+                    self.assertLess(len(os.listdir(descriptors)), 200)
+                result = run_load(self.tocsin, server, "saturate", 60, "--topics", 20,
+                                  "--publishers", 4, "--in-flight", 50, "--events", 2000,
+                                  "--ahead", 0)
+                self.assertEqual(result["faults"], "")
 
     def deliver(self, server, watches):
         before = len(os.listdir(f"/proc/{server.process.pid}/fd"))
