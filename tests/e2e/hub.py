@@ -28,12 +28,12 @@ def lasting_address():
     return f"127.0.0.1:{ports.take()}"
 
 
-def eventually(condition, what="the condition"):
+def eventually(condition, what="the condition", pause_s=0.01):
     end = time.monotonic() + DEADLINE
     while not condition():
         if time.monotonic() > end:
             raise AssertionError(f"{what} did not come true")
-        select.select([], [], [], 0.01)  # somebody else's turn
+        select.select([], [], [], pause_s)  # somebody else's turn
 
 
 def run(*arguments, stdin="", status=0, environment=None):

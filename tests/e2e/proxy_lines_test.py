@@ -80,15 +80,20 @@ class Lines:
             return self.hub.counter("tocsin_connections", 'state="stream"') == 0
         eventually(none, "the hub sees that all have left")
 
-    def delays(self, client):
-        """Of events each of which is sent when the one before has arrived, in their order."""
-        delays = []
-        for i in range(20):
-            start = time.monotonic()
-            self.hub.publish("once", f"{id(client)} {i}")
-            self.wait_line(client, f"data: {id(client)} {i}")
-            delays.append(time.monotonic() - start)
-        return sorted(delays)
+    def delays(self, *clients):
+        """Of an event to each of the clients, which have the one before."""
+        self.events = getattr(self, "events", 0) + 1
+        line = f"data: event {self.events}"
+        start = time.monotonic()
+        self.hub.publish("once", f"event {self.events}")
+        delays = {}
+        def arrived():
+            for client in clients:
+                if client not in delays and line in client.out:
+                    delays[client] = time.monotonic() - start
+            return len(delays) == len(clients)
+        eventually(arrived, line, pause_s=0.0002)
+        return [delays[client] for client in clients]
 
     def test_first_bytes_and_events_come_at_once(self):
         client = self.stream("/events?stream=once", "-i", "-H", "Accept-Encoding: gzip")
@@ -96,12 +101,18 @@ class Lines:
         self.assertIn(" 200", head)
         self.assertIn("content-type: text/event-stream", head)
         self.assertNotIn("content-encoding", head)
-        through = self.delays(client)
-        # The quickest of them: a proxy that holds events back holds all, a busy machine some.
+        # A proxy that holds events back holds all of them, a busy machine some.
         direct = Process("-sN", self.hub.url + "/events?stream=once", program=["curl"])
         self.addCleanup(direct.__exit__)
         self.wait_line(direct, ": ok")
-        self.assertLess(through[0], 8 * statistics.median(self.delays(direct)))
+        usual, quickest = [], float("inf")
+        for _ in range(100):
+            straight, through = self.delays(direct, client)
+            usual.append(straight)
+            quickest = min(quickest, through)
+            if len(usual) >= 20 and quickest < 8 * statistics.median(usual):
+                break
+        self.assertLess(quickest, 8 * statistics.median(usual))
         large = "x" * 300_000
         self.hub.publish("once", large)
         self.wait_line(client, "data: " + large)

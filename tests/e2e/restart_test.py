@@ -98,10 +98,11 @@ class Restart(unittest.TestCase):
 
     @staticmethod
     def ask(address):
-        """A connection that asks; it need not be answered soon."""
+        """A connection that asks; it need not be answered soon. Not for /readyz: the next process
+        may answer that it is starting."""
         host, port = address.rsplit(":", 1)
         connection = Connection(host, int(port))
-        connection.send(b"GET /readyz HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n")
+        connection.send(b"GET /healthz HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n")
         return connection
 
     def test_nobody_is_refused_from_the_signal_to_the_next_process(self):
@@ -234,7 +235,7 @@ class Handed(unittest.TestCase):
             with socket.create_server(("127.0.0.1", 0)) as unit:
                 host, port = unit.getsockname()
                 with Connection(host, port) as early:
-                    early.send(b"GET /readyz HTTP/1.1\r\nHost: hub\r\n\r\n")
+                    early.send(b"GET /healthz HTTP/1.1\r\nHost: hub\r\n\r\n")
                     with Hub("--io", io, "--shards", "2", listen=f"{host}:{port}",
                              **handing([unit.fileno()] * 2, ["tocsin.socket"] * 2)) as hub:
                         self.assertEqual(early.response()[0], 200)
