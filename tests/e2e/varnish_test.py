@@ -10,6 +10,7 @@ import tempfile
 import unittest
 
 import foreign
+from foreign import has_socket
 from hub import Hub, Process, eventually, ports
 
 
@@ -29,7 +30,7 @@ class Varnish(unittest.TestCase):
                 "-F", "-j", "none", "-n", folder.name, "-a", f"127.0.0.1:{port}",
                 "-b", self.hub.address, "-s", "malloc,8m", program=["varnishd"])
             eventually(lambda: self.varnish.process.poll() is not None or
-                       any("Child launched OK" in line for line in self.varnish.log), "Varnish")
+                       has_socket(self.varnish.process.pid, port), "Varnish on its port")
             if self.varnish.process.poll() is None:
                 break
             self.varnish.__exit__()
