@@ -53,7 +53,8 @@ namespace tocsin::core {
 
 // The batch's place, if it has one already.
 struct Published : Place {
-  ShardSet wake{};  // shards that had nothing to do before
+  ShardSet wake{};    // shards that had nothing to do before
+  Ticket ticket = 0;  // pending: by which the store will say what became of it
 
   // The store answers later.
   [[nodiscard]] bool pending() const { return last == 0; }
@@ -146,7 +147,8 @@ class Hub {
   [[nodiscard]] std::optional<Subscription> subscribe(std::span<const std::string_view> topics,
                                                       const Resume& resume, ShardId shard,
                                                       TimeMs now);
-  // Makes a direct topic that `shard` reads from here on. Events are published to it by its name.
+  // Makes a direct topic that `shard` reads from here on. Events are published to it by its name,
+  // which no other hub uses whose key is another.
   // It is no part of max_topics, keeps no history, and ends when `shard` leaves.
   [[nodiscard]] TopicCursor subscribe_direct(ShardId shard, TimeMs now);
   // `shard` has no more readers of `topic`; the pointer ends.

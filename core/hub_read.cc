@@ -115,8 +115,9 @@ Sequence Hub::before_next(std::span<const TopicCursor> topics, Sequence cursor) 
 }
 
 TopicCursor Hub::subscribe_direct(ShardId shard, TimeMs now) {
+  // Several hubs may have one history: of this name no other hub has a stream.
   std::string name{Topic::kDirectMark};
-  name += std::to_string(++directs_made_);
+  name += std::to_string(topics_.hash(name)) + '.' + std::to_string(++directs_made_);
   Topic& topic = insert(std::move(name), last_sequence(), now);
   ++direct_;
   topic.subscribers.add(shard);

@@ -7,6 +7,8 @@
 // the batch, and tells its client later, from a thread of its own: which batches are in the
 // history, in its order, whoever published them; and what became of the appends, in any order.
 //
+// Life: made, asked for its beginning(), started, appended to, stopped, destroyed.
+//
 // What holds, for any store:
 //  - what a client is told of is in the history for good (I12), in sequence order, without
 //    holes, and batch by batch (I13);
@@ -41,15 +43,21 @@ struct StoreAnswer {
 
 class Store {
  public:
-  // Whom a store tells that answers later. Called from one thread, without the hub's lock.
+  // Whom a store tells that answers later. Called from one thread at a time, which holds no lock
+  // that append() or stop() takes: both functions take the hub's, and call back whoever published.
   class Client {
    public:
-    virtual ~Client() = default;
-    // A batch of the history, in its order; one may come again after the connection to an engine
-    // was lost, so ask Journal::fit() before Hub::apply(). `events` end with the call.
-    virtual void committed(const Place& place, std::span<const NewEvent> events) = 0;
+    // A batch of the history, in its order. One that the client was told of before may come again,
+    // and is dropped. `events` end with the call. Their `received`: as it was given to append(), or
+    // when the store got them. `age_ms`: how long ago the batch was committed, for what is kept by
+    // age. Waits while the hub's shards have to catch up.
+    virtual void committed(const Place& place, std::span<const NewEvent> events,
+                           TimeMs age_ms) = 0;
     // For a committed batch: before or after the client is told of the batch itself.
     virtual void answered(Ticket ticket, const StoreAnswer& answer) = 0;
+
+   protected:
+    ~Client() = default;
   };
 
   virtual ~Store() = default;
@@ -58,10 +66,22 @@ class Store {
 
   // What its hub begins with: the epochs, and the event behind which it will be told of all.
   [[nodiscard]] virtual Journal beginning() const = 0;
+  // From now on, and until stop(), `client` is told. Before this returns it has been told, in this
+  // thread, of what the history has behind beginning(): a hub serves when it has what it had.
+  // A store that orders at once has nothing to tell.
+  virtual void start(Client& client) { static_cast<void>(client); }
+  // Once it returns no call of the client is under way, and none follows. What was appended and is
+  // not answered may be in the history or not: nobody waits for it any more. What others may want,
+  // such as a lock on a file, is let go; the store itself may live on for a while. Not called by
+  // its own thread, nor under a lock that the client takes.
+  virtual void stop() {}
 
-  // Called under the hub's lock, so it waits for nothing. `pending`: it has taken what it needs of
-  // the events. `committed`: at the hub's next place. Never `unknown`.
-  // REQUIRES: Hub::submit() let the events pass, and the ticket names no append that is pending.
+  // Called under the hub's lock, so it waits for nothing and calls no client. `pending`: it has
+  // taken what it needs of the events (the hub bounds how much is pending,
+  // limits::kMaxPendingPublishes, and waits for so long, kMaxStoreAnswerMs). `committed`: at the
+  // hub's next place. Never `unknown`.
+  // REQUIRES: it was started, unless it orders at once; Hub::submit() let the events pass; the
+  // ticket names no append that is pending.
   [[nodiscard]] virtual StoreAnswer append(std::span<const NewEvent> events, Ticket ticket) = 0;
 
  protected:

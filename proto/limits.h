@@ -115,6 +115,19 @@ inline constexpr std::size_t kMaxPendingReply = 64 * kKiB;
 // that waits for the shards. Past it, its next requests wait.
 inline constexpr std::size_t kMaxPendingAnswers = 32;
 
+// Bytes of publishes that a store has and has yet to answer; once there are so many, the next ones
+// are answered 503. Some of the largest batches, so that one is taken while others are committed.
+inline constexpr std::size_t kMaxPendingPublishes = 64 * kMiB;
+static_assert(kMaxPendingPublishes >= 4 * kMaxEncodedBatch);
+
+// What a publish that is pending takes besides its events: its entries in tables, and what its
+// answer will say.
+inline constexpr std::size_t kPendingPublish = 1 * kKiB;
+
+// Milliseconds after which nobody waits for a store's answer any more: what became of the publish
+// is then unknown. A disk that stalls is back by then, and publishers still wait for theirs.
+inline constexpr std::uint64_t kMaxStoreAnswerMs = 10'000;
+
 // What the hub's connections that are no streams hold together: unfinished bodies, requests that
 // are behind others, answers that a peer does not take. Past it the one that has stood still for
 // the longest is answered 503, or ended where it takes no answer. Shards take their part in

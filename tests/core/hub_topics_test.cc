@@ -169,5 +169,14 @@ TEST_F(HubTopics, Base64IsTheTopics) {
   EXPECT_FALSE(hub().data_form("binary").base64);
 }
 
+// Hubs that have one history get each other's events, those of streams' own logs too.
+TEST_F(HubTopics, NoOtherHubHasAStreamOfThatName) {
+  const auto name_of = [this](const HashKey& key) {
+    Hub one(kEpoch, 1, {}, key);
+    return one.subscribe_direct(0, now_).topic->name;
+  };
+  EXPECT_NE(name_of(HashKey{1}), name_of(HashKey{2}));
+}
+
 }  // namespace
 }  // namespace tocsin::core

@@ -25,7 +25,9 @@ Place SimStore::commit(std::span<const core::NewEvent> events) {
     const proto::EventId own{.epoch = place.epoch, .sequence = history_.size() + 1};
     history_.push_back({.topic = std::string{event.topic},
                         .id = event.id.empty() ? proto::to_string(own) : proto::wire_id(event.id),
+                        .given_id = std::string{event.id},
                         .body = std::string{event.body},
+                        .received = event.received,
                         .batch = place});
   }
   return place;
@@ -43,10 +45,10 @@ std::vector<core::NewEvent> SimStore::events_of(const Place& place) const {
   std::vector<core::NewEvent> events;
   for (Sequence s = place.first; s <= place.last; ++s) {
     const StoredEvent& event = history_[s - 1];
-    const bool own = event.id == proto::to_string({place.epoch, s});
     events.push_back({.topic = event.topic,
-                      .id = own ? std::string_view{} : std::string_view{event.id},
-                      .body = event.body});
+                      .id = event.given_id,
+                      .body = event.body,
+                      .received = event.received});
   }
   return events;
 }
@@ -67,6 +69,15 @@ core::Journal beginning_of(const SimStore& store, Random& random, std::size_t ke
 
 SimStoreLink::SimStoreLink(SimStore& store, Random& random, std::size_t keeps)
     : store_(store), random_(random), beginning_(beginning_of(store, random, keeps)) {}
+
+void SimStoreLink::start(Client& client) {
+  client_ = &client;
+  for (Sequence told = beginning_.last(); told < store_.history().size();) {
+    const Place place = store_.batch_of(told + 1);
+    tell(place);
+    told = place.last;
+  }
+}
 
 StoreAnswer SimStoreLink::append(std::span<const core::NewEvent> events, core::Ticket ticket) {
   if (random_.chance(5)) return {.outcome = Outcome::refused};
@@ -112,7 +123,7 @@ void SimStoreLink::answer_one() {
 
 void SimStoreLink::tell(const Place& place) {
   const std::vector<core::NewEvent> events = store_.events_of(place);
-  client_->committed(place, events);
+  client_->committed(place, events, 0);
 }
 
 void SimStoreLink::bring(Sequence told) {
@@ -132,7 +143,30 @@ void SimStoreLink::bring(Sequence told) {
   } else if (random_.chance(20)) {
     place.epoch += static_cast<proto::Epoch>(random_.between(1, 3));
   }
-  client_->committed(place, events);
+  client_->committed(place, events, 0);
+}
+
+// The oldest that it was given.
+void SimStoreLink::commit_one() {
+  const Append append = std::move(appends_.front());
+  appends_.pop_front();
+  const Place place = store_.commit(append.batch.events());
+  replies_.push_back({.ticket = append.ticket,
+                      .answer = {.outcome = Outcome::committed, .place = place},
+                      .times = 1});
+}
+
+bool SimStoreLink::calm_step(Sequence told) {
+  if (!appends_.empty()) {
+    commit_one();
+  } else if (!replies_.empty()) {
+    answer_one();
+  } else if (told < store_.history().size()) {
+    tell(store_.batch_of(told + 1));
+  } else {
+    return false;
+  }
+  return true;
 }
 
 void SimStoreLink::finish(Sequence told) {

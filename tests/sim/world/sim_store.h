@@ -23,7 +23,9 @@ using core::Sequence;
 struct StoredEvent {
   std::string topic;
   std::string id;  // as on the wire
+  std::string given_id;
   std::string body;
+  core::ReceiptUs received = 0;
   core::Place batch;
 
   friend bool operator==(const StoredEvent&, const StoredEvent&) = default;
@@ -31,7 +33,8 @@ struct StoredEvent {
 
 class SimStore {
  public:
-  explicit SimStore(Random& random) : random_(random) {}
+  explicit SimStore(Random& random, proto::Epoch epoch = 1)
+      : random_(random), journal_(core::Epochs(epoch)) {}
 
   using History = std::vector<StoredEvent>;  // by sequence - 1
 
@@ -52,7 +55,7 @@ class SimStore {
 
  private:
   Random& random_;
-  core::Journal journal_{core::Epochs(1)};
+  core::Journal journal_;
   History history_;
   std::map<proto::Epoch, History> lost_;  // of earlier epochs
 };
@@ -63,13 +66,16 @@ class SimStoreLink final : public core::Store {
   // `keeps`: of how many of the newest events at most the hub is told at its beginning.
   SimStoreLink(SimStore& store, Random& random, std::size_t keeps);
 
-  void set_client(Client& client) { client_ = &client; }
+  void start(Client& client) override;
+  void stop() override { client_ = nullptr; }
   [[nodiscard]] core::Journal beginning() const override { return beginning_; }
   [[nodiscard]] core::StoreAnswer append(std::span<const core::NewEvent> events,
                                          core::Ticket ticket) override;
 
   // Something happens to what is on its way. `told`: up to where the hub says that it was told.
   void step(Sequence told);
+  // The same without mischief; false: nothing is on its way.
+  bool calm_step(Sequence told);
   // No more mischief: all that is on its way arrives.
   void finish(Sequence told);
 
@@ -84,6 +90,7 @@ class SimStoreLink final : public core::Store {
     int times;
   };
   void order_one();
+  void commit_one();
   void answer_one();
   void bring(Sequence told);
   void tell(const core::Place& place);

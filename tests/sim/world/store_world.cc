@@ -26,13 +26,14 @@ struct StoreWorld::Node final : core::Store::Client {
 
   void begin() {
     auto link = std::make_unique<SimStoreLink>(world.store_, world.random_, kKept);
-    link->set_client(*this);
     store = link.get();
     floor = link->beginning().last();
     hub = std::make_unique<core::Hub>(std::move(link), kShards, core::HubSettings{});
+    store->start(*this);
   }
 
-  void committed(const Place& place, std::span<const core::NewEvent> events) override {
+  void committed(const Place& place, std::span<const core::NewEvent> events,
+                 core::TimeMs) override {
     const Sequence last = hub->last_sequence();
     const bool next = place.first == last + 1 && place == world.store_.batch_of(place.first);
     const Fit fit = hub->journal().fit(place);
