@@ -25,6 +25,7 @@ Problem read_problem(std::string_view body) {
   if (!problem.detail.empty() && !field.empty()) problem.detail.insert(0, field + ' ');
   std::ranges::replace_if(
       problem.detail, [](unsigned char byte) { return byte < 0x20 || byte == 0x7F; }, ' ');
+  problem.unknown = text_of(object, "outcome") == "unknown";
   std::uint64_t line = 0;
   if (object["line"].get(line) == simdjson::SUCCESS) problem.line = line;
   return problem;

@@ -14,6 +14,7 @@ struct Problem {
   // read on: "data", "is not valid UTF-8". Control characters are blanks: it may go to a terminal.
   std::string detail;
   std::size_t line = 0;  // the hub's, of a batch; 0: none
+  bool unknown = false;  // the hub's: what was asked for may have happened all the same
 };
 
 // As far as `body` is one.

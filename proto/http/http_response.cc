@@ -168,8 +168,13 @@ bool are_extra_headers(std::string_view lines) {
   return true;
 }
 
-std::string problem_json(int status, std::string_view detail) {
-  return problem(status, detail) + '}';
+std::string problem_json(int status, std::string_view detail, std::string_view outcome) {
+  std::string json = problem(status, detail);
+  if (!outcome.empty()) {
+    json += R"(,"outcome":)";
+    append_json_string(json, outcome);
+  }
+  return json + '}';
 }
 
 std::string problem_json(int status, const InputError& error) {

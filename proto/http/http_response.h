@@ -42,8 +42,10 @@ void append_stream_head(std::string& out, Framing framing, std::string_view date
 inline constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
 // A problem document (RFC 9457, application/problem+json): {"type","title","status","detail"} and,
-// where known, "field" and "line".
-[[nodiscard]] std::string problem_json(int status, std::string_view detail);
+// where known, "field" and "line". `outcome`: a member of that name, for whoever has to know what
+// came of the request besides; empty: none.
+[[nodiscard]] std::string problem_json(int status, std::string_view detail,
+                                       std::string_view outcome = {});
 [[nodiscard]] std::string problem_json(int status, const InputError& error);
 
 }  // namespace tocsin::proto

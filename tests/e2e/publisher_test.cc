@@ -10,6 +10,30 @@ namespace {
 
 using Connection = net::ScriptedServer::Connection;
 
+// A hub's store may have the event all the same: it is not sent again, and that is said.
+TEST(Publisher, WhatBecameOfAnEventMayBeUnknownToTheHub) {
+  const std::string problem = R"({"detail":"the answer is missing","outcome":"unknown"})";
+  net::ScriptedServer server({[&](Connection& c) {
+    c.read_request();
+    c.send("HTTP/1.1 503 X\r\nContent-Length: " + std::to_string(problem.size()) + "\r\n\r\n" +
+           problem);
+    c.wait_for_close();
+  }});
+  MemoryFile err;
+  Publisher publisher({.url = net::parse_url(server.url("/")).value(),
+                       .headers = {},
+                       .tls = {},
+                       .retry_for = {},
+                       .source_word = "line",
+                       .err = err.file()});
+  publisher.add(R"({"data":"x"})", 1);
+  publisher.flush();
+  while (!publisher.idle()) publisher.step(-1);
+  EXPECT_EQ(publisher.failed(), 1U);
+  EXPECT_EQ(err.text(),
+            "tocsin publish: line 1: it is unknown whether published: the answer is missing\n");
+}
+
 TEST(Publisher, AnEventThatWasLostIsNoReasonToGiveUp) {
   net::ScriptedServer server({[](Connection& c) { c.read_request(); },
                               [](Connection& c) {

@@ -22,6 +22,7 @@ namespace {
 // A hub takes 4 MiB (limits::kMaxRequestBody); smaller requests keep a pipeline moving.
 constexpr std::size_t kBatchBytes = 512U * 1024;
 constexpr std::size_t kMaxInFlight = 32;
+constexpr const char* kUnknown = "it is unknown whether published";
 // Quick at first (a hub that restarts is back in a second), never long: somebody waits.
 constexpr net::ReconnectPolicy kRetryPolicy{200, 400, 100, 5'000};
 
@@ -122,7 +123,7 @@ void Publisher::on_outcomes(std::vector<net::HttpClient::Outcome> outcomes) {
       batch = on_response(std::move(batch), *outcome.result);
       if (!batch.numbers.empty()) again.push_back(std::move(batch));
     } else if (outcome.result.error().maybe_sent) {
-      report(batch, "it is unknown whether published", outcome.result.error().message);
+      report(batch, kUnknown, outcome.result.error().message);
     } else {
       again.push_back(std::move(batch));
     }
@@ -156,7 +157,7 @@ Publisher::Batch Publisher::on_response(Batch batch, const net::HttpResponse& re
     batch.erase(problem.line - 1);
     return batch;
   }
-  report(batch, "not published", why);
+  report(batch, problem.unknown ? kUnknown : "not published", why);
   return {};
 }
 
