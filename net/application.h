@@ -67,7 +67,7 @@ class StreamWriter {
  public:
   // Appends to the stream's own log and returns; the event's `topic` and `envelope` are ignored. An
   // event without an id gets the hub's. Never waits; the errors are those of Server::try_publish,
-  // and `closed`.
+  // and `closed`. A store that answers later has it first, and nobody is told what came of it.
   std::expected<void, PublishFailure> publish(const proto::EventView& event) const;
   // Ends the stream when what was published before is sent. Its client will come back; a handler
   // that answers 204 then stops it for good.

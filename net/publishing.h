@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <expected>
 #include <string>
 
 #include "proto/sse/event.h"
@@ -12,6 +13,9 @@ namespace tocsin::net {
 struct PublishReceipt {
   std::string first_id;
   std::string last_id;
+  // The hub's store has the events and has yet to say what became of them (core/store.h); there
+  // are no ids then. Only where nobody waits for it.
+  bool pending = false;
 };
 
 struct PublishFailure {
@@ -20,12 +24,16 @@ struct PublishFailure {
     no_topic,     // it does not exist, and topics are not made by use
     topic_limit,  // the hub has as many topics as it may have
     busy,         // the shards have to catch up first; only where nobody waits for them
-    closed,       // the hub, or the stream that was written to, has ended
+    unavailable,  // the hub's store has no room or cannot be reached; nothing was published
+    unknown,      // it may have been published, or be yet: the store's answer was lost
+    closed,       // the hub, or the stream that was written to, has ended; nothing was published
   };
   Reason reason = Reason::invalid;
   // For people: a message whatever the reason; `field` where an event is to blame; `line`: its
   // number, from 1, in a batch.
   proto::InputError error{};
 };
+
+using PublishOutcome = std::expected<PublishReceipt, PublishFailure>;
 
 }  // namespace tocsin::net

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -14,6 +15,10 @@
 #include "net/application.h"
 #include "net/publishing.h"
 #include "net/server_options.h"
+
+namespace tocsin::core {
+class Store;
+}
 
 namespace tocsin::net {
 
@@ -31,12 +36,20 @@ class Server {
   // left); nothing is left running then. Waits for an address in use (kListenPatience).
   [[nodiscard]] static std::expected<std::unique_ptr<Server>, std::string> start(
       const ServerOptions& options, Application application = {});
+  // A hub whose history is kept by `store` (core/store.h; null: in memory, as above): ids go on
+  // where it ends, and before this returns all that it tells of at its start is there for readers.
+  // The server has the store, starts it, and in wait() or the destructor stops it, behind the last
+  // publish; it is destroyed with the last of the server and its StreamWriters and Laters. Its
+  // calls, and what they call back, run in the store's own threads. A store whose history has
+  // forked is done, and so is the server: stop it, and start another with a new one.
+  [[nodiscard]] static std::expected<std::unique_ptr<Server>, std::string> start(
+      const ServerOptions& options, Application application, std::unique_ptr<core::Store> store);
   // For a process that a service manager runs: the same, with the sockets that were handed over,
   // which it takes, and `manager`, null or whoever is to keep the sockets for the next process; see
   // net/server/listener_set.h.
   [[nodiscard]] static std::expected<std::unique_ptr<Server>, std::string> start(
-      const ServerOptions& options, Application application, std::vector<HandedDescriptor> handed,
-      ServiceNotify* manager);
+      const ServerOptions& options, Application application, std::unique_ptr<core::Store> store,
+      std::vector<HandedDescriptor> handed, ServiceNotify* manager);
   // Stops at once if it still runs: streams end, their hooks are called.
   ~Server();
   Server(const Server&) = delete;
@@ -49,14 +62,20 @@ class Server {
   [[nodiscard]] ServerState& state() { return *state_; }
 
   // --- publishing, as POST /publish does. All events or none, in their order; when it returns they
-  // have their ids, and every subscriber will get them. publish() waits while the shards have
-  // to catch up (never for a subscriber), in one line with POST /publish; in a handler or a hook it
-  // does not wait. try_publish() never waits: `busy`. Without a topic an event goes to `events`.
-  std::expected<PublishReceipt, PublishFailure> publish(const proto::EventView& event);
-  std::expected<PublishReceipt, PublishFailure> publish(std::span<const proto::EventView> events);
-  std::expected<PublishReceipt, PublishFailure> try_publish(const proto::EventView& event);
-  std::expected<PublishReceipt, PublishFailure> try_publish(
-      std::span<const proto::EventView> events);
+  // have their ids, and every subscriber will get them. Without a topic an event goes to `events`.
+
+  // Waits while the shards have to catch up (never for a subscriber), in one line with POST
+  // /publish, and for a store that answers later. In a handler or a hook it does not wait.
+  PublishOutcome publish(const proto::EventView& event);
+  PublishOutcome publish(std::span<const proto::EventView> events);
+  // Never waits: `busy`, or with a store that answers later a receipt that is pending.
+  PublishOutcome try_publish(const proto::EventView& event);
+  PublishOutcome try_publish(std::span<const proto::EventView> events);
+  // Returns at once; the events are taken. `done` is told what publish() would have returned, once:
+  // before this returns, or later by a thread of the hub or its store, which it must not block, or
+  // in stop(), wait() or the destructor.
+  void publish(std::span<const proto::EventView> events,
+               std::move_only_function<void(PublishOutcome)> done);
 
   // --- topics. With ServerOptions::auto_topics (the default) a topic also exists once somebody
   // subscribes or publishes to it, and is forgotten when it is not used.
@@ -90,7 +109,8 @@ class Server {
 
  private:
   struct ShardThread;
-  Server(const ServerOptions& options, std::size_t shards, Application application);
+  Server(const ServerOptions& options, std::size_t shards, Application application,
+         std::unique_ptr<core::Store> store);
   void wake_all();
 
   const std::shared_ptr<ServerState> state_;  // writers of streams may outlive the server

@@ -7,6 +7,7 @@
 #include <fmt/ranges.h>
 
 #include "net/base/jitter.h"
+#include "net/state/pending_publishes.h"
 #include "proto/http/http_response.h"
 #include "proto/limits.h"
 #include "proto/text/ascii.h"
@@ -54,6 +55,8 @@ std::string_view words_for(Rejection why) {
       return "streams are being opened faster than the hub is configured for";
     case Rejection::topic_limit:
       return "the hub has as many topics as it may have";
+    case Rejection::unavailable:
+      return kUnavailable;
     case Rejection::request_memory:
       return "too many requests at once are unfinished";
     case Rejection::exhausted:
@@ -115,6 +118,11 @@ void AnswerWriter::refuse(Request& request, int status, Rejection why, std::stri
 
 void AnswerWriter::unavailable(const Request& request, Rejection why, std::string& out) {
   (void)problem(request, 503, why, words_for(why), out, retry_after(why));
+}
+
+void AnswerWriter::unknown(const Request& request, std::string_view detail, std::string& out) {
+  metrics_.count(Rejection::unknown);
+  reply(request, 503, kProblem, proto::problem_json(503, detail, "unknown"), out);
 }
 
 void AnswerWriter::turn_away(Rejection why, std::string& out) {

@@ -45,7 +45,10 @@ class AnswerWriter {
   // 503, the same for every reason that may pass: with a Retry-After that is spread, so that those
   // who are told together do not come back together.
   void unavailable(const proto::Request& request, Rejection why, std::string& out);
-  // The same for a connection of which no request was read; it ends. Not counted.
+  // 503 where what was asked for may have happened all the same, which a person reads in `detail`
+  // and a program in the member "outcome". Without a Retry-After: that would ask for it twice.
+  void unknown(const proto::Request& request, std::string_view detail, std::string& out);
+  // As unavailable(), for a connection of which no request was read; it ends. Not counted.
   void turn_away(Rejection why, std::string& out);
 
   // To OPTIONS, and so to CORS preflights. `allowed`: as in Allow.

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,8 +27,8 @@ using prometheus::MetricType;
 constexpr std::array<std::string_view, kRejections> kReasons{
     "malformed",     "head_too_large", "body_too_large", "timeout",   "version",
     "not_found",     "method",         "invalid",        "forbidden", "connection_limit",
-    "address_limit", "accept_rate",    "topic_limit",    "draining",  "exhausted",
-    "request_memory",    "failed",
+    "address_limit", "accept_rate",    "topic_limit",    "unavailable", "unknown",
+    "draining",      "exhausted",      "request_memory", "failed",
 };
 
 class Page {
@@ -113,25 +114,34 @@ void rejections(Page& page, const Shards& shards) {
   }
 }
 
-// All shards' histograms added up; the buckets' bounds are powers of two times `unit`.
+// The histograms added up; the buckets' bounds are powers of two times `unit`.
 template <std::size_t kBuckets>
-void histogram(Page& page, const Shards& shards, const char* name, const char* help, double unit,
-               Histogram<kBuckets> ShardMetrics::* member) {
+void histogram(Page& page, std::span<const Histogram<kBuckets>* const> parts, const char* name,
+               const char* help, double unit) {
   ClientMetric metric;
   std::uint64_t count = 0;
   std::uint64_t sum = 0;
   for (std::size_t i = 0; i < kBuckets; ++i) {
-    for (const auto& shard : shards) count += (*shard.*member).bucket(i);
+    for (const auto* part : parts) count += part->bucket(i);
     if (i + 1 == kBuckets) break;  // the last one has no upper bound
     ClientMetric::Bucket bucket;
     bucket.cumulative_count = count;
     bucket.upper_bound = static_cast<double>(1ULL << i) * unit;
     metric.histogram.bucket.push_back(bucket);
   }
-  for (const auto& shard : shards) sum += (*shard.*member).sum();
+  for (const auto* part : parts) sum += part->sum();
   metric.histogram.sample_count = count;
   metric.histogram.sample_sum = static_cast<double>(sum) * unit;
   page.add(name, help, MetricType::Histogram).metric.push_back(metric);
+}
+
+// Of all shards.
+template <std::size_t kBuckets>
+void histogram(Page& page, const Shards& shards, const char* name, const char* help, double unit,
+               Histogram<kBuckets> ShardMetrics::* member) {
+  std::vector<const Histogram<kBuckets>*> parts;
+  for (const auto& shard : shards) parts.push_back(&((*shard).*member));
+  histogram<kBuckets>(page, parts, name, help, unit);
 }
 
 void traffic(Page& page, const Shards& shards) {
@@ -215,6 +225,36 @@ void published(Page& page, const ServerState& state) {
   family.metric.push_back(metric);
 }
 
+// All of it is 0 where the history is in memory, which answers at once.
+void store(Page& page, const StoreMetrics& metrics) {
+  page.gauge("tocsin_publishes_pending", "Publish requests that the history's store has to answer.",
+             static_cast<double>(metrics.pending.get()));
+  page.gauge("tocsin_pending_bytes", "Memory of their events.",
+             static_cast<double>(metrics.pending_bytes.get()));
+  constexpr std::array<const char*, StoreMetrics::kAnswers> kAnswers{"committed", "refused",
+                                                                    "unknown"};
+  MetricFamily& answers =
+      page.add("tocsin_store_answers_total", "What became of them.", MetricType::Counter);
+  for (std::size_t i = 0; i < kAnswers.size(); ++i) {
+    ClientMetric metric;
+    metric.label = {label("outcome", kAnswers[i])};
+    metric.counter.value = static_cast<double>(metrics.answers[i].get());
+    answers.metric.push_back(metric);
+  }
+  page.counter("tocsin_store_stale_answers_total",
+               "Answers that came twice, or when nobody waited for them any more.",
+               metrics.stale_answers.get());
+  page.counter("tocsin_store_stale_batches_total",
+               "Batches that the store brought again, or out of turn.",
+               metrics.stale_batches.get());
+  page.counter("tocsin_store_waits_total",
+               "Times that the store had to wait for the shards to catch up.",
+               metrics.shard_waits.get());
+  const Histogram<26>* const times = &metrics.answer_us;
+  histogram<26>(page, std::span{&times, 1}, "tocsin_store_answer_seconds",
+                "From a publish to the store's answer, and its events being here.", 1e-6);
+}
+
 }  // namespace
 
 std::string render_metrics(ServerState& state) {
@@ -240,8 +280,8 @@ std::string render_metrics(ServerState& state) {
   traffic(page, state.metrics);
   published(page, state);
   rejections(page, state.metrics);
-  page.counter("tocsin_events_encoded_total", "Events encoded; equals those published.",
-               hub.encoded);
+  page.counter("tocsin_events_encoded_total",
+               "Events encoded: those published, and what the store brings besides.", hub.encoded);
   page.counter("tocsin_encoded_bytes_total", "Wire bytes of them.", hub.bytes);
   page.gauge("tocsin_topics", "Topics in memory.", static_cast<double>(hub.topics));
   page.gauge("tocsin_log_bytes", "Memory of all logs.", static_cast<double>(hub.log_bytes));
@@ -251,6 +291,7 @@ std::string render_metrics(ServerState& state) {
              static_cast<double>(hub.pinned_bytes));
   page.gauge("tocsin_unswept_bytes", "Bytes published that some shard has yet to sweep.",
              static_cast<double>(hub.unswept));
+  store(page, state.hub.store_metrics());
   histogram(page, state.metrics, "tocsin_events_per_send", "Events that one send carried.", 1,
             &ShardMetrics::events_per_send);
   histogram(page, state.metrics, "tocsin_delivery_latency_seconds",

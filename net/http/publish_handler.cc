@@ -158,6 +158,7 @@ Outcome PublishHandler::publish(const RequestContext& context,
                   .last_id = events.back().id};
   const PublishResult result = publisher_.publish(state_.hub, events, context.received_us);
   if (!result && result.error().reason == PublishFailure::Reason::busy) return wait(context, said);
+  if (result && result->pending()) return ask(context, said, result->ticket);
   if (result) metrics_.count_published(said.events);
   answer(context.request, said, result, context.out);
   return {};
@@ -165,16 +166,27 @@ Outcome PublishHandler::publish(const RequestContext& context,
 
 // The shards have to catch up first.
 Outcome PublishHandler::wait(const RequestContext& context, const Said& said) {
-  const bool waits =
-      publisher_.wait(state_.hub, &state_.request_memory,
-                      [&state = state_, ticket = context.ticket](PublishResult&& result) {
-                        state.post({.ticket = ticket, .value = std::move(result)});
-                      });
-  if (!waits) {
+  if (!publisher_.wait(state_.hub, &state_.request_memory, letter_for(context.ticket))) {
     answers_.unavailable(context.request, Rejection::request_memory, context.out);
     return {};
   }
   metrics_.publish_waits.add();
+  return pending(said);
+}
+
+// The store has it, and answers later.
+Outcome PublishHandler::ask(const RequestContext& context, const Said& said, core::Ticket ticket) {
+  state_.hub.ask(ticket, letter_for(context.ticket));
+  return pending(said);
+}
+
+PublishDone PublishHandler::letter_for(const RequestTicket& ticket) {
+  return [&state = state_, ticket](PublishResult&& result) {
+    state.post({.ticket = ticket, .value = std::move(result)});
+  };
+}
+
+Outcome PublishHandler::pending(const Said& said) {
   return {.kind = Outcome::Kind::pending,
           .finish = [this, form = said.form, events = said.events,
                      first = std::string(said.first_id), last = std::string(said.last_id)](
@@ -202,6 +214,12 @@ void PublishHandler::answer(const proto::Request& request, const Said& said,
       return;
     case PublishFailure::Reason::topic_limit:
       answers_.unavailable(request, Rejection::topic_limit, out);
+      return;
+    case PublishFailure::Reason::unavailable:
+      answers_.unavailable(request, Rejection::unavailable, out);
+      return;
+    case PublishFailure::Reason::unknown:
+      answers_.unknown(request, failure.error.message, out);
       return;
     case PublishFailure::Reason::busy:
     case PublishFailure::Reason::closed:

@@ -40,6 +40,9 @@ class PublishHandler final : public Handler {
   Outcome publish(const RequestContext& context, const std::vector<proto::EventView>& events,
                   proto::BodyForm form);
   Outcome wait(const RequestContext& context, const Said& said);
+  Outcome ask(const RequestContext& context, const Said& said, core::Ticket ticket);
+  [[nodiscard]] PublishDone letter_for(const RequestTicket& ticket);
+  Outcome pending(const Said& said);
   void answer(const proto::Request& request, const Said& said, const PublishResult& result,
               std::string& out);
   void answer_published(const proto::Request& request, const Said& said,

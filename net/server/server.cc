@@ -172,9 +172,10 @@ void Server::ShardThread::main(ServerState& state, const ServerOptions& options,
   ended = true;
 }
 
-Server::Server(const ServerOptions& options, std::size_t shards, Application application)
-    : state_(std::make_shared<ServerState>(static_cast<proto::Epoch>(random_number()), shards,
-                                           options, random_key(), std::move(application))),
+Server::Server(const ServerOptions& options, std::size_t shards, Application application,
+               std::unique_ptr<core::Store> store)
+    : state_(std::make_shared<ServerState>(std::move(store), shards, options, random_key(),
+                                           std::move(application))),
       sockets_(std::make_unique<ListenerSet>()),
       turns_when_woken_(shards, kNever) {
   state_->server = this;
@@ -182,17 +183,26 @@ Server::Server(const ServerOptions& options, std::size_t shards, Application app
 
 std::expected<std::unique_ptr<Server>, std::string> Server::start(const ServerOptions& options,
                                                                   Application application) {
-  return start(options, std::move(application), {}, nullptr);
+  return start(options, std::move(application), nullptr);
 }
 
 std::expected<std::unique_ptr<Server>, std::string> Server::start(
-    const ServerOptions& options, Application application, std::vector<HandedDescriptor> handed,
-    ServiceNotify* manager) {
+    const ServerOptions& options, Application application, std::unique_ptr<core::Store> store) {
+  return start(options, std::move(application), std::move(store), {}, nullptr);
+}
+
+std::expected<std::unique_ptr<Server>, std::string> Server::start(
+    const ServerOptions& options, Application application, std::unique_ptr<core::Store> store,
+    std::vector<HandedDescriptor> handed, ServiceNotify* manager) {
   if (auto good = check_start(options, application); !good) return std::unexpected(good.error());
   auto addresses = parse_listen_addresses(options.listen);
   if (!addresses) return std::unexpected(addresses.error());
   const std::size_t count = shard_count(options.shards);
-  std::unique_ptr<Server> server{new Server(options, count, std::move(application))};
+  if (!store) {
+    store = std::make_unique<core::MemoryStore>(static_cast<proto::Epoch>(random_number()));
+  }
+  std::unique_ptr<Server> server{
+      new Server(options, count, std::move(application), std::move(store))};
   // All sockets and eventfds before the first thread parts its descriptor table from the others, so
   // that a number means the same in all of them: whoever starts and ends a shard has its sockets,
   // and a shard that wakes another writes to the other's eventfd.
@@ -222,6 +232,8 @@ std::expected<std::unique_ptr<Server>, std::string> Server::start(
   for (const ListenAddress& address : server->sockets_->addresses()) {
     server->addresses_.push_back(format_address(address));
   }
+  static const SteadyClock clock;
+  server->state_->hub.start_store(clock);
   server->state_->phase = Phase::running;
   server->state_->phase.notify_all();
   return server;
@@ -250,7 +262,7 @@ void Server::drain() {
 
 void Server::stop() {
   state_->phase = Phase::stopping;
-  state_->hub.close_waiting();  // after that: who sees the phase does not wait any more
+  state_->hub.close();
   wake_all();
 }
 
@@ -259,6 +271,7 @@ void Server::wait() {
   for (const auto& shard : shards_) {
     if (shard->thread.joinable()) shard->thread.join();
   }
+  state_->hub.end();
   sockets_->close();
 }
 

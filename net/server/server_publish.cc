@@ -16,7 +16,6 @@ namespace tocsin::net {
 namespace {
 
 using Reason = PublishFailure::Reason;
-using PublishOutcome = std::expected<PublishReceipt, PublishFailure>;
 
 core::TimeMs now_ms() {
   return SteadyClock{}.now_us() / 1000;
@@ -52,24 +51,51 @@ PublishResult publish_once(ServerState& state, std::span<const proto::EventView>
   return t_publisher.publish(state.hub, events, SteadyClock{}.now_us());
 }
 
-// The batch that publish_once() has just refused as busy waits for the shards.
-PublishResult wait_in_line(ServerState& state) {
-  std::promise<PublishResult> promise;  // the line's, who may be done with it after us
-  std::future<PublishResult> later = promise.get_future();
-  (void)t_publisher.wait(state.hub, nullptr,
-                         [p = std::move(promise)](PublishResult&& became) mutable {
-                           p.set_value(std::move(became));
-                         });
-  return later.get();
-}
+// What a receipt says besides what became of the batch.
+struct Submitted {
+  explicit Submitted(std::span<const proto::EventView> events)
+      : size(events.size()), first_id(events.front().id), last_id(events.back().id) {}
 
-PublishOutcome receipt_of(ServerState& state, std::span<const proto::EventView> events,
+  std::size_t size;
+  std::string first_id;  // the publisher's own; empty: it named none
+  std::string last_id;
+};
+
+// REQUIRES: it is not pending.
+PublishOutcome receipt_of(ServerState& state, const Submitted& batch,
                           const PublishResult& published) {
   if (!published) return std::unexpected(published.error());
-  state.events_published += events.size();
+  TOCSIN_ASSERT(!published->pending());
+  state.events_published += batch.size;
   return PublishReceipt{
-      .first_id = receipt_id(events.front().id, {published->epoch, published->first}),
-      .last_id = receipt_id(events.back().id, {published->epoch, published->last})};
+      .first_id = receipt_id(batch.first_id, {published->epoch, published->first}),
+      .last_id = receipt_id(batch.last_id, {published->epoch, published->last})};
+}
+
+// Of a batch of this thread's publisher that nobody waits for, whatever is still to come.
+PublishOutcome receipt_for_now(ServerState& state, const Submitted& batch,
+                               const PublishResult& published) {
+  if (!published || !published->pending()) return receipt_of(state, batch, published);
+  state.hub.ask(published->ticket, [&state, batch](PublishResult&& became) {
+    (void)receipt_of(state, batch, became);  // it counts
+  });
+  return PublishReceipt{.first_id = {}, .last_id = {}, .pending = true};
+}
+
+// publish_once() has refused the batch as busy, or the store has it.
+bool is_to_come(const PublishResult& published) {
+  return published ? published->pending() : published.error().reason == Reason::busy;
+}
+
+// `done` is told what becomes of such a batch. With `memory`: see EventPublisher::wait.
+void await(ServerState& state, RequestMemory* memory, const PublishResult& published,
+           PublishDone done) {
+  TOCSIN_ASSERT(is_to_come(published));
+  if (published) {
+    state.hub.ask(published->ticket, std::move(done));
+  } else if (!t_publisher.wait(state.hub, memory, std::move(done))) {
+    done(PublishResult(published));
+  }
 }
 
 // With their topics named, or why they cannot be published.
@@ -98,10 +124,35 @@ PublishOutcome Server::publish(const proto::EventView& event) {
 PublishOutcome Server::publish(std::span<const proto::EventView> events) {
   const auto named = checked(state_->hub, events);
   if (!named) return std::unexpected(named.error());
-  PublishResult result = publish_once(*state_, *named);
-  const bool busy = !result && result.error().reason == Reason::busy;
-  if (busy && !Shard::runs_here()) result = wait_in_line(*state_);
-  return receipt_of(*state_, *named, result);
+  const PublishResult result = publish_once(*state_, *named);
+  if (!is_to_come(result) || Shard::runs_here()) {
+    return receipt_for_now(*state_, Submitted(*named), result);
+  }
+  std::promise<PublishResult> promise;  // of who tells us, and may be done with it after us
+  std::future<PublishResult> later = promise.get_future();
+  await(*state_, nullptr, result, [p = std::move(promise)](PublishResult&& became) mutable {
+    p.set_value(std::move(became));
+  });
+  return receipt_of(*state_, Submitted(*named), later.get());
+}
+
+void Server::publish(std::span<const proto::EventView> events,
+                     std::move_only_function<void(PublishOutcome)> done) {
+  const auto named = checked(state_->hub, events);
+  if (!named) {
+    done(std::unexpected(named.error()));
+    return;
+  }
+  const PublishResult result = publish_once(*state_, *named);
+  if (!is_to_come(result)) {
+    done(receipt_of(*state_, Submitted(*named), result));
+    return;
+  }
+  await(*state_, &state_->request_memory, result,
+        [&state = *state_, batch = Submitted(*named),
+         done = std::move(done)](PublishResult&& became) mutable {
+          done(receipt_of(state, batch, became));
+        });
 }
 
 PublishOutcome Server::try_publish(const proto::EventView& event) {
@@ -111,7 +162,7 @@ PublishOutcome Server::try_publish(const proto::EventView& event) {
 PublishOutcome Server::try_publish(std::span<const proto::EventView> events) {
   const auto named = checked(state_->hub, events);
   if (!named) return std::unexpected(named.error());
-  return receipt_of(*state_, *named, publish_once(*state_, *named));
+  return receipt_for_now(*state_, Submitted(*named), publish_once(*state_, *named));
 }
 
 // --- topics ---
@@ -154,8 +205,8 @@ std::expected<void, PublishFailure> StreamWriter::publish(const proto::EventView
   if (closed()) return std::unexpected(closed_failure(kStreamEnded));
   TOCSIN_ASSERT(core::Topic::is_direct_name(target_->topic));
   own.topic = target_->topic;
-  const auto result =
-      receipt_of(*target_->state, {&own, 1}, publish_once(*target_->state, {&own, 1}));
+  const auto result = receipt_for_now(*target_->state, Submitted(std::span{&own, 1}),
+                                      publish_once(*target_->state, {&own, 1}));
   if (result) return {};
   // The topic goes with the stream.
   const bool gone = result.error().reason == Reason::no_topic;

@@ -27,9 +27,11 @@ void Drain::run() {
     return;
   }
   if (!closed_) {
-    // What has not been published by now, will not be. Who was is told so first.
+    // What is not published by now will not be, or nobody will know. Whoever waits is told first.
+    SharedHub& hub = shard_.state.hub;
+    hub.close();
+    if (hub.owes_answers() && elapsed_ms < time_ms + kLastEventsMs) return;
     closed_ = true;
-    shard_.state.hub.close_waiting();
     if (requests_.has_mail()) return;
   }
   if (shard_.now_ms < again_ms_) return;

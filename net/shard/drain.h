@@ -26,6 +26,8 @@ class Drain {
   // Begins it once the hub is draining, and ends those whose time has come.
   void run();
   [[nodiscard]] bool begun() const { return begin_ms_ != 0; }
+  // Nobody waits to be told what became of a publish, not even in this program; or for too long.
+  [[nodiscard]] bool all_told() const { return closed_ || !shard_.state.hub.owes_answers(); }
 
  private:
   // How far it is.
@@ -45,7 +47,7 @@ class Drain {
   std::uint32_t total_ = 0;     // connections when it began
   std::uint32_t done_ = 0;
   std::uint64_t again_ms_ = 0;  // stages all, over: when everybody is looked at next
-  bool closed_ = false;         // nobody waits for the shards any more
+  bool closed_ = false;         // the hub is closed, and whoever waited was told
 };
 
 }  // namespace tocsin::net

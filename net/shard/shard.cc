@@ -275,6 +275,7 @@ void Shard::maintain() {
     hub.maintain(shard_.now_ms);
     return hub.topics() == 0;
   });
+  shard_.state.hub.give_up_waiting();
   maintain_ms_ = shard_.now_ms + (idle ? 4 * kMaintainMs : kMaintainMs);
 }
 

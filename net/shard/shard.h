@@ -75,9 +75,11 @@ class Shard final : private Outbox::Owner {
   bool turn();
   void end_all();
 
-  // The drain is over: everything but the listeners is closed, and nobody is accepted any more.
+  // The drain is over: everything but the listeners is closed, nobody is accepted any more, and
+  // nobody waits for the hub.
   [[nodiscard]] bool drained() const {
-    return drain_.begun() && shard_.table.used() == 0 && !acceptor_.accepting();
+    return drain_.begun() && shard_.table.used() == 0 && !acceptor_.accepting() &&
+           drain_.all_told();
   }
 
   // For tests: asserts what must hold between two turns.

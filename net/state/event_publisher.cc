@@ -57,20 +57,12 @@ PublishFailure failure_without_line(const SharedHub::Refusal& refusal,
       return invalid("id", "this form is reserved for the hub's own ids");
     case core::PublishError::too_large:
       return too_large(event, refusal.max_event_bytes);
+    case core::PublishError::unavailable:
+      return {.reason = Reason::unavailable, .error = {.message = kUnavailable}};
     case core::PublishError::busy:
-    case core::PublishError::unavailable:  // memory never is
       break;
   }
   return {.reason = Reason::busy, .error = {.message = "the hub has to catch up first"}};
-}
-
-// What a batch that waits holds of its own.
-std::uint64_t bytes_of(std::span<const core::NewEvent> events) {
-  std::uint64_t bytes = 0;
-  for (const core::NewEvent& event : events) {
-    bytes += sizeof(event) + event.topic.size() + event.id.size() + event.body.size();
-  }
-  return bytes;
 }
 
 // What publish() requires of an event: in a debug build it is checked once more.
@@ -90,6 +82,9 @@ std::string receipt_id(std::string_view own, proto::EventId hubs) {
 PublishFailure failure_of(const SharedHub::Refusal& refusal,
                           std::span<const core::NewEvent> events) {
   TOCSIN_ASSERT(refusal.failed < events.size());
+  if (refusal.closed) {
+    return {.reason = Reason::closed, .error = {.message = "the hub has ended"}};
+  }
   PublishFailure failure = failure_without_line(refusal, events[refusal.failed]);
   const bool names_event = failure.reason == Reason::invalid;
   if (names_event && events.size() > 1) failure.error.line = refusal.failed + 1;
@@ -113,9 +108,11 @@ PublishResult EventPublisher::publish(SharedHub& hub, std::span<const proto::Eve
   return std::unexpected(failure_of(ordered.error(), new_events_));
 }
 
-bool EventPublisher::wait(SharedHub& hub, RequestMemory* memory, PublishQueue::Done done) {
+bool EventPublisher::wait(SharedHub& hub, RequestMemory* memory, PublishDone&& done) {
   std::optional<RequestMemoryShare> share{std::in_place};
-  if (memory != nullptr) share = RequestMemoryShare::take(*memory, bytes_of(new_events_));
+  if (memory != nullptr) {
+    share = RequestMemoryShare::take(*memory, bytes_while_pending(new_events_));
+  }
   if (share) {
     hub.wait({.batch = core::Batch(new_events_),
               .received_ms = received_ms_,

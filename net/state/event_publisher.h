@@ -25,17 +25,18 @@ namespace tocsin::net {
 class EventPublisher {
  public:
   // All events or none. An event's data goes out as base64 or in an envelope where its topic says
-  // so, in an envelope also where the event does. Fails for `busy` where others wait (SharedHub),
-  // and never for `closed`. `received_us`: of the monotonic clock, when the request had been read;
-  // it is the events' time as well, and what their latency counts from. REQUIRES: at least one
-  // event, each with a topic, and proto::check() passed (for base64: of all but the data).
+  // so, in an envelope also where the event does. Fails for `busy` where others wait: wait() may
+  // follow. If it is pending, SharedHub::ask() follows. `received_us`: of the monotonic clock, when
+  // the request had been read; it is the events' time as well, and what their latency counts from.
+  // REQUIRES: at least one event, each with a topic, and proto::check() passed (for base64: of all
+  // but the data).
   [[nodiscard]] PublishResult publish(SharedHub& hub, std::span<const proto::EventView> events,
                                       std::uint64_t received_us);
 
   // The batch that publish() has just refused as busy waits in the hub's line, in a copy, and
   // `done` is told what became of it. With `memory` it takes what it holds from there; false: that
-  // is not left, and nobody is told anything. REQUIRES: what the events referred to is still there.
-  [[nodiscard]] bool wait(SharedHub& hub, RequestMemory* memory, PublishQueue::Done done);
+  // is not left, and `done` is as it was. REQUIRES: what the events referred to is still there.
+  [[nodiscard]] bool wait(SharedHub& hub, RequestMemory* memory, PublishDone&& done);
 
  private:
   // The events with their data as it is sent.

@@ -63,6 +63,8 @@ enum class Rejection : std::uint8_t {
   address_limit,     // 503
   accept_rate,       // 503
   topic_limit,       // 503
+  unavailable,       // 503: the store took no publish
+  unknown,           // 503: whether it was published is not known
   draining,          // 503
   exhausted,         // 503: no descriptors, no memory, no request slot
   request_memory,    // 503, or none: the memory for requests and answers is used up
@@ -109,6 +111,26 @@ struct alignas(64) ShardMetrics {
   Histogram<12> events_per_send;      // 1 .. 2048 and more
   Histogram<28> delivery_latency_us;  // see Outbox
   Histogram<24> turn_us;              // busy time of a turn, waiting left out
+};
+
+// What is counted of a store that answers later. Written under the hub's lock.
+struct alignas(64) StoreMetrics {
+  // What became of a publish.
+  enum class Answer : std::uint8_t { committed, refused, unknown, kCount };
+  static constexpr std::size_t kAnswers = static_cast<std::size_t>(Answer::kCount);
+
+  Counter pending;        // gauge: publishes that it has and has yet to answer
+  Counter pending_bytes;  // gauge: of these
+  std::array<Counter, kAnswers> answers;
+  Counter stale_answers;  // to whoever did not wait any more, or had one
+  Counter stale_batches;  // of the history, that are here already, or that do not follow
+  Counter shard_waits;    // a batch waited for the shards to catch up
+  Histogram<26> answer_us;  // from a publish to what became of it
+
+  void count_answer(Answer answer, std::uint64_t us) {
+    answers[static_cast<std::size_t>(answer)].add();
+    answer_us.record(us);
+  }
 };
 
 }  // namespace tocsin::net

@@ -8,8 +8,10 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <functional>
+#include <span>
 #include <utility>
 
 #include "core/batch.h"
@@ -17,17 +19,28 @@
 #include "net/state/mailbox.h"
 #include "net/state/request_memory.h"
 #include "proto/assert.h"
+#include "proto/limits.h"
 
 namespace tocsin::net {
 
+// Told what became of a batch: from any thread, without the hub's lock, once. It does not block.
+using PublishDone = std::move_only_function<void(PublishResult&&)>;
+
+// What a copy of the batch takes while it waits, with all that belongs to it.
+[[nodiscard]] inline std::uint64_t bytes_while_pending(std::span<const core::NewEvent> events) {
+  std::uint64_t bytes = limits::kPendingPublish;
+  for (const core::NewEvent& event : events) {
+    bytes += sizeof(event) + event.topic.size() + event.id.size() + event.body.size();
+  }
+  return bytes;
+}
+
 class PublishQueue {
  public:
-  // Told what became of the batch: from any thread, without the hub's lock, once.
-  using Done = std::move_only_function<void(PublishResult&&)>;
   struct Waiting {
     core::Batch batch;
     core::TimeMs received_ms;
-    Done done;
+    PublishDone done;
     RequestMemoryShare memory{};
   };
 

@@ -26,9 +26,14 @@ core::HubSettings hub_settings(const ServerOptions& options) {
 
 ServerState::ServerState(proto::Epoch epoch, std::size_t shards, const ServerOptions& initial,
                          const core::HashKey& key, Application app)
+    : ServerState(std::make_unique<core::MemoryStore>(epoch), shards, initial, key,
+                  std::move(app)) {}
+
+ServerState::ServerState(std::unique_ptr<core::Store> store, std::size_t shards,
+                         const ServerOptions& initial, const core::HashKey& key, Application app)
     : application(std::move(app)),
-      hub(epoch, shards, hub_settings(initial), key),
       admission(key),
+      hub(std::move(store), shards, hub_settings(initial), key),
       current_options_(std::make_shared<const ServerOptions>(initial)) {
   for (std::size_t i = 0; i < shards; ++i) {
     metrics.push_back(std::make_unique<ShardMetrics>());

@@ -33,6 +33,10 @@ enum class Phase : std::uint8_t {
 
 // Threads: any, by atomics and the locks inside.
 struct ServerState : std::enable_shared_from_this<ServerState> {
+  // Over the history of `store`.
+  ServerState(std::unique_ptr<core::Store> store, std::size_t shards, const ServerOptions& initial,
+              const core::HashKey& key = {}, Application app = {});
+  // Over a history that begins and ends with it.
   ServerState(proto::Epoch epoch, std::size_t shards, const ServerOptions& initial,
               const core::HashKey& key = {}, Application app = {});
 
@@ -52,10 +56,10 @@ struct ServerState : std::enable_shared_from_this<ServerState> {
 
   const Application application;
   Server* server = nullptr;  // for the application's functions, which run on its shards
-  SharedHub hub;
   Admission admission;
   RequestMemory request_memory;
   std::vector<std::unique_ptr<Mailbox>> mailboxes;  // one per shard; never resized
+  SharedHub hub;  // behind what it uses to tell what became of a publish
   std::atomic<Phase> phase{Phase::starting};
   std::atomic<std::uint32_t> options_version{0};
   std::vector<std::unique_ptr<ShardMetrics>> metrics;  // one per shard; never resized

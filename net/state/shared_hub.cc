@@ -1,5 +1,6 @@
 #include "net/state/shared_hub.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "net/state/event_publisher.h"
@@ -8,10 +9,19 @@
 namespace tocsin::net {
 
 SharedHub::Ordered SharedHub::order(std::span<const core::NewEvent> events, core::TimeMs now) {
+  if (closed_) return std::unexpected(Refusal{.closed = true});
   Refusal refusal;
-  const auto published = hub_.publish(events, now, &refusal.failed);
+  if (!pending_.has_room()) {
+    refusal.why = core::PublishError::unavailable;
+    return std::unexpected(refusal);
+  }
+  const auto published = hub_.publish(events, now, &refusal.failed, ++tickets_);
   if (published) {
-    TOCSIN_ASSERT(!published->pending());  // memory answers at once
+    if (published->pending()) {
+      TOCSIN_ASSERT(clock_ != nullptr);  // who was not started does not answer later
+      pending_.add(tickets_, bytes_while_pending(events), clock_->now_us());
+      ++owed_answers_;
+    }
     return *published;
   }
   refusal.why = published.error();
@@ -30,20 +40,23 @@ SharedHub::Ordered SharedHub::publish(std::span<const core::NewEvent> events, co
 }
 
 void SharedHub::wait(PublishQueue::Waiting&& waiting) {
-  Ordered ordered = std::unexpected(Refusal{});
+  Ordered ordered = std::unexpected(Refusal{.closed = true});
   {
     const MutexLock lock(mutex_);
     if (!closed_ && (!queue_.empty() || hub_.overloaded())) {
       queue_.add(std::move(waiting));
       has_waiting_ = true;
+      ++owed_answers_;
       return;
     }
-    if (!closed_) ordered = order(waiting.batch.events(), waiting.received_ms);
+    ordered = order(waiting.batch.events(), waiting.received_ms);
+    if (!ordered || !ordered->pending()) ++owed_answers_;  // as one that has waited
   }
   tell(waiting, std::move(ordered));
 }
 
 bool SharedHub::order_waiting(const Clock& clock, std::uint64_t until_us) {
+  if (store_waits_.load()) on_swept();
   while (has_waiting_.load(std::memory_order_relaxed)) {
     std::optional<PublishQueue::Waiting> first;
     Ordered ordered;
@@ -53,6 +66,7 @@ bool SharedHub::order_waiting(const Clock& clock, std::uint64_t until_us) {
       first = queue_.take();
       has_waiting_ = !queue_.empty();
       ordered = order(first->batch.events(), first->received_ms);
+      if (ordered && ordered->pending()) --owed_answers_;  // it was counted when it began to wait
     }
     tell(*first, std::move(ordered));
     if (clock.now_us() > until_us) return true;
@@ -60,31 +74,124 @@ bool SharedHub::order_waiting(const Clock& clock, std::uint64_t until_us) {
   return false;
 }
 
-void SharedHub::close_waiting() {
+void SharedHub::close() {
   PublishQueue refused;
+  std::vector<PendingPublishes::Told> told;
   {
     const MutexLock lock(mutex_);
     closed_ = true;
     std::swap(refused, queue_);
     has_waiting_ = false;
+    if (clock_ != nullptr) pending_.give_up(UINT64_MAX, clock_->now_us(), told);
+    caught_up_.notify_all();
   }
   while (!refused.empty()) {
     PublishQueue::Waiting first = refused.take();
-    tell(first, std::unexpected(Refusal{}));
+    tell(first, std::unexpected(Refusal{.closed = true}));
   }
+  tell(told);
 }
 
-// What was not even tried is refused as busy: the hub has ended.
+// What became of a batch that has waited for the shards; or the store has it now.
 void SharedHub::tell(PublishQueue::Waiting& waiting, Ordered&& ordered) {
+  if (ordered && ordered->pending()) {
+    ask(ordered->ticket, std::move(waiting.done));
+    return;
+  }
   if (ordered) {
     wake(ordered->wake);
     waiting.done(*ordered);
-  } else if (ordered.error().why == core::PublishError::busy) {
-    waiting.done(std::unexpected(PublishFailure{.reason = PublishFailure::Reason::closed,
-                                                .error = {.message = "the hub has ended"}}));
   } else {
     waiting.done(std::unexpected(failure_of(ordered.error(), waiting.batch.events())));
   }
+  --owed_answers_;
+}
+
+// --- the store ---
+
+void SharedHub::start_store(const Clock& clock) {
+  TOCSIN_ASSERT(!store_started_);
+  clock_ = &clock;
+  store_started_ = true;
+  store_.start(*this);
+}
+
+void SharedHub::end() {
+  close();
+  if (std::exchange(store_started_, false)) store_.stop();
+}
+
+void SharedHub::ask(core::Ticket ticket, PublishDone done) {
+  std::optional<PendingPublishes::Told> known;
+  {
+    const MutexLock lock(mutex_);
+    known = pending_.ask(ticket, std::move(done));
+  }
+  if (!known) return;
+  known->done(std::move(known->result));
+  --owed_answers_;
+}
+
+void SharedHub::tell(std::vector<PendingPublishes::Told>& told) {
+  for (PendingPublishes::Told& one : told) {
+    one.done(std::move(one.result));
+    --owed_answers_;
+  }
+}
+
+void SharedHub::committed(const core::Place& place, std::span<const core::NewEvent> events,
+                          core::TimeMs age_ms) {
+  core::ShardSet news;
+  std::vector<PendingPublishes::Told> told;
+  {
+    const MutexLock lock(mutex_);
+    // Many batches may come at once: a healthy reader must not look slow for that.
+    if (hub_.overloaded() && !closed_) store_metrics_.shard_waits.add();
+    while (hub_.overloaded() && !closed_) {
+      store_waits_ = true;
+      caught_up_.wait(mutex_);
+    }
+    store_waits_ = false;
+    if (hub_.journal().fit(place) != core::Fit::next) {
+      store_metrics_.stale_batches.add();
+      return;
+    }
+    const std::uint64_t now_us = clock_->now_us();
+    const core::TimeMs now_ms = now_us / 1000;
+    news = hub_.apply(place, events, now_ms - std::min(now_ms, age_ms));
+    pending_.on_applied(hub_.last_sequence(), now_us, told);
+  }
+  wake(news);
+  tell(told);
+}
+
+void SharedHub::answered(core::Ticket ticket, const core::StoreAnswer& answer) {
+  std::vector<PendingPublishes::Told> told;
+  {
+    const MutexLock lock(mutex_);
+    const bool known =
+        pending_.answer(ticket, answer, hub_.journal(), clock_->now_us(), told);
+    if (!known) store_metrics_.stale_answers.add();
+  }
+  tell(told);
+}
+
+void SharedHub::on_swept() {
+  const MutexLock lock(mutex_);
+  if (!hub_.overloaded()) caught_up_.notify_all();
+}
+
+void SharedHub::give_up_waiting() {
+  if (!owes_answers()) return;
+  std::vector<PendingPublishes::Told> told;
+  {
+    const MutexLock lock(mutex_);
+    if (clock_ == nullptr) return;
+    const std::uint64_t now_us = clock_->now_us();
+    constexpr std::uint64_t kMostUs = limits::kMaxStoreAnswerMs * 1000;
+    pending_.give_up(now_us - std::min(now_us, kMostUs), now_us, told);
+  }
+  tell(told);
 }
 
 }  // namespace tocsin::net

@@ -1,4 +1,5 @@
-// The one object that shards share: the hub under its lock, and how to wake who has news.
+// The one object that shards share: the hub under its lock, and how to wake who has news; and who
+// is told when the hub's store answers later.
 //
 // The lock is held for lookups and copies, never for I/O: tens of nanoseconds to publish an event
 // or to find what a send should carry, once per distinct piece of a broadcast and not per
@@ -10,30 +11,43 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <memory>
 #include <span>
 #include <utility>
+#include <vector>
 
 #include "core/batch.h"
 #include "core/hub.h"
+#include "core/memory_store.h"
+#include "core/store.h"
 #include "net/base/clock.h"
 #include "net/base/mutex.h"
 #include "net/io/io.h"
+#include "net/state/metrics.h"
+#include "net/state/pending_publishes.h"
 #include "net/state/publish_queue.h"
 #include "proto/assert.h"
 #include "proto/limits.h"
 
 namespace tocsin::net {
 
-class SharedHub {
+class SharedHub final : private core::Store::Client {
  public:
-  SharedHub(proto::Epoch epoch, std::size_t shards, core::HubSettings settings,
+  // Goes on with the history of `store`.
+  SharedHub(std::unique_ptr<core::Store> store, std::size_t shards, core::HubSettings settings,
             const core::HashKey& key)
       : shards_(shards),
-        epoch_(epoch),
         data_forms_(!settings.envelope_topics.empty()),
-        hub_(epoch, shards, std::move(settings), key) {
+        store_(*store),
+        hub_(std::move(store), shards, std::move(settings), key),
+        epoch_(hub_.epoch()) {
     TOCSIN_ASSERT(shards <= limits::kMaxShards);
   }
+  // A history that begins and ends with this.
+  SharedHub(proto::Epoch epoch, std::size_t shards, core::HubSettings settings,
+            const core::HashKey& key)
+      : SharedHub(std::make_unique<core::MemoryStore>(epoch), shards, std::move(settings), key) {}
+  ~SharedHub() { end(); }
   SharedHub(const SharedHub&) = delete;
   SharedHub& operator=(const SharedHub&) = delete;
 
@@ -51,20 +65,40 @@ class SharedHub {
     core::PublishError why = core::PublishError::busy;
     std::size_t failed = 0;           // index of the event
     std::size_t max_event_bytes = 0;  // of its topic
+    bool closed = false;              // nothing is published any more
   };
   using Ordered = std::expected<core::Published, Refusal>;
 
   // As Hub::publish; `busy` as well while others wait, so that none of them is overtaken. Wakes who
-  // has news.
+  // has news. If it is pending, ask() follows.
   [[nodiscard]] Ordered publish(std::span<const core::NewEvent> events, core::TimeMs now);
+  // `done` is told what became of the batch that publish() has given to the store; before this
+  // returns, if that is known already.
+  void ask(core::Ticket ticket, PublishDone done);
   // The batch, which was refused as busy, waits; if it need not wait any more, it is published at
   // once.
   void wait(PublishQueue::Waiting&& waiting);
   // Publishes what waits, as far as the shards have caught up, and until `until_us`. Who calls
   // Hub::swept() calls this after it. True: there may be more to do now.
   bool order_waiting(const Clock& clock, std::uint64_t until_us);
-  // What waits now, or would from now on, is refused: the hub ends (PublishFailure::closed).
-  void close_waiting();
+  // The hub ends. What would be published from now on, or waits for the shards, is refused
+  // (PublishFailure::closed); of what the store has yet to answer nobody will know what became.
+  // Whoever waits for either is told, though perhaps by a thread that is not yet done with it.
+  void close();
+  // Somebody waits to be told what became of a publish.
+  [[nodiscard]] bool owes_answers() const { return owed_answers_.load() > 0; }
+
+  // --- a store that answers later (core/store.h)
+
+  // Takes over what it has, before anybody publishes or reads; from now on it may be appended to.
+  // `clock`, which outlives this, is that of the shards.
+  void start_store(const Clock& clock);
+  // Who has waited for the store for limits::kMaxStoreAnswerMs does not wait any more. To be called
+  // every second or so.
+  void give_up_waiting();
+  // Closed, and the store stopped: none of its threads is here any more. From one thread.
+  void end();
+  [[nodiscard]] const StoreMetrics& store_metrics() const { return store_metrics_; }
 
   // Some topic may send its data in another form: publishers have to ask which. Before the hub
   // knows of such a topic, so that no publisher misses it.
@@ -106,18 +140,34 @@ class SharedHub {
     std::atomic<bool> sleeping{false};
   };
 
-  const std::size_t shards_;
-  const proto::Epoch epoch_;
-  std::atomic<bool> data_forms_;
   [[nodiscard]] Ordered order(std::span<const core::NewEvent> events, core::TimeMs now)
       TOCSIN_LOCKS(requires_capability(mutex_));
   void tell(PublishQueue::Waiting& waiting, Ordered&& ordered);
+  void tell(std::vector<PendingPublishes::Told>& told);
+  void on_swept();
+  // Of the store's thread.
+  void committed(const core::Place& place, std::span<const core::NewEvent> events,
+                 core::TimeMs age_ms) override;
+  void answered(core::Ticket ticket, const core::StoreAnswer& answer) override;
+
+  const std::size_t shards_;
+  std::atomic<bool> data_forms_;
+  core::Store& store_;  // the hub's
+  bool store_started_ = false;
+  const Clock* clock_ = nullptr;  // null: the store was not started
 
   Mutex mutex_;
   core::Hub hub_ TOCSIN_LOCKS(guarded_by(mutex_));
+  const proto::Epoch epoch_;
   PublishQueue queue_ TOCSIN_LOCKS(guarded_by(mutex_));
-  bool closed_ TOCSIN_LOCKS(guarded_by(mutex_)) = false;  // nobody waits any more
+  StoreMetrics store_metrics_;  // written under mutex_
+  PendingPublishes pending_ TOCSIN_LOCKS(guarded_by(mutex_)){store_metrics_};
+  core::Ticket tickets_ TOCSIN_LOCKS(guarded_by(mutex_)) = 0;
+  bool closed_ TOCSIN_LOCKS(guarded_by(mutex_)) = false;  // nothing is published any more
   std::atomic<bool> has_waiting_{false};                  // changed under mutex_
+  std::atomic<std::size_t> owed_answers_{0};  // to be told what became of a publish, or being told
+  std::atomic<bool> store_waits_{false};      // for the shards to catch up; changed under mutex_
+  Condition caught_up_;                       // what it waits for
   std::array<SleepFlag, limits::kMaxShards> sleepers_;
   Mutex wakers_mutex_;  // only where somebody does have to be woken
   std::array<Io*, limits::kMaxShards> wakers_ TOCSIN_LOCKS(guarded_by(wakers_mutex_)){};

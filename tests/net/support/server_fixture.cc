@@ -41,11 +41,16 @@ void ServerTest::TearDown() {
   EXPECT_EQ(server_->state().admission.streams(), 0U);
   const auto encoded =
       server_->state().hub.with([](const core::Hub& hub) { return hub.events_encoded(); });
-  EXPECT_EQ(sum(&ShardMetrics::events_published) + server_->state().events_published, encoded);
+  EXPECT_EQ(sum(&ShardMetrics::events_published) + server_->state().events_published + brought,
+            encoded);
+  const StoreMetrics& store_metrics = server_->state().hub.store_metrics();
+  EXPECT_EQ(store_metrics.pending.get(), 0U);
+  EXPECT_EQ(store_metrics.pending_bytes.get(), 0U);
+  EXPECT_FALSE(server_->state().hub.owes_answers());
 }
 
 void ServerTest::start() {
-  auto started = Server::start(options, std::move(application));
+  auto started = Server::start(options, std::move(application), std::move(store));
   if (!started) throw std::runtime_error(started.error());
   server_ = std::move(*started);
 }

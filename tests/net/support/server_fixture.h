@@ -58,7 +58,10 @@ class ServerTest : public testing::TestWithParam<IoChoice> {
   [[nodiscard]] std::uint64_t rejections(Rejection why);
 
   ServerOptions options;
-  Application application;  // start() takes it
+  Application application;            // start() takes it
+  std::unique_ptr<core::Store> store;  // the same; null: memory
+  // Events that the store brings and that nobody has published, or was told so.
+  std::uint64_t brought = 0;
 
  private:
   std::unique_ptr<Server> server_;

@@ -1,0 +1,122 @@
+// A store that holds what it is given until the test says what becomes of it: committed in any
+// order, refused, lost, told twice or never.
+//
+// Threads: whoever tells its client, one at a time; everything else any.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <span>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+#include "core/store.h"
+#include "tests/net/support/test_client.h"
+
+namespace tocsin::net {
+
+class HeldStore final : public core::Store {
+ public:
+  using Outcome = core::StoreAnswer::Outcome;
+
+  static constexpr proto::Epoch kEpoch = 0x5707'e001;
+
+  struct Append {
+    core::Batch batch;
+    core::Ticket ticket;
+  };
+  // Of its history.
+  struct Stored {
+    core::Place place;
+    core::Batch batch;
+  };
+
+  // `epochs` and `last`: of a history whose events are not here.
+  explicit HeldStore(core::Epochs epochs = core::Epochs(kEpoch), core::Sequence last = 0)
+      : beginning_(epochs, last), journal_(beginning_) {}
+
+  [[nodiscard]] core::Journal beginning() const override { return beginning_; }
+  void start(core::Store::Client& client) override {
+    client_ = &client;
+    for (const Stored& stored : history_) tell(stored);
+  }
+  void stop() override {
+    const std::scoped_lock lock(telling_);
+    client_ = nullptr;
+  }
+  [[nodiscard]] core::StoreAnswer append(std::span<const core::NewEvent> events,
+                                         core::Ticket ticket) override {
+    const std::scoped_lock lock(mutex_);
+    if (refuses_) return {.outcome = Outcome::refused};
+    held_.push_back({.batch = core::Batch(events), .ticket = ticket});
+    return {};
+  }
+
+  // --- for tests
+
+  // From now on.
+  void refuse_appends(bool refuses) {
+    const std::scoped_lock lock(mutex_);
+    refuses_ = refuses;
+  }
+  [[nodiscard]] std::size_t held() const {
+    const std::scoped_lock lock(mutex_);
+    return held_.size();
+  }
+  // Until it holds so many.
+  void wait_held(std::size_t count) const {
+    if (!eventually([&] { return held() >= count; })) throw std::runtime_error("nothing came");
+  }
+  // Of those that it holds, from 0.
+  [[nodiscard]] Append take(std::size_t index = 0) {
+    wait_held(index + 1);
+    const std::scoped_lock lock(mutex_);
+    Append append = std::move(held_[index]);
+    held_.erase(held_.begin() + static_cast<std::ptrdiff_t>(index));
+    return append;
+  }
+  // Puts a batch into the history, and tells nobody.
+  Stored& order(core::Batch batch) {
+    const core::Place place = journal_.next(batch.events().size());
+    journal_.follow(place);
+    return history_.emplace_back(Stored{.place = place, .batch = std::move(batch)});
+  }
+  // False: it was stopped.
+  bool tell(const Stored& stored, core::TimeMs age_ms = 0) {
+    const std::scoped_lock lock(telling_);
+    if (client_ != nullptr) client_->committed(stored.place, stored.batch.events(), age_ms);
+    return client_ != nullptr;
+  }
+  bool answer(core::Ticket ticket, const core::StoreAnswer& answer) {
+    const std::scoped_lock lock(telling_);
+    if (client_ != nullptr) client_->answered(ticket, answer);
+    return client_ != nullptr;
+  }
+  // As a store does by which all goes well.
+  core::Place commit(std::size_t index = 0) {
+    Append append = take(index);
+    const Stored& stored = order(std::move(append.batch));
+    const core::Place place = stored.place;
+    tell(stored);
+    answer(append.ticket, {.outcome = Outcome::committed, .place = place});
+    return place;
+  }
+  void refuse(std::size_t index = 0) { answer(take(index).ticket, {.outcome = Outcome::refused}); }
+  // What would say what became of it is lost.
+  void lose(std::size_t index = 0) { answer(take(index).ticket, {.outcome = Outcome::unknown}); }
+
+ private:
+  const core::Journal beginning_;
+  core::Journal journal_;
+  std::deque<Stored> history_;
+  std::mutex telling_;
+  core::Store::Client* client_ = nullptr;
+  mutable std::mutex mutex_;
+  std::vector<Append> held_;
+  bool refuses_ = false;
+};
+
+}  // namespace tocsin::net
