@@ -1,4 +1,5 @@
 // Random worlds. Each seed draws its own options, faults and clients. See seeds.h.
+#include <algorithm>
 #include <cstdint>
 #include <string>
 
@@ -94,6 +95,11 @@ void populate(World& world) {
     if (plan.depth == 1 && world.options().history_total_bytes > 64 << 10 && random.chance(30)) {
       plan.most_data = 20'000;
     }
+    // More than shards that are not turned for a while may be behind.
+    if (world.options().history_total_bytes > 1 << 20 && random.chance(15)) {
+      plan.depth = 12;
+      plan.most_data = 60'000;
+    }
     plan.nonsense = one_of(random, {0U, 10U, 40U});
     plan.in_pieces = random.chance(25);
     plan.pace = random.chance(80) ? Pace::fast : Pace::slow;
@@ -106,29 +112,63 @@ void populate(World& world) {
   for (std::uint64_t n = random.below(3); n > 0; --n) world.add<Nuisance>(random.pick(kKinds));
 }
 
-// Empty, or what went wrong. `lost`: counts worlds that the model lost track of.
-std::string run_world(std::uint64_t seed, std::uint64_t& lost) {
+// In how many worlds something happened: a state that is never entered proves nothing.
+struct Tally {
+  std::uint64_t lost_track = 0;  // by the model: the world says nothing
+  std::uint64_t waited = 0;      // publishes for the shards
+  std::uint64_t late = 0;        // stores
+  // Of those of a late store:
+  std::uint64_t several_pending = 0;  // publishes at once
+  std::uint64_t committed = 0;
+  std::uint64_t refused = 0;
+  std::uint64_t unknown = 0;
+  std::uint64_t stale_answers = 0;
+  std::uint64_t stale_batches = 0;
+  std::uint64_t left = 0;  // clients that did not stay for their answer
+
+  void count(const World& world, std::uint64_t most_pending) {
+    const net::StoreMetrics& store = world.state.hub.store_metrics();
+    waited += world.sum([](const auto& m) { return m.publish_waits.get(); }) > 0 ? 1 : 0;
+    late += world.has_late_store() ? 1 : 0;
+    several_pending += most_pending > 1 ? 1 : 0;
+    committed += store.answers[0].get() > 0 ? 1 : 0;
+    refused += store.answers[1].get() > 0 ? 1 : 0;
+    unknown += store.answers[2].get() > 0 ? 1 : 0;
+    stale_answers += store.stale_answers.get() > 0 ? 1 : 0;
+    stale_batches += store.stale_batches.get() > 0 ? 1 : 0;
+    left += world.sum([](const auto& m) { return m.stale_answers.get(); }) > 0 ? 1 : 0;
+  }
+};
+
+// Empty, or what went wrong.
+std::string run_world(std::uint64_t seed, Tally& tally) {
   Random random(seed);
   WorldOptions options;
   options.shards = random.between(1, 3);
+  options.late_store = random.chance(50);
   options.server = draw_server(random);
   options.kernel = draw_kernel(random);
   World world(random.below(UINT64_MAX), options);
   populate(world);
   const bool reconfigures = random.chance(20);
+  std::uint64_t most_pending = 0;
   for (int i = 0; i < kSteps && !world.failed(); ++i) {
     world.step();
+    most_pending = std::max(most_pending, world.state.hub.store_metrics().pending.get());
     if (!reconfigures || i % 80 != 79) continue;
     net::ServerOptions next = draw_server(random);
     next.slow_policy = options.server.slow_policy;  // clients judge by it
     next.slow_bytes = options.server.slow_bytes;
     world.set_options(next);
   }
-  if (!world.failed()) world.go_quiet(12'000);
+  // What a late store will never answer is given up after its time.
+  const std::uint64_t patience_ms = world.has_late_store() ? limits::kMaxStoreAnswerMs : 0;
+  if (!world.failed()) world.go_quiet(std::max<std::uint64_t>(12'000, patience_ms + 5000));
   if (!world.failed()) world.finish();
   if (!world.failed()) world.end(random.chance(50));
+  tally.count(world, most_pending);
   if (world.lost_track) {
-    ++lost;
+    ++tally.lost_track;
     return "";
   }
   return world.failure();
@@ -136,10 +176,20 @@ std::string run_world(std::uint64_t seed, std::uint64_t& lost) {
 
 TEST(Sim, RandomWorldsKeepTheirPromises) {
   net::log::set_level(net::LogLevel::error);
-  std::uint64_t lost = 0;
+  Tally tally;
   const std::uint64_t count =
-      over_seeds(kSeeds, [&](std::uint64_t seed) { return run_world(seed, lost); });
-  EXPECT_LE(lost * 50, count + 50) << "worlds that said nothing";
+      over_seeds(kSeeds, [&](std::uint64_t seed) { return run_world(seed, tally); });
+  EXPECT_LE(tally.lost_track * 50, count + 50) << "worlds that said nothing";
+  if (count < 100) return;
+  EXPECT_GT(tally.late, count / 3);
+  EXPECT_GT(tally.several_pending, tally.late / 2);
+  EXPECT_GT(tally.committed, tally.late / 2);
+  EXPECT_GT(tally.refused, tally.late / 4);
+  EXPECT_GT(tally.unknown, tally.late / 4);
+  EXPECT_GT(tally.stale_answers, tally.late / 10);
+  EXPECT_GT(tally.stale_batches, tally.late / 4);
+  EXPECT_GT(tally.left, count / 50);
+  EXPECT_GT(tally.waited, count / 50);
 }
 
 }  // namespace

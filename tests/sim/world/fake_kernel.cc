@@ -120,10 +120,14 @@ std::size_t FakeKernel::open_descriptors() const {
 }
 
 void FakeKernel::widen(std::size_t capacity) {
+  const auto widen_one = [&](Socket& socket) {
+    socket.capacity = std::max(socket.capacity, capacity);
+  };
   for (const Table& table : tables_) {
     for (const Descriptor& descriptor : table.descriptors) {
-      if (descriptor.socket)
-        descriptor.socket->capacity = std::max(descriptor.socket->capacity, capacity);
+      if (descriptor.socket) widen_one(*descriptor.socket);
+      if (!descriptor.listener) continue;
+      for (const SocketRef& waiting : descriptor.listener->backlog) widen_one(*waiting);
     }
   }
   options.least_capacity = std::max(options.least_capacity, capacity);

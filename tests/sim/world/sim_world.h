@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,11 +15,13 @@
 #include "tests/sim/world/fake_kernel.h"
 #include "tests/sim/world/model.h"
 #include "tests/sim/world/sim_clients.h"
+#include "tests/sim/world/sim_store.h"
 
 namespace tocsin::sim {
 
 struct WorldOptions {
   std::size_t shards = 1;
+  bool late_store = false;  // the history is in a SimStore
   net::ServerOptions server;
   KernelOptions kernel;
 };
@@ -48,6 +51,8 @@ class World {
   bool settle(int most_turns = 400);
   // Only this much time, and what it makes due; clients do not act.
   void pass(std::uint64_t ms);
+  // Something happens in the store, unless it waits for the shards; `calm`: nothing bad.
+  void store_step(bool calm);
   // No more faults, publishing or leaving; everybody reads. Then `ms` go by with all acting.
   void go_quiet(std::uint64_t ms);
   // Clients say what they miss.
@@ -72,6 +77,8 @@ class World {
   Random random;
   FakeClock clock;
   FakeKernel kernel;
+  std::optional<SimStore> store;  // of a late one
+  SimStoreLink* link = nullptr;   // the hub's way to it
   net::ServerState state;
   Model model;
   bool quiet = false;
@@ -92,6 +99,8 @@ class World {
   [[nodiscard]] bool refuses_at_the_door() const { return refuses_at_the_door_; }
   // Streams may be ended for their age.
   [[nodiscard]] bool may_end() const { return may_end_ || ending; }
+  // Publishes may be refused, or be of unknown outcome, for the store's sake.
+  [[nodiscard]] bool has_late_store() const { return link != nullptr; }
   // Topics may have to exist already.
   [[nodiscard]] bool may_be_unknown() const { return may_be_unknown_; }
   // The hub's memory may be too small for a reader to finish its frame.
@@ -107,6 +116,7 @@ class World {
   }
 
  private:
+  [[nodiscard]] std::unique_ptr<core::Store> make_store(bool late);
   void adopt(const net::ServerOptions& options);
   void take_in();
   void identify(Sequence s);
