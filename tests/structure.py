@@ -16,20 +16,50 @@ from pathlib import Path
 
 LAYERS = ["proto", "core", "net", "tools"]  # each includes only itself and what stands before it
 FREE = ["bench", "tests"]
-# The folders of net -> what they may include of net besides themselves. Headers in net/ itself are
-# the interface of the hub's library: every folder but the clients' may include them.
-NET = {
-    "base": {"interface"},
-    "io": {"interface", "base"},
-    "state": {"interface", "base", "io"},
-    "http": {"interface", "base", "state"},
-    "shard": {"interface", "base", "io", "state", "http"},
-    "server": {"interface", "base", "io", "state", "http", "shard"},
-    "transport": {"base"},
-    "client": {"base", "transport"},
-    "interface": set(),
+# A layer's folders -> what they may include of the layer besides themselves. "." is the files that
+# stand in the layer itself: in proto what all of it needs, in net the interface of the hub's
+# library, which every folder but the clients' may include, in tools the program.
+FOLDERS = {
+    "proto": {
+        ".": set(),
+        "text": {"."},
+        "sse": {".", "text"},
+        "json": {".", "text", "sse"},
+        "http": {".", "text", "sse", "json"},
+    },
+    "net": {
+        ".": set(),
+        "base": {"."},
+        "io": {".", "base"},
+        "state": {".", "base", "io"},
+        "http": {".", "base", "state"},
+        "shard": {".", "base", "io", "state", "http"},
+        "server": {".", "base", "io", "state", "http", "shard"},
+        "transport": {"base"},
+        "client": {"base", "transport"},
+    },
+    "tools": {
+        "base": set(),
+        "clients": {"base"},
+        "documents": {"base"},
+        "load": {"base"},
+        "serve": {"base"},
+        "demo": {"base", "serve"},
+        ".": {"base", "clients", "demo", "documents", "load", "serve"},
+    },
+    "tools/load": {
+        "host": set(),
+        "figures": {"host"},
+        "events": {"figures"},
+        "options": {"host", "figures", "events"},
+        "subscribers": {"host", "figures", "events", "options"},
+        "publishers": {"host", "figures", "events", "options"},
+        "report": {"host", "figures", "options"},
+        ".": {"host", "figures", "events", "options", "subscribers", "publishers", "report"},
+    },
 }
-MAX_FILES = 32  # sources in a folder of net
+MAX_FILES = 32  # of code in one folder
+CODE = (".cc", ".h", ".py", ".js")
 TOP_LEVEL = {
     "CMakeLists.txt", "core", "net", "proto", "bench", "tests", "tools", "systemd", "README.md",
     "ARCHITECTURE.md", "DECISIONS.md", "CMakePresets.json", "CHANGELOG.md", "LICENSE",
@@ -167,23 +197,33 @@ def check_includes(tree):
                 yield f"{name}:{number}: {target} does not exist"
 
 
-def folder_of_net(name):
-    parts = name.split("/")
-    return parts[1] if len(parts) > 2 else "interface"
+def folder_in(layer, name):
+    parts = name[len(layer) + 1:].split("/")
+    return parts[0] if len(parts) > 1 else "."
 
 
 def check_folders(tree):
+    for layer, folders in FOLDERS.items():
+        for name, text in tree.sources(layer.split("/")[0]):
+            if not name.startswith(layer + "/"):
+                continue
+            folder = folder_in(layer, name)
+            home = layer if folder == "." else f"{layer}/{folder}"
+            if folder not in folders:
+                yield f"{name}: {home} is not one of the folders of {layer}"
+                continue
+            for target in re.findall(rf'^\s*#\s*include\s+"({layer}/[^"]+)"', text, re.M):
+                other = folder_in(layer, target)
+                if other != folder and other not in folders[folder]:
+                    yield f"{name}: {home} must not include {target}"
+
+
+def check_full_folders(tree):
     counts = {}
-    for name, text in tree.sources("net"):
-        counts[str(Path(name).parent)] = counts.get(str(Path(name).parent), 0) + 1
-        folder = folder_of_net(name)
-        if folder not in NET:
-            yield f"{name}: net/{folder} is not one of net's folders"
-            continue
-        for target in re.findall(r'^\s*#\s*include\s+"(net/[^"]+)"', text, re.M):
-            other = folder_of_net(target)
-            if other != folder and other not in NET[folder]:
-                yield f"{name}: {folder} must not include {target}"
+    for name in tree.files:
+        if name.split("/")[0] in [*LAYERS, "tests"] and name.endswith(CODE):
+            folder = str(Path(name).parent)
+            counts[folder] = counts.get(folder, 0) + 1
     for folder, count in counts.items():
         if count > MAX_FILES:
             yield f"{folder}: {count} files, at most {MAX_FILES}"
@@ -476,8 +516,8 @@ def check_finding_scripts(tree):
             yield f"{name}: is not executable"
 
 
-CHECKS = [check_includes, check_folders, check_headers, check_purity, check_sizes, check_types,
-          check_type_names, check_assertions, check_build_lists, check_banned, check_top_level,
+CHECKS = [check_includes, check_folders, check_full_folders, check_headers, check_purity, check_sizes,
+          check_types, check_type_names, check_assertions, check_build_lists, check_banned, check_top_level,
           check_reading_order, check_words, check_links, check_named_files, check_examples,
           check_finding_scripts]
 
@@ -531,13 +571,22 @@ BREAKAGES = [
     ("missing include", {"core/b.cc": '#include "proto/none.h"\n'}, "does not exist"),
     ("include by chance", {"proto/a.h": "std::uint32_t a();\n"}, "does not include <cstdint>"),
     ("upward include in net", {"net/io/x.h": '#include "net/shard/y.h"\n', "net/shard/y.h": ""},
-     "io must not include"),
+     "net/io must not include net/shard/y.h"),
     ("client that knows the hub", {"net/client/x.h": '#include "net/server.h"\n',
                                    "net/server.h": ""}, "client must not include"),
     ("interface that knows what is behind it", {"net/server.h": '#include "net/io/x.h"\n',
-                                                "net/io/x.h": ""}, "interface must not"),
-    ("folder of nobody", {"net/misc/x.h": ""}, "not one of net's folders"),
-    ("full folder", {f"net/io/x{i}.h": "" for i in range(33)}, "33 files, at most 32"),
+                                                "net/io/x.h": ""}, "net must not include net/io"),
+    ("upward include in proto", {"proto/sse/x.h": '#include "proto/http/y.h"\n',
+                                 "proto/http/y.h": ""}, "proto/sse must not include"),
+    ("command that knows another", {"tools/clients/x.h": '#include "tools/serve/y.h"\n',
+                                    "tools/serve/y.h": ""}, "tools/clients must not include"),
+    ("publishers that know the subscribers",
+     {"tools/load/publishers/x.h": '#include "tools/load/subscribers/y.h"\n',
+      "tools/load/subscribers/y.h": ""}, "tools/load/publishers must not include"),
+    ("folder of nobody", {"net/misc/x.h": ""}, "net/misc is not one of the folders of net"),
+    ("folder of nobody in a folder", {"tools/load/misc/x.h": ""}, "not one of the folders of tools"),
+    ("full folder", {f"net/io/x{i}.h": "" for i in range(33)}, "net/io: 33 files, at most 32"),
+    ("full folder of tests", {f"tests/e2e/x{i}.py": "" for i in range(33)}, "33 files, at most 32"),
     ("lock in core", {"core/b.cc": "#include <mutex>\n"}, "threads and locks"),
     ("socket in proto", {"proto/a.cc": "#include <sys/socket.h>\n"}, "operating system"),
     ("clock in core", {"core/b.cc": "auto t = std::chrono::steady_clock::now();\n"}, "a clock"),

@@ -7,9 +7,9 @@
 #include <memory>
 
 #include "tools/load/events/payload.h"
+#include "tools/load/events/publish_progress.h"
 #include "tools/load/figures/load_result.h"
 #include "tools/load/options/load_options.h"
-#include "tools/load/subscribers/receiver.h"
 
 namespace tocsin::load {
 

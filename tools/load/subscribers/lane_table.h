@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "proto/assert.h"
+#include "tools/load/events/publish_progress.h"
 #include "tools/load/figures/load_result.h"
-#include "tools/load/subscribers/receiver.h"
 
 namespace tocsin::load {
 

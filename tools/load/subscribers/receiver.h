@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "tools/load/events/payload.h"
-#include "tools/load/events/unpublished.h"
+#include "tools/load/events/publish_progress.h"
 #include "tools/load/figures/histogram.h"
 #include "tools/load/figures/load_result.h"
 #include "tools/load/figures/refusal.h"
@@ -18,16 +18,6 @@
 #include "tools/load/subscribers/poller.h"
 
 namespace tocsin::load {
-
-// How far publishing is: receivers read it to know what a stream that opens now must get, and
-// publishers write it. One number for each lane.
-struct PublishProgress {
-  explicit PublishProgress(std::uint32_t lanes) : submitted(lanes) {}
-  // Events of the lane whose request has been handed to the kernel, or is about to be.
-  std::vector<std::atomic<std::uint64_t>> submitted;
-  std::atomic<std::uint64_t> events{0};  // their sum
-  Unpublished unpublished;               // of them: nobody has to get these
-};
 
 // How many streams each topic has open now. Receivers write it; publishers read it to know how many
 // deliveries an event brings about.
