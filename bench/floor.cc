@@ -33,7 +33,7 @@
 namespace tocsin::bench {
 namespace {
 
-struct Options {
+struct FloorOptions {
   std::uint32_t sockets = 10'000;
   std::uint32_t bytes = 200;
   std::uint32_t rounds = 15;
@@ -85,7 +85,7 @@ void measure_round(Samples& samples, const FloorSockets& sockets, std::size_t by
   samples.wall_ns.push_back(static_cast<double>(wall_after - wall) / count);
 }
 
-std::vector<Samples> measure(const Options& options) {
+std::vector<Samples> measure(const FloorOptions& options) {
   const FloorSockets sockets(options.sockets, options.receiver_cpu);
   const std::string data(options.bytes, 'x');
   BareRing ring(options.batch);
@@ -110,7 +110,7 @@ std::vector<Samples> measure(const Options& options) {
   return all;
 }
 
-std::string report(const Options& options, const std::vector<Samples>& all) {
+std::string report(const FloorOptions& options, const std::vector<Samples>& all) {
   std::string json = fmt::format("{{\n  \"sockets\": {},\n  \"bytes\": {},\n  \"rounds\": {}",
                                  options.sockets, options.bytes, options.rounds);
   for (const Samples& samples : all) {
@@ -133,7 +133,7 @@ void pin_to(int cpu) {
   if (sched_setaffinity(0, sizeof set, &set) < 0) fail("--sender-cpu", errno);
 }
 
-void add_options(CLI::App& app, Options& o) {
+void add_options(CLI::App& app, FloorOptions& o) {
   app.add_option("--sockets", o.sockets)->check(CLI::Range(1, 1'000'000))->capture_default_str();
   app.add_option("--bytes", o.bytes)->check(CLI::Range(1, 65'536))->capture_default_str();
   app.add_option("--rounds", o.rounds)->check(CLI::Range(1, 100'000))->capture_default_str();
@@ -158,7 +158,7 @@ void add_options(CLI::App& app, Options& o) {
 
 int main(int argc, char** argv) {
   using namespace tocsin::bench;
-  Options options;
+  FloorOptions options;
   CLI::App app("CPU of the bare kernel for one delivery to each of many sockets.");
   add_options(app, options);
   CLI11_PARSE(app, argc, argv);

@@ -293,13 +293,15 @@ def check_sizes(tree):
 
 
 def check_type_names(tree):
-    """A word for a type stands for one thing, wherever it is defined. A short name for a type inside
-    another (using Kind = Topic::Kind) is no second one; types inside others are read with them."""
+    """A word for a type stands for one thing, wherever it is defined: for the reader, and as two
+    types of one name in one namespace are one to the linker, which does not say so. A short name for
+    a type inside another (using Kind = Topic::Kind) is no second one; types inside others are read
+    with them."""
     pattern = re.compile(
         r"^(?:class|struct|union|enum(?: class)?) +(?:alignas\(\w+\) +|TOCSIN_LOCKS\(.*?\)\)? +)?"
         r"([A-Z]\w*)(?: final)?\s*(?::(?!:)[^;{]*)?\{|^using ([A-Z]\w*) = ([^;]*);", re.M)
     found = {}
-    for name, text in tree.sources(*LAYERS, "bench"):
+    for name, text in tree.sources(*LAYERS, *FREE):
         for match in pattern.finditer(without_comments(text)):
             type_name = match.group(1) or match.group(2)
             if match.group(2) and match.group(3).split("::")[-1] == type_name:
@@ -322,34 +324,6 @@ def against_ratchet(key, size, limit, allowed, what):
         yield f"{key}: {size} {what}, was {entry}: it may only shrink"
     elif size < entry:
         yield f"{RATCHET}: {key} is down to {size}: lower the entry from {entry}"
-
-
-def types(text):
-    """(namespace, name, line) of every type that is defined at a namespace's level; those without a
-    name of a file's own are left out."""
-    spaces = []
-    code = without_comments(text).split("\n")
-    for number, line in enumerate(text.split("\n"), 1):
-        if match := re.match(r"(?:inline )?namespace\s*([\w:]*)\s*\{", line):
-            spaces.append(match.group(1))
-        elif spaces and line.startswith("}  // namespace"):
-            spaces.pop()
-        elif match := re.match(r"(?:struct|class|enum(?: class)?)\s+(?:alignas\(\w+\)\s+)?(\w+)"
-                               r"(?:\s+final)?\s*(?::[^:].*)?\{", code[number - 1]):
-            if "" not in spaces:
-                yield "::".join(spaces), match.group(1), number
-
-
-def check_types(tree):
-    """Two types of one name in one namespace: a program that links both has one of them everywhere,
-    and no compiler says so."""
-    places = {}
-    for name, text in tree.sources(*LAYERS, *FREE):
-        for space, kind, number in types(text):
-            place = f"{name}:{number}"
-            first = places.setdefault((space, kind), place)
-            if first != place:
-                yield f"{place}: {space}::{kind} is defined in {first}, too"
 
 
 ASSERTION = re.compile(r"\bTOCSIN_(?:DEBUG_)?ASSERT\(")
@@ -517,7 +491,7 @@ def check_finding_scripts(tree):
 
 
 CHECKS = [check_includes, check_folders, check_full_folders, check_headers, check_purity, check_sizes,
-          check_types, check_type_names, check_assertions, check_build_lists, check_banned, check_top_level,
+          check_type_names, check_assertions, check_build_lists, check_banned, check_top_level,
           check_reading_order, check_words, check_links, check_named_files, check_examples,
           check_finding_scripts]
 
@@ -612,9 +586,13 @@ BREAKAGES = [
     ("shrunk below the ratchet", {"proto/a.cc": "int x;\n" * 405,
                                   RATCHET: '{"file_lines": {"proto/a.cc": 410}}'}, "lower the"),
     ("needless ratchet", {RATCHET: '{"function_lines": {"proto/a.cc:a": 80}}'}, "remove the entry"),
-    ("two types of a name", {"proto/a.h": "namespace n {\nstruct A {\n};\n}  // namespace n\n",
-                             "tests/proto/a_test.cc": "namespace n {\nclass A final : public B {\n"},
-     "n::A is defined in"),
+    ("a test's type with the name of one of the product",
+     {"proto/a.h": "namespace n {\nstruct Thing {\n};\n}  // namespace n\n",
+      "tests/proto/a_test.cc": "namespace {\nclass Thing final : public Other {\n"},
+     "a_test.cc: a second type Thing, the first is in proto/a.h"),
+    ("a benchmark's type with the name of one of the product",
+     {"proto/a.h": "struct Thing {\n};\n", "bench/a.h": "using Thing = int;\n"},
+     "a second type Thing"),
     ("source not built", {"net/lost.cc": ""}, "net/lost.cc: stands in no"),
     ("test not built", {"tests/core/b_test.cc": ""}, "b_test.cc: stands in no"),
     ("listed in a comment only", {"core/CMakeLists.txt": "# b.cc\n"}, "core/b.cc: stands in no"),

@@ -66,7 +66,7 @@ inline std::uint64_t test_seed() {
 }
 
 // What a reader got in one or more calls of read().
-struct Got {
+struct ReadEvents {
   ReadStatus status = ReadStatus::end;  // of the last call
   std::vector<Piece> pieces;
 
@@ -150,9 +150,9 @@ class HubTest : public ::testing::Test {
   }
 
   // All that is above the subscription's cursor, which it moves.
-  Got read_all(Subscription& at, std::size_t max_bytes = kNoLimit,
-               std::size_t max_pieces = kManyPieces) {
-    Got got;
+  ReadEvents read_all(Subscription& at, std::size_t max_bytes = kNoLimit,
+                      std::size_t max_pieces = kManyPieces) {
+    ReadEvents got;
     do {
       const std::size_t before = got.pieces.size();
       got.status = hub().read(at.topics, at.cursor, max_bytes, max_pieces, got.pieces);

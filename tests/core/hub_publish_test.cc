@@ -103,9 +103,9 @@ TEST_F(HubPublishTest, EncodesOnceForAllReaders) {
   Subscription readers[] = {live({"a"}, 0), live({"a", "b"}, 1), live({"b", "a", "c"}, 2)};
   for (int i = 0; i < 100; ++i) publish("a", std::to_string(i));
   EXPECT_EQ(hub().events_encoded(), 100U);
-  std::vector<Got> got;
+  std::vector<ReadEvents> got;
   for (Subscription& reader : readers) got.push_back(read_all(reader));
-  for (const Got& each : got) {
+  for (const ReadEvents& each : got) {
     ASSERT_EQ(each.pieces.size(), got[0].pieces.size());
     for (std::size_t i = 0; i < each.pieces.size(); ++i) {
       EXPECT_EQ(each.pieces[i].bytes().data(), got[0].pieces[i].bytes().data());
@@ -124,7 +124,7 @@ TEST_F(HubPublishTest, BytesNeverChangeOncePublished) {
   publish("a", "first");
   Subscription at = earliest({"a"});
   at.cursor = at.topics[0].from = 0;
-  Got got;
+  ReadEvents got;
   ASSERT_EQ(hub().read(at.topics, 0, kNoLimit, 1, got.pieces), ReadStatus::last);
   const char* const address = got.pieces[0].bytes().data();
   for (int i = 0; i < 10'000; ++i) publish("a", std::to_string(i));

@@ -18,8 +18,9 @@ class HubReadTest : public HubTest {
     settings.backlog = {.bytes = kNoLimit, .age_ms = 0};
     return settings;
   }
-  Got read_once(const Subscription& at, std::size_t max_bytes, std::size_t max_pieces = 100) {
-    Got got;
+  ReadEvents read_once(const Subscription& at, std::size_t max_bytes,
+                       std::size_t max_pieces = 100) {
+    ReadEvents got;
     got.status = hub().read(at.topics, at.cursor, max_bytes, max_pieces, got.pieces);
     return got;
   }
@@ -30,7 +31,7 @@ TEST_F(HubReadTest, NothingNewIsTheEnd) {
   const Subscription one = live({"a"});
   const Subscription two = live({"a", "b"});
   for (const Subscription* at : {&one, &two}) {
-    const Got got = read_once(*at, kNoLimit);
+    const ReadEvents got = read_once(*at, kNoLimit);
     EXPECT_EQ(got.status, ReadStatus::end);
     EXPECT_THAT(got.pieces, IsEmpty());
   }
@@ -39,7 +40,7 @@ TEST_F(HubReadTest, NothingNewIsTheEnd) {
 TEST_F(HubReadTest, EventsOfOneChunkAreOnePiece) {
   Subscription at = live({"a"});
   for (int i = 0; i < 5; ++i) publish("a", "x");
-  const Got got = read_once(at, kNoLimit);
+  const ReadEvents got = read_once(at, kNoLimit);
   EXPECT_EQ(got.status, ReadStatus::last);
   ASSERT_EQ(got.pieces.size(), 1U);
   EXPECT_THAT(got.sequences(), ElementsAre(1, 2, 3, 4, 5));
@@ -63,7 +64,7 @@ TEST_F(HubReadTest, KeepsToTheByteLimit) {
   for (int i = 0; i < 9; ++i) publish_body("a", body_of_size(100 - kAround - tail.size()));
   for (const Subscription& at : {earliest({"a"}), earliest({"a", "silent"})}) {
     for (std::size_t limit = 0; limit <= 1000; ++limit) {
-      const Got got = read_once(at, limit);
+      const ReadEvents got = read_once(at, limit);
       // Over the border of a chunk the frame behind it is read only if it fits as well.
       const std::size_t frames = std::clamp<std::size_t>(limit / 100, 1, 9);
       EXPECT_EQ(got.bytes().size(), frames * 100) << limit;
@@ -95,7 +96,7 @@ TEST_F(HubReadTest, KeepsToThePieceLimit) {
 TEST_F(HubReadTest, ManyTopicsInSequenceOrder) {
   for (const std::string_view topic : {"a", "b", "b", "a", "c", "a", "b"}) publish(topic, "x");
   Subscription at = earliest({"c", "b", "a"});
-  const Got got = read_once(at, kNoLimit);
+  const ReadEvents got = read_once(at, kNoLimit);
   EXPECT_EQ(got.status, ReadStatus::last);
   EXPECT_THAT(got.sequences(), ElementsAre(1, 2, 3, 4, 5, 6, 7));
   EXPECT_EQ(got.pieces.size(), 6U) << "2 and 3 are one piece";
@@ -163,7 +164,7 @@ TEST_F(HubReadTest, AGapIsToldAndNothingRead) {
   now_ += 1;
   publish_body("a", body_of_size(kOwnChunk));  // lets go of what is swept
   for (const Subscription* at : {&one, &two}) {
-    const Got got = read_once(*at, kNoLimit);
+    const ReadEvents got = read_once(*at, kNoLimit);
     EXPECT_EQ(got.status, ReadStatus::gap);
     EXPECT_THAT(got.pieces, IsEmpty());
   }

@@ -20,7 +20,7 @@ class HubRetentionTest : public HubTest {
   static HubSettings nothing_kept() { return history(0, 0, 0); }
   std::vector<Sequence> kept(std::string_view topic) {
     Subscription at = earliest({topic}, 2);
-    Got got = read_all(at);
+    ReadEvents got = read_all(at);
     EXPECT_NE(got.status, ReadStatus::gap);
     sweep(2);
     hub().leave(*at.topics[0].topic, 2, now_);
@@ -222,7 +222,7 @@ TEST_F(HubRetentionTest, AfterReconfiguringTheSmallerLimitsHold) {
 // --- unswept events stay, whatever the limits say
 
 // How far a shard has come with events 1 and 2 of a topic that it reads.
-enum class Progress : int {
+enum class SweepProgress : int {
   nothing,             // 1 and 2 are news
   collected_one,       // 1 is being swept, 2 is news
   collected_both,      // 1 and 2 are being swept
@@ -234,26 +234,27 @@ constexpr int kProgresses = 6;
 
 class UnsweptTest : public HubRetentionTest, public ::testing::WithParamInterface<int> {
  protected:
-  void after_event_1(ShardId shard, Progress progress) {
-    if (progress == Progress::collected_one) collect(shard);
-    if (progress >= Progress::swept_one) sweep(shard);
+  void after_event_1(ShardId shard, SweepProgress progress) {
+    if (progress == SweepProgress::collected_one) collect(shard);
+    if (progress >= SweepProgress::swept_one) sweep(shard);
   }
-  void after_event_2(ShardId shard, Progress progress) {
-    if (progress == Progress::collected_both || progress == Progress::swept_one_then_two) {
+  void after_event_2(ShardId shard, SweepProgress progress) {
+    if (progress == SweepProgress::collected_both ||
+        progress == SweepProgress::swept_one_then_two) {
       collect(shard);
     }
-    if (progress == Progress::swept_both) sweep(shard);
+    if (progress == SweepProgress::swept_both) sweep(shard);
   }
-  static Sequence swept(Progress progress) {
-    if (progress == Progress::swept_both) return 2;
-    return progress >= Progress::swept_one ? 1 : 0;
+  static Sequence swept(SweepProgress progress) {
+    if (progress == SweepProgress::swept_both) return 2;
+    return progress >= SweepProgress::swept_one ? 1 : 0;
   }
 };
 
 TEST_P(UnsweptTest, NothingUnsweptGoesAndAllElseDoes) {
-  Progress progress[3];
+  SweepProgress progress[3];
   for (int shard = 0, rest = GetParam(); shard < 3; ++shard, rest /= kProgresses) {
-    progress[shard] = static_cast<Progress>(rest % kProgresses);
+    progress[shard] = static_cast<SweepProgress>(rest % kProgresses);
   }
   for (const bool by_cap : {false, true}) {
     HubSettings settings = by_cap ? history(kNoLimit, kNoLimit, kNoLimit) : nothing_kept();

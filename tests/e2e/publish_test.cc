@@ -74,7 +74,7 @@ struct PublishRun {
 };
 
 // A hub that accepts everything on any number of connections and remembers the bodies.
-struct Hub {
+struct AcceptingHub {
   std::vector<std::string> requests;
   ScriptedServer server{{[this](Connection& c) {
     while (true) {
@@ -93,7 +93,7 @@ struct Hub {
 };
 
 TEST(Publish, ArgumentsAreEvents) {
-  Hub hub;
+  AcceptingHub hub;
   PublishRun run(hub.server);
   run.options.data = {"hello", "a \"b\"\nc"};
   run.options.stream = "s&t";
@@ -112,7 +112,7 @@ TEST(Publish, ArgumentsAreEvents) {
 }
 
 TEST(Publish, LinesAreEventsInOrder) {
-  Hub hub;
+  AcceptingHub hub;
   PublishRun run(hub.server);
   std::string expected;
   for (int i = 0; i < 5000; ++i) {
@@ -130,7 +130,7 @@ TEST(Publish, LinesAreEventsInOrder) {
 }
 
 TEST(Publish, NothingToPublishIsNoRequest) {
-  Hub hub;
+  AcceptingHub hub;
   PublishRun run(hub.server);
   run.input = "\n\n\r\n";
   EXPECT_EQ(run(), 0);
@@ -165,7 +165,7 @@ TEST(Publish, ASlowInputIsSentLineByLine) {
 }
 
 TEST(Publish, NdjsonPassesObjectsOn) {
-  Hub hub;
+  AcceptingHub hub;
   PublishRun run(hub.server);
   run.options.ndjson = true;
   run.input = "{\"data\": {\"a\": 1}, \"type\":\"t\"}\r\n\n  \n{\"stream\":\"x\",\"data\":\"b\"}";
@@ -175,7 +175,7 @@ TEST(Publish, NdjsonPassesObjectsOn) {
 }
 
 TEST(Publish, BadLinesAreReportedAndTheOthersPublished) {
-  Hub hub;
+  AcceptingHub hub;
   PublishRun run(hub.server);
   run.input = "good\n\nbad \xff\ngood too\n" + std::string(1'048'577, 'x') + "\nlast\n";
   EXPECT_EQ(run(), 1);
@@ -186,7 +186,7 @@ TEST(Publish, BadLinesAreReportedAndTheOthersPublished) {
 }
 
 TEST(Publish, BadObjectsAreReportedAndTheOthersPublished) {
-  Hub hub;
+  AcceptingHub hub;
   PublishRun run(hub.server);
   run.options.ndjson = true;
   run.input = "{\"data\":\"a\"}\n{\"data\":\n{\"data\":\"b\",\"x\":1}\n{\"data\":\"c\"}\n";
@@ -340,7 +340,7 @@ TEST(Publish, GivesUpWhenNobodyIsThere) {
 }
 
 TEST(Publish, WrongOptionsSendNothing) {
-  Hub hub;
+  AcceptingHub hub;
   const auto fault = [&](const std::function<void(PublishOptions&)>& change) {
     PublishRun run(hub.server);
     change(run.options);
@@ -364,7 +364,7 @@ TEST(Publish, WrongOptionsSendNothing) {
 }
 
 TEST(Publish, AUrlWithAPathIsTakenAsItIs) {
-  Hub hub;
+  AcceptingHub hub;
   PublishRun run(hub.server);
   run.options.url += "/behind/proxy?key=1";
   run.options.data = {"a"};
@@ -374,7 +374,7 @@ TEST(Publish, AUrlWithAPathIsTakenAsItIs) {
 }
 
 TEST(Publish, CommandLine) {
-  Hub hub;
+  AcceptingHub hub;
   CLI::App app;
   int code = -1;
   add_publish_command(app, code);

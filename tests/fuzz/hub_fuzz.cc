@@ -32,9 +32,9 @@ constexpr std::size_t kMaxEvents = 300;  // the model is quadratic
 constexpr std::size_t kMaxReaders = 12;
 constexpr std::string_view kOutsideAscii = "\xC3\xA9 50%";  // an id
 
-class Machine {
+class HubMachine {
  public:
-  Machine(const std::uint8_t* data, std::size_t size)
+  HubMachine(const std::uint8_t* data, std::size_t size)
       : in_(data, size), hub_(kEpoch, kShards, next_settings(below(4) != 0)) {}
 
   void run() {
@@ -197,7 +197,7 @@ class Machine {
 
   void subscribe() {
     if (readers_.size() == kMaxReaders) return;
-    Reader reader{.shard = static_cast<ShardId>(below(kShards)), .at = {}, .topics = {}};
+    ModelReader reader{.shard = static_cast<ShardId>(below(kShards)), .at = {}, .topics = {}};
     std::vector<std::string_view> names;
     bool exists = true;
     for (std::size_t n = pick<std::size_t>({1, 1, 2, 3, 6}); n > 0; --n) {
@@ -257,7 +257,7 @@ class Machine {
 
   void read() {
     if (readers_.empty()) return;
-    Reader& reader = readers_[below(readers_.size())];
+    ModelReader& reader = readers_[below(readers_.size())];
     const std::size_t max_bytes = pick<std::size_t>({0, 50, 300, 3000, kEndless / 2});
     const std::size_t max_pieces = pick<std::size_t>({1, 2, 5, 1000});
     std::vector<Piece> pieces;
@@ -290,7 +290,7 @@ class Machine {
     if (n > 0) reader.at.cursor = pieces.back().last_sequence();
   }
 
-  static void check_frame(Event& event, const Piece& piece, std::uint32_t i) {
+  static void check_frame(PublishedEvent& event, const Piece& piece, std::uint32_t i) {
     const std::string_view frame = piece.chunk->frame(i);
     const char* address = frame.data();
     require(frame == event.frame, "the bytes");
@@ -300,7 +300,7 @@ class Machine {
 
   void skip() {
     if (readers_.empty()) return;
-    Reader& reader = readers_[below(readers_.size())];
+    ModelReader& reader = readers_[below(readers_.size())];
     const std::vector<Sequence> before = model_.owed(reader);
     const Sequence cursor = reader.at.cursor;
     std::vector<Sequence> expected;
@@ -330,7 +330,7 @@ class Machine {
   void leave() {
     if (readers_.empty()) return;
     const std::size_t n = below(readers_.size());
-    const Reader reader = std::move(readers_[n]);
+    const ModelReader reader = std::move(readers_[n]);
     readers_.erase(readers_.begin() + static_cast<std::ptrdiff_t>(n));
     for (const std::size_t topic : reader.topics) {
       auto& [known, readers] = model_.uses[{reader.shard, topic}];
@@ -371,13 +371,13 @@ class Machine {
   Input in_;
   HubModel model_;
   core::Hub hub_;
-  std::vector<Reader> readers_;
+  std::vector<ModelReader> readers_;
 };
 
 }  // namespace
 }  // namespace tocsin::fuzz
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  tocsin::fuzz::Machine(data, size).run();
+  tocsin::fuzz::HubMachine(data, size).run();
   return 0;
 }

@@ -36,7 +36,7 @@ inline constexpr std::uint64_t kEndless = ~std::uint64_t{0};
 inline constexpr std::array<std::string_view, kTopics> kNames = {
     "t0", "t1", "t2", "t3", "a topic with a long name that is no short string", "t5"};
 
-struct Event {
+struct PublishedEvent {
   std::size_t topic;
   std::string id;
   std::string frame;
@@ -44,7 +44,7 @@ struct Event {
   const char* address = nullptr;  // where the first reader got it
 };
 
-struct Reader {
+struct ModelReader {
   ShardId shard;
   core::Subscription at;
   std::vector<std::size_t> topics;  // in the order of at.topics
@@ -65,7 +65,7 @@ class HubModel {
     int readers = 0;
   };
 
-  Event& event(Sequence sequence) { return events[sequence - 1]; }
+  PublishedEvent& event(Sequence sequence) { return events[sequence - 1]; }
   [[nodiscard]] Sequence newest() const { return events.size(); }
 
   // The topic as the shard knows it; null if it does not read it.
@@ -75,7 +75,7 @@ class HubModel {
   }
 
   // All events above the reader's position, kept or not.
-  std::vector<Sequence> owed(const Reader& reader) {
+  std::vector<Sequence> owed(const ModelReader& reader) {
     std::vector<Sequence> result;
     for (Sequence s = reader.at.cursor + 1; s <= newest(); ++s) {
       const auto i = reader.place(event(s).topic);
@@ -84,25 +84,25 @@ class HubModel {
     return result;
   }
   // Right before the first event above `cursor` that the reader is given: what a gap's id is.
-  Sequence before_next(const Reader& reader, Sequence cursor) {
+  Sequence before_next(const ModelReader& reader, Sequence cursor) {
     for (Sequence s = cursor + 1; s <= newest(); ++s) {
       const auto i = reader.place(event(s).topic);
       if (i && s > reader.at.topics[*i].from) return s - 1;
     }
     return newest();
   }
-  bool is_gone(const Reader& reader, Sequence s) {
+  bool is_gone(const ModelReader& reader, Sequence s) {
     return s <= reader.dropped(*reader.place(event(s).topic));
   }
-  bool any_gone(const Reader& reader, const std::vector<Sequence>& sequences) {
+  bool any_gone(const ModelReader& reader, const std::vector<Sequence>& sequences) {
     return std::any_of(sequences.begin(), sequences.end(),
                        [&](Sequence s) { return is_gone(reader, s); });
   }
 
   // The last event that history does not keep, of the reader's topic `i`.
-  Sequence floor(const Reader& reader, std::size_t i) {
+  Sequence floor(const ModelReader& reader, std::size_t i) {
     const core::HistoryLimits& history = settings.history;
-    const auto kept = [&](std::size_t count, std::size_t size, const Event& e) {
+    const auto kept = [&](std::size_t count, std::size_t size, const PublishedEvent& e) {
       return count < history.count && size + proto::chunk_size(e.frame.size()) <= history.bytes &&
              now - e.time <= history.age_ms;
     };
@@ -110,16 +110,16 @@ class HubModel {
   }
 
   // What must hold after every operation.
-  void check(const core::Hub& hub, const std::vector<Reader>& readers) {
+  void check(const core::Hub& hub, const std::vector<ModelReader>& readers) {
     require(hub.last_sequence() == newest(), "sequences are dense");
     require(hub.events_encoded() == newest(), "encoded once");
     require(hub.encoded_bytes() == bytes, "bytes are counted");
     check_dropped();
-    for (const Reader& reader : readers) check_behind(hub, reader);
+    for (const ModelReader& reader : readers) check_behind(hub, reader);
   }
 
   // A new reader, before it has read.
-  void check_begin(const Reader& reader, const core::Resume& resume) {
+  void check_begin(const ModelReader& reader, const core::Resume& resume) {
     using Kind = core::Resume::Kind;
     const Sequence cursor = reader.at.cursor;
     if (resume.kind == Kind::live) {
@@ -160,7 +160,7 @@ class HubModel {
   core::HubSettings settings;
   bool capped = false;  // a cap was ever set: it may take what the limits would keep
   TimeMs now = 1;
-  std::vector<Event> events;  // by sequence - 1
+  std::vector<PublishedEvent> events;  // by sequence - 1
   std::uint64_t bytes = 0;
   std::map<std::pair<ShardId, std::size_t>, Use> uses;
   std::array<std::vector<Sequence>, kShards> news;       // not collected
@@ -173,7 +173,7 @@ class HubModel {
     std::vector<Sequence> positions;
     bool certain = false;  // one of them is in the index for sure
   };
-  Meant meaning_of(std::string_view id, const Reader& reader) {
+  Meant meaning_of(std::string_view id, const ModelReader& reader) {
     Meant meant;
     if (const auto own = proto::parse_event_id(id); own && own->epoch == kEpoch) {
       meant.certain = own->sequence <= newest();
@@ -207,7 +207,7 @@ class HubModel {
   }
 
   void check_dropped() {
-    const auto needed = [&](std::size_t count, std::size_t size, const Event& e) {
+    const auto needed = [&](std::size_t count, std::size_t size, const PublishedEvent& e) {
       const TimeMs age = now - e.time;
       return (count < settings.history.count && size < settings.history.bytes &&
               age <= settings.history.age_ms) ||
@@ -232,7 +232,7 @@ class HubModel {
     }
   }
 
-  void check_behind(const core::Hub& hub, const Reader& reader) {
+  void check_behind(const core::Hub& hub, const ModelReader& reader) {
     core::Hub::Behind expected;
     for (const Sequence s : owed(reader)) {
       if (is_gone(reader, s)) continue;

@@ -53,7 +53,7 @@ std::string read_chunks(std::string_view text) {
 }
 
 // Reads a stream and writes down all that it sees.
-class Recorder {
+class RequestRecorder {
  public:
   void feed(std::string_view piece) {
     // Memory of its own: what the parser keeps must be a copy.
@@ -144,15 +144,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   tocsin::fuzz::Splitter splitter(input.take_byte());
   const std::string_view stream = input.rest();
 
-  Recorder whole;
+  RequestRecorder whole;
   whole.feed(stream);
 
-  Recorder pieces;
+  RequestRecorder pieces;
   for (std::string_view left = stream; !left.empty();) pieces.feed(splitter.next(left));
   require(pieces.log() == whole.log(), "the same for random pieces");
   require(pieces.mid_message() == whole.mid_message(), "the same state at the end");
 
-  Recorder bytes;
+  RequestRecorder bytes;
   for (std::size_t at = 0; at < stream.size(); ++at) bytes.feed(stream.substr(at, 1));
   require(bytes.log() == whole.log(), "the same byte by byte");
   require(bytes.mid_message() == whole.mid_message(), "the same state at the end");

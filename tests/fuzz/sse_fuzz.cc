@@ -2,88 +2,51 @@
 // what the encoder makes of any event: that event. Input: a byte for the cuts, two for the sizes of
 // a type and an id, then the data, which also serves as the raw stream.
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "proto/sse/event.h"
 #include "proto/sse/sse_encode.h"
-#include "proto/sse/sse_parser.h"
 #include "tests/fuzz/fuzz_input.h"
+#include "tests/proto/sse/parsed_stream.h"
 
 namespace {
 
 using tocsin::fuzz::require;
 using tocsin::fuzz::Splitter;
 using tocsin::proto::EventView;
-using tocsin::proto::ReceivedEvent;
-using tocsin::proto::SseParser;
+using tocsin::proto::ParsedStream;
+using tocsin::proto::StreamRecorder;
 
-struct Event {
-  std::string type;
-  std::string data;
-  std::string id;
-
-  friend bool operator==(const Event&, const Event&) = default;
-};
-
-struct Outcome {
-  std::vector<Event> events;
-  std::string last_event_id;
-  std::optional<std::uint32_t> retry_ms;
-  std::uint64_t comments = 0;
-
-  friend bool operator==(const Outcome&, const Outcome&) = default;
-};
-
-class Recorder {
- public:
-  void feed(std::string_view piece) {
+void feed(StreamRecorder& recorder, std::string_view piece) {
 #ifdef TOCSIN_FUZZ_PLANTED_BUG
-    // The canary's: every LF at the start of a chunk is taken for the rest of a CRLF.
-    if (piece.starts_with('\n')) piece.remove_prefix(1);
+  // The canary's: every LF at the start of a piece is taken for the rest of a CRLF.
+  if (piece.starts_with('\n')) piece.remove_prefix(1);
 #endif
-    const std::vector<char> copy(piece.begin(), piece.end());
-    require(parser_.feed({copy.data(), copy.size()}), "no limit is near");
-  }
-
-  Outcome outcome() {
-    outcome_.last_event_id = parser_.last_event_id();
-    outcome_.retry_ms = parser_.retry_ms();
-    outcome_.comments = parser_.comments();
-    return outcome_;
-  }
-
- private:
-  Outcome outcome_;
-  SseParser parser_{[this](const ReceivedEvent& event) {
-    outcome_.events.push_back(
-        {std::string(event.type), std::string(event.data), std::string(event.last_event_id)});
-  }};
-};
-
-Outcome parse_whole(std::string_view bytes) {
-  Recorder recorder;
-  recorder.feed(bytes);
-  return recorder.outcome();
+  require(recorder.feed(piece), "no limit is near");
 }
 
-Outcome parse_pieces(std::string_view bytes, Splitter splitter) {
-  Recorder recorder;
-  while (!bytes.empty()) recorder.feed(splitter.next(bytes));
-  return recorder.outcome();
+ParsedStream parse_whole(std::string_view bytes) {
+  StreamRecorder recorder;
+  feed(recorder, bytes);
+  return recorder.parsed();
+}
+
+ParsedStream parse_pieces(std::string_view bytes, Splitter splitter) {
+  StreamRecorder recorder;
+  while (!bytes.empty()) feed(recorder, splitter.next(bytes));
+  return recorder.parsed();
 }
 
 // HTML Living Standard, 9.2.6, on the whole text at once and in the standard's order.
-class Model {
+class SseModel {
  public:
-  static Outcome parse(std::string_view bytes) {
-    Model model;
+  static ParsedStream parse(std::string_view bytes) {
+    SseModel model;
     if (bytes.starts_with("\xEF\xBB\xBF")) bytes.remove_prefix(3);
     while (true) {
       const std::size_t end = bytes.find_first_of("\r\n");
-      if (end == std::string_view::npos) return model.outcome_;
+      if (end == std::string_view::npos) return model.parsed_;
       model.line(std::string(bytes.substr(0, end)));
       bytes.remove_prefix(bytes.substr(end).starts_with("\r\n") ? end + 2 : end + 1);
     }
@@ -92,17 +55,17 @@ class Model {
  private:
   void line(const std::string& text) {
     if (text.empty()) {
-      outcome_.last_event_id = id_;
+      parsed_.last_event_id = id_;
       if (!data_.empty()) {
         data_.pop_back();
-        outcome_.events.push_back({type_.empty() ? "message" : type_, data_, id_});
+        parsed_.events.push_back({type_.empty() ? "message" : type_, data_, id_});
       }
       data_.clear();
       type_.clear();
       return;
     }
     const std::size_t colon = text.find(':');
-    if (colon == 0) ++outcome_.comments;
+    if (colon == 0) ++parsed_.comments;
     const std::string name = text.substr(0, colon);
     std::string value = colon == std::string::npos ? "" : text.substr(colon + 1);
     if (!value.empty() && value[0] == ' ') value.erase(0, 1);
@@ -119,10 +82,10 @@ class Model {
       number = number * 10 + static_cast<std::uint64_t>(c - '0');
       if (number > UINT32_MAX) number = UINT32_MAX;
     }
-    if (!value.empty()) outcome_.retry_ms = static_cast<std::uint32_t>(number);
+    if (!value.empty()) parsed_.retry_ms = static_cast<std::uint32_t>(number);
   }
 
-  Outcome outcome_;
+  ParsedStream parsed_;
   std::string data_;
   std::string type_;
   std::string id_;
@@ -148,11 +111,11 @@ void round_trip(const EventView& event, Splitter splitter) {
   require(frame.size() <= tocsin::proto::max_frame_body(event.data.size(), event.type.size()),
           "a frame is no larger than announced");
   frame += "id: " + std::string(event.id) + "\n\n";
-  const Outcome expected{.events = {{event.type.empty() ? "message" : std::string(event.type),
-                                     with_lf(event.data), std::string(event.id)}},
-                         .last_event_id = std::string(event.id),
-                         .retry_ms = event.retry_ms,
-                         .comments = 0};
+  const ParsedStream expected{.events = {{event.type.empty() ? "message" : std::string(event.type),
+                                          with_lf(event.data), std::string(event.id)}},
+                              .last_event_id = std::string(event.id),
+                              .retry_ms = event.retry_ms,
+                              .comments = 0};
   require(parse_whole(frame) == expected, "an encoded event is read as it was");
   require(parse_pieces(frame, splitter) == expected, "also in pieces");
 }
@@ -166,7 +129,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::size_t id_size = input.take_byte() % 16;
 
   const std::string_view raw = input.rest();
-  const Outcome expected = Model::parse(raw);
+  const ParsedStream expected = SseModel::parse(raw);
   require(parse_whole(raw) == expected, "raw bytes as the standard reads them");
   require(parse_pieces(raw, splitter) == expected, "raw bytes also in pieces");
 

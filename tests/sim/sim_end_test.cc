@@ -22,14 +22,14 @@ class SimEnd : public ::testing::TestWithParam<std::tuple<proto::Framing, Why>> 
   proto::Framing framing() const { return std::get<0>(GetParam()); }
 
   // The event's bytes on the wire.
-  static std::size_t size_of(const Scenario& scenario, proto::Framing framing) {
+  static std::size_t size_of(const SimScenario& scenario, proto::Framing framing) {
     std::string bytes;
     proto::append_framed(bytes, framing, scenario.world.model.at(1).frame);
     return bytes.size();
   }
 
   // The hub's reason to end it comes up in the next turn, and nothing else does.
-  void end(Scenario& scenario) {
+  void end(SimScenario& scenario) {
     World& world = scenario.world;
     world.kernel.options.late = 100;
     if (std::get<1>(GetParam()) == Why::drain) {
@@ -59,8 +59,8 @@ INSTANTIATE_TEST_SUITE_P(
     });
 
 TEST_P(SimEnd, AnIdleStreamEndsProperly) {
-  Scenario scenario(options());
-  const Subscriber& reader = scenario.subscribe({"a"}, {}, framing());
+  SimScenario scenario(options());
+  const SimSubscriber& reader = scenario.subscribe({"a"}, {}, framing());
   const SocketRef socket = reader.socket();
   end(scenario);
   ASSERT_TRUE(scenario.world.settle());
@@ -72,7 +72,7 @@ TEST_P(SimEnd, AnIdleStreamEndsProperly) {
 
 // More readers than a sweep serves in one slice of a turn: they end with the event, not before it.
 TEST_P(SimEnd, WhatWasPublishedBeforeComesFirst) {
-  Scenario scenario(options());
+  SimScenario scenario(options());
   constexpr int kReaders = 300;
   for (int i = 0; i < kReaders; ++i) (void)scenario.subscribe({"a"}, {}, framing());
   scenario.publish("a", "x");
@@ -80,7 +80,7 @@ TEST_P(SimEnd, WhatWasPublishedBeforeComesFirst) {
   end(scenario);
   scenario.world.clock.step_us = 0;
   ASSERT_TRUE(scenario.world.settle());
-  for (Subscriber* subscriber : scenario.subscribers) {
+  for (SimSubscriber* subscriber : scenario.subscribers) {
     const SocketRef socket = subscriber->socket();
     ASSERT_TRUE(socket->server_finished && !socket->server_reset);
     ASSERT_NE(socket->to_client.find("data: "), std::string::npos);
@@ -94,8 +94,8 @@ TEST_P(SimEnd, WhatWasPublishedBeforeComesFirst) {
 TEST_P(SimEnd, ACutEventIsFinishedFirst) {
   for (std::size_t cut = 0;; ++cut) {
     SCOPED_TRACE(cut);
-    Scenario scenario(options());
-    const Subscriber& reader = scenario.subscribe({"a"}, {}, framing());
+    SimScenario scenario(options());
+    const SimSubscriber& reader = scenario.subscribe({"a"}, {}, framing());
     const SocketRef socket = reader.socket();
     socket->script = {cut == 0 ? -EAGAIN : static_cast<std::int64_t>(cut)};
     scenario.publish("a", "x");
@@ -120,8 +120,8 @@ TEST_P(SimEnd, WhatCannotBeFinishedIsReset) {
   for (const std::int64_t more : {-EAGAIN, 1}) {
     for (std::size_t cut = 1;; ++cut) {
       SCOPED_TRACE(cut);
-      Scenario scenario(options());
-      const Subscriber& reader = scenario.subscribe({"a"}, {}, framing());
+      SimScenario scenario(options());
+      const SimSubscriber& reader = scenario.subscribe({"a"}, {}, framing());
       const SocketRef socket = reader.socket();
       socket->script = {static_cast<std::int64_t>(cut), more};
       scenario.publish("a", "xx");

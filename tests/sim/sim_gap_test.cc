@@ -67,7 +67,7 @@ class SimGap : public ::testing::Test {
     }
   }
 
-  Scenario scenario{options_of()};
+  SimScenario scenario{options_of()};
 };
 
 TEST_F(SimGap, IsToldOnceOfOneTopic) {

@@ -13,7 +13,7 @@ constexpr std::uint64_t kLatestMs = kIntervalMs * 5 / 4 + kStepMs;
 constexpr double kDense = 2.1;
 constexpr double kEven = 1.1;
 
-void expect_even_from_now_on(Fleet& fleet) {
+void expect_even_from_now_on(QuietFleet& fleet) {
   const std::uint64_t begin = fleet.now();
   fleet.run(6 * kIntervalMs);
   EXPECT_LE(fleet.worst_tenth(begin), kDense);
@@ -29,7 +29,7 @@ TEST(SimHeartbeat, AreSpreadAfterARampOfAnySpeed) {
   for (const std::uint64_t ms : {std::uint64_t{200}, std::uint64_t{2000}, kIntervalMs / 4,
                                  kIntervalMs, 2 * kIntervalMs + 77}) {
     SCOPED_TRACE(ms);
-    Fleet fleet(2);
+    QuietFleet fleet(2);
     fleet.open(kStreams, ms);
     fleet.run(100);
     EXPECT_LE(fleet.worst_tenth(0), kDense);
@@ -39,7 +39,7 @@ TEST(SimHeartbeat, AreSpreadAfterARampOfAnySpeed) {
 
 TEST(SimHeartbeat, AreSpreadAfterABroadcast) {
   Random random(1);
-  Fleet fleet(2);
+  QuietFleet fleet(2);
   fleet.open(kStreams, 2000);
   for (int i = 0; i < 3; ++i) {
     fleet.run(kIntervalMs + random.below(kIntervalMs));
@@ -54,7 +54,7 @@ TEST(SimHeartbeat, AreSpreadAfterABroadcast) {
 // However broadcasts come, nobody waits too long and nothing comes at once.
 TEST(SimHeartbeat, AreSpreadBetweenBroadcasts) {
   Random random(1);
-  Fleet fleet(2);
+  QuietFleet fleet(2);
   fleet.open(5000, 1000);
   for (int i = 0; i < 60; ++i) {
     fleet.run(1 + random.below(kIntervalMs * 3));
@@ -66,7 +66,7 @@ TEST(SimHeartbeat, AreSpreadBetweenBroadcasts) {
 
 // Who gets events more often than that needs no comments.
 TEST(SimHeartbeat, AreNotSentBetweenFrequentEvents) {
-  Fleet fleet(2);
+  QuietFleet fleet(2);
   fleet.open(1000, 100);
   for (int i = 0; i < 50; ++i) {
     fleet.broadcast();
@@ -79,7 +79,7 @@ TEST(SimHeartbeat, AreOnePerIntervalWhateverItIs) {
   for (const std::uint32_t interval_s : {1U, 2U, 3U, 7U, 100U}) {
     SCOPED_TRACE(interval_s);
     const std::uint64_t interval_ms = std::uint64_t{interval_s} * 1000;
-    Fleet fleet(1, interval_s);
+    QuietFleet fleet(1, interval_s);
     fleet.open(300, interval_ms / 2);
     fleet.run(interval_ms / 3);
     fleet.broadcast();
@@ -92,7 +92,7 @@ TEST(SimHeartbeat, AreOnePerIntervalWhateverItIs) {
 
 // Many shards with a few streams each, in the same slots of their tables.
 TEST(SimHeartbeat, OfManyShardsDoNotMeet) {
-  Fleet fleet(50);
+  QuietFleet fleet(50);
   fleet.open(500, 100);
   fleet.run(2 * kIntervalMs);
   const std::uint64_t begin = fleet.now();

@@ -41,7 +41,7 @@ class SimLate : public ::testing::Test {
   [[nodiscard]] const net::StoreMetrics& metrics() { return world().state.hub.store_metrics(); }
   World& world() { return scenario_.world; }
 
-  Scenario scenario_{late()};
+  SimScenario scenario_{late()};
 };
 
 TEST_F(SimLate, NothingPollsAndTheShardIsWoken) {

@@ -11,7 +11,7 @@ struct Latencies {
   std::uint64_t sum_us = 0;
 };
 
-Latencies latencies(const Scenario& scenario) {
+Latencies latencies(const SimScenario& scenario) {
   Latencies all;
   for (const auto& metrics : scenario.world.state.metrics) {
     const auto& histogram = metrics->delivery_latency_us;
@@ -22,7 +22,7 @@ Latencies latencies(const Scenario& scenario) {
 }
 
 TEST(SimLatency, CountsEachSendFromTheReceiptOfItsOldestEvent) {
-  Scenario scenario(plain());
+  SimScenario scenario(plain());
   (void)scenario.subscribe({"a"});
   (void)scenario.subscribe({"a", "b"});
   scenario.publish("a", "one");
@@ -37,10 +37,10 @@ TEST(SimLatency, CountsEachSendFromTheReceiptOfItsOldestEvent) {
 }
 
 TEST(SimLatency, AReplayIsNoLatency) {
-  Scenario scenario(plain());
+  SimScenario scenario(plain());
   scenario.publish("a", "old");
   scenario.world.clock.advance_us(60'000'000);
-  Subscriber& late = scenario.subscribe({"a"}, {.kind = Start::Kind::earliest, .id = {}});
+  SimSubscriber& late = scenario.subscribe({"a"}, {.kind = Start::Kind::earliest, .id = {}});
   EXPECT_EQ(late.stream()->events(), 1U);
   EXPECT_EQ(latencies(scenario).count, 0U);
   scenario.publish("a", "new");
@@ -51,8 +51,8 @@ TEST(SimLatency, AReplayIsNoLatency) {
 }
 
 TEST(SimLatency, AFullSocketsEventsHaveWaited) {
-  Scenario scenario(plain());
-  Subscriber& reader = scenario.subscribe({"a"});
+  SimScenario scenario(plain());
+  SimSubscriber& reader = scenario.subscribe({"a"});
   reader.socket()->script = {-EAGAIN};
   scenario.publish("a", "x");
   scenario.world.turn(0);
@@ -67,7 +67,7 @@ TEST(SimLatency, AFullSocketsEventsHaveWaited) {
 
 // A request that waits for a shard that is behind was received when it was read.
 TEST(SimLatency, WaitingForTheShardsIsPartOfIt) {
-  Scenario scenario(room_for_large(plain(2)));
+  SimScenario scenario(room_for_large(plain(2)));
   World& world = scenario.world;
   scenario.overload();
   Intent intent;
@@ -84,7 +84,7 @@ TEST(SimLatency, WaitingForTheShardsIsPartOfIt) {
     world.clock.advance_us(1000);
   }
   ASSERT_GT(world.state.metrics[0]->publish_waits.get(), 0U);
-  Subscriber::Plan plan;
+  SimSubscriber::Plan plan;
   plan.topics = {"b"};
   (void)scenario.connect(std::move(plan));
   world.turn(0);

@@ -7,7 +7,7 @@
 namespace tocsin::sim {
 namespace {
 
-std::size_t open_streams(const Scenario& scenario) {
+std::size_t open_streams(const SimScenario& scenario) {
   return scenario.world.sum([](const auto& m) { return m.streams_open.get(); });
 }
 
@@ -17,7 +17,7 @@ TEST(SimLimits, DescriptorsRunOutAndComeBack) {
   WorldOptions options = plain();
   // Standard streams, the listener, and one that is not for streams.
   options.kernel.descriptors = 3 + 1 + 4 + 1;
-  Scenario scenario(options);
+  SimScenario scenario(options);
   World& world = scenario.world;
   for (int i = 0; i < 4; ++i) (void)scenario.subscribe({"a"});
   // It has asked, and is not read: it makes no room for others.
@@ -52,7 +52,7 @@ TEST(SimLimits, DescriptorsRunOutAndComeBack) {
   FakeKernel::close(*scenario.subscribers.front()->socket());
   scenario.subscribers.erase(scenario.subscribers.begin());
   world.pass(300);
-  Subscriber& late = scenario.subscribe({"a"});
+  SimSubscriber& late = scenario.subscribe({"a"});
   world.pass(300);
   scenario.publish("a", "x");
   scenario.run();
@@ -63,7 +63,7 @@ TEST(SimLimits, DescriptorsRunOutAndComeBack) {
 // --- publishers wait for the shards, never the hub's memory for them
 
 TEST(SimLimits, PublishersWaitForAShardThatIsBehind) {
-  Scenario scenario(room_for_large(plain(2)));
+  SimScenario scenario(room_for_large(plain(2)));
   World& world = scenario.world;
   scenario.overload();
   const SocketRef publisher = world.kernel.connect_to(0, 1);
@@ -98,12 +98,12 @@ TEST(SimLimits, PublishersWaitForAShardThatIsBehind) {
 // --- slow readers
 
 struct Slow {
-  Scenario scenario;
-  Subscriber* deaf = nullptr;
-  Subscriber* fast = nullptr;
+  SimScenario scenario;
+  SimSubscriber* deaf = nullptr;
+  SimSubscriber* fast = nullptr;
 
   Slow(net::SlowPolicy policy, std::vector<std::string> topics) : scenario(options_of(policy)) {
-    Subscriber::Plan plan;
+    SimSubscriber::Plan plan;
     plan.topics = std::move(topics);
     plan.pace = Pace::never;
     plan.never_reads_again = true;
@@ -175,7 +175,7 @@ TEST(SimLimits, NoGapIsToldWhereNothingWasSkipped) {
 // --- options, and the end
 
 TEST(SimLimits, NewOptionsLeaveStreamsOpen) {
-  Scenario scenario(plain(2));
+  SimScenario scenario(plain(2));
   for (int i = 0; i < 10; ++i) (void)scenario.subscribe({"a"});
   net::ServerOptions options = scenario.world.options();
   options.heartbeat_s = 1;
@@ -189,7 +189,7 @@ TEST(SimLimits, NewOptionsLeaveStreamsOpen) {
   EXPECT_GE(scenario.world.sum([](const auto& m) { return m.heartbeats.get(); }), 20U);
   EXPECT_TRUE(
       scenario.ask(0, "GET /events HTTP/1.1\r\nHost: h\r\n\r\n").starts_with("HTTP/1.1 503 "));
-  for (const Subscriber* subscriber : scenario.subscribers) {
+  for (const SimSubscriber* subscriber : scenario.subscribers) {
     EXPECT_EQ(subscriber->stream()->events(), 1U);
   }
   scenario.finish();
@@ -198,7 +198,7 @@ TEST(SimLimits, NewOptionsLeaveStreamsOpen) {
 TEST(SimLimits, DrainIsSpreadOverItsTimeAndEnds) {
   WorldOptions options = plain();
   options.server.drain_timeout_s = 4;
-  Scenario scenario(options);
+  SimScenario scenario(options);
   for (int i = 0; i < 40; ++i) (void)scenario.subscribe({"a"});
   scenario.world.ending = true;
   scenario.world.state.phase = net::Phase::draining;
@@ -221,7 +221,7 @@ TEST(SimLimits, WhoIsThereWhenADrainBeginsIsServed) {
   constexpr std::string_view kProbe = "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n";
   WorldOptions options = plain();
   options.server.drain_timeout_s = 4;
-  Scenario scenario(options);
+  SimScenario scenario(options);
   FakeKernel& kernel = scenario.world.kernel;
   const SocketRef silent = kernel.connect_to(0, 1);  // the first slots: the drain begins there
   const SocketRef idle = kernel.connect_to(0, 1);
@@ -252,7 +252,7 @@ TEST(SimLimits, WhoIsThereWhenADrainBeginsIsServed) {
 TEST(SimLimits, SecondStopEndsAtOnce) {
   WorldOptions options = plain(2);
   options.server.drain_timeout_s = 15;
-  Scenario scenario(options);
+  SimScenario scenario(options);
   for (int i = 0; i < 40; ++i) (void)scenario.subscribe({"a", "b"});
   scenario.publish("a", "x");
   scenario.world.ending = true;
@@ -265,7 +265,7 @@ TEST(SimLimits, SecondStopEndsAtOnce) {
 }
 
 TEST(SimLimits, IdleWorldSleeps) {
-  Scenario scenario(plain(2));
+  SimScenario scenario(plain(2));
   for (int i = 0; i < 10; ++i) (void)scenario.subscribe({"a"});
   scenario.world.pass(1000);
   // Turned only when they ask for it, two shards turn for housekeeping alone.

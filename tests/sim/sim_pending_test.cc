@@ -50,7 +50,7 @@ class SimPending : public ::testing::Test {
   [[nodiscard]] std::uint64_t stale() { return world().state.metrics[0]->stale_answers.get(); }
   World& world() { return scenario_.world; }
 
-  Scenario scenario_;
+  SimScenario scenario_;
 };
 
 std::string statuses(const std::string& answers) {

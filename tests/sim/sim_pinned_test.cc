@@ -23,11 +23,11 @@ class SimPinned : public ::testing::TestWithParam<net::SlowPolicy> {
   static constexpr std::size_t kTotal = 1 << 20;
 
   // Reads nothing; its socket takes the head of the stream and a part of a frame.
-  Subscriber& stuck(std::vector<std::string> topics = {"a"}) {
-    Subscriber::Plan plan;
+  SimSubscriber& stuck(std::vector<std::string> topics = {"a"}) {
+    SimSubscriber::Plan plan;
     plan.topics = std::move(topics);
     plan.pace = Pace::never;
-    Subscriber& subscriber = scenario.connect(std::move(plan));
+    SimSubscriber& subscriber = scenario.connect(std::move(plan));
     subscriber.socket()->capacity = 20'000;
     EXPECT_TRUE(scenario.world.settle());
     return subscriber;
@@ -35,9 +35,9 @@ class SimPinned : public ::testing::TestWithParam<net::SlowPolicy> {
   void publish(std::size_t size = kFrame, const std::string& topic = "a") {
     scenario.publish(topic, std::string(size, 'x'));
     EXPECT_TRUE(scenario.world.settle());
-    for (Subscriber* reader : reading) reader->act(scenario.world);
+    for (SimSubscriber* reader : reading) reader->act(scenario.world);
   }
-  void read(Subscriber& subscriber) {
+  void read(SimSubscriber& subscriber) {
     subscriber.set_pace(Pace::fast);
     for (int i = 0; i < 300 && subscriber.socket(); ++i) {
       subscriber.act(scenario.world);
@@ -54,8 +54,8 @@ class SimPinned : public ::testing::TestWithParam<net::SlowPolicy> {
   std::uint64_t ended_slow() { return scenario.world.state.metrics[0]->slow_disconnects.get(); }
   std::uint64_t streams() { return scenario.world.state.metrics[0]->streams_open.get(); }
 
-  Scenario scenario{options_of(GetParam())};
-  std::vector<Subscriber*> reading;
+  SimScenario scenario{options_of(GetParam())};
+  std::vector<SimSubscriber*> reading;
 };
 INSTANTIATE_TEST_SUITE_P(Policies, SimPinned,
                          testing::Values(net::SlowPolicy::disconnect, net::SlowPolicy::latest),
@@ -66,7 +66,7 @@ INSTANTIATE_TEST_SUITE_P(Policies, SimPinned,
 // The log has dropped the frame that the reader is in the middle of, and those behind it. With
 // `latest` it gets the rest of it all the same, and is told; else it is ended at its next send.
 TEST_P(SimPinned, AFrameIsFinishedThoughTheLogHasDroppedIt) {
-  Subscriber& reader = stuck();
+  SimSubscriber& reader = stuck();
   publish();
   EXPECT_EQ(pinned(), 0U) << "the log has it";
   for (int i = 0; i < 30; ++i) publish();
@@ -89,7 +89,7 @@ TEST_P(SimPinned, AFrameIsFinishedThoughTheLogHasDroppedIt) {
 
 // One that reads on within what the log keeps is not slow, and nothing of it stays.
 TEST_P(SimPinned, AReaderThatReadsOnLosesNothing) {
-  Subscriber& reader = stuck();
+  SimSubscriber& reader = stuck();
   for (int i = 0; i < 5; ++i) publish();
   read(reader);
   ASSERT_NE(reader.stream(), nullptr);
@@ -142,7 +142,7 @@ TEST_P(SimPinned, SmallRestsPinNothing) {
   EXPECT_EQ(pinned(), 0U);
   for (int i = 0; i < 60; ++i) publish();
   EXPECT_EQ(pinned(), 0U);
-  for (Subscriber* reader : scenario.subscribers) read(*reader);
+  for (SimSubscriber* reader : scenario.subscribers) read(*reader);
   scenario.world.pass(1000);  // those that were ended come back
   scenario.finish();
 }
@@ -150,7 +150,7 @@ TEST_P(SimPinned, SmallRestsPinNothing) {
 // What is left of a large rest becomes small.
 TEST_P(SimPinned, APinIsGivenUpOnceTheRestIsSmall) {
   if (GetParam() == net::SlowPolicy::disconnect) return;  // is ended at its next send
-  Subscriber& reader = stuck();
+  SimSubscriber& reader = stuck();
   publish();
   for (int i = 0; i < 30; ++i) publish();
   EXPECT_GT(pinned(), 0U);
@@ -168,7 +168,7 @@ TEST_P(SimPinned, APinIsGivenUpOnceTheRestIsSmall) {
 
 // A stream of several topics has the rest of a frame of one of them.
 TEST_P(SimPinned, OfSeveralTopicsThePinIsOfOne) {
-  Subscriber& reader = stuck({"a", "b"});
+  SimSubscriber& reader = stuck({"a", "b"});
   publish(kFrame, "b");
   for (int i = 0; i < 30; ++i) publish();
   EXPECT_GT(pinned(), kFrame);
@@ -181,7 +181,7 @@ TEST_P(SimPinned, OfSeveralTopicsThePinIsOfOne) {
 
 // A shard that sleeps has let go of what it sent: it may sleep for a second.
 TEST(SimPinnedShard, HoldsNoChunkWhileItSleeps) {
-  Scenario scenario(options_of(net::SlowPolicy::disconnect));
+  SimScenario scenario(options_of(net::SlowPolicy::disconnect));
   (void)scenario.subscribe({"a"});
   (void)scenario.subscribe({"a", "b"});
   scenario.publish("a", "x");

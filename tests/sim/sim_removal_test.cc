@@ -37,7 +37,7 @@ void remove(World& world, std::string_view topic) {
 // Readers of one topic and of two, on two shards; some leave; the removal falls between any two
 // slices of a sweep.
 void remove_in_mid_sweep(std::uint64_t seed) {
-  Scenario scenario(plain(2), seed);
+  SimScenario scenario(plain(2), seed);
   World& world = scenario.world;
   std::vector<SocketRef> readers;
   for (std::size_t i = 0; i < kReaders; ++i) {
@@ -82,7 +82,7 @@ TEST(SimRemoval, AReplayIsFinishedFirst) {
   WorldOptions options = plain();
   options.kernel.least_capacity = options.kernel.most_capacity = 1 << 30;
   options.server.history_count = 10'000;
-  Scenario scenario(options);
+  SimScenario scenario(options);
   World& world = scenario.world;
   constexpr std::uint64_t kEach = 500;
   for (std::uint64_t i = 0; i < kEach; ++i) scenario.publish({{"a", "x"}, {"b", "x"}});
@@ -104,7 +104,7 @@ TEST(SimRemoval, AReplayIsFinishedFirst) {
 TEST(SimRemoval, AFullSocketEndsWithItsTopic) {
   WorldOptions options = plain();
   options.kernel.least_capacity = options.kernel.most_capacity = 4000;
-  Scenario scenario(options);
+  SimScenario scenario(options);
   World& world = scenario.world;
   const SocketRef deaf = open_stream(world, 0, "/events?stream=a");
   ASSERT_TRUE(world.settle());

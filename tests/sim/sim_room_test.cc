@@ -33,7 +33,7 @@ bool is_answered(Socket& socket) {
 
 // Bytes that the kernel has and the shard had no buffer for are a request, perhaps a whole one.
 TEST(SimRoom, WhoHasAskedAndWasNotReadYetStays) {
-  Scenario scenario(roomy());
+  SimScenario scenario(roomy());
   World& world = scenario.world;
   world.kernel.options.starved_receive = 100;
   const SocketRef first = world.kernel.connect_to(0, 1);
@@ -52,7 +52,7 @@ TEST(SimRoom, WhoHasAskedAndWasNotReadYetStays) {
 // Its request came in the same turn as the newcomer.
 TEST(SimRoom, RequestsAreReadBeforeRoomIsMade) {
   for (std::uint64_t seed = 1; seed <= 5; ++seed) {
-    Scenario scenario(roomy(), seed);
+    SimScenario scenario(roomy(), seed);
     World& world = scenario.world;
     const SocketRef oldest = world.kernel.connect_to(0, 1);
     world.turn(0);
@@ -69,7 +69,7 @@ TEST(SimRoom, RequestsAreReadBeforeRoomIsMade) {
 TEST(SimRoom, APublisherThatWaitsForTheShardsStays) {
   WorldOptions options = roomy();
   options.shards = 2;
-  Scenario scenario(room_for_large(options));
+  SimScenario scenario(room_for_large(options));
   World& world = scenario.world;
   scenario.overload();
   const SocketRef publisher = world.kernel.connect_to(0, 1);
@@ -101,7 +101,7 @@ TEST(SimRoom, APublisherThatWaitsForTheShardsStays) {
 TEST(SimRoom, WhoDoesNotTakeItsAnswersMakesRoom) {
   WorldOptions options = roomy();
   options.kernel.least_capacity = options.kernel.most_capacity = 100;
-  Scenario scenario(options);
+  SimScenario scenario(options);
   World& world = scenario.world;
   const SocketRef deaf = world.kernel.connect_to(0, 1);
   std::string many;
@@ -122,7 +122,7 @@ TEST(SimRoom, AnswersThatNobodyTakesAreBoundedForTheHub) {
   constexpr std::size_t kMost = 2 * limits::kMaxRequestMemory / limits::kMaxReadPerTurn;
   WorldOptions options = roomy();
   options.kernel.least_capacity = options.kernel.most_capacity = 100;
-  Scenario scenario(options);
+  SimScenario scenario(options);
   World& world = scenario.world;
   const auto ended = [&world] {
     return world.sum([](const net::ShardMetrics& metrics) {
@@ -151,7 +151,7 @@ TEST(SimRoom, AnswersThatNobodyTakesAreBoundedForTheHub) {
 
 // All have asked and are yet to be read: the newcomer is told.
 TEST(SimRoom, WhereNobodyCanMakeRoomTheNewcomerIsRefused) {
-  Scenario scenario(roomy());
+  SimScenario scenario(roomy());
   World& world = scenario.world;
   world.kernel.options.starved_receive = 100;
   std::vector<SocketRef> asking;
@@ -179,7 +179,7 @@ TEST(SimRoom, WhereNobodyCanMakeRoomTheNewcomerIsRefused) {
 TEST(SimRoom, SilentConnectionsDoNotHoldTheLastDescriptors) {
   WorldOptions options = plain();
   options.kernel.descriptors = 80;  // of which 10 are not for streams
-  Scenario scenario(options);
+  SimScenario scenario(options);
   World& world = scenario.world;
   std::vector<SocketRef> silent;
   for (int i = 0; i < 200; ++i) silent.push_back(world.kernel.connect_to(0, 1));
@@ -196,7 +196,7 @@ TEST(SimRoom, SilentConnectionsDoNotHoldTheLastDescriptors) {
 TEST(SimRoom, StreamsLeaveDescriptorsToPublishersAndProbes) {
   WorldOptions options = plain();
   options.kernel.descriptors = 80;
-  Scenario scenario(options);
+  SimScenario scenario(options);
   World& world = scenario.world;
   const auto is_full = [&] {
     const SocketRef socket = world.kernel.connect_to(0, 1);

@@ -7,7 +7,7 @@
 namespace tocsin::sim {
 namespace {
 
-void four_events(Scenario& scenario) {
+void four_events(SimScenario& scenario) {
   scenario.publish({{"a", "one"}, {"b", "two\nlines"}, {"a", "three"}, {"c", "x"}});
 }
 
@@ -33,9 +33,9 @@ INSTANTIATE_TEST_SUITE_P(Framings, SimCut,
 // Each broadcast is cut one byte later than the one before, and the rest of it again. Beside it a
 // reader of the other framing, cut elsewhere, stands at the same position.
 void SimCut::cut_everywhere(const std::vector<std::string>& topics) {
-  Scenario scenario(plain());
-  Subscriber& subscriber = scenario.subscribe(topics, {}, GetParam());
-  Subscriber& other = scenario.subscribe(topics, {},
+  SimScenario scenario(plain());
+  SimSubscriber& subscriber = scenario.subscribe(topics, {}, GetParam());
+  SimSubscriber& other = scenario.subscribe(topics, {},
                                          GetParam() == proto::Framing::close
                                              ? proto::Framing::chunked
                                              : proto::Framing::close);
@@ -48,7 +48,7 @@ void SimCut::cut_everywhere(const std::vector<std::string>& topics) {
     four_events(scenario);
     scenario.run();
     bytes = bytes_of(scenario.world.model, topics, before);
-    for (const Subscriber* reader : {&subscriber, &other}) {
+    for (const SimSubscriber* reader : {&subscriber, &other}) {
       ASSERT_TRUE(reader->stream()->caught_up(scenario.world.now_ms())) << "cut at " << cut;
       ASSERT_EQ(reader->stream()->error(), "") << "cut at " << cut;
       ASSERT_TRUE(reader->chunks() == nullptr || reader->chunks()->between()) << "cut at " << cut;
@@ -69,16 +69,16 @@ TEST_P(SimCut, BroadcastOfManyTopicsCutAtEveryByte) {
 }
 
 TEST_P(SimCut, HeadAndReplayCutAtEveryByte) {
-  Scenario scenario(plain());
+  SimScenario scenario(plain());
   for (int i = 0; i < 3; ++i) four_events(scenario);
   ASSERT_TRUE(scenario.world.settle());
   const std::size_t bytes = bytes_of(scenario.world.model, {"a", "b"}, 0) + 350;
   for (std::size_t cut = 0; cut <= bytes && !scenario.world.failed(); ++cut) {
-    Subscriber::Plan plan;
+    SimSubscriber::Plan plan;
     plan.topics = {"a", "b"};
     plan.start.kind = Start::Kind::earliest;
     plan.framing = GetParam();
-    Subscriber& subscriber = scenario.connect(std::move(plan));
+    SimSubscriber& subscriber = scenario.connect(std::move(plan));
     subscriber.socket()->script = {cut == 0 ? -EAGAIN : static_cast<std::int64_t>(cut), 3};
     scenario.run();
     ASSERT_TRUE(subscriber.stream()->caught_up(scenario.world.now_ms())) << "cut at " << cut;
@@ -92,8 +92,8 @@ TEST_P(SimCut, HeadAndReplayCutAtEveryByte) {
 TEST(SimSend, FullSocketContinuesWhenThereIsRoom) {
   WorldOptions options = plain();
   options.kernel.least_capacity = options.kernel.most_capacity = 100;
-  Scenario scenario(options);
-  Subscriber& subscriber = scenario.subscribe({"a"});
+  SimScenario scenario(options);
+  SimSubscriber& subscriber = scenario.subscribe({"a"});
   for (int i = 0; i < 50; ++i) scenario.publish("a", std::string(40, 'x'));
   scenario.run(100);
   EXPECT_EQ(subscriber.stream()->events(), 50U);
@@ -104,7 +104,7 @@ TEST(SimSend, FullSocketContinuesWhenThereIsRoom) {
 // More events at one position than a send may have pieces, for readers that get each as a piece.
 TEST(SimSend, MoreFramesThanASendHasPieces) {
   WorldOptions options = room_for_large(plain());
-  Scenario scenario(options);
+  SimScenario scenario(options);
   for (const std::vector<std::string>& topics :
        {std::vector<std::string>{"a"}, std::vector<std::string>{"a", "b"}}) {
     for (const proto::Framing framing : {proto::Framing::close, proto::Framing::chunked}) {
@@ -115,25 +115,27 @@ TEST(SimSend, MoreFramesThanASendHasPieces) {
   std::vector<std::pair<std::string, std::string>> batch(kEvents, {"a", "x"});
   scenario.publish(batch);
   scenario.run();
-  for (const Subscriber* reader : scenario.subscribers) {
+  for (const SimSubscriber* reader : scenario.subscribers) {
     EXPECT_EQ(reader->stream()->events(), kEvents);
   }
   // Many owe the rest of a frame and stand at the same position.
-  for (const Subscriber* reader : scenario.subscribers) reader->socket()->script = {7, 50'000, 9};
+  for (const SimSubscriber* reader : scenario.subscribers) {
+    reader->socket()->script = {7, 50'000, 9};
+  }
   for (std::size_t i = 0; i < limits::kSendBatch; ++i) {
     scenario.subscribe({"a"}, {}, proto::Framing::close).socket()->script = {7, 9, 20'000};
   }
   scenario.publish(batch);
   scenario.run(100);
-  for (const Subscriber* reader : scenario.subscribers) {
+  for (const SimSubscriber* reader : scenario.subscribers) {
     EXPECT_GE(reader->stream()->events(), kEvents);
   }
   scenario.finish();
 }
 
 TEST(SimSend, EventsOfTwoTopicsGoOutInOneSend) {
-  Scenario scenario(plain());
-  Subscriber& subscriber = scenario.subscribe({"a", "b", "a"});
+  SimScenario scenario(plain());
+  SimSubscriber& subscriber = scenario.subscribe({"a", "b", "a"});
   const std::uint64_t before = subscriber.socket()->sends;
   scenario.publish({{"a", "1"}, {"b", "2"}, {"a", "3"}});
   scenario.run();
@@ -143,8 +145,8 @@ TEST(SimSend, EventsOfTwoTopicsGoOutInOneSend) {
 }
 
 TEST(SimSend, NoBusyLoopWithoutKernelMemory) {
-  Scenario scenario(plain());
-  Subscriber& subscriber = scenario.subscribe({"a"});
+  SimScenario scenario(plain());
+  SimSubscriber& subscriber = scenario.subscribe({"a"});
   scenario.world.kernel.options.starved_send = 100;
   const std::uint64_t before = scenario.world.kernel.counts.sends;
   scenario.publish("a", "x");
@@ -164,7 +166,7 @@ TEST(SimSend, StreamBehindBlockedAnswersIsWatched) {
   for (const std::int64_t result : {-EAGAIN, -ENOBUFS}) {
     WorldOptions options = plain();
     options.server.slow_seconds = 1;
-    Scenario scenario(options);
+    SimScenario scenario(options);
     const SocketRef socket = scenario.world.kernel.connect_to(0, 1);
     socket->script = {result};
     scenario.world.kernel.write(*socket, "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -185,7 +187,7 @@ TEST(SimSend, StreamBehindBlockedAnswersIsWatched) {
 // An unread comment or answer must not be reset away: the last answer reaches a client that still
 // sends.
 TEST(SimSend, LastAnswerReachesAClientThatStillSends) {
-  Scenario scenario(plain());
+  SimScenario scenario(plain());
   const SocketRef socket = scenario.world.kernel.connect_to(0, 1);
   scenario.world.kernel.write(*socket, "NONSENSE\r\n\r\nand on");
   for (int i = 0; i < 20; ++i) {

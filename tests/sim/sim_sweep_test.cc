@@ -9,10 +9,10 @@ constexpr int kReaders = 300;
 constexpr std::uint64_t kSliceUs = 2000;
 
 void leave_in_mid_sweep(std::uint64_t seed) {
-  Scenario scenario(plain(), seed);
+  SimScenario scenario(plain(), seed);
   World& world = scenario.world;
   for (int i = 0; i < kReaders; ++i) {
-    Subscriber::Plan plan;
+    SimSubscriber::Plan plan;
     plan.topics = {"a"};
     if (i % 3 == 0) plan.topics.emplace_back("b");
     (void)scenario.connect(std::move(plan));
@@ -25,7 +25,7 @@ void leave_in_mid_sweep(std::uint64_t seed) {
     scenario.publish({{"a", "x"}, {"b", "y"}});
     world.turn(0);  // the first slice
     for (int n = 0; n < 8; ++n) {
-      const Subscriber& leaver = *world.random.pick(scenario.subscribers);
+      const SimSubscriber& leaver = *world.random.pick(scenario.subscribers);
       if (!leaver.socket()) continue;
       // Those that were gone before the sweep came fail within it, the others hang up.
       if (world.random.chance(50)) {
@@ -39,13 +39,13 @@ void leave_in_mid_sweep(std::uint64_t seed) {
     world.clock.step_us = 0;
     world.kernel.options.late = 0;
     ASSERT_TRUE(world.settle());
-    for (Subscriber* subscriber : scenario.subscribers) {
+    for (SimSubscriber* subscriber : scenario.subscribers) {
       if (subscriber->socket()->client_finished) continue;
       subscriber->act(world);
       ASSERT_TRUE(subscriber->stream()->caught_up(world.now_ms())) << "seed " << seed;
     }
     std::erase_if(scenario.subscribers,
-                  [](const Subscriber* s) { return s->socket()->client_finished; });
+                  [](const SimSubscriber* s) { return s->socket()->client_finished; });
   }
 }
 
@@ -54,9 +54,9 @@ TEST(SimSweep, ReadersThatLeaveInMidSweepTakeNobodyWithThem) {
 }
 
 TEST(SimSweep, EverySliceLeavesTimeForOthers) {
-  Scenario scenario(plain());
+  SimScenario scenario(plain());
   for (int i = 0; i < kReaders; ++i) {
-    Subscriber::Plan plan;
+    SimSubscriber::Plan plan;
     plan.topics = {"a"};
     (void)scenario.connect(std::move(plan));
   }
@@ -75,9 +75,9 @@ TEST(SimSweep, ReaderThatIsNeverAtTheEndDelaysNobody) {
   WorldOptions options = plain();
   options.kernel.least_capacity = options.kernel.most_capacity = 1 << 30;
   options.server.slow_bytes = 64 << 20;  // and with it what publishers may be ahead
-  Scenario scenario(options);
+  SimScenario scenario(options);
   (void)scenario.subscribe({"busy"});
-  Subscriber& other = scenario.subscribe({"calm"});
+  SimSubscriber& other = scenario.subscribe({"calm"});
   const std::string big(limits::kMaxSendBytes + 10'000, 'x');
   for (std::uint64_t i = 1; i <= 20; ++i) {
     scenario.publish({{"busy", big}, {"busy", big}, {"busy", big}, {"calm", "y"}});
@@ -95,14 +95,14 @@ TEST(SimSweep, ReplayDelaysNobody) {
   WorldOptions options = plain();
   options.kernel.least_capacity = options.kernel.most_capacity = 1 << 30;
   options.server.history_count = 10'000;
-  Scenario scenario(options);
+  SimScenario scenario(options);
   constexpr std::uint64_t kEach = 2000;
   for (std::uint64_t i = 0; i < kEach; ++i) scenario.publish({{"a", "x"}, {"b", "y"}});
-  const Subscriber& other = scenario.subscribe({"calm"});
-  Subscriber::Plan plan;
+  const SimSubscriber& other = scenario.subscribe({"calm"});
+  SimSubscriber::Plan plan;
   plan.topics = {"a", "b", "calm"};
   plan.start = {.kind = Start::Kind::earliest, .id = {}};
-  const Subscriber& reader = scenario.connect(std::move(plan));
+  const SimSubscriber& reader = scenario.connect(std::move(plan));
   for (int turn = 0; turn < 3; ++turn) scenario.world.turn(0);
   for (std::uint64_t i = 1; i <= 10; ++i) {
     scenario.publish("calm", "z");
@@ -117,9 +117,9 @@ TEST(SimSweep, ReplayDelaysNobody) {
 TEST(SimSweep, SlotsAreUsedAgainAndStaleCompletionsDropped) {
   WorldOptions options = plain();
   options.kernel.stale = 100;
-  Scenario scenario(options);
+  SimScenario scenario(options);
   for (int i = 0; i < 200 && !scenario.world.failed(); ++i) {
-    Subscriber& subscriber = scenario.subscribe({"a"});
+    SimSubscriber& subscriber = scenario.subscribe({"a"});
     scenario.publish("a", "x");
     scenario.run();
     EXPECT_EQ(subscriber.stream()->events(), 1U);
@@ -142,16 +142,16 @@ TEST(SimSweep, TopicsComeAndGo) {
   options.server.topic_idle_s = 1;
   options.server.history_count = 0;
   options.server.slow_seconds = 1;
-  Scenario scenario(options);
+  SimScenario scenario(options);
   for (int round = 0; round < 5; ++round) {
     for (int i = 0; i < 10; ++i) {
       const std::string topic = "t" + std::to_string(i);
-      Subscriber& subscriber = scenario.subscribe({topic, "t" + std::to_string(i / 2)});
+      SimSubscriber& subscriber = scenario.subscribe({topic, "t" + std::to_string(i / 2)});
       scenario.publish(topic, "x");
       scenario.run();
       EXPECT_EQ(subscriber.stream()->events(), 1U);
     }
-    for (Subscriber* subscriber : scenario.subscribers) FakeKernel::close(*subscriber->socket());
+    for (SimSubscriber* subscriber : scenario.subscribers) FakeKernel::close(*subscriber->socket());
     scenario.subscribers.clear();
     ASSERT_TRUE(scenario.world.settle());
     scenario.world.pass(4000);

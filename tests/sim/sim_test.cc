@@ -72,7 +72,7 @@ void populate(World& world) {
   Random& random = world.random;
   const Pace paces[] = {Pace::fast, Pace::fast, Pace::slow, Pace::never};
   for (std::uint64_t n = random.between(1, 12); n > 0; --n) {
-    Subscriber::Plan plan;
+    SimSubscriber::Plan plan;
     plan.topics = draw_topics(random, random.chance(50) ? 1 : 5);
     plan.pace = random.pick(paces);
     plan.never_reads_again = random.chance(30);
@@ -84,10 +84,10 @@ void populate(World& world) {
     plan.address = random.between(1, 4);
     if (random.chance(15)) plan.start.kind = Start::Kind::earliest;
     if (random.chance(10)) plan.start = {.kind = Start::Kind::after_id, .id = "5eed0001-999999"};
-    world.add<Subscriber>(std::move(plan));
+    world.add<SimSubscriber>(std::move(plan));
   }
   for (std::uint64_t n = random.between(1, 4); n > 0; --n) {
-    Publisher::Plan plan;
+    SimPublisher::Plan plan;
     plan.topics = draw_topics(random, 4);
     plan.depth = one_of<std::size_t>(random, {1, 1, 4, 12});
     plan.most_data = one_of<std::size_t>(random, {20, 60, 400});
@@ -105,7 +105,7 @@ void populate(World& world) {
     plan.pace = random.chance(80) ? Pace::fast : Pace::slow;
     plan.leaves = one_of(random, {0U, 10U});
     plan.idle = one_of(random, {20U, 60U, 90U});
-    world.add<Publisher>(std::move(plan));
+    world.add<SimPublisher>(std::move(plan));
   }
   constexpr Nuisance::Kind kKinds[] = {Nuisance::Kind::silent, Nuisance::Kind::garbage,
                                        Nuisance::Kind::slow_head, Nuisance::Kind::deaf};

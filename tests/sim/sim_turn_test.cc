@@ -22,7 +22,7 @@ std::size_t answers(std::string_view bytes) {
 TEST(SimTurn, PipelinesAreAnsweredAPartAtATime) {
   constexpr std::size_t kClients = 20;
   constexpr std::size_t kEach = 400;
-  Scenario scenario;
+  SimScenario scenario;
   World& world = scenario.world;
   world.kernel.widen(10'000'000);
   world.clock.step_us = 100;
@@ -66,7 +66,7 @@ TEST(SimTurn, PipelinesAreAnsweredAPartAtATime) {
 TEST(SimTurn, ARequestThatIsThereIsNotLate) {
   for (const bool begun : {false, true}) {
     SCOPED_TRACE(begun);
-    Scenario scenario;
+    SimScenario scenario;
     World& world = scenario.world;
     const SocketRef client = world.kernel.connect_to(0, 1);
     world.pass(20);

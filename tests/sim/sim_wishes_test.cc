@@ -16,7 +16,7 @@ TEST(SimWishes, AStreamIsNeverSilentForLongerThanItAskedFor) {
       SCOPED_TRACE(testing::Message() << own_s << " s of a hub with " << hub_s);
       const std::uint64_t own_ms = std::uint64_t{own_s} * 1000;
       Random random(own_s);
-      Fleet fleet(2, hub_s, fmt::format("?heartbeat={}s", own_s));
+      QuietFleet fleet(2, hub_s, fmt::format("?heartbeat={}s", own_s));
       fleet.open(300, own_ms / 2);
       for (int i = 0; i < 12; ++i) {
         fleet.run(1 + random.below(own_ms * 2));
@@ -37,7 +37,7 @@ TEST(SimWishes, AStreamIsNeverSilentForLongerThanItAskedFor) {
 TEST(SimWishes, OfAnIntervalOfTheirOwnAreSpread) {
   constexpr std::uint64_t kOwnMs = 4000;
   constexpr std::uint64_t kMeanMs = kOwnMs * 4 / 5;
-  Fleet fleet(2, kIntervalS, "?heartbeat=4s");
+  QuietFleet fleet(2, kIntervalS, "?heartbeat=4s");
   fleet.open(20'000, 50);
   fleet.run(100);
   for (int i = 0; i < 3; ++i) {
@@ -53,7 +53,7 @@ TEST(SimWishes, OfAnIntervalOfTheirOwnAreSpread) {
 }
 
 TEST(SimWishes, OfAnIntervalOfTheirOwnDoNotMeetOverManyShards) {
-  Fleet fleet(50, kIntervalS, "?heartbeat=15s");
+  QuietFleet fleet(50, kIntervalS, "?heartbeat=15s");
   fleet.open(500, 100);
   fleet.run(2 * kIntervalMs);
   const std::uint64_t begin = fleet.now();
@@ -64,7 +64,7 @@ TEST(SimWishes, OfAnIntervalOfTheirOwnDoNotMeetOverManyShards) {
 TEST(SimWishes, AgeEndsStreamsWithAnIntervalOfTheirOwn) {
   constexpr std::uint32_t kAgeS = 60;
   for (const std::uint32_t hub_s : {0U, kIntervalS}) {
-    Fleet fleet(2, hub_s, "?heartbeat=4s", {}, kAgeS);
+    QuietFleet fleet(2, hub_s, "?heartbeat=4s", {}, kAgeS);
     fleet.open(300, 1000);
     fleet.run(kAgeS * 700);
     EXPECT_EQ(fleet.open_streams(), 300U);
@@ -80,7 +80,7 @@ TEST(SimWishes, AgeEndsStreamsWithAnIntervalOfTheirOwn) {
 
 TEST(SimWishes, BehindVarnishACommentFollowsSoon) {
   for (const std::string_view query : {"", "?last_event_id=earliest"}) {
-    Fleet fleet(1, kIntervalS, query, "X-Varnish: 32770\r\n");
+    QuietFleet fleet(1, kIntervalS, query, "X-Varnish: 32770\r\n");
     fleet.broadcast();
     fleet.open(1, 1);
     while (fleet.now() < 6000) fleet.run(1);
@@ -96,7 +96,7 @@ TEST(SimWishes, BehindVarnishACommentFollowsSoon) {
     EXPECT_LE(fleet.first_client().size(), 2U + 11U) << "once";
     EXPECT_LE(fleet.longest_silence(), kLatestMs);
   }
-  Fleet others(1);
+  QuietFleet others(1);
   others.open(1, 1);
   others.run(1000);
   EXPECT_EQ(others.first_client().size(), 1U) << "nobody else gets it";

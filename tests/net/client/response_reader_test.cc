@@ -10,7 +10,7 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using State = ResponseReader::State;
 
-struct Got {
+struct ReadResponse {
   ResponseHead head;
   std::string body;
   State state = State::need_more;
@@ -20,9 +20,9 @@ struct Got {
 };
 
 // Reads one response out of `bytes`, cut after every position in `cuts`.
-Got read(std::string_view bytes, std::vector<std::size_t> cuts = {}, bool to_head = false,
-         bool at_eof = false, std::size_t max_head = 1000) {
-  Got got;
+ReadResponse read(std::string_view bytes, std::vector<std::size_t> cuts = {}, bool to_head = false,
+                  bool at_eof = false, std::size_t max_head = 1000) {
+  ReadResponse got;
   ResponseReader reader({[&](const ResponseHead& head) {
                            got.head = head;
                            return true;
@@ -58,7 +58,7 @@ TEST(ResponseReader, ReadsAtEverySplit) {
     const std::string bytes = message + "HTTP/1.1 204 No";  // the next one
     for (std::size_t a = 1; a < bytes.size(); ++a) {
       for (std::size_t b = a + 1; b <= bytes.size(); b += 7) {
-        const Got got = read(bytes, {a, b});
+        const ReadResponse got = read(bytes, {a, b});
         ASSERT_EQ(got.state, State::message_complete) << a << ' ' << b << ' ' << got.error;
         ASSERT_EQ(got.consumed, message.size()) << a << ' ' << b;
         ASSERT_EQ(got.head.status, 200);
@@ -75,7 +75,7 @@ TEST(ResponseReader, ReadsAtEverySplit) {
 TEST(ResponseReader, ABodyWithoutLengthEndsWithTheConnection) {
   const std::string bytes = "HTTP/1.0 200 OK\r\n\r\nhello";
   EXPECT_EQ(read(bytes).state, State::need_more);
-  const Got got = read(bytes, {}, false, true);
+  const ReadResponse got = read(bytes, {}, false, true);
   EXPECT_EQ(got.state, State::message_complete);
   EXPECT_EQ(got.body, "hello");
   EXPECT_FALSE(got.keep_alive);
@@ -85,7 +85,7 @@ TEST(ResponseReader, SomeResponsesHaveNoBody) {
   for (const char* status : {"204 No Content", "304 Not Modified"}) {
     // A length that such a response may name is not that of a body.
     const std::string head = "HTTP/1.1 " + std::string(status) + "\r\nContent-Length: 7\r\n\r\n";
-    const Got got = read(head + "HTTP/1.1 200");
+    const ReadResponse got = read(head + "HTTP/1.1 200");
     EXPECT_EQ(got.state, State::message_complete);
     EXPECT_EQ(got.consumed, head.size());
   }
@@ -103,7 +103,7 @@ TEST(ResponseReader, ConnectionCloseIsTheLastResponse) {
 TEST(ResponseReader, ACutMessageFails) {
   const std::string bytes = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
   for (std::size_t end = 0; end < bytes.size(); ++end) {
-    const Got got = read(bytes.substr(0, end), {}, false, true);
+    const ReadResponse got = read(bytes.substr(0, end), {}, false, true);
     ASSERT_EQ(got.state, State::failed) << end;
     ASSERT_THAT(got.error, HasSubstr("middle")) << end;
   }
@@ -120,7 +120,7 @@ TEST(ResponseReader, RefusesWhatIsNoResponse) {
         "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
         "HTTP/1.1 200 OK\r\nbad header\r\n\r\n",
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n"}) {
-    const Got got = read(bytes);
+    const ReadResponse got = read(bytes);
     EXPECT_EQ(got.state, State::failed) << bytes;
     EXPECT_NE(got.error, "") << bytes;
     EXPECT_THAT(got.error, Not(HasSubstr("callback"))) << bytes;  // llhttp's word, not the cause
@@ -136,7 +136,7 @@ TEST(ResponseReader, BoundsTheHead) {
   for (const std::string& bytes : {"HTTP/1.1 200 OK\r\nX: " + std::string(2000, 'x'),
                                    "HTTP/1.1 200 OK\r\n" + std::string(2000, 'x'),
                                    "HTTP/1.1 200 " + std::string(2000, 'x'), many}) {
-    const Got got = read(bytes);
+    const ReadResponse got = read(bytes);
     EXPECT_EQ(got.state, State::failed);
     EXPECT_THAT(got.error, HasSubstr("too long"));
   }

@@ -8,11 +8,11 @@ namespace {
 using std::chrono::seconds;
 using std::chrono::sys_seconds;
 
-struct Moment {
+struct DateCase {
   std::int64_t since_1970_s;
   std::string_view text;
 };
-constexpr Moment kMoments[] = {
+constexpr DateCase kDates[] = {
     {784'111'777, "Sun, 06 Nov 1994 08:49:37 GMT"},  // RFC 9110, 5.6.7
     {0, "Thu, 01 Jan 1970 00:00:00 GMT"},
     {1'709'251'199, "Thu, 29 Feb 2024 23:59:59 GMT"},
@@ -21,7 +21,7 @@ constexpr Moment kMoments[] = {
 };
 
 TEST(HttpDate, IsWrittenAndReadInTheFormOfTheStandard) {
-  for (const Moment& moment : kMoments) {
+  for (const DateCase& moment : kDates) {
     const sys_seconds time{seconds(moment.since_1970_s)};
     const HttpDateText text = to_http_date(time);
     EXPECT_EQ(std::string_view(text.data(), text.size()), moment.text);

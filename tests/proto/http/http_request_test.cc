@@ -11,18 +11,19 @@ namespace tocsin::proto {
 namespace {
 
 TEST(HttpRequestTest, Get) {
-  EXPECT_EQ(read_one("GET /events?stream=a HTTP/1.1\r\nHost: example.com\r\n\r\n"),
-            (Seen{.method = Method::get, .target = "/events?stream=a", .host = "example.com"}));
+  EXPECT_EQ(
+      read_one("GET /events?stream=a HTTP/1.1\r\nHost: example.com\r\n\r\n"),
+      (SeenRequest{.method = Method::get, .target = "/events?stream=a", .host = "example.com"}));
 }
 
 TEST(HttpRequestTest, Post) {
   EXPECT_EQ(read_one("POST /publish HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello"),
-            (Seen{.method = Method::post,
-                  .has_body = true,
-                  .content_length = 5,
-                  .target = "/publish",
-                  .host = "h",
-                  .body = "hello"}));
+            (SeenRequest{.method = Method::post,
+                         .has_body = true,
+                         .content_length = 5,
+                         .target = "/publish",
+                         .host = "h",
+                         .body = "hello"}));
 }
 
 TEST(HttpRequestTest, Chunked) {
@@ -156,8 +157,9 @@ TEST(HttpRequestTest, NothingIsLeftFromTheRequestBefore) {
       "POST /1 HTTP/1.0\r\nHost: h\r\nConnection: keep-alive\r\nContent-Length: 1\r\n\r\nx"
       "GET /2 HTTP/1.0\r\n\r\n");
   ASSERT_EQ(all.size(), 2U);
-  EXPECT_EQ(all[1],
-            (Seen{.method = Method::get, .http_1_1 = false, .keep_alive = false, .target = "/2"}));
+  EXPECT_EQ(
+      all[1],
+      (SeenRequest{.method = Method::get, .http_1_1 = false, .keep_alive = false, .target = "/2"}));
 }
 
 TEST(HttpRequestTest, KeepAlive) {

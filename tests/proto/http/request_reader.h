@@ -21,7 +21,7 @@ inline constexpr std::size_t kMaxHead = 512;
 inline constexpr std::size_t kMaxBody = 256;
 
 // One request as the parser gave it, or the error that ended the stream.
-struct Seen {
+struct SeenRequest {
   Error error = Error::none;
   Method method = Method::other;
   bool http_1_1 = true;
@@ -33,8 +33,8 @@ struct Seen {
   std::string host{};
   std::string body{};
 
-  friend bool operator==(const Seen&, const Seen&) = default;
-  friend std::ostream& operator<<(std::ostream& out, const Seen& seen) {
+  friend bool operator==(const SeenRequest&, const SeenRequest&) = default;
+  friend std::ostream& operator<<(std::ostream& out, const SeenRequest& seen) {
     return out << "{error " << static_cast<int>(seen.error) << ", method "
                << static_cast<int>(seen.method) << ", 1.1 " << seen.http_1_1 << ", keep "
                << seen.keep_alive << ", continue " << seen.expects_continue << ", has body "
@@ -43,7 +43,7 @@ struct Seen {
   }
 };
 
-inline Seen seen_of(const Request& request) {
+inline SeenRequest seen_of(const Request& request) {
   return {.method = request.method,
           .http_1_1 = request.http_1_1,
           .keep_alive = request.keep_alive,
@@ -57,9 +57,9 @@ inline Seen seen_of(const Request& request) {
 
 // All requests of a stream that comes in pieces of `piece` bytes, in the loop that the header
 // shows.
-inline std::vector<Seen> read_in_pieces(std::string_view stream, std::size_t piece) {
+inline std::vector<SeenRequest> read_in_pieces(std::string_view stream, std::size_t piece) {
   RequestParser parser(kMaxHead, kMaxBody);
-  std::vector<Seen> all;
+  std::vector<SeenRequest> all;
   bool head_seen = false;
   while (!stream.empty()) {
     const std::string copy(stream.substr(0, piece));
@@ -102,7 +102,7 @@ inline std::vector<Seen> read_in_pieces(std::string_view stream, std::size_t pie
 }
 
 // The same for every way to cut the stream that a test can afford.
-inline std::vector<Seen> read_all(std::string_view stream) {
+inline std::vector<SeenRequest> read_all(std::string_view stream) {
   const auto whole = read_in_pieces(stream, stream.size());
   for (const std::size_t piece : {1U, 2U, 3U, 5U, 7U, 13U, 64U}) {
     EXPECT_EQ(read_in_pieces(stream, piece), whole) << stream << " in pieces of " << piece;
@@ -110,10 +110,10 @@ inline std::vector<Seen> read_all(std::string_view stream) {
   return whole;
 }
 
-inline Seen read_one(std::string_view stream) {
+inline SeenRequest read_one(std::string_view stream) {
   const auto all = read_all(stream);
   EXPECT_EQ(all.size(), 1U) << stream;
-  return all.empty() ? Seen{} : all.front();
+  return all.empty() ? SeenRequest{} : all.front();
 }
 
 inline Error error_of(std::string_view stream) {

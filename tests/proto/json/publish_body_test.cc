@@ -18,35 +18,35 @@ namespace {
 using namespace std::string_view_literals;
 using ::testing::ElementsAre;
 
-// An event that owns its strings.
-struct Event {
+// One of a body's events, with strings of its own.
+struct Entry {
   std::string topic{};
   std::string type{};
   std::string id{};
   std::string data{};
   std::optional<std::uint32_t> retry_ms{};
 
-  friend bool operator==(const Event&, const Event&) = default;
-  friend std::ostream& operator<<(std::ostream& out, const Event& event) {
+  friend bool operator==(const Entry&, const Entry&) = default;
+  friend std::ostream& operator<<(std::ostream& out, const Entry& event) {
     return out << "{topic " << event.topic << ", type " << event.type << ", id " << event.id
                << ", retry " << (event.retry_ms ? std::to_string(*event.retry_ms) : "none")
                << ", data " << event.data << '}';
   }
 };
 
-struct Outcome {
-  std::vector<Event> events{};
+struct ReadBody {
+  std::vector<Entry> events{};
   std::optional<InputError> error{};
 };
 
 class PublishBodyTest : public ::testing::Test {
  protected:
-  Outcome read(std::string_view body, BodyForm form, const EventView& defaults = {}) {
+  ReadBody read(std::string_view body, BodyForm form, const EventView& defaults = {}) {
     // Exactly the padding that is asked for, for a sanitizer to see the first byte too many.
     std::vector<char> padded(body.begin(), body.end());
     padded.resize(body.size() + 64, '"');
     const auto result = reader_.read({padded.data(), body.size()}, form, defaults);
-    Outcome outcome;
+    ReadBody outcome;
     if (!result) {
       outcome.error = result.error();
       EXPECT_FALSE(outcome.error->message.empty());
@@ -100,8 +100,8 @@ TEST(BodyFormTest, ContentTypes) {
 TEST_F(PublishBodyTest, TextIsOneTrimmedEvent) {
   const EventView defaults{.topic = "t", .type = "tick", .id = "1", .retry_ms = 5};
   EXPECT_THAT(read(" \t\r\nhello\n world\v\f \n", BodyForm::text, defaults).events,
-              ElementsAre(Event{"t", "tick", "1", "hello\n world", 5}));
-  EXPECT_THAT(read("a=1&b=%20+", BodyForm::text).events, ElementsAre(Event{.data = "a=1&b=%20+"}));
+              ElementsAre(Entry{"t", "tick", "1", "hello\n world", 5}));
+  EXPECT_THAT(read("a=1&b=%20+", BodyForm::text).events, ElementsAre(Entry{.data = "a=1&b=%20+"}));
 }
 
 TEST_F(PublishBodyTest, TextIsChecked) {
@@ -118,19 +118,19 @@ TEST_F(PublishBodyTest, JsonObject) {
   EXPECT_THAT(
       read(R"({"topic":"t","type":"tick","id":"7","retry":1500,"data":"hello"})", BodyForm::json)
           .events,
-      ElementsAre(Event{"t", "tick", "7", "hello", 1500}));
+      ElementsAre(Entry{"t", "tick", "7", "hello", 1500}));
   EXPECT_THAT(read(" \n{ \"stream\" : \"t\" , \"event\" : \"tick\" , \"data\" : \"x\" } \r\n",
                    BodyForm::json)
                   .events,
-              ElementsAre(Event{.topic = "t", .type = "tick", .data = "x"}));
+              ElementsAre(Entry{.topic = "t", .type = "tick", .data = "x"}));
 }
 
 TEST_F(PublishBodyTest, AbsentMembersTakeTheDefaults) {
   const EventView defaults{.topic = "t", .type = "tick", .id = "1", .data = "never", .retry_ms = 5};
   EXPECT_THAT(read(R"({"data":"x"})", BodyForm::json, defaults).events,
-              ElementsAre(Event{"t", "tick", "1", "x", 5}));
+              ElementsAre(Entry{"t", "tick", "1", "x", 5}));
   EXPECT_THAT(read(R"({"data":"x","type":"","id":"","retry":0})", BodyForm::json, defaults).events,
-              ElementsAre(Event{.topic = "t", .data = "x", .retry_ms = 0}));
+              ElementsAre(Entry{.topic = "t", .data = "x", .retry_ms = 0}));
   EXPECT_EQ(read("{}", BodyForm::json, defaults).error->field, "data");
 }
 
@@ -162,7 +162,7 @@ TEST_F(PublishBodyTest, StringsAreDecoded) {
            BodyForm::json)
           .events,
       ElementsAre(
-          Event{.topic = "a/b", .type = "té", .id = "\"7\"", .data = "\xF0\x9F\x94\x94\n\\"}));
+          Entry{.topic = "a/b", .type = "té", .id = "\"7\"", .data = "\xF0\x9F\x94\x94\n\\"}));
 }
 
 TEST_F(PublishBodyTest, IdAndRetryAlsoInTheOtherType) {
@@ -171,8 +171,8 @@ TEST_F(PublishBodyTest, IdAndRetryAlsoInTheOtherType) {
                        {"id":123456789012345678901234567890,"data":"x"}])",
            BodyForm::json)
           .events,
-      ElementsAre(Event{.id = "42", .data = "x", .retry_ms = 1500}, Event{.id = "-7", .data = "x"},
-                  Event{.id = "123456789012345678901234567890", .data = "x"}));
+      ElementsAre(Entry{.id = "42", .data = "x", .retry_ms = 1500}, Entry{.id = "-7", .data = "x"},
+                  Entry{.id = "123456789012345678901234567890", .data = "x"}));
   for (const auto* id : {"1.5", "1e3", "true", "null", "[]", "{}", "01"}) {
     EXPECT_EQ(refused(std::string(R"({"data":"x","id":)") + id + "}"), "id") << id;
   }
@@ -214,8 +214,8 @@ TEST_F(PublishBodyTest, JsonArray) {
                        {"data":"c\n"}])",
                    BodyForm::json)
                   .events,
-              ElementsAre(Event{.data = "a"}, Event{.topic = "t", .data = R"({"b":1})"},
-                          Event{.data = "c\n"}));
+              ElementsAre(Entry{.data = "a"}, Entry{.topic = "t", .data = R"({"b":1})"},
+                          Entry{.data = "c\n"}));
   EXPECT_EQ(refused("[]"), "body");
   EXPECT_EQ(refused(R"([{"data":"a"},1])"), "body@2");
   EXPECT_EQ(refused(R"([{"data":"a"},[{"data":"b"}]])"), "body@2");
@@ -358,8 +358,8 @@ TEST_F(PublishBodyTest, Ndjson) {
                    "{\"data\":\"\\u0063\"}",
                    BodyForm::ndjson, {.topic = "d"})
                   .events,
-              ElementsAre(Event{.topic = "d", .data = "a"}, Event{.topic = "t", .data = "[1,2]"},
-                          Event{.topic = "d", .data = "c"}));
+              ElementsAre(Entry{.topic = "d", .data = "a"}, Entry{.topic = "t", .data = "[1,2]"},
+                          Entry{.topic = "d", .data = "c"}));
 }
 
 TEST_F(PublishBodyTest, NdjsonErrorsHaveThePhysicalLine) {

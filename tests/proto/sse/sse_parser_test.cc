@@ -3,60 +3,26 @@
 #include "proto/sse/sse_parser.h"
 
 #include <cstdint>
-#include <optional>
-#include <ostream>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include "tests/proto/sse/parsed_stream.h"
+
 namespace tocsin::proto {
 namespace {
 
 using namespace std::string_view_literals;
 
-struct Event {
-  std::string type = "message";
-  std::string data{};
-  std::string id{};
-
-  friend bool operator==(const Event&, const Event&) = default;
-  friend std::ostream& operator<<(std::ostream& out, const Event& event) {
-    return out << '{' << event.type << ", \"" << event.data << "\", " << event.id << '}';
-  }
-};
-
-struct Outcome {
-  std::vector<Event> events{};
-  std::string last_event_id{};
-  std::optional<std::uint32_t> retry_ms{};
-  std::uint64_t comments = 0;
-
-  friend bool operator==(const Outcome&, const Outcome&) = default;
-  friend std::ostream& operator<<(std::ostream& out, const Outcome& outcome) {
-    for (const auto& event : outcome.events) out << event << ' ';
-    return out << "last id " << outcome.last_event_id << ", retry " << outcome.retry_ms.value_or(0)
-               << ", comments " << outcome.comments;
-  }
-};
-
-Outcome parse(const std::vector<std::string_view>& pieces) {
-  Outcome outcome;
-  SseParser parser([&](const ReceivedEvent& event) {
-    outcome.events.push_back({.type = std::string(event.type),
-                              .data = std::string(event.data),
-                              .id = std::string(event.last_event_id)});
-  });
-  // Each piece in memory of its own, so that a sanitizer sees a view kept too long.
-  for (const auto piece : pieces) EXPECT_TRUE(parser.feed(std::string(piece)));
-  outcome.last_event_id = parser.last_event_id();
-  outcome.retry_ms = parser.retry_ms();
-  outcome.comments = parser.comments();
-  return outcome;
+ParsedStream parse(const std::vector<std::string_view>& pieces) {
+  StreamRecorder recorder;
+  for (const auto piece : pieces) EXPECT_TRUE(recorder.feed(piece));
+  return recorder.parsed();
 }
 
-void expect_at_every_split(std::string_view bytes, const Outcome& expected) {
+void expect_at_every_split(std::string_view bytes, const ParsedStream& expected) {
   EXPECT_EQ(parse({bytes}), expected) << bytes;
   for (std::size_t split = 0; split <= bytes.size(); ++split) {
     EXPECT_EQ(parse({bytes.substr(0, split), bytes.substr(split)}), expected)
@@ -68,7 +34,7 @@ void expect_at_every_split(std::string_view bytes, const Outcome& expected) {
 }
 
 // With LF replaced by each of the three line ends.
-void expect_with_every_line_end(std::string_view lf_bytes, const Outcome& expected) {
+void expect_with_every_line_end(std::string_view lf_bytes, const ParsedStream& expected) {
   for (const std::string_view end : {"\n", "\r", "\r\n"}) {
     std::string bytes;
     for (char c : lf_bytes) {
@@ -281,7 +247,7 @@ TEST(SseParserTest, LongLinesAcrossTheSearchWindow) {
     for (const std::string end : {"\n", "\r", "\r\n"}) {
       std::string bytes;
       bytes.append("data:").append(data).append(end).append(end);
-      EXPECT_EQ(parse({bytes}), (Outcome{.events = {{.data = data}}})) << size;
+      EXPECT_EQ(parse({bytes}), (ParsedStream{.events = {{.data = data}}})) << size;
     }
   }
 }

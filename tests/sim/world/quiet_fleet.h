@@ -114,9 +114,9 @@ class QuietIo final : public net::Io {
 };
 
 // Shards that are turned when they ask for it.
-class Fleet {
+class QuietFleet {
  public:
-  explicit Fleet(std::size_t shards, std::uint32_t interval_s = kIntervalS,
+  explicit QuietFleet(std::size_t shards, std::uint32_t interval_s = kIntervalS,
                  std::string_view query = {}, std::string_view fields = {},
                  std::uint32_t max_age_s = 0)
       : state_(1, shards, options(interval_s, max_age_s)) {

@@ -30,29 +30,29 @@ inline WorldOptions room_for_large(WorldOptions options) {
   return options;
 }
 
-class Scenario {
+class SimScenario {
  public:
-  explicit Scenario(const WorldOptions& options = plain(), std::uint64_t seed = 1)
+  explicit SimScenario(const WorldOptions& options = plain(), std::uint64_t seed = 1)
       : world(seed, options) {
     net::log::set_level(net::LogLevel::error);
     world.quiet = true;
   }
-  ~Scenario() { EXPECT_EQ(world.failure(), ""); }
+  ~SimScenario() { EXPECT_EQ(world.failure(), ""); }
 
   // Its connection is open, and no shard has seen it yet.
-  Subscriber& connect(Subscriber::Plan plan) {
-    Subscriber& subscriber = world.add<Subscriber>(std::move(plan));
+  SimSubscriber& connect(SimSubscriber::Plan plan) {
+    SimSubscriber& subscriber = world.add<SimSubscriber>(std::move(plan));
     subscribers.push_back(&subscriber);
     subscriber.act(world);
     return subscriber;
   }
-  Subscriber& subscribe(std::vector<std::string> topics, Start start = {},
-                        std::optional<proto::Framing> framing = {}) {
-    Subscriber::Plan plan;
+  SimSubscriber& subscribe(std::vector<std::string> topics, Start start = {},
+                           std::optional<proto::Framing> framing = {}) {
+    SimSubscriber::Plan plan;
     plan.topics = std::move(topics);
     plan.framing = framing;
     plan.start = std::move(start);
-    Subscriber& subscriber = connect(std::move(plan));
+    SimSubscriber& subscriber = connect(std::move(plan));
     run();
     EXPECT_TRUE(subscriber.stream() != nullptr && subscriber.stream()->begun());
     return subscriber;
@@ -96,7 +96,7 @@ class Scenario {
   }
 
   void act() {
-    for (Subscriber* subscriber : subscribers) subscriber->act(world);
+    for (SimSubscriber* subscriber : subscribers) subscriber->act(world);
   }
   // Until everybody has everything.
   void run(int rounds = 3) {
@@ -123,7 +123,7 @@ class Scenario {
   }
 
   World world;
-  std::vector<Subscriber*> subscribers;
+  std::vector<SimSubscriber*> subscribers;
 };
 
 }  // namespace tocsin::sim

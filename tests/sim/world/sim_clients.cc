@@ -6,7 +6,7 @@
 
 namespace tocsin::sim {
 
-std::string Response::header(std::string_view name) const {
+std::string SimResponse::header(std::string_view name) const {
   const std::string field = "\r\n" + std::string{name} + ": ";
   const std::size_t at = head.find(field);
   if (at == std::string::npos) return {};
@@ -14,10 +14,10 @@ std::string Response::header(std::string_view name) const {
   return head.substr(begin, head.find("\r\n", begin) - begin);
 }
 
-std::optional<Response> Responses::next() {
+std::optional<SimResponse> SimResponses::next() {
   const std::size_t end = bytes_.find("\r\n\r\n");
   if (end == std::string::npos) return std::nullopt;
-  Response response;
+  SimResponse response;
   response.head = bytes_.substr(0, end + 2);
   if (!response.head.starts_with("HTTP/1.1 ") || response.head.size() < 12) response.status = -1;
   std::from_chars(response.head.data() + 9, response.head.data() + 12, response.status);

@@ -20,19 +20,19 @@ namespace tocsin::sim {
 
 class World;
 
-class Client {
+class SimClient {
  public:
-  Client() = default;
-  virtual ~Client() = default;
-  Client(const Client&) = delete;
-  Client& operator=(const Client&) = delete;
+  SimClient() = default;
+  virtual ~SimClient() = default;
+  SimClient(const SimClient&) = delete;
+  SimClient& operator=(const SimClient&) = delete;
 
   virtual void act(World& world) = 0;
   // The world has gone quiet for long: what is still missing?
   virtual void finish(World&) {}
 };
 
-struct Response {
+struct SimResponse {
   int status = 0;
   std::string head;
   std::string body;
@@ -41,10 +41,10 @@ struct Response {
 };
 
 // Takes whole responses from the front of `bytes`; stops before a stream's body.
-class Responses {
+class SimResponses {
  public:
   void feed(std::string_view bytes) { bytes_ += bytes; }
-  [[nodiscard]] std::optional<Response> next();
+  [[nodiscard]] std::optional<SimResponse> next();
   [[nodiscard]] std::string take_rest() { return std::exchange(bytes_, {}); }
 
  private:
@@ -53,7 +53,7 @@ class Responses {
 
 enum class Pace : std::uint8_t { fast, slow, never };
 
-class Subscriber final : public Client {
+class SimSubscriber final : public SimClient {
  public:
   struct Plan {
     std::vector<std::string> topics;
@@ -66,7 +66,7 @@ class Subscriber final : public Client {
     unsigned leaves = 0;           // per thousand acts
     std::uint64_t address = 0;
   };
-  explicit Subscriber(Plan plan) : plan_(std::move(plan)) {}
+  explicit SimSubscriber(Plan plan) : plan_(std::move(plan)) {}
 
   void act(World& world) override;
   void finish(World& world) override;
@@ -83,14 +83,14 @@ class Subscriber final : public Client {
  private:
   void connect(World& world);
   void read(World& world);
-  void on_response(World& world, const Response& response);
+  void on_response(World& world, const SimResponse& response);
   void take(World& world, std::string_view bytes);
   void check_end(World& world);
   void on_end(World& world);
 
   Plan plan_;
   SocketRef socket_;
-  Responses responses_;
+  SimResponses responses_;
   std::optional<StreamOracle> stream_;
   std::optional<proto::ChunkReader> chunks_;
   std::vector<std::string> topics_;  // without repetitions
@@ -111,7 +111,7 @@ struct Intent {
   bool refused = false;
 };
 
-class Publisher final : public Client {
+class SimPublisher final : public SimClient {
  public:
   struct Plan {
     std::vector<std::string> topics;
@@ -124,7 +124,7 @@ class Publisher final : public Client {
     unsigned idle = 50;   // percent of acts that start no request
     std::uint64_t most_requests = UINT64_MAX;
   };
-  explicit Publisher(Plan plan) : plan_(std::move(plan)) {}
+  explicit SimPublisher(Plan plan) : plan_(std::move(plan)) {}
 
   void act(World& world) override;
   void finish(World& world) override;
@@ -146,13 +146,13 @@ class Publisher final : public Client {
   Request make_text(World& world);
   Request make_batch(World& world);
   void start_request(World& world);
-  void on_response(World& world, const Response& response);
-  void check_answer(World& world, const Request& request, const Response& response);
+  void on_response(World& world, const SimResponse& response);
+  void check_answer(World& world, const Request& request, const SimResponse& response);
   void on_end(World& world);
 
   Plan plan_;
   SocketRef socket_;
-  Responses responses_;
+  SimResponses responses_;
   std::deque<Request> in_flight_;
   std::string unwritten_;
   std::string held_body_;  // until 100 Continue
@@ -163,7 +163,7 @@ class Publisher final : public Client {
 };
 
 // Sends what no client should, or nothing, or never reads; must be rid of in bounded time.
-class Nuisance final : public Client {
+class Nuisance final : public SimClient {
  public:
   enum class Kind : std::uint8_t { silent, garbage, slow_head, deaf };
   explicit Nuisance(Kind kind) : kind_(kind) {}

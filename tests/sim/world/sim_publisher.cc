@@ -54,7 +54,7 @@ std::string escaped(std::string_view text) {
 // --- what it says
 // -------------------------------------------------------------------------------------
 
-Publisher::Request Publisher::make_other(World& world) {
+SimPublisher::Request SimPublisher::make_other(World& world) {
   struct Other {
     std::string_view head;
     std::string_view body;
@@ -99,7 +99,7 @@ Publisher::Request Publisher::make_other(World& world) {
   return request;
 }
 
-Publisher::Request Publisher::make_text(World& world) {
+SimPublisher::Request SimPublisher::make_text(World& world) {
   Random& random = world.random;
   Request request;
   Intent intent;
@@ -137,7 +137,7 @@ Publisher::Request Publisher::make_text(World& world) {
   return request;
 }
 
-Publisher::Request Publisher::make_batch(World& world) {
+SimPublisher::Request SimPublisher::make_batch(World& world) {
   Random& random = world.random;
   Request request;
   request.answers = {200};
@@ -167,7 +167,7 @@ Publisher::Request Publisher::make_batch(World& world) {
   return request;
 }
 
-Publisher::Request Publisher::make_request(World& world) {
+SimPublisher::Request SimPublisher::make_request(World& world) {
   if (world.random.chance(plan_.nonsense)) return make_other(world);
   Request request = world.random.chance(60) ? make_text(world) : make_batch(world);
   return request;
@@ -176,7 +176,7 @@ Publisher::Request Publisher::make_request(World& world) {
 // --- how it says it
 // -----------------------------------------------------------------------------------
 
-void Publisher::start_request(World& world) {
+void SimPublisher::start_request(World& world) {
   Request request = make_request(world);
   ++requests_;
   unwritten_ += request.head;
@@ -189,7 +189,7 @@ void Publisher::start_request(World& world) {
   in_flight_.push_back(std::move(request));
 }
 
-void Publisher::act(World& world) {
+void SimPublisher::act(World& world) {
   if (!socket_) {
     const bool wants = !world.quiet && !world.ending && requests_ < plan_.most_requests;
     if (wants && world.random.chance(30)) socket_ = world.kernel.connect(7);
@@ -228,7 +228,7 @@ void Publisher::act(World& world) {
   }
 }
 
-void Publisher::on_response(World& world, const Response& response) {
+void SimPublisher::on_response(World& world, const SimResponse& response) {
   if (response.status == 100) {
     unwritten_ += std::exchange(held_body_, {});
     return;
@@ -246,7 +246,7 @@ void Publisher::on_response(World& world, const Response& response) {
   check_answer(world, request, response);
 }
 
-void Publisher::check_answer(World& world, const Request& request, const Response& response) {
+void SimPublisher::check_answer(World& world, const Request& request, const SimResponse& response) {
   const bool right = std::ranges::find(request.answers, response.status) != request.answers.end();
   const bool late = response.status == 408 && (plan_.in_pieces || request.waits);
   const bool unknown = response.status == 404 && world.may_be_unknown();
@@ -287,7 +287,7 @@ void Publisher::check_answer(World& world, const Request& request, const Respons
   if (!request.text && response.body != body) world.fail("the wrong answer: " + response.body);
 }
 
-void Publisher::on_end(World& world) {
+void SimPublisher::on_end(World& world) {
   // One that reads its answers and says all it has at once loses none.
   const bool polite = plan_.pace == Pace::fast && !plan_.in_pieces && plan_.depth == 1 && !left_ &&
                       unwritten_.empty() && held_body_.empty();
@@ -295,7 +295,7 @@ void Publisher::on_end(World& world) {
     world.fail("a publisher got no answer to " + in_flight_.front().head);
   }
   socket_.reset();
-  responses_ = Responses{};
+  responses_ = SimResponses{};
   in_flight_.clear();
   unwritten_.clear();
   held_body_.clear();
@@ -303,7 +303,7 @@ void Publisher::on_end(World& world) {
   left_ = false;
 }
 
-void Publisher::finish(World& world) {
+void SimPublisher::finish(World& world) {
   if (socket_ && !in_flight_.empty()) {
     world.fail("a publisher still waits for the answer to " + in_flight_.front().head);
   }

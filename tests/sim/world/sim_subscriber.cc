@@ -9,10 +9,10 @@
 
 namespace tocsin::sim {
 
-void Subscriber::connect(World& world) {
+void SimSubscriber::connect(World& world) {
   socket_ = world.kernel.connect(plan_.address);
   if (!socket_) return;
-  responses_ = Responses{};
+  responses_ = SimResponses{};
   stream_.reset();
   chunks_.reset();
   lost_bytes_ = false;
@@ -49,7 +49,7 @@ void Subscriber::connect(World& world) {
   stream_.emplace(world.model, World::kEpoch, topics_, plan_.start, world.model.last());
 }
 
-void Subscriber::act(World& world) {
+void SimSubscriber::act(World& world) {
   if (!socket_) {
     if (world.ending || world.now_ms() < retry_ms_) return;
     if (world.quiet || world.random.chance(20)) connect(world);
@@ -64,7 +64,7 @@ void Subscriber::act(World& world) {
   }
 }
 
-void Subscriber::leave(World& world) {
+void SimSubscriber::leave(World& world) {
   if (!socket_) return;
   switch (world.random.below(3)) {
     case 0:
@@ -81,7 +81,7 @@ void Subscriber::leave(World& world) {
   on_end(world);
 }
 
-void Subscriber::read(World& world) {
+void SimSubscriber::read(World& world) {
   std::size_t most = SIZE_MAX;
   const bool hurried = world.quiet && !(plan_.pace == Pace::never && plan_.never_reads_again);
   if (!hurried && plan_.pace == Pace::never) return;
@@ -103,7 +103,7 @@ void Subscriber::read(World& world) {
   if (stream_ && !stream_->error().empty()) world.fail(stream_->error());
 }
 
-void Subscriber::on_response(World& world, const Response& response) {
+void SimSubscriber::on_response(World& world, const SimResponse& response) {
   if (answers_due_ > 0 && response.status == 200) {
     --answers_due_;
     return;
@@ -127,7 +127,7 @@ void Subscriber::on_response(World& world, const Response& response) {
 }
 
 // Bytes of the stream's body.
-void Subscriber::take(World& world, std::string_view bytes) {
+void SimSubscriber::take(World& world, std::string_view bytes) {
   if (!chunks_) {
     stream_->feed(bytes, world.now_ms());
     return;
@@ -137,7 +137,7 @@ void Subscriber::take(World& world, std::string_view bytes) {
 }
 
 // An end that is no reset says that the hub wanted it.
-void Subscriber::check_end(World& world) {
+void SimSubscriber::check_end(World& world) {
   const bool proper = stream_ && stream_->last_bytes_ms() != 0 && !lost_bytes_ &&
                       !socket_->client_finished && !socket_->server_reset;
   if (!proper) return;
@@ -146,7 +146,7 @@ void Subscriber::check_end(World& world) {
 }
 
 // No more bytes on this connection: reconnects as a browser does.
-void Subscriber::on_end(World& world) {
+void SimSubscriber::on_end(World& world) {
   check_end(world);
   const bool streamed = stream_ && stream_->begun();
   const bool told_to = lost_bytes_ || socket_->client_finished || world.may_end();
@@ -170,7 +170,7 @@ void Subscriber::on_end(World& world) {
   stream_.reset();
 }
 
-void Subscriber::finish(World& world) {
+void SimSubscriber::finish(World& world) {
   if (plan_.never_reads_again && plan_.pace == Pace::never) return;
   if (!stream_ || !stream_->begun()) {
     if (!world.may_refuse() && !world.may_be_unknown() && !world.may_end()) {

@@ -129,7 +129,7 @@ class World {
   std::vector<std::unique_ptr<FakeIo>> ios_;
   std::vector<std::unique_ptr<net::Shard>> shards_;
   std::vector<char> turning_;  // by shard
-  std::vector<std::unique_ptr<Client>> clients_;
+  std::vector<std::unique_ptr<SimClient>> clients_;
   std::string failure_;
   std::uint64_t tokens_ = 0;
   std::uint64_t turns_ = 0;

@@ -68,7 +68,7 @@ class Seen {
 
 TEST(LoadPhases, TheRampIsPacedOverAllThreads) {
   FakeHub hub({});
-  SomeRun run(hub.url());
+  FakeHubRun run(hub.url());
   run.options.subscribe.count = 10;
   run.options.subscribe.connects_per_s = 20;
   const LoadResult result = run.run();
@@ -85,7 +85,7 @@ TEST(LoadPhases, SettlesBeforeAnythingIsPublished) {
                      return std::string(kStreamHead);
                    },
                .frame = [&](int, const std::string& data) { return seen.event(data); }});
-  SomeRun run(hub.url());
+  FakeHubRun run(hub.url());
   run.options.settle_s = 0.4;
   run.options.idle_s = 0.4;
   EXPECT_THAT(run.run().failures, IsEmpty());
@@ -96,7 +96,7 @@ TEST(LoadPhases, ADuplicateBehindTheLastEventIsSeen) {
   Seen seen;
   FakeHub hub({.frame = [&](int, const std::string& data) { return seen.event(data); },
                .late = [&] { return seen.last_frame(); }});
-  SomeRun run(hub.url());
+  FakeHubRun run(hub.url());
   run.options.linger_s = 2;
   const LoadResult result = run.run();
   EXPECT_EQ(result.totals.delivered, 25U);
@@ -111,7 +111,7 @@ TEST(LoadPhases, WhatComesWhenPublishingIsOverBelongsToItsPhase) {
                      return std::string();
                    },
                .late = [&] { return seen.all_frames(); }});
-  SomeRun run(hub.url());
+  FakeHubRun run(hub.url());
   run.at_rate(10'000);
   const LoadResult result = run.run();
   EXPECT_THAT(result.failures, IsEmpty());
@@ -135,7 +135,7 @@ TEST(LoadPhases, AHerdIsCutWhenAllHaveHeardAndIsWaitedFor) {
                      ++events;
                      return n < kFirst ? std::string(":\n\n") : seen.event(data);
                    }});
-  SomeRun run(hub.url());
+  FakeHubRun run(hub.url());
   run.at_rate(100);
   run.options.scenario = Scenario::herd;
   run.options.subscribe.herd_after_s = 0.01;
@@ -156,7 +156,7 @@ class LoadHubTest : public net::ServerTest {};
 
 TEST_P(LoadHubTest, AHerdLosesNothingAndIsNotWaitedForWhenItIsBack) {
   start();
-  SomeRun run("http://" + address());
+  FakeHubRun run("http://" + address());
   run.at_rate(200);
   run.options.scenario = Scenario::herd;
   run.options.subscribe.herd_after_s = 0.05;
@@ -170,7 +170,7 @@ TEST_P(LoadHubTest, AHerdLosesNothingAndIsNotWaitedForWhenItIsBack) {
 // What is closed by a reset while an event is on its way is closed for the hub, too.
 TEST_P(LoadHubTest, TheHubCountsWhatIsHeldAfterManyLeft) {
   start();
-  SomeRun run("http://" + address());
+  FakeHubRun run("http://" + address());
   run.at_rate(1000);
   run.options.counters_target = "/metrics";
   run.options.scenario = Scenario::churn;
@@ -196,7 +196,7 @@ TEST(LoadPhases, ChurnIsOfAllThreadsAndEndsWithPublishing) {
     seen.get(request);
     return std::string(kStreamHead);
   }});
-  SomeRun run(hub.url());
+  FakeHubRun run(hub.url());
   run.at_rate(200);
   run.options.scenario = Scenario::churn;
   run.options.subscribe.count = 20;
@@ -227,7 +227,7 @@ TEST(LoadPhases, AReplayPublishesFirstAndCountsFromTheFirstConnect) {
                      return std::string(kStreamHead) + seen.all_frames();
                    },
                .frame = [&](int, const std::string& data) { return seen.event(data); }});
-  SomeRun run(hub.url());
+  FakeHubRun run(hub.url());
   run.options.scenario = Scenario::replay;
   run.options.publish.mode = PublishMode::none;
   run.options.publish.events = 0;
@@ -243,7 +243,7 @@ TEST(LoadPhases, AReplayPublishesFirstAndCountsFromTheFirstConnect) {
 
 TEST(LoadPhases, AHistoryThatCannotBePublishedEndsTheRun) {
   FakeHub hub({.answer = "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno"});
-  SomeRun run(hub.url());
+  FakeHubRun run(hub.url());
   run.options.publish.mode = PublishMode::none;
   run.options.publish.history = 3;
   const LoadResult result = run.run();
@@ -254,12 +254,12 @@ TEST(LoadPhases, AHistoryThatCannotBePublishedEndsTheRun) {
 }
 
 TEST(LoadPhases, AnInterruptedRunWaitsForNothing) {
-  SomeRun* running = nullptr;
+  FakeHubRun* running = nullptr;
   FakeHub hub({.frame = [&](int n, const std::string&) {
     if (n == 3) running->stop = true;
     return std::string(":\n\n");  // lost, which an undisturbed run would wait for
   }});
-  SomeRun run(hub.url());
+  FakeHubRun run(hub.url());
   running = &run;
   run.at_rate(1000);
   run.options.publish.events = 1'000'000;

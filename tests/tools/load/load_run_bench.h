@@ -15,8 +15,8 @@ inline constexpr double kForeverS = 1000;  // no test waits for it
 inline const std::string kBusy =
     "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 5\r\n\r\nbusy\n";
 
-struct SomeRun {
-  explicit SomeRun(const std::string& url) {
+struct FakeHubRun {
+  explicit FakeHubRun(const std::string& url) {
     options.subscribe.url = *net::parse_url(url + "/events?topic={topic}");
     options.subscribe.count = 5;
     options.subscribe.threads = 2;

@@ -26,7 +26,7 @@ using ::testing::Pair;
 
 TEST(LoadRun, EverythingArrives) {
   FakeHub hub({});
-  SomeRun run(hub.url());
+  FakeHubRun run(hub.url());
   run.options.warmup = 2;
   run.options.idle_s = 0.05;
   const LoadResult result = run.run();
@@ -57,7 +57,7 @@ TEST(LoadRun, AServerThatCountsMoreStreamsThanAreOpenIsTold) {
     // Two were there before; of the rest, five are the run's.
     return page_of(pages++ == 0 ? 2 : 10);
   }});
-  SomeRun run(hub.url());
+  FakeHubRun run(hub.url());
   run.options.counters_target = "/counters";
   run.options.drain_s = 0.2;
   const LoadResult result = run.run();
@@ -76,7 +76,7 @@ TEST(LoadRun, StreamsThatWereThereBeforeMayLeave) {
       if (!request.starts_with("GET /counters ")) return std::string(kStreamHead);
       return page_of(pages++ == 0 ? 3 : at_end);
     }});
-    SomeRun run(hub.url());
+    FakeHubRun run(hub.url());
     run.options.counters_target = "/counters";
     run.options.drain_s = 0.2;
     const LoadResult result = run.run();
@@ -89,7 +89,7 @@ TEST(LoadRun, AServerThatDoesNotCountIsNoFailure) {
   FakeHub hub({.head = [](int, const std::string& request) {
     return request.starts_with("GET /counters ") ? kBusy : std::string(kStreamHead);
   }});
-  SomeRun run(hub.url());
+  FakeHubRun run(hub.url());
   run.options.counters_target = "/counters";
   const LoadResult result = run.run();
   EXPECT_EQ(result.server_streams, std::nullopt);
@@ -99,7 +99,7 @@ TEST(LoadRun, AServerThatDoesNotCountIsNoFailure) {
 TEST(LoadRun, RefusedStreamsAreNeitherWaitedForNorLost) {
   FakeHub hub(
       {.head = [](int n, const std::string&) { return n < 2 ? kBusy : std::string(kStreamHead); }});
-  SomeRun run(hub.url());
+  FakeHubRun run(hub.url());
   const LoadResult result = run.run();
   EXPECT_EQ(result.connected, 3U);
   EXPECT_EQ(result.refused, 2U);
@@ -115,7 +115,7 @@ TEST(LoadRun, ATopicWhoseStreamWasRefusedIsNotWaitedFor) {
   FakeHub hub({.head = [](int, const std::string& request) {
     return request.find("topic=load-2 ") != std::string::npos ? kBusy : std::string(kStreamHead);
   }});
-  SomeRun run(hub.url());
+  FakeHubRun run(hub.url());
   run.options.workload.topics = 5;
   run.options.publish.events = 10;
   const LoadResult result = run.run();
@@ -130,7 +130,7 @@ TEST(LoadRun, StreamsThatAreRefusedAgainAndAgainDoNotEndTheRamp) {
   FakeHub hub({.head = [](int, const std::string& request) {
     return request.find("topic=load-1 ") != std::string::npos ? kBusy : std::string(kStreamHead);
   }});
-  SomeRun run(hub.url());
+  FakeHubRun run(hub.url());
   run.options.scenario = Scenario::herd;  // what was refused tries again after a second
   run.options.subscribe.count = 6;
   run.options.subscribe.threads = 1;
@@ -144,7 +144,7 @@ TEST(LoadRun, StreamsThatAreRefusedAgainAndAgainDoNotEndTheRamp) {
 
 TEST(LoadRun, AServerThatRefusesAllEndsTheRun) {
   FakeHub hub({.head = [](int, const std::string&) { return kBusy; }});
-  SomeRun run(hub.url());
+  FakeHubRun run(hub.url());
   run.options.subscribe.connects_per_s = 5;  // not all of them are tried before
   run.options.subscribe.count = 1000;
   const LoadResult result = run.run();
@@ -155,7 +155,7 @@ TEST(LoadRun, AServerThatRefusesAllEndsTheRun) {
 
 TEST(LoadRun, AServerThatNeverAnswersIsToldWithWhatWasWaitedFor) {
   FakeHub hub({.head = [](int, const std::string&) { return std::string(); }});
-  SomeRun run(hub.url());
+  FakeHubRun run(hub.url());
   run.options.drain_s = 0.3;
   const LoadResult result = run.run();
   EXPECT_EQ(result.connected, 0U);
@@ -178,7 +178,7 @@ TEST(LoadRun, AServerThatDoesNotAcceptIsToldWithWhatWasWaitedFor) {
   ASSERT_EQ(bind(listener, raw, size), 0);
   ASSERT_EQ(listen(listener, 0), 0);  // takes one or two, which wait to be accepted
   ASSERT_EQ(getsockname(listener, raw, &size), 0);
-  SomeRun run("http://127.0.0.1:" + std::to_string(ntohs(address.sin_port)));
+  FakeHubRun run("http://127.0.0.1:" + std::to_string(ntohs(address.sin_port)));
   run.options.drain_s = 0.3;
   const LoadResult result = run.run();
   close(listener);
@@ -189,7 +189,7 @@ TEST(LoadRun, AServerThatDoesNotAcceptIsToldWithWhatWasWaitedFor) {
 
 TEST(LoadRun, NothingDelivered) {
   FakeHub hub({.frame = [](int, const std::string&) { return std::string(": nothing\n\n"); }});
-  SomeRun run(hub.url());
+  FakeHubRun run(hub.url());
   run.at_rate(1000);
   run.options.drain_s = 1;
   const LoadResult result = run.run();
@@ -207,7 +207,7 @@ TEST(LoadRun, TheWaitForWhatIsMissingIsNotInThePhase) {
   FakeHub hub({.frame = [](int n, const std::string& data) {
     return n == 4 ? std::string(":\n\n") : "data: " + data + "\n\n";
   }});
-  SomeRun run(hub.url());
+  FakeHubRun run(hub.url());
   run.at_rate(1000);
   run.options.drain_s = 1;
   const LoadResult result = run.run();
@@ -225,7 +225,7 @@ TEST(LoadRun, OneByOneGoesOnAfterOneLostEventAndEndsAfterTwoInARow) {
     }};
   };
   FakeHub once(lost(1, 1));
-  SomeRun run(once.url());
+  FakeHubRun run(once.url());
   run.options.publish.each_timeout_s = 0.5;
   run.options.drain_s = 0.1;
   LoadResult result = run.run();
@@ -235,7 +235,7 @@ TEST(LoadRun, OneByOneGoesOnAfterOneLostEventAndEndsAfterTwoInARow) {
   EXPECT_EQ(result.totals.lost, 5U);
 
   FakeHub always(lost(1, 1000));
-  SomeRun vain(always.url());
+  FakeHubRun vain(always.url());
   vain.options.publish.each_timeout_s = 0.5;
   vain.options.publish.events = 1000;
   result = vain.run();  // and does not wait for options.drain_s besides
@@ -251,7 +251,7 @@ TEST(LoadRun, FullSpeedEndsWhenNothingArrivesAnyMore) {
   FakeHub hub({.frame = [](int n, const std::string& data) {
     return n >= 20 ? std::string(":\n\n") : "data: " + data + "\n\n";
   }});
-  SomeRun run(hub.url());
+  FakeHubRun run(hub.url());
   run.options.publish.mode = PublishMode::full;
   run.options.publish.events = 1'000'000;
   run.options.publish.ahead = 10;
@@ -266,7 +266,7 @@ TEST(LoadRun, AServersControlBytesComeToNobodysTerminal) {
   FakeHub hub({.head = [](int, const std::string&) {
     return std::string("HTTP/1.1 404 \x1b]0;title\x07\r\nContent-Length: 4\r\n\r\n\x1b[2J");
   }});
-  SomeRun run(hub.url());
+  FakeHubRun run(hub.url());
   const LoadResult result = run.run();
   EXPECT_THAT(result.refusals.by_kind, ElementsAre(Pair("status 404", 5U)));
   EXPECT_THAT(result.failures.front(), HasSubstr("\x1b]0;title"));  // shown by reports as \x1b

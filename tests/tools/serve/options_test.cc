@@ -26,14 +26,14 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 
 // A program's command line with the options' flags, and a place for a file.
-class Options : public testing::Test {
+class OptionsTest : public testing::Test {
  protected:
-  Options() {
+  OptionsTest() {
     std::string name = (fs::temp_directory_path() / "tocsin-options-XXXXXX").string();
     directory_ = ::mkdtemp(name.data());
     file_ = (directory_ / "tocsin.toml").string();
   }
-  ~Options() override { fs::remove_all(directory_); }
+  ~OptionsTest() override { fs::remove_all(directory_); }
 
   void write_file(const std::string& text) const { std::ofstream(file_) << text; }
 
@@ -97,7 +97,7 @@ struct Other {
   return {"[::1]:77", R"(["[::1]:77"])"};
 }
 
-TEST_F(Options, EveryOptionHasAFlagAndAKeyThatDoTheSame) {
+TEST_F(OptionsTest, EveryOptionHasAFlagAndAKeyThatDoTheSame) {
   ASSERT_GT(option_table().size(), 20U);
   for (const Option& option : option_table()) {
     SCOPED_TRACE(option.name);
@@ -116,12 +116,12 @@ TEST_F(Options, EveryOptionHasAFlagAndAKeyThatDoTheSame) {
   }
 }
 
-TEST_F(Options, ComplaintsHoldNoControlCharacters) {
+TEST_F(OptionsTest, ComplaintsHoldNoControlCharacters) {
   EXPECT_THAT(file_error(R"(topics = ["\u001b[2J\n"])"), HasSubstr(R"("\u001B[2J\u000A" is not)"));
   EXPECT_THAT(flag_error({"--topics=\x1b\x7f"}), HasSubstr(R"("\u001B\u007F" is not)"));
 }
 
-TEST_F(Options, EveryOptionIsNamedOnceAndExplained) {
+TEST_F(OptionsTest, EveryOptionIsNamedOnceAndExplained) {
   std::set<std::string> names;
   for (const Option& option : option_table()) {
     EXPECT_TRUE(names.insert(option.key()).second) << option.name;
@@ -131,7 +131,7 @@ TEST_F(Options, EveryOptionIsNamedOnceAndExplained) {
 }
 
 // A member that the table forgot would survive this: all others are changed.
-TEST_F(Options, EveryMemberOfTheStructIsInTheTable) {
+TEST_F(OptionsTest, EveryMemberOfTheStructIsInTheTable) {
   ServerOptions changed;
   for (const Option& option : option_table()) {
     const std::vector<std::string> text{other_value(option).flag};
@@ -159,11 +159,11 @@ TEST_F(Options, EveryMemberOfTheStructIsInTheTable) {
               c.log_format != d.log_format);
 }
 
-TEST_F(Options, NothingGivenMeansTheDefaults) {
+TEST_F(OptionsTest, NothingGivenMeansTheDefaults) {
   EXPECT_EQ(load({}), ServerOptions{});
 }
 
-TEST_F(Options, FlagsWinOverTheFileAndTheFileOverTheDefaults) {
+TEST_F(OptionsTest, FlagsWinOverTheFileAndTheFileOverTheDefaults) {
   write_file("heartbeat = \"20s\"\nretry = \"5s\"\n");
   const auto options = load({"--config", file_, "--heartbeat", "30s"});
   ASSERT_TRUE(options) << options.error();
@@ -172,14 +172,14 @@ TEST_F(Options, FlagsWinOverTheFileAndTheFileOverTheDefaults) {
   EXPECT_EQ(options->history_count, ServerOptions{}.history_count);
 }
 
-TEST_F(Options, ListsAreRepeatedFlagsAndReplaceTheFiles) {
+TEST_F(OptionsTest, ListsAreRepeatedFlagsAndReplaceTheFiles) {
   write_file("listen = [\"127.0.0.1:1\"]\n");
   const auto options = load({"--config", file_, "--listen", "127.0.0.1:2", "--listen", "[::1]:3"});
   ASSERT_TRUE(options) << options.error();
   EXPECT_THAT(options->listen, ElementsAre("127.0.0.1:2", "[::1]:3"));
 }
 
-TEST_F(Options, MistakesInFlagsAreNamed) {
+TEST_F(OptionsTest, MistakesInFlagsAreNamed) {
   EXPECT_EQ(flag_error({"--heartbeat", "2w"}),
             "--heartbeat must be a time such as 500ms, 15s, 2m, 1h, or a number of seconds");
   EXPECT_EQ(flag_error({"--heartbeat", "1500ms"}), "--heartbeat must be a whole number of seconds");
@@ -197,7 +197,7 @@ TEST_F(Options, MistakesInFlagsAreNamed) {
   EXPECT_THAT(flag_error({"--nonsense"}), HasSubstr("parser: "));
 }
 
-TEST_F(Options, MistakesInTheFileAreNamedWithTheirLine) {
+TEST_F(OptionsTest, MistakesInTheFileAreNamedWithTheirLine) {
   EXPECT_EQ(file_error("heartbeat = \"15s\"\n\nheartbeet = 1\n"),
             file_ + ":3: heartbeet is not a known key; did you mean heartbeat?");
   EXPECT_EQ(file_error("max-connections = 1\n"),
@@ -222,7 +222,7 @@ TEST_F(Options, MistakesInTheFileAreNamedWithTheirLine) {
   EXPECT_THAT(file_error("shards = 1\nshards = 2\n"), testing::StartsWith(file_ + ":2: "));
 }
 
-TEST_F(Options, WrongTypesInTheFileAreNamed) {
+TEST_F(OptionsTest, WrongTypesInTheFileAreNamed) {
   EXPECT_EQ(file_error("shards = \"2\"\n"), file_ + ":1: shards must be a whole number");
   EXPECT_EQ(file_error("shards = 2.0\n"), file_ + ":1: shards must be a whole number");
   EXPECT_EQ(file_error("pin_shards = 1\n"), file_ + ":1: pin_shards must be true or false");
@@ -234,25 +234,25 @@ TEST_F(Options, WrongTypesInTheFileAreNamed) {
   EXPECT_THAT(file_error("heartbeat = 1.5\n"), HasSubstr("must be a string such as"));
 }
 
-TEST_F(Options, AllMistakesAreToldAtOnceInTheFilesOrder) {
+TEST_F(OptionsTest, AllMistakesAreToldAtOnceInTheFilesOrder) {
   EXPECT_EQ(file_error("zzz = 1\naaa = 2\n"),
             fmt::format("{0}:1: zzz is not a known key\n{0}:2: aaa is not a known key", file_));
 }
 
-TEST_F(Options, AMissingFileIsAnError) {
+TEST_F(OptionsTest, AMissingFileIsAnError) {
   EXPECT_THAT(flag_error({"--config", "/nonexistent/tocsin.toml"}),
               HasSubstr("/nonexistent/tocsin.toml: cannot be read: No such file"));
   EXPECT_THAT(flag_error({"--config", directory_.string()}), HasSubstr("cannot be read"));
 }
 
-TEST_F(Options, WhatCannotBeTrueTogether) {
+TEST_F(OptionsTest, WhatCannotBeTrueTogether) {
   EXPECT_THAT(file_error("listen = []\n"), HasSubstr("listen names no address"));
   EXPECT_THAT(file_error("auto_topics = false\n"), HasSubstr("nobody could subscribe"));
   EXPECT_THAT(file_error("history_bytes = \"1GiB\"\n"), HasSubstr("larger than"));
 }
 
 // toml++ would take each part as a level of its own stack.
-TEST_F(Options, AKeyHasABoundOfParts) {
+TEST_F(OptionsTest, AKeyHasABoundOfParts) {
   const std::string dots(100, '.');
   for (const std::string& text : {"\nx" + dots + " = 1\n", "\n[x" + dots + "]\n",
                                   "\ntopics = [{ x" + dots + " = 1 }]\n"}) {
@@ -266,7 +266,7 @@ TEST_F(Options, AKeyHasABoundOfParts) {
   EXPECT_EQ(apply_toml(configuration, names, "f.toml"), (std::expected<void, std::string>{}));
 }
 
-TEST_F(Options, WhatIsPrintedReadsBackToTheSame) {
+TEST_F(OptionsTest, WhatIsPrintedReadsBackToTheSame) {
   ServerOptions options;
   for (const Option& option : option_table()) {
     const std::vector<std::string> text{other_value(option).flag};
@@ -279,7 +279,7 @@ TEST_F(Options, WhatIsPrintedReadsBackToTheSame) {
   EXPECT_EQ(back.options, options);
 }
 
-TEST_F(Options, AReloadAppliesWhatItCanAndNamesTheRest) {
+TEST_F(OptionsTest, AReloadAppliesWhatItCanAndNamesTheRest) {
   ServerOptions wanted;
   wanted.listen = {"127.0.0.1:9"};
   wanted.heartbeat_s = 1;
@@ -293,7 +293,7 @@ TEST_F(Options, AReloadAppliesWhatItCanAndNamesTheRest) {
   EXPECT_THAT(difference(next, wanted).applied, IsEmpty());
 }
 
-TEST_F(Options, WhatSomebodyAskedForIsKnown) {
+TEST_F(OptionsTest, WhatSomebodyAskedForIsKnown) {
   write_file("max_connections = 1000000\n");  // the default, but asked for
   CLI::App app;
   const OptionFlags flags(app);
@@ -303,14 +303,14 @@ TEST_F(Options, WhatSomebodyAskedForIsKnown) {
   EXPECT_THAT(configuration->given, ElementsAre("max_connections", "topic_idle"));
 }
 
-TEST_F(Options, AddressesThatMeetAreNamed) {
+TEST_F(OptionsTest, AddressesThatMeetAreNamed) {
   EXPECT_EQ(flag_error({"--listen", "127.0.0.1:1", "--listen", "127.0.0.1:01"}),
             "listen names one address twice: 127.0.0.1:1 and 127.0.0.1:01");
   EXPECT_EQ(file_error("listen = [\"127.0.0.1:1\", \"0.0.0.0:1\"]\n"),
             "listen names 127.0.0.1:1, which is a part of 0.0.0.0:1");
 }
 
-TEST_F(Options, LoadReadsTheFileAgain) {
+TEST_F(OptionsTest, LoadReadsTheFileAgain) {
   write_file("heartbeat = 1\n");
   CLI::App app;
   const OptionFlags flags(app);
@@ -321,7 +321,7 @@ TEST_F(Options, LoadReadsTheFileAgain) {
   EXPECT_EQ(flags.load()->options.retry_ms, 1000U) << "a flag still wins";
 }
 
-TEST_F(Options, HelpIsGroupedAndShowsDefaults) {
+TEST_F(OptionsTest, HelpIsGroupedAndShowsDefaults) {
   CLI::App app;
   const OptionFlags flags(app);
   const std::string help = app.help();
@@ -333,7 +333,7 @@ TEST_F(Options, HelpIsGroupedAndShowsDefaults) {
 }
 
 // The file that the package installs says what holds without it.
-TEST_F(Options, ThePackagedFileEqualsTheDefaultsAndNamesEveryKey) {
+TEST_F(OptionsTest, ThePackagedFileEqualsTheDefaultsAndNamesEveryKey) {
   std::ifstream file(TOCSIN_SOURCE_DIR "/systemd/tocsin.toml");
   const std::string text(std::istreambuf_iterator<char>(file), {});
   ASSERT_FALSE(text.empty());

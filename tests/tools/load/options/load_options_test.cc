@@ -27,11 +27,12 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-using Words = std::vector<std::string>;
+using CommandWords = std::vector<std::string>;
 
 constexpr Machine kMachine{.cores = 2, .descriptors = 20'000, .ports = 28'232};
 
-std::expected<ResolvedLoad, std::string> read(Words words, const Machine& machine = kMachine) {
+std::expected<ResolvedLoad, std::string> read(CommandWords words,
+                                              const Machine& machine = kMachine) {
   CLI::App app;
   LoadArguments arguments;
   add_load_flags(app, arguments);
@@ -44,13 +45,13 @@ std::expected<ResolvedLoad, std::string> read(Words words, const Machine& machin
   return resolve(arguments, machine);
 }
 
-LoadOptions options_of(const Words& words) {
+LoadOptions options_of(const CommandWords& words) {
   auto resolved = read(words);
   EXPECT_TRUE(resolved) << resolved.error();
   return resolved ? std::move(resolved->options) : LoadOptions();
 }
 
-std::string fault_of(const Words& words, const Machine& machine = kMachine) {
+std::string fault_of(const CommandWords& words, const Machine& machine = kMachine) {
   const auto resolved = read(words, machine);
   return resolved ? "no fault" : resolved.error();
 }
@@ -190,7 +191,7 @@ TEST(LoadOptions, EveryNumberIsChecked) {
   EXPECT_THAT(fault_of({"-n", "1", "-n", "2"}), HasSubstr("--subscribers"));
 }
 
-void expect_faults(const std::vector<std::pair<Words, std::string>>& cases) {
+void expect_faults(const std::vector<std::pair<CommandWords, std::string>>& cases) {
   for (const auto& [words, fault] : cases) {
     EXPECT_THAT(fault_of(words), HasSubstr(fault)) << ::testing::PrintToString(words);
     EXPECT_THAT(fault_of(words), ::testing::Not(HasSubstr("\n"))) << "one line";

@@ -27,7 +27,7 @@ inline constexpr std::uint32_t kRun = 0xfeedbeef;
 inline constexpr std::string_view kDone = "HTTP/1.1 204 No Content\r\n\r\n";
 
 // What the scripts of a test's server have read; `delivered` follows it if somebody subscribes.
-class Requests {
+class ReceivedRequests {
  public:
   void add(std::string request) {
     const net::MutexLock lock(mutex_);
@@ -102,7 +102,7 @@ struct Bench {
     return events;
   }
   [[nodiscard]] std::map<std::uint32_t, std::vector<std::uint64_t>> numbers_of(
-      const Requests& requests) const {
+      const ReceivedRequests& requests) const {
     std::map<std::uint32_t, std::vector<std::uint64_t>> numbers;
     for (const std::string& request : requests.all()) {
       for (const Sent& sent : events_of(request)) {
@@ -114,7 +114,7 @@ struct Bench {
     return numbers;
   }
   // Every lane's numbers are 0, 1, 2 ... in this order, as many as were told.
-  void expect_all_in_order(const Requests& requests) const {
+  void expect_all_in_order(const ReceivedRequests& requests) const {
     const auto numbers = numbers_of(requests);
     std::uint64_t sum = 0;
     for (const auto& [lane, found] : numbers) {

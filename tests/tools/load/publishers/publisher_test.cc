@@ -18,7 +18,7 @@ using ::testing::AnyOf;
 using ::testing::HasSubstr;
 
 TEST(Publisher, PublishesSoManyEventsInOrder) {
-  Requests requests;
+  ReceivedRequests requests;
   ScriptedServer server({requests.script()});
   Bench bench(server);
   bench.options.publish.events = 3000;
@@ -37,7 +37,7 @@ TEST(Publisher, PublishesSoManyEventsInOrder) {
 
 TEST(Publisher, BatchesHaveOneTopicOrManyAsTheTemplateSays) {
   for (const bool mixed : {false, true}) {
-    Requests requests;
+    ReceivedRequests requests;
     ScriptedServer server({requests.script()});
     Bench bench(server);
     bench.options.workload.topics = 5;
@@ -64,7 +64,7 @@ TEST(Publisher, BatchesHaveOneTopicOrManyAsTheTemplateSays) {
 }
 
 TEST(Publisher, GetCarriesTheEventInItsUrl) {
-  Requests requests;
+  ReceivedRequests requests;
   ScriptedServer server({requests.script("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")});
   Bench bench(server);
   bench.options.publish.request.method = "GET";
@@ -76,7 +76,7 @@ TEST(Publisher, GetCarriesTheEventInItsUrl) {
 }
 
 TEST(Publisher, RefusalsAreCountedAndTheFirstIsTold) {
-  Requests requests;
+  ReceivedRequests requests;
   ScriptedServer server({requests.script("HTTP/1.1 503 Busy\r\nContent-Length: 3\r\n\r\nno!")});
   Bench bench(server);
   const PublishFigures result = bench.run();
@@ -86,7 +86,7 @@ TEST(Publisher, RefusalsAreCountedAndTheFirstIsTold) {
 }
 
 TEST(Publisher, ChunkedAnswersInSmallPieces) {
-  Requests requests;
+  ReceivedRequests requests;
   ScriptedServer server({[&](ScriptedServer::Connection& connection) {
     for (std::string r = connection.read_request(); !r.empty(); r = connection.read_request()) {
       connection.send_by_bytes(
@@ -103,7 +103,7 @@ TEST(Publisher, ServerThatClosesAfterEachAnswerIsReconnectedTo) {
   for (const std::string answer :
        {"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok", "HTTP/1.0 200 OK\r\n\r\nno length",
         "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"}) {
-    Requests requests;
+    ReceivedRequests requests;
     ScriptedServer server(std::vector<ScriptedServer::Script>(20, requests.script(answer, 1)));
     Bench bench(server);
     bench.options.publish.events = 20;
@@ -117,7 +117,7 @@ TEST(Publisher, ServerThatClosesAfterEachAnswerIsReconnectedTo) {
 
 // They may have been published: nobody has to get them, and they are not sent again.
 TEST(Publisher, RequestsThatAClosedConnectionLeavesUnansweredAreUncertain) {
-  Requests requests;
+  ReceivedRequests requests;
   ScriptedServer server({requests.script(std::string(kDone), 30), requests.script()});
   Bench bench(server);
   bench.options.publish.in_flight = 8;
@@ -136,7 +136,7 @@ TEST(Publisher, RequestsThatAClosedConnectionLeavesUnansweredAreUncertain) {
 }
 
 TEST(Publisher, GoesOnWhenTheServerIsBack) {
-  Requests requests;
+  ReceivedRequests requests;
   const auto closing = [](ScriptedServer::Connection& connection) {
     (void)connection.read_request();
     connection.reset();
@@ -157,7 +157,7 @@ TEST(Publisher, GoesOnWhenTheServerIsBack) {
 }
 
 TEST(Publisher, EventsThatWereRefusedAreNotExpectedOfAnybody) {
-  Requests requests;
+  ReceivedRequests requests;
   ScriptedServer server({[&](ScriptedServer::Connection& connection) {
     for (int i = 0;; ++i) {
       std::string request = connection.read_request();
@@ -190,7 +190,7 @@ TEST(Publisher, RefusedConnectionEndsTheRun) {
 }
 
 TEST(Publisher, ServerThatGoesAwayEndsTheRun) {
-  Requests requests;
+  ReceivedRequests requests;
   ScriptedServer server({requests.script(std::string(kDone), 10)});  // then nobody listens
   Bench bench(server);
   bench.options.publish.events = 0;
@@ -203,7 +203,7 @@ TEST(Publisher, ServerThatGoesAwayEndsTheRun) {
 }
 
 TEST(Publisher, AServerThatIsAwayIsTriedUntilTheDurationIsOver) {
-  Requests requests;
+  ReceivedRequests requests;
   ScriptedServer server({requests.script(std::string(kDone), 3)});  // then nobody listens
   Bench bench(server);
   bench.options.publish.mode = PublishMode::rate;
@@ -225,7 +225,7 @@ TEST(Publisher, AServerThatIsAwayIsTriedUntilTheDurationIsOver) {
 }
 
 TEST(Publisher, ResetWithoutAnyAnswerEndsTheRun) {
-  Requests requests;
+  ReceivedRequests requests;
   const auto resetting = [&](ScriptedServer::Connection& connection) {
     requests.add(connection.read_request());
     connection.reset();
@@ -242,7 +242,7 @@ TEST(Publisher, ResetWithoutAnyAnswerEndsTheRun) {
 }
 
 TEST(Publisher, WhatIsNoHttpEndsTheRun) {
-  Requests requests;
+  ReceivedRequests requests;
   ScriptedServer server({requests.script("220 mail ready\r\n")});
   EXPECT_THAT(Bench(server).run().error, HasSubstr("is no HTTP"));
 }
@@ -275,7 +275,7 @@ TEST(Publisher, StopEndsARunWithoutLimits) {
 
 TEST(Publisher, HistoryIsEvenOverTheLanes) {
   for (const bool mixed : {false, true}) {
-    Requests requests;
+    ReceivedRequests requests;
     ScriptedServer server({requests.script()});
     Bench bench(server);
     bench.options.publish.mode = PublishMode::none;
@@ -299,7 +299,7 @@ TEST(Publisher, HistoryIsEvenOverTheLanes) {
 }
 
 TEST(Publisher, DueTimesDoNotDependOnASlowServer) {
-  Requests requests;
+  ReceivedRequests requests;
   Bench* running = nullptr;
   ScriptedServer server({[&](ScriptedServer::Connection& connection) {
     requests.add(connection.read_request());
@@ -330,7 +330,7 @@ TEST(Publisher, DueTimesDoNotDependOnASlowServer) {
 }
 
 TEST(Publisher, RateIsSharedByTheConnectionsAndExactOverItsDuration) {
-  Requests requests;
+  ReceivedRequests requests;
   ScriptedServer server({requests.script()});
   Bench bench(server);
   bench.options.publish.mode = PublishMode::rate;
@@ -343,7 +343,7 @@ TEST(Publisher, RateIsSharedByTheConnectionsAndExactOverItsDuration) {
 }
 
 TEST(Publisher, EachWaitsForAllSubscribersAndGivesUpAfterTwoWaits) {
-  Requests requests;
+  ReceivedRequests requests;
   ScriptedServer server({requests.script()});
   Bench bench(server);
   bench.options.publish.mode = PublishMode::each;
@@ -353,7 +353,7 @@ TEST(Publisher, EachWaitsForAllSubscribersAndGivesUpAfterTwoWaits) {
   EXPECT_EQ(bench.run().timeouts, 0U);
   EXPECT_EQ(requests.count(), 20U);
 
-  Requests lost;
+  ReceivedRequests lost;
   ScriptedServer loser({lost.script()});
   Bench without(loser);
   without.options.publish.mode = PublishMode::each;

@@ -17,12 +17,12 @@ using testing::IsEmpty;
 constexpr std::uint64_t kSecond = 1'000'000'000;
 constexpr std::uint64_t kMs = 1'000'000;
 
-struct SomeRun {
+struct EasyRun {
   LoadOptions options;
   LoadResult result;
 
   // Neither side had much to do.
-  SomeRun() {
+  EasyRun() {
     options.server_pids = {1};
     options.publish.mode = PublishMode::rate;
     result.threads = 2;
@@ -41,12 +41,12 @@ struct SomeRun {
 };
 
 TEST(Bottleneck, NoneInAnEasyRun) {
-  EXPECT_THAT(SomeRun().found(), IsEmpty());
+  EXPECT_THAT(EasyRun().found(), IsEmpty());
   EXPECT_THAT(find_bottlenecks(LoadOptions{}, LoadResult{}), IsEmpty());
 }
 
 TEST(Bottleneck, OwnCpuInEitherPhase) {
-  SomeRun run;
+  EasyRun run;
   run.result.publish.own_cpu_ns = kSecond * 18 / 10;
   EXPECT_THAT(run.found(), ElementsAre(AllOf(HasSubstr("publishing"), HasSubstr("90 %"),
                                              HasSubstr("2 cores"), HasSubstr("0.25 cores"))));
@@ -56,7 +56,7 @@ TEST(Bottleneck, OwnCpuInEitherPhase) {
 }
 
 TEST(Bottleneck, BusyServerIsWhatWasMeasured) {
-  SomeRun run;
+  EasyRun run;
   run.result.publish.own_cpu_ns = kSecond * 18 / 10;
   run.result.publish.server.cpu_ns = kSecond * 97 / 100;  // one thread that is full
   EXPECT_THAT(run.found(), IsEmpty());
@@ -69,7 +69,7 @@ TEST(Bottleneck, BusyServerIsWhatWasMeasured) {
 }
 
 TEST(Bottleneck, UnknownServerIsSaid) {
-  SomeRun run;
+  EasyRun run;
   run.options.server_pids.clear();
   run.result.publish.own_cpu_ns = kSecond * 18 / 10;
   run.result.publish.server = {};
@@ -77,7 +77,7 @@ TEST(Bottleneck, UnknownServerIsSaid) {
 }
 
 TEST(Bottleneck, ShortPhasesSayNothing) {
-  SomeRun run;
+  EasyRun run;
   run.result.publish.wall_ns = 10 * kMs;
   run.result.publish.own_cpu_ns = 20 * kMs;
   run.result.publish.own_waited_ns = 20 * kMs;
@@ -86,7 +86,7 @@ TEST(Bottleneck, ShortPhasesSayNothing) {
 }
 
 TEST(Bottleneck, ThreadsThatWaited) {
-  SomeRun run;
+  EasyRun run;
   run.result.publish.own_waited_ns = kSecond * 3 / 10;  // 15 % of each of two
   EXPECT_THAT(run.found(), IsEmpty());
   run.result.publish.own_waited_ns = kSecond / 2;
@@ -94,7 +94,7 @@ TEST(Bottleneck, ThreadsThatWaited) {
 }
 
 TEST(Bottleneck, LatePublishers) {
-  SomeRun run;
+  EasyRun run;
   run.result.published.lateness.record(3 * kMs, 100);  // p99 is 20 ms: 2 ms are allowed
   EXPECT_THAT(run.found(), ElementsAre(AllOf(HasSubstr("late"), HasSubstr("within 3 ms"))));
   run.result.published.longest_away_ns = 1;  // there was no server to write to
@@ -108,7 +108,7 @@ TEST(Bottleneck, LatePublishers) {
 }
 
 TEST(Bottleneck, AMillisecondIsNotLate) {
-  SomeRun run;
+  EasyRun run;
   run.result.latency = LatencyHistogram();
   run.result.latency.record(kMs / 5, 1000);
   run.result.published.lateness.record(kMs * 9 / 10, 1000);
@@ -116,29 +116,29 @@ TEST(Bottleneck, AMillisecondIsNotLate) {
 }
 
 TEST(Bottleneck, ConnectsUnderWay) {
-  SomeRun run;
+  EasyRun run;
   run.options.subscribe.connects_in_flight = 64;
   run.result.connect_latency = LatencyHistogram();
   run.result.connect_latency.record(120 * kMs, 1000);  // 1,000 x 0.12 s in 1 s: 120 of 128
   EXPECT_THAT(run.found(), ElementsAre(AllOf(HasSubstr("120 of at most 128"),
                                              HasSubstr("--connects-in-flight"))));
 
-  SomeRun paced = run;
+  EasyRun paced = run;
   paced.options.subscribe.connects_per_s = 1000;
   EXPECT_THAT(paced.found(), IsEmpty());
-  SomeRun busy = run;
+  EasyRun busy = run;
   busy.result.connect.server.cpu_ns = kSecond * 8 / 10;
   EXPECT_THAT(busy.found(), IsEmpty());
-  SomeRun own = run;
+  EasyRun own = run;
   own.result.connect.own_cpu_ns = kSecond * 15 / 10;  // 75 % of two cores
   EXPECT_THAT(own.found(), IsEmpty());
-  SomeRun few = run;
+  EasyRun few = run;
   few.options.subscribe.connects_in_flight = 256;
   EXPECT_THAT(few.found(), IsEmpty());
 }
 
 TEST(Bottleneck, PortsAndDescriptors) {
-  SomeRun run;
+  EasyRun run;
   run.result.refused = 1;
   run.result.refusals.first = "status 503";
   EXPECT_THAT(run.found(), IsEmpty());

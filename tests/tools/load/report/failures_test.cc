@@ -9,11 +9,11 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-struct SomeRun {
+struct GoodRun {
   LoadOptions options;
   LoadResult result;
 
-  SomeRun() {
+  GoodRun() {
     options.subscribe.count = 10;
     result.connected = 10;
     result.totals.delivered = 5;
@@ -23,7 +23,7 @@ struct SomeRun {
 };
 
 TEST(Failures, CountersMustBeZeroUnlessTheyAreExpected) {
-  SomeRun run;
+  GoodRun run;
   EXPECT_THAT(run.failures(), IsEmpty());
   run.result.totals.lost = 3;
   EXPECT_THAT(run.failures(), ElementsAre("3 lost"));
@@ -41,7 +41,7 @@ TEST(Failures, CountersMustBeZeroUnlessTheyAreExpected) {
 }
 
 TEST(Failures, RefusedStreamsAreToldByKind) {
-  SomeRun run;
+  GoodRun run;
   run.result.connected = 7;
   run.result.refused = 3;
   run.result.refusals.add({"status 503", "HTTP/1.1 503 Busy"});
@@ -60,7 +60,7 @@ TEST(Failures, RefusedStreamsAreToldByKind) {
 }
 
 TEST(Failures, SaysWhatWasWaitedFor) {
-  SomeRun run;
+  GoodRun run;
   run.result.connected = 7;
   run.result.unanswered = {.connecting = 2, .heads = 1, .longest_ns = 10'200'000'000};
   EXPECT_THAT(run.failures(),
@@ -74,7 +74,7 @@ TEST(Failures, SaysWhatWasWaitedFor) {
   run.expect("connected>5");
   EXPECT_THAT(run.failures(), IsEmpty());
 
-  run = SomeRun();
+  run = GoodRun();
   run.result.totals.delivered = 0;
   run.result.published.events = 3;
   run.result.published.duration_ns = 1'000'000'000;
@@ -85,7 +85,7 @@ TEST(Failures, SaysWhatWasWaitedFor) {
 }
 
 TEST(Failures, WhereSomeReadSlowlyTheServerMayDropThem) {
-  SomeRun run;
+  GoodRun run;
   run.result.dropped = 2;
   run.result.totals.told = 4;
   EXPECT_THAT(run.failures(), ElementsAre("2 dropped", "4 told"));
@@ -94,7 +94,7 @@ TEST(Failures, WhereSomeReadSlowlyTheServerMayDropThem) {
 }
 
 TEST(Failures, TheServerMustCountWhatIsHeld) {
-  SomeRun run;
+  GoodRun run;
   run.result.held = 10;
   run.result.server_streams = 10;
   EXPECT_THAT(run.failures(), IsEmpty());
@@ -111,7 +111,7 @@ TEST(Failures, TheServerMustCountWhatIsHeld) {
 }
 
 TEST(Failures, OverADeployOnlyWhatNobodyWasToldOf) {
-  SomeRun run;
+  GoodRun run;
   run.result.dropped = 10;
   run.result.refused = 30;
   run.result.refused_meanwhile = 30;
@@ -139,7 +139,7 @@ TEST(Failures, OverADeployOnlyWhatNobodyWasToldOf) {
 }
 
 TEST(Failures, OfPublishing) {
-  SomeRun run;
+  GoodRun run;
   run.result.published.events = 5;
   run.result.published.refused = 1;
   run.result.published.timeouts = 2;

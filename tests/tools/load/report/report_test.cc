@@ -26,11 +26,11 @@ using testing::StartsWith;
 constexpr std::uint64_t kMs = 1'000'000;
 constexpr std::uint64_t kSecond = 1000 * kMs;
 
-struct SomeRun {
+struct ReportedRun {
   LoadOptions options;
   LoadResult result;
 
-  SomeRun() {
+  ReportedRun() {
     options.subscribe.url = *net::parse_url("http://127.0.0.1:8080/events/load");
     options.subscribe.count = 10'000;
     options.publish.request.url = options.subscribe.url;
@@ -107,7 +107,7 @@ TEST(Readable, Figures) {
 }
 
 TEST(ReportText, HasTheFigures) {
-  const std::string text = SomeRun().text();
+  const std::string text = ReportedRun().text();
   EXPECT_THAT(text, AllOf(StartsWith("tocsin load broadcast  http://127.0.0.1:8080/events/load\n"),
                           HasSubstr("10,000 subscribers"), HasSubstr("2 threads (io_uring)"),
                           HasSubstr("10,000 of 10,000"), HasSubstr("20 k/s")));
@@ -124,7 +124,7 @@ TEST(ReportText, HasTheFigures) {
 }
 
 TEST(ReportText, FitsATerminalAndIsAscii) {
-  SomeRun run;
+  ReportedRun run;
   run.result.bottlenecks = {std::string(30, 'a') + " " + std::string(30, 'b') + " " +
                             std::string(30, 'c')};
   run.result.refused = 1;
@@ -151,7 +151,7 @@ TEST(ReportText, OnlyWhatWasMeasured) {
 }
 
 TEST(ReportText, FailuresAndBottlenecks) {
-  SomeRun run;
+  ReportedRun run;
   run.result.bottlenecks = {"The generator was busy."};
   run.result.failures = {"p99 is 61 ms, not < 50 ms"};
   EXPECT_THAT(run.text(),
@@ -160,11 +160,11 @@ TEST(ReportText, FailuresAndBottlenecks) {
 }
 
 // The JSON parsed; access by pointer ("/streams/connected").
-struct Parsed {
+struct ParsedReport {
   simdjson::dom::parser parser;
   simdjson::dom::element root;
 
-  explicit Parsed(const std::string& json) {
+  explicit ParsedReport(const std::string& json) {
     EXPECT_EQ(parser.parse(json).get(root), simdjson::SUCCESS) << json;
   }
   template <typename Type>
@@ -186,8 +186,8 @@ struct Parsed {
 };
 
 TEST(ReportJson, RoundTrip) {
-  const SomeRun run;
-  const Parsed json(to_json(run.options, run.result));
+  const ReportedRun run;
+  const ParsedReport json(to_json(run.options, run.result));
   EXPECT_TRUE(json.get<bool>("/ok"));
   EXPECT_EQ(json.text("/scenario"), "broadcast");
   EXPECT_EQ(json.text("/options/subscribe/url"), "http://127.0.0.1:8080/events/load");
@@ -214,17 +214,17 @@ TEST(ReportJson, RoundTrip) {
 }
 
 TEST(ReportJson, StreamsThatWereStillWaitedFor) {
-  SomeRun run;
+  ReportedRun run;
   run.result.unanswered = {.connecting = 1, .heads = 2, .longest_ns = 10 * kSecond};
   EXPECT_THAT(run.text(), HasSubstr("No answer      1 stream waited for the connection (TCP), 2 "));
-  const Parsed json(to_json(run.options, run.result));
+  const ParsedReport json(to_json(run.options, run.result));
   EXPECT_EQ(json.count("/streams/unanswered/connecting"), 1U);
   EXPECT_EQ(json.count("/streams/unanswered/heads"), 2U);
   EXPECT_DOUBLE_EQ(json.number("/streams/unanswered/longest_s"), 10);
 }
 
 TEST(ReportJson, WhatADeployTook) {
-  SomeRun run;
+  ReportedRun run;
   run.result.dropped = 20;
   run.result.refused = 47;
   run.result.refused_meanwhile = 45;
@@ -244,7 +244,7 @@ TEST(ReportJson, WhatADeployTook) {
                     HasSubstr("93 published  "), HasSubstr("3 uncertain"),
                     HasSubstr("Publishing     no answers for up to 500 ms  7 connects refused"),
                     HasSubstr("60 told as gaps  5 while away")));
-  const Parsed json(to_json(run.options, run.result));
+  const ParsedReport json(to_json(run.options, run.result));
   EXPECT_EQ(json.count("/streams/refused_meanwhile"), 45U);
   EXPECT_EQ(json.count("/streams/away"), 1U);
   EXPECT_EQ(json.count("/streams/outage/count"), 20U);
@@ -263,19 +263,19 @@ TEST(ReportJson, WhatADeployTook) {
 }
 
 TEST(ReportJson, WhatTheServerCounts) {
-  SomeRun run;
-  EXPECT_TRUE(Parsed(to_json(run.options, run.result)).is_null("/streams/server_count"));
+  ReportedRun run;
+  EXPECT_TRUE(ParsedReport(to_json(run.options, run.result)).is_null("/streams/server_count"));
   run.result.held = 200;
   run.result.server_streams = 861;
   EXPECT_THAT(run.text(), HasSubstr("At the end     200 open  the server counts 861"));
-  const Parsed json(to_json(run.options, run.result));
+  const ParsedReport json(to_json(run.options, run.result));
   EXPECT_EQ(json.count("/streams/held"), 200U);
   EXPECT_DOUBLE_EQ(json.number("/streams/server_count"), 861);
 }
 
 TEST(ReportJson, LatencyBuckets) {
-  const SomeRun run;
-  const Parsed json(to_json(run.options, run.result));
+  const ReportedRun run;
+  const ParsedReport json(to_json(run.options, run.result));
   EXPECT_EQ(json.count("/deliveries/latency/count"), 1'000'000U);
   EXPECT_EQ(json.count("/deliveries/latency/max_ns"), 61'300'000U);
   EXPECT_EQ(json.count("/deliveries/latency/p50_ns"), run.result.latency.value_at(0.5));
@@ -288,7 +288,7 @@ TEST(ReportJson, LatencyBuckets) {
 }
 
 TEST(ReportJson, OfNothing) {
-  const Parsed json(to_json(LoadOptions{}, LoadResult{}));
+  const ParsedReport json(to_json(LoadOptions{}, LoadResult{}));
   EXPECT_TRUE(json.is_null("/deliveries/latency"));
   EXPECT_TRUE(json.is_null("/connect/connects_per_s"));
   EXPECT_TRUE(json.is_null("/memory/after/rss_bytes"));
@@ -296,7 +296,7 @@ TEST(ReportJson, OfNothing) {
 }
 
 TEST(ReportJson, StringsOfAnyBytes) {
-  SomeRun run;
+  ReportedRun run;
   run.result.totals.sample = std::string("a\"\\\n\x01</script>\0\xff", 16);
   run.result.failures = {"one", "t\"wo \x1b[2J"};
   run.result.bottlenecks = {"\x1b[2J"};
@@ -306,7 +306,7 @@ TEST(ReportJson, StringsOfAnyBytes) {
   // Neither as they are nor as escapes of JSON: whoever prints a value prints no controls.
   EXPECT_TRUE(std::ranges::all_of(text, [](char c) { return c == '\n' || (c >= ' ' && c < 127); }));
   EXPECT_THAT(text, Not(HasSubstr("\\u00")));
-  const Parsed json(text);
+  const ParsedReport json(text);
   EXPECT_EQ(json.text("/deliveries/sample"), R"(a"\\x0a\x01</script>\x00\xff)");
   EXPECT_FALSE(json.get<bool>("/ok"));
   EXPECT_EQ(json.text("/failures/1"), R"(t"wo \x1b[2J)");
@@ -317,7 +317,7 @@ TEST(ReportJson, StringsOfAnyBytes) {
 }
 
 TEST(ReportJson, HeadersMayBeSecrets) {
-  SomeRun run;
+  ReportedRun run;
   run.options.command_line = {"tocsin",
                               "load",
                               "--header",
@@ -327,7 +327,7 @@ TEST(ReportJson, HeadersMayBeSecrets) {
                               "--header"};
   const std::string text = to_json(run.options, run.result);
   EXPECT_THAT(text, Not(HasSubstr("secret")));
-  const Parsed json(text);
+  const ParsedReport json(text);
   EXPECT_EQ(json.text("/command_line/3"), "Authorization: (left out)");
   EXPECT_EQ(json.text("/command_line/4"), "--publish-header=X-Key: (left out)");
 }
@@ -341,14 +341,14 @@ std::string between(const std::string& text, std::string_view first, std::string
 }
 
 TEST(ReportHtml, DataIsEscaped) {
-  SomeRun run;
+  ReportedRun run;
   run.result.totals.sample = "</script><script>alert(1)</script><!-- {{run}} {{text}}";
   run.result.failures = {"<b>&\"bold\""};
   const std::string page = to_html(run.options, run.result);
   const std::string data =
       between(page, R"(<script type="application/json" id="run">)", "</script>");
   EXPECT_THAT(data, Not(HasSubstr("<")));
-  const Parsed json(data);
+  const ParsedReport json(data);
   EXPECT_EQ(json.text("/deliveries/sample"), run.result.totals.sample);
   EXPECT_EQ(json.count("/streams/connected"), 10'000U);
   EXPECT_THAT(page, AllOf(HasSubstr("<title>tocsin load broadcast: FAIL</title>"),
@@ -356,7 +356,7 @@ TEST(ReportHtml, DataIsEscaped) {
 }
 
 TEST(ReportHtml, AsksNobody) {
-  SomeRun run;
+  ReportedRun run;
   run.options.subscribe.url = {};
   run.options.publish.request.url = {};
   const std::string page = to_html(run.options, run.result);

@@ -54,8 +54,9 @@ inline std::string with_line_ends(std::string_view wire, std::string_view line_e
   return result;
 }
 
-struct Stream {
-  explicit Stream(std::uint32_t lanes = 1, std::uint32_t topics = 1, std::uint32_t streams = 1)
+struct CheckedStream {
+  explicit CheckedStream(std::uint32_t lanes = 1, std::uint32_t topics = 1,
+                         std::uint32_t streams = 1)
       : published(lanes),
         checker({.format = format_of(kRun),
                  .latency = latency,
@@ -67,7 +68,7 @@ struct Stream {
     for (std::uint32_t i = 0; i < streams; ++i) checker.lanes().expect_all(i);
   }
   // What lies around the bytes must not matter, but for the room in front.
-  Stream& feed(std::string_view bytes, std::uint32_t stream = 0) {
+  CheckedStream& feed(std::string_view bytes, std::uint32_t stream = 0) {
     std::string buffer(StreamChecker::kFront, '\r');
     buffer += bytes;
     const auto memory = std::make_unique<char[]>(buffer.size());

@@ -6,8 +6,8 @@ namespace tocsin::load {
 namespace {
 
 // Two streams of one topic that must get everything.
-struct Table {
-  Table() {
+struct TwoStreams {
+  TwoStreams() {
     for (const std::uint32_t stream : {0U, 1U}) lanes.expect_all(stream);
   }
   // How many of them came for the first time.
@@ -39,7 +39,7 @@ struct Table {
 };
 
 TEST(LaneTable, WhatAStreamLackedIsForgottenWithIt) {
-  Table table;
+  TwoStreams table;
   table.place(0, {0, 2, 5});
   table.place(1, {0, 2, 5});
   EXPECT_EQ(table.totals.lost, 6U);
@@ -58,7 +58,7 @@ TEST(LaneTable, WhatAStreamLackedIsForgottenWithIt) {
 }
 
 TEST(LaneTable, NothingIsLackingAfterwards) {
-  Table table;
+  TwoStreams table;
   table.place(0, {0});
   table.published.submitted[0] = 3;
   CheckTotals totals;
@@ -71,7 +71,7 @@ TEST(LaneTable, NothingIsLackingAfterwards) {
 }
 
 TEST(LaneTable, NobodyLacksWhatWasNotPublished) {
-  Table table;
+  TwoStreams table;
   table.place(0, {0, 4, 6});  // lacks 1, 2, 3 and 5
   table.lanes.tell(0);
   table.place(0, {9});  // 7 and 8 are told
@@ -88,7 +88,7 @@ TEST(LaneTable, NobodyLacksWhatWasNotPublished) {
 }
 
 TEST(LaneTable, WhatAStreamMissesThatNeverGotBackIsNotLost) {
-  Table table;
+  TwoStreams table;
   table.place(0, {0, 2});
   table.published.submitted[0] = 9;
   table.give_up({5});
@@ -99,7 +99,7 @@ TEST(LaneTable, WhatAStreamMissesThatNeverGotBackIsNotLost) {
 }
 
 TEST(LaneTable, WhatWasGivenUpMayComeAfterWhatIsNewer) {
-  Table table;
+  TwoStreams table;
   EXPECT_EQ(table.place(0, {0, 1}), 2U);
   table.give_up({2, 3, 4, 6, 7});
   EXPECT_EQ(table.place(0, {5, 2, 8, 3, 7, 9, 6}), 7U);
@@ -107,7 +107,7 @@ TEST(LaneTable, WhatWasGivenUpMayComeAfterWhatIsNewer) {
 }
 
 TEST(LaneTable, WhatWasPublishedMayNotComeAfterWhatIsNewer) {
-  Table table;
+  TwoStreams table;
   table.place(0, {0});
   table.give_up({2, 3});
   EXPECT_EQ(table.place(0, {6, 2, 5, 1, 3, 4}), 6U);
@@ -116,7 +116,7 @@ TEST(LaneTable, WhatWasPublishedMayNotComeAfterWhatIsNewer) {
 
 TEST(LaneTable, WhatWasGivenUpComesOnce) {
   for (const bool is_late : {false, true}) {
-    Table table;
+    TwoStreams table;
     if (is_late) {
       table.lanes.expect_nothing(0);
       table.lanes.expect_from_now(0, table.published);
@@ -130,7 +130,7 @@ TEST(LaneTable, WhatWasGivenUpComesOnce) {
 
 TEST(LaneTable, AStreamMayBeginBeforeWhatWasGivenUpComes) {
   for (const bool is_first : {false, true}) {
-    Table table;
+    TwoStreams table;
     table.lanes.expect_nothing(0);
     table.published.submitted[0] = 10;
     table.lanes.expect_from_now(0, table.published);
@@ -145,7 +145,7 @@ TEST(LaneTable, AStreamMayBeginBeforeWhatWasGivenUpComes) {
 }
 
 TEST(LaneTable, AStreamThatIsOwedNothingMayBeginWithAnything) {
-  Table table;
+  TwoStreams table;
   table.lanes.expect_nothing(0);
   table.give_up({4});
   EXPECT_EQ(table.place(0, {4, 8, 9}), 3U);

@@ -21,7 +21,7 @@ TEST(StreamChecker, SameResultInRandomChunks) {
     std::string wire = ": ok\nretry: 1000\n" + frames({0, 1, 2, 4, 3}) + ": keepalive\n" +
                        "event: x\ndata: y\n\n" + frames({5, 6}) + "data: half";
     if (round % 3 == 0) wire = with_line_ends(wire, "\r\n");
-    Stream whole;
+    CheckedStream whole;
     const CheckTotals expected = whole.feed(wire).finish({7});
     std::string chunks;
     for (std::size_t from = 0; from < wire.size();) {
@@ -33,7 +33,7 @@ TEST(StreamChecker, SameResultInRandomChunks) {
       from += size;
     }
     chunks += proto::kLastChunk;
-    Stream stream;
+    CheckedStream stream;
     ChunkDecoder decoder;
     for (std::size_t from = 0; from < chunks.size();) {
       const std::size_t size = std::min<std::size_t>(chunks.size() - from, 1 + random() % 900);

@@ -17,7 +17,7 @@ namespace {
 using namespace checked;
 
 CheckTotals received(const std::vector<std::uint64_t>& numbers, std::uint64_t published) {
-  return Stream().feed(frames(numbers)).finish({published});
+  return CheckedStream().feed(frames(numbers)).finish({published});
 }
 
 void expect_faults(const CheckTotals& t, std::uint64_t lost, std::uint64_t duplicated,
@@ -29,7 +29,7 @@ void expect_faults(const CheckTotals& t, std::uint64_t lost, std::uint64_t dupli
 }
 
 TEST(StreamChecker, WholeStreamHasNoFault) {
-  Stream stream;
+  CheckedStream stream;
   expect_faults(stream.feed(frames({0, 1, 2, 3})).finish({4}), 0, 0, 0);
   EXPECT_EQ(stream.totals().delivered, 4U);
   EXPECT_EQ(stream.latency.count(), 4U);
@@ -59,7 +59,7 @@ TEST(StreamChecker, SeesReorderedAndCountsThemAsDelivered) {
 }
 
 TEST(StreamChecker, AStreamThatLosesMuchIsBounded) {
-  Stream stream;
+  CheckedStream stream;
   std::vector<std::uint64_t> odd;
   for (std::uint64_t i = 1; i <= 2 * LaneTable::kMaxGaps + 1; i += 2) odd.push_back(i);
   stream.feed(frames(odd));
@@ -71,14 +71,14 @@ TEST(StreamChecker, AStreamThatLosesMuchIsBounded) {
 }
 
 TEST(StreamChecker, LanesAreCountedForThemselves) {
-  Stream stream(2);
+  CheckedStream stream(2);
   stream.feed(frame(0, 0) + frame(0, 1) + frame(2, 1));
   expect_faults(stream.finish({2, 3}), 2, 0, 0);
   EXPECT_EQ(stream.totals().delivered, 3U);
 }
 
 TEST(StreamChecker, AStreamFollowsTheLanesOfItsTopic) {
-  Stream stream(4, 2, 3);  // streams 0 and 2 follow lanes 0 and 2, stream 1 follows 1 and 3
+  CheckedStream stream(4, 2, 3);  // streams 0 and 2 follow lanes 0 and 2, stream 1 follows 1 and 3
   stream.feed(frame(0, 0) + frame(0, 2), 0).feed(frame(0, 1) + frame(0, 3), 1);
   stream.feed(frame(0, 2), 2);
   EXPECT_EQ(stream.totals().delivered, 5U);
@@ -93,7 +93,7 @@ TEST(StreamChecker, AStreamFollowsTheLanesOfItsTopic) {
 
 TEST(StreamChecker, AFreshStreamIsStrictFromItsFirstEventOn) {
   const auto fresh = [](const std::vector<std::uint64_t>& numbers) {
-    Stream stream;
+    CheckedStream stream;
     stream.published.submitted[0] = 10;
     stream.checker.lanes().expect_nothing(0);
     stream.checker.lanes().expect_from_now(0, stream.published);
@@ -107,14 +107,14 @@ TEST(StreamChecker, AFreshStreamIsStrictFromItsFirstEventOn) {
 }
 
 TEST(StreamChecker, AStreamThatBeganNothingLacksNothing) {
-  Stream stream;
+  CheckedStream stream;
   stream.checker.lanes().expect_nothing(0);
   expect_faults(stream.finish({100}), 0, 0, 0);
 }
 
 TEST(StreamChecker, WhatAGapEventTellsOfIsNotLost) {
   const std::string gap = "id: x-1\nevent: gap\ndata: {\"reason\":\"slow\"}\n\n";
-  Stream stream;
+  CheckedStream stream;
   stream.feed(frames({0, 1}) + gap + frames({5, 6, 8}));
   EXPECT_EQ(stream.totals().told, 3U);
   EXPECT_EQ(stream.totals().typed, 1U);
@@ -124,8 +124,8 @@ TEST(StreamChecker, WhatAGapEventTellsOfIsNotLost) {
   expect_faults(stream.totals(), 1, 0, 1);
 
   // At the end nothing came to show how far the gap goes; in order, it was none.
-  EXPECT_EQ(Stream().feed(frame(0) + gap).finish({4}).told, 3U);
-  const CheckTotals none = Stream().feed(frame(0) + gap + frames({1, 3})).finish({4});
+  EXPECT_EQ(CheckedStream().feed(frame(0) + gap).finish({4}).told, 3U);
+  const CheckTotals none = CheckedStream().feed(frame(0) + gap + frames({1, 3})).finish({4});
   EXPECT_EQ(none.told, 0U);
   EXPECT_EQ(none.lost, 1U);
 }
@@ -137,7 +137,7 @@ TEST(StreamChecker, SeesEveryFlippedByteOfTheData) {
     for (const int flip : {0x01, 0x20, 0x80}) {
       std::string wire = good;
       wire[at] = static_cast<char>(wire[at] ^ flip);
-      const CheckTotals t = Stream().feed(wire).totals();
+      const CheckTotals t = CheckedStream().feed(wire).totals();
       EXPECT_EQ(t.delivered, 0U) << at << " " << flip;
       EXPECT_EQ(t.corrupted + t.foreign + t.typed, 1U) << at << " " << flip;
       // Without its mark it is not known for a payload, but it is missed.
@@ -151,7 +151,7 @@ TEST(StreamChecker, SeesCutAndJoinedEvents) {
   for (std::size_t at = 0; at < two.size(); ++at) {
     std::string wire = two;
     wire.erase(at, 1);
-    const CheckTotals t = Stream().feed(wire + frame(2)).finish({3});
+    const CheckTotals t = CheckedStream().feed(wire + frame(2)).finish({3});
     const std::size_t in_frame = at % (two.size() / 2);
     // Only a byte of an id's value may be missing unseen: ids are the server's to choose; and the
     // blanks behind the colons.
@@ -162,7 +162,7 @@ TEST(StreamChecker, SeesCutAndJoinedEvents) {
 }
 
 TEST(StreamChecker, TypedForeignAndCommentsAreKeptApart) {
-  Stream stream;
+  CheckedStream stream;
   stream.feed(": hi\n\nretry: 3000\nid: a-1\n\n");
   EXPECT_EQ(stream.checker.last_event_id(0), "a-1");
   stream.feed("event: gap\ndata: {}\n\ndata: " + payload(0, 0, kOtherRun) + "\n\n: keepalive\n");
@@ -190,7 +190,7 @@ TEST(StreamChecker, ReadsWhatTheStandardAllows) {
       const std::string one = with_line_ends(form, line_end);
       const std::string wire = one + with_line_ends(frame(1), line_end);
       for (std::size_t at = 0; at <= wire.size(); ++at) {
-        Stream stream;
+        CheckedStream stream;
         stream.feed(wire.substr(0, at)).feed(wire.substr(at));
         expect_faults(stream.finish({2}), 0, 0, 0);
         EXPECT_EQ(stream.totals().delivered, 2U) << one << at;
@@ -203,7 +203,7 @@ TEST(StreamChecker, ReadsWhatTheStandardAllows) {
 }
 
 TEST(StreamChecker, DispatchesAtALastCarriageReturn) {
-  Stream stream;
+  CheckedStream stream;
   stream.feed("data: " + payload(0) + "\r\r");
   EXPECT_EQ(stream.totals().delivered, 1U);
   stream.feed("\n").feed("data: " + payload(1) + "\r\n\r").feed("\n:c\r").feed("\n");
@@ -215,13 +215,15 @@ TEST(StreamChecker, DispatchesAtALastCarriageReturn) {
 TEST(StreamChecker, SeveralDataLinesThatCutAPayloadAreCorrupted) {
   const std::string data = payload(0);
   const CheckTotals t =
-      Stream().feed("data: " + data.substr(0, 80) + "\ndata: " + data.substr(80) + "\n\n").totals();
+      CheckedStream()
+          .feed("data: " + data.substr(0, 80) + "\ndata: " + data.substr(80) + "\n\n")
+          .totals();
   EXPECT_EQ(t.corrupted, 1U);
   EXPECT_EQ(t.delivered, 0U);
 }
 
 TEST(StreamChecker, EventsWithoutAPayloadAreTheServersOwn) {
-  Stream stream;
+  CheckedStream stream;
   stream.feed("data: {}\n\ndata: {\"connect\":{\"client\":\"x\"}}\n\n").feed(frame(0));
   EXPECT_EQ(stream.totals().typed, 2U);
   EXPECT_EQ(stream.totals().corrupted, 0U);
@@ -230,13 +232,14 @@ TEST(StreamChecker, EventsWithoutAPayloadAreTheServersOwn) {
 
 TEST(StreamChecker, MalformedLinesAreCorrupted) {
   for (const char* line : {"dat: x", "datax", "hello", "idx: 1", " data: x", "Data: x"}) {
-    EXPECT_EQ(Stream().feed(std::string(line) + "\n\n").totals().corrupted, 1U) << line;
-    EXPECT_EQ(Stream().feed(std::string(line) + "\n" + frame(0)).totals().delivered, 0U) << line;
+    EXPECT_EQ(CheckedStream().feed(std::string(line) + "\n\n").totals().corrupted, 1U) << line;
+    EXPECT_EQ(CheckedStream().feed(std::string(line) + "\n" + frame(0)).totals().delivered, 0U)
+        << line;
   }
 }
 
 TEST(StreamChecker, IdsAreResetByAnEmptyOneAndNotByANul) {
-  Stream stream;
+  CheckedStream stream;
   stream.feed(frame(0)).feed(std::string("id: a\0b\n\n", 9));
   EXPECT_EQ(stream.checker.last_event_id(0), "9f3c21ab-1");
   stream.feed("id: unfinished\n");
@@ -246,14 +249,14 @@ TEST(StreamChecker, IdsAreResetByAnEmptyOneAndNotByANul) {
 }
 
 TEST(StreamChecker, HeartbeatsDoNotPileUpWhileIdle) {
-  Stream stream;
+  CheckedStream stream;
   for (int i = 0; i < 1000; ++i) stream.feed(": keepalive\n").feed("\n");
   EXPECT_EQ(stream.checker.partial_events(), 0U);
   EXPECT_EQ(stream.totals().comments, 1000U);
 }
 
 TEST(StreamChecker, LargeEventsComeInPieces) {
-  Stream stream;
+  CheckedStream stream;
   std::string wire;
   for (std::uint64_t i = 0; i < 3; ++i) {
     wire += "id: " + std::to_string(i) + "\ndata: " + payload(i, 0, kRun, 100'000) + "\n\n";
@@ -265,7 +268,7 @@ TEST(StreamChecker, LargeEventsComeInPieces) {
 }
 
 TEST(StreamChecker, AnEventWithoutEndIsBounded) {
-  Stream stream;
+  CheckedStream stream;
   const std::string much(kMaxPartialEvent / 2, 'x');
   stream.feed("data: ").feed(much);
   EXPECT_EQ(stream.totals().corrupted, 0U);
@@ -279,7 +282,7 @@ TEST(StreamChecker, SameResultAtEverySplit) {
   const std::string wire = ": hi\n\n" + frames({0, 1, 3, 2, 2}) + ": keepalive\n" +
                            "event: other\ndata: {}\n\n" + frame(6);
   for (std::size_t at = 0; at <= wire.size(); ++at) {
-    Stream stream;
+    CheckedStream stream;
     stream.feed(wire.substr(0, at)).feed(wire.substr(at));
     expect_faults(stream.totals(), 2, 1, 1);
     EXPECT_EQ(stream.totals().delivered, 5U) << at;
@@ -298,7 +301,7 @@ TEST(StreamChecker, SameResultInRandomPiecesOfManyStreams) {
     if (i % 7 == 0) wire += ": k\n";
   }
   constexpr std::uint32_t kStreams = 10;
-  Stream stream(1, 1, kStreams);
+  CheckedStream stream(1, 1, kStreams);
   std::vector<std::size_t> at(kStreams, 0);
   for (bool more = true; more;) {
     more = false;
@@ -316,7 +319,7 @@ TEST(StreamChecker, SameResultInRandomPiecesOfManyStreams) {
 }
 
 TEST(StreamChecker, AnEndForgetsHalfAnEvent) {
-  Stream stream;
+  CheckedStream stream;
   stream.feed(frame(0) + frame(1).substr(0, 60));
   stream.checker.end_of_stream(0);
   EXPECT_EQ(stream.checker.partial_events(), 0U);
