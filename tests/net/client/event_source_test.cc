@@ -17,40 +17,36 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
-using Connection = ScriptedServer::Connection;
-using End = EventSourceResult::End;
-using Reason = StreamClosed::Reason;
-using Script = ScriptedServer::Script;
 
-TEST(EventSource, DeliversEventsAndStops) {
-  ScriptedServer server({[](Connection& c) {
+using EventSourceDeathTest = EventSourceTest;
+
+TEST_F(EventSourceTest, DeliversEventsAndStops) {
+  serve({[](Connection& c) {
     c.read_request();
     c.send(kStreamHead + "data: a\n\nevent: tick\ndata: b\ndata: c\nid: 7\n\ndata: never\n\n");
     c.wait_for_close();
   }});
-  EventSourceRecorder client(server.url());
-  client.stop_after = 2;
-  const auto result = client.run();
+  client_.stop_after = 2;
+  const auto result = client_.run();
   EXPECT_EQ(result.end, End::stopped);
   EXPECT_EQ(result.message, "");
-  EXPECT_THAT(client.events, ElementsAre("message:a", "tick:b\nc"));
-  EXPECT_THAT(client.opened, ElementsAre(server.url()));
-  EXPECT_TRUE(client.reasons.empty());
+  EXPECT_THAT(client_.events, ElementsAre("message:a", "tick:b\nc"));
+  EXPECT_THAT(client_.opened, ElementsAre(server_->url()));
+  EXPECT_TRUE(client_.reasons.empty());
 }
 
-TEST(EventSource, StopInTheMiddleOfAChunkLeavesTheIdBehindTheLastDelivered) {
-  ScriptedServer server({answer(kStreamHead + "id: 1\ndata: a\n\nid: 2\ndata: b\n\nid: 3\n\n")});
-  EventSourceRecorder client(server.url());
-  EXPECT_EQ(client.run().end, End::stopped);
-  EXPECT_THAT(client.events, ElementsAre("message:a"));
-  EXPECT_EQ(client.resume_at, "1");
+TEST_F(EventSourceTest, StopInTheMiddleOfAChunkLeavesTheIdBehindTheLastDelivered) {
+  serve({answer(kStreamHead + "id: 1\ndata: a\n\nid: 2\ndata: b\n\nid: 3\n\n")});
+  EXPECT_EQ(client_.run().end, End::stopped);
+  EXPECT_THAT(client_.events, ElementsAre("message:a"));
+  EXPECT_EQ(client_.resume_at, "1");
 }
 
-TEST(EventSource, ARefusalSaysWhatTheServerSaid) {
+TEST_F(EventSourceTest, ARefusalSaysWhatTheServerSaid) {
   const auto message = [](const std::string& type, const std::string& body,
                           const std::string& length) {
-    ScriptedServer server({answer("HTTP/1.1 400 No\r\nContent-Type: " + type + "\r\n" + length +
-                                  "\r\n" + body)});
+    ScriptedServer server(
+        {answer("HTTP/1.1 400 No\r\nContent-Type: " + type + "\r\n" + length + "\r\n" + body)});
     EventSourceRecorder client(server.url());
     const auto result = client.run();
     EXPECT_EQ(result.end, End::refused);
@@ -69,25 +65,25 @@ TEST(EventSource, ARefusalSaysWhatTheServerSaid) {
   EXPECT_EQ(message(json, R"({"detail":")" + std::string(100'000, 'x') + "\"}", ""), only_status);
 }
 
-TEST(EventSource, SendsAProperRequest) {
+TEST_F(EventSourceTest, SendsAProperRequest) {
   std::string request;
-  ScriptedServer server({[&](Connection& c) {
+  serve({[&](Connection& c) {
     request = c.read_request();
     c.send(kStreamHead + "data: a\n\n");
   }});
-  EventSourceRecorder client(server.url("/events?stream=a%20b#part"));
-  client.options.last_event_id = "4\xc3\xa9";
-  client.options.headers = {{"Authorization", "Bearer x"}, {"user-agent", "test"}};
-  client.run();
+  client_.options.url = server_->url("/events?stream=a%20b#part");
+  client_.options.last_event_id = "4\xc3\xa9";
+  client_.options.headers = {{"Authorization", "Bearer x"}, {"user-agent", "test"}};
+  client_.run();
   EXPECT_EQ(request, "GET /events?stream=a%20b HTTP/1.1\r\nHost: 127.0.0.1:" +
-                         std::to_string(server.port()) +
+                         std::to_string(server_->port()) +
                          "\r\nAccept: text/event-stream\r\nAccept-Encoding: identity\r\n"
                          "Cache-Control: no-cache\r\n"
                          "Last-Event-ID: 4\xc3\xa9\r\nAuthorization: Bearer x\r\n"
                          "user-agent: test\r\n\r\n");
 }
 
-TEST(EventSource, ReadsEveryFramingByteByByte) {
+TEST_F(EventSourceTest, ReadsEveryFramingByteByByte) {
   const std::string body = "\xef\xbb\xbf: hi\r\nid: 1\r\ndata: \xc3\xa9\r\ndata: b\r\n\r\n";
   std::string chunked;
   for (const char c : body) chunked += "1\r\n" + std::string(1, c) + "\r\n";
@@ -113,33 +109,32 @@ TEST(EventSource, ReadsEveryFramingByteByByte) {
   }
 }
 
-TEST(EventSource, FollowsRedirectsWithoutCarryingCredentialsAway) {
+TEST_F(EventSourceTest, FollowsRedirectsWithoutCarryingCredentialsAway) {
   std::string at_home;
   std::string abroad;
   ScriptedServer other({[&](Connection& c) {
     abroad = c.read_request();
     c.send(kStreamHead + "data: a\n\n");
   }});
-  ScriptedServer server(
-      {answer("HTTP/1.1 302 Found\r\nLocation: b?x=1\r\nContent-Length: 5\r\n\r\nhello"),
-       [&](Connection& c) {
-         at_home = c.read_request();
-         c.send("HTTP/1.1 307 Moved\r\nLocation: " + other.url("/c") + "\r\n\r\n");
-       }});
-  EventSourceRecorder client(server.url("/a/"));
-  client.options.last_event_id = "9";
-  client.options.headers = {{"Authorization", "Bearer x"}};
-  EXPECT_EQ(client.run().end, End::stopped);
+  serve({answer("HTTP/1.1 302 Found\r\nLocation: b?x=1\r\nContent-Length: 5\r\n\r\nhello"),
+         [&](Connection& c) {
+           at_home = c.read_request();
+           c.send("HTTP/1.1 307 Moved\r\nLocation: " + other.url("/c") + "\r\n\r\n");
+         }});
+  client_.options.url = server_->url("/a/");
+  client_.options.last_event_id = "9";
+  client_.options.headers = {{"Authorization", "Bearer x"}};
+  EXPECT_EQ(client_.run().end, End::stopped);
   EXPECT_THAT(at_home, HasSubstr("GET /a/b?x=1 HTTP/1.1\r\n"));
   EXPECT_THAT(at_home, HasSubstr("Authorization: Bearer x"));
   EXPECT_THAT(abroad, HasSubstr("GET /c HTTP/1.1\r\n"));
   EXPECT_THAT(abroad, Not(HasSubstr("Authorization")));
   EXPECT_THAT(abroad, HasSubstr("Last-Event-ID: 9\r\n"));
-  EXPECT_THAT(client.opened, ElementsAre(other.url("/c")));
-  EXPECT_TRUE(client.reasons.empty());
+  EXPECT_THAT(client_.opened, ElementsAre(other.url("/c")));
+  EXPECT_TRUE(client_.reasons.empty());
 }
 
-TEST(EventSource, RedirectsThatCannotBeFollowedAreFinal) {
+TEST_F(EventSourceTest, RedirectsThatCannotBeFollowedAreFinal) {
   const std::pair<const char*, const char*> cases[] = {
       {"", "no location"},
       {"Location: ftp://example.org/\r\n", "ftp is not supported"},
@@ -153,24 +148,23 @@ TEST(EventSource, RedirectsThatCannotBeFollowedAreFinal) {
   }
 }
 
-TEST(EventSource, RedirectLoopsEnd) {
+TEST_F(EventSourceTest, RedirectLoopsEnd) {
   std::vector<Script> scripts(6, answer("HTTP/1.1 308 Moved\r\nLocation: /again\r\n\r\n"));
-  ScriptedServer server(scripts);
-  EventSourceRecorder client(server.url());
-  const auto result = client.run();
+  serve(scripts);
+  const auto result = client_.run();
   EXPECT_EQ(result.end, End::refused);
   EXPECT_THAT(result.message, HasSubstr("too many redirects"));
-  EXPECT_EQ(server.connections(), 6);  // max_redirects = 5
+  EXPECT_EQ(server_->connections(), 6);  // max_redirects = 5
 }
 
-TEST(EventSource, StopBeforeRunIsNotLost) {
+TEST_F(EventSourceTest, StopBeforeRunIsNotLost) {
   EventSourceRecorder client("http://127.0.0.1:1");
   client.create();
   client.source->stop();
   EXPECT_EQ(client.source->run().end, End::stopped);
 }
 
-TEST(EventSource, StopFromAnotherThreadWakesEveryWait) {
+TEST_F(EventSourceTest, StopFromAnotherThreadWakesEveryWait) {
   // In the wait for the head, for events, and between two attempts.
   for (const std::string& bytes : {std::string(), kStreamHead, std::string("close")}) {
     std::promise<void> reached;
@@ -194,7 +188,7 @@ TEST(EventSource, StopFromAnotherThreadWakesEveryWait) {
   }
 }
 
-TEST(EventSource, AnEndlessStreamCanBeStopped) {
+TEST_F(EventSourceTest, AnEndlessStreamCanBeStopped) {
   ScriptedServer server({[](Connection& c) {
     c.read_request();
     c.send(kStreamHead);
@@ -213,7 +207,7 @@ TEST(EventSource, AnEndlessStreamCanBeStopped) {
   EXPECT_EQ(result.get().end, End::stopped);
 }
 
-TEST(EventSource, SeveralClientsInOneProcess) {
+TEST_F(EventSourceTest, SeveralClientsInOneProcess) {
   std::vector<std::unique_ptr<ScriptedServer>> servers;
   std::vector<std::future<std::string>> clients;
   for (int i = 0; i < 8; ++i) {
@@ -230,7 +224,7 @@ TEST(EventSource, SeveralClientsInOneProcess) {
   }
 }
 
-TEST(EventSource, ConnectsOverIpv6) {
+TEST_F(EventSourceTest, ConnectsOverIpv6) {
   const int probe = socket(AF_INET6, SOCK_STREAM, 0);
   sockaddr_in6 address{};
   address.sin6_family = AF_INET6;
@@ -239,12 +233,11 @@ TEST(EventSource, ConnectsOverIpv6) {
       probe >= 0 && bind(probe, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
   if (probe >= 0) close(probe);
   if (!usable) GTEST_SKIP() << "no IPv6 loopback here";
-  ScriptedServer server({answer(kStreamHead + "data: a\n\n")}, AF_INET6);
-  EventSourceRecorder client(server.url());
-  EXPECT_EQ(client.run().end, End::stopped);
+  serve({answer(kStreamHead + "data: a\n\n")}, AF_INET6);
+  EXPECT_EQ(client_.run().end, End::stopped);
 }
 
-TEST(EventSourceDeathTest, RunsOnce) {
+TEST_F(EventSourceDeathTest, RunsOnce) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EventSourceOptions options;
   options.url = "http://127.0.0.1:1";
@@ -255,7 +248,7 @@ TEST(EventSourceDeathTest, RunsOnce) {
   EXPECT_DEATH(std::ignore = (*source)->run(), "was_run_");
 }
 
-TEST(EventSourceDeathTest, AnExceptionInACallbackEndsTheProcess) {
+TEST_F(EventSourceDeathTest, AnExceptionInACallbackEndsTheProcess) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_DEATH(
       {
@@ -273,7 +266,7 @@ TEST(EventSourceDeathTest, AnExceptionInACallbackEndsTheProcess) {
       "thrown");
 }
 
-TEST(EventSource, SaysWhichOptionIsWrong) {
+TEST_F(EventSourceTest, SaysWhichOptionIsWrong) {
   const auto fault = [](const std::function<void(EventSourceOptions&)>& change) {
     EventSourceOptions options;
     options.url = "http://h/";

@@ -13,20 +13,16 @@ namespace {
 using std::chrono::seconds;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using Connection = ScriptedServer::Connection;
-using End = EventSourceResult::End;
-using Reason = StreamClosed::Reason;
-using Script = ScriptedServer::Script;
 
 const std::string kLoopback = "IP:127.0.0.1,DNS:localhost";
 
-class EventSourceTls : public testing::Test {
+class EventSourceTls : public EventSourceTest {
  protected:
   [[nodiscard]] std::shared_ptr<const TlsContext> trusting(bool verify = true) const {
     return TlsContext::create({.ca_file = authority.ca_file(), .verify = verify}).value();
   }
   // Runs a client against `server` until its first failure; returns that.
-  static StreamClosed::Reason first_failure(EventSourceRecorder& client) {
+  static Reason first_failure(EventSourceRecorder& client) {
     client.options.reconnect = false;
     EXPECT_EQ(client.run().end, End::disconnected);
     EXPECT_TRUE(client.opened.empty());
@@ -67,11 +63,10 @@ TEST_F(EventSourceTls, ACertificateForAnotherHostIsNotAccepted) {
 }
 
 TEST_F(EventSourceTls, AnExpiredCertificateIsNotAcceptedAndTriedAgain) {
-  ScriptedServer server({answer(kStreamHead)}, AF_INET, tls_wire(authority.issue(kLoopback, true)));
-  EventSourceRecorder client(server.url());
-  client.options.tls = trusting();
-  EXPECT_EQ(first_failure(client), Reason::tls);
-  EXPECT_THAT(client.messages, ElementsAre(HasSubstr("expired")));
+  serve({answer(kStreamHead)}, AF_INET, tls_wire(authority.issue(kLoopback, true)));
+  client_.options.tls = trusting();
+  EXPECT_EQ(first_failure(client_), Reason::tls);
+  EXPECT_THAT(client_.messages, ElementsAre(HasSubstr("expired")));
 
   ScriptedServer renewed({[](Connection&) {}, answer(kStreamHead + "data: a\n\n")}, AF_INET,
                          tls_wire(authority.issue(kLoopback)));
@@ -94,12 +89,11 @@ TEST_F(EventSourceTls, AnUnknownAuthorityIsNotAcceptedByDefault) {
 
 TEST_F(EventSourceTls, WithoutVerificationAnyCertificateIsTaken) {
   const TestAuthority other;
-  ScriptedServer server({answer(kStreamHead + "data: a\n\n")}, AF_INET,
-                        tls_wire(other.issue("DNS:elsewhere", true)));
-  EventSourceRecorder client(server.url());
-  client.options.tls = trusting(false);
-  EXPECT_EQ(client.run().end, End::stopped);
-  EXPECT_THAT(client.events, ElementsAre("message:a"));
+  serve({answer(kStreamHead + "data: a\n\n")}, AF_INET,
+        tls_wire(other.issue("DNS:elsewhere", true)));
+  client_.options.tls = trusting(false);
+  EXPECT_EQ(client_.run().end, End::stopped);
+  EXPECT_THAT(client_.events, ElementsAre("message:a"));
 }
 
 TEST_F(EventSourceTls, ASilentHandshakeTimesOut) {
@@ -171,19 +165,17 @@ TEST_F(EventSourceTls, EveryKindOfEnd) {
       if (cut) c.cut();
     };
   };
-  ScriptedServer server(
-      {script(kStreamHead + "data: a\n\n", false), script(kStreamHead + "data: b\n\n", true),
-       script(chunked + "9\r\ndata: c\n\n\r\n0\r\n\r\n", true),
-       script(chunked + "9\r\ndata: d\n\n\r\n", true), script("", false), script("", true),
-       script(kStreamHead + "data: e\n\n", false)},
-      AF_INET, tls_wire(authority.issue(kLoopback)));
-  EventSourceRecorder client(server.url());
-  client.options.tls = trusting();
-  client.stop_after = 5;
-  EXPECT_EQ(client.run().end, End::stopped);
-  EXPECT_THAT(client.events,
+  serve({script(kStreamHead + "data: a\n\n", false), script(kStreamHead + "data: b\n\n", true),
+         script(chunked + "9\r\ndata: c\n\n\r\n0\r\n\r\n", true),
+         script(chunked + "9\r\ndata: d\n\n\r\n", true), script("", false), script("", true),
+         script(kStreamHead + "data: e\n\n", false)},
+        AF_INET, tls_wire(authority.issue(kLoopback)));
+  client_.options.tls = trusting();
+  client_.stop_after = 5;
+  EXPECT_EQ(client_.run().end, End::stopped);
+  EXPECT_THAT(client_.events,
               ElementsAre("message:a", "message:b", "message:c", "message:d", "message:e"));
-  EXPECT_THAT(client.reasons,
+  EXPECT_THAT(client_.reasons,
               ElementsAre(Reason::end_of_stream, Reason::end_of_stream, Reason::end_of_stream,
                           Reason::connection, Reason::bad_response, Reason::bad_response));
 }
@@ -191,22 +183,21 @@ TEST_F(EventSourceTls, EveryKindOfEnd) {
 TEST_F(EventSourceTls, RecordsOfEverySizeAndALargeBody) {
   const std::string large(300'000, 'x');  // records hold 16 KiB, the client reads 64 KiB at a time
   std::string request;
-  ScriptedServer server({[&](Connection& c) {
-                          request = c.read_request();
-                          c.send_by_bytes(kStreamHead + "data: a\r\n\r\n");
-                          c.send("data: " + large + "\n\n");
-                          c.wait_for_close();
-                        }},
-                        AF_INET, tls_wire(authority.issue(kLoopback)));
-  EventSourceRecorder client(server.url());
-  client.options.tls = trusting();
-  client.options.method = "POST";
-  client.options.body = std::string(3'000'000, 'y');
-  client.stop_after = 2;
-  EXPECT_EQ(client.run().end, End::stopped);
-  EXPECT_THAT(client.events, ElementsAre("message:a", "message:" + large));
+  serve({[&](Connection& c) {
+          request = c.read_request();
+          c.send_by_bytes(kStreamHead + "data: a\r\n\r\n");
+          c.send("data: " + large + "\n\n");
+          c.wait_for_close();
+        }},
+        AF_INET, tls_wire(authority.issue(kLoopback)));
+  client_.options.tls = trusting();
+  client_.options.method = "POST";
+  client_.options.body = std::string(3'000'000, 'y');
+  client_.stop_after = 2;
+  EXPECT_EQ(client_.run().end, End::stopped);
+  EXPECT_THAT(client_.events, ElementsAre("message:a", "message:" + large));
   EXPECT_THAT(request, HasSubstr("\r\nContent-Length: 3000000\r\n"));
-  EXPECT_TRUE(request.ends_with("\r\n\r\n" + client.options.body));
+  EXPECT_TRUE(request.ends_with("\r\n\r\n" + client_.options.body));
 }
 
 TEST(TlsContext, SaysWhichFileCannotBeRead) {

@@ -3,14 +3,14 @@
 // targets, readable streams, bfcache, CORS) has no counterpart in this client.
 //
 //   event-data, event-data-order                  SseParserTest.Data, .MixedLineEnds
-//   eventsource-close, -request-cancellation      EventSource.StopFromAnotherThreadWakesEveryWait,
+//   eventsource-close, -request-cancellation      EventSourceTest.StopFromAnotherThreadWakes...,
 //                                                 .StopBeforeRunIsNotLost; StopsWhileConnecting
 //                                                 here
-//   eventsource-constructor-empty-url, -url-bogus EventSource.SaysWhichOptionIsWrong; UrlTest
-//   eventsource-onopen, -onmessage                EventSource.DeliversEventsAndStops
-//   eventsource-reconnect                         EventSource.ResumesBehindTheLastIdAfter...,
+//   eventsource-constructor-empty-url, -url-bogus EventSourceTest.SaysWhichOptionIsWrong; UrlTest
+//   eventsource-onopen, -onmessage                EventSourceTest.DeliversEventsAndStops
+//   eventsource-reconnect                         EventSourceTest.ResumesBehindTheLastIdAfter...,
 //                                                 .HonoursRetryAndStartsTheBackoffAgain...
-//   eventsource-url                               EventSource.SendsAProperRequest
+//   eventsource-url                               EventSourceTest.SendsAProperRequest
 //   format-bom, format-bom-2                      SseParserTest.LeadingByteOrderMarkIsStrippedOnce
 //   format-comments                               SseParserTest.Comments
 //   format-data-before-final-empty-line           SseParserTest.IncompleteBlockIsNoEvent
@@ -29,7 +29,7 @@
 //   format-newlines                               SseParserTest: each test with every line end
 //   format-null-character, format-utf-8           SseParserTest.Utf8AndNulPassThrough;
 //                                                 ContentTypes here (charset is ignored)
-//   request-accept, request-cache-control         EventSource.SendsAProperRequest
+//   request-accept, request-cache-control         EventSourceTest.SendsAProperRequest
 //   request-credentials                           FollowsRedirectsWithoutCarryingCredentialsAway,
 //                                                 CredentialsDoNotComeBackFromAnotherOrigin
 //   request-post-to-connect                       EventSourceRequest.*
@@ -60,19 +60,10 @@ using std::chrono::seconds;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
-using Connection = ScriptedServer::Connection;
-using End = EventSourceResult::End;
-using Reason = StreamClosed::Reason;
 
-// Answers `bytes` and puts the request into `requests`, which outlives the server.
-ScriptedServer::Script keeping(std::vector<std::string>& requests, std::string bytes) {
-  return [&requests, bytes = std::move(bytes)](Connection& c) {
-    requests.push_back(c.read_request());
-    c.send(bytes);
-  };
-}
+class EventSourceWpt : public EventSourceTest {};
 
-TEST(EventSourceWpt, ContentTypes) {
+TEST_F(EventSourceWpt, ContentTypes) {
   const auto run = [](const std::string& type) {
     ScriptedServer server(
         {answer("HTTP/1.1 200 OK\r\nContent-Type: " + type + "\r\n\r\ndata: \xe2\x80\xa6\n\n")});
@@ -95,7 +86,7 @@ TEST(EventSourceWpt, ContentTypes) {
 }
 
 // A browser decodes; this client asks for plain bytes, and says so if that was not heeded.
-TEST(EventSourceWpt, ContentCodings) {
+TEST_F(EventSourceWpt, ContentCodings) {
   for (const char* coding : {"identity", "Identity", "gzip", "br, gzip"}) {
     ScriptedServer server(
         {answer("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Encoding: " +
@@ -112,7 +103,7 @@ TEST(EventSourceWpt, ContentCodings) {
 }
 
 // 503 differs: a browser gives up, a service comes back (net/client/event_source.h).
-TEST(EventSourceWpt, Statuses) {
+TEST_F(EventSourceWpt, Statuses) {
   for (const int status : {204, 205, 210, 299, 404, 410, 503}) {
     ScriptedServer server({answer("HTTP/1.1 " + std::to_string(status) +
                                   " X\r\nContent-Type: text/event-stream\r\n\r\ndata: no\n\n"),
@@ -127,7 +118,7 @@ TEST(EventSourceWpt, Statuses) {
   }
 }
 
-TEST(EventSourceWpt, Redirects) {
+TEST_F(EventSourceWpt, Redirects) {
   for (const int status : {301, 302, 303, 307, 308}) {
     ScriptedServer server(
         {answer("HTTP/1.1 " + std::to_string(status) + " X\r\nLocation: /there\r\n\r\n"),
@@ -139,28 +130,25 @@ TEST(EventSourceWpt, Redirects) {
 }
 
 // The id is the stream's, whatever happens between two connections and wherever they lead.
-TEST(EventSourceWpt, TheIdOutlivesFailuresAndRedirects) {
-  std::vector<std::string> requests;
-  const auto script = [&](std::string bytes) { return keeping(requests, std::move(bytes)); };
-  ScriptedServer server({script(kStreamHead + "id: 7\n\n"),             // an id without an event
-                         script(kStreamHead + ": a comment, no id\n"),  // and a stream without one
-                         script("HTTP/1.1 503 Busy\r\n\r\n"), script("nonsense\r\n\r\n"),
-                         script("HTTP/1.1 307 Moved\r\nLocation: /there\r\n\r\n"),
-                         script(kStreamHead + "id: 8\ndata: a"),  // never ended: not told, no id
-                         script(kStreamHead + "data: b\n\n")});
-  EventSourceRecorder client(server.url());
-  EXPECT_EQ(client.run().end, End::stopped);
-  EXPECT_EQ(client.resume_at, "7");
-  ASSERT_EQ(requests.size(), 7U);
-  EXPECT_THAT(requests[0], Not(HasSubstr("Last-Event-ID")));
-  for (std::size_t i = 1; i < requests.size(); ++i) {
-    EXPECT_THAT(requests[i], HasSubstr("\r\nLast-Event-ID: 7\r\n")) << i;
+TEST_F(EventSourceWpt, TheIdOutlivesFailuresAndRedirects) {
+  serve({record(kStreamHead + "id: 7\n\n"),             // an id without an event
+         record(kStreamHead + ": a comment, no id\n"),  // and a stream without one
+         record("HTTP/1.1 503 Busy\r\n\r\n"), record("nonsense\r\n\r\n"),
+         record("HTTP/1.1 307 Moved\r\nLocation: /there\r\n\r\n"),
+         record(kStreamHead + "id: 8\ndata: a"),  // never ended: not told, no id
+         record(kStreamHead + "data: b\n\n")});
+  EXPECT_EQ(client_.run().end, End::stopped);
+  EXPECT_EQ(client_.resume_at, "7");
+  ASSERT_EQ(requests_.size(), 7U);
+  EXPECT_THAT(requests_[0], Not(HasSubstr("Last-Event-ID")));
+  for (std::size_t i = 1; i < requests_.size(); ++i) {
+    EXPECT_THAT(requests_[i], HasSubstr("\r\nLast-Event-ID: 7\r\n")) << i;
   }
-  EXPECT_THAT(client.events, ElementsAre("message:b"));
+  EXPECT_THAT(client_.events, ElementsAre("message:b"));
 }
 
 // Once a stream was open as before it ever was.
-TEST(EventSourceWpt, NoContentAndOtherTypesEndAStreamThatWasOpen) {
+TEST_F(EventSourceWpt, NoContentAndOtherTypesEndAStreamThatWasOpen) {
   for (const char* last : {"HTTP/1.1 204 No Content\r\n\r\n",
                            "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<p>"}) {
     ScriptedServer server({answer(kStreamHead + "data: a\n\n"), answer(last)});
@@ -172,46 +160,40 @@ TEST(EventSourceWpt, NoContentAndOtherTypesEndAStreamThatWasOpen) {
   }
 }
 
-TEST(EventSourceWpt, IdsAreSentBack) {
-  std::vector<std::string> requests;
-  const auto script = [&](std::string bytes) { return keeping(requests, std::move(bytes)); };
+TEST_F(EventSourceWpt, IdsAreSentBack) {
   using namespace std::string_literals;
-  ScriptedServer server({script(kStreamHead + "id: \xe2\x80\xa6\ndata: a\n\n"),
-                         script(kStreamHead + "id: 1\0002\ndata: b\n\n"s),
-                         script(kStreamHead + "id\ndata: c\n\n"),
-                         script(kStreamHead + "data: d\n\n")});
-  EventSourceRecorder client(server.url());
-  client.stop_after = 4;
-  EXPECT_EQ(client.run().end, End::stopped);
-  ASSERT_EQ(requests.size(), 4U);
-  EXPECT_THAT(requests[0], Not(HasSubstr("Last-Event-ID")));
-  EXPECT_THAT(requests[1], HasSubstr("\r\nLast-Event-ID: \xe2\x80\xa6\r\n"));
-  EXPECT_THAT(requests[2], HasSubstr("\r\nLast-Event-ID: \xe2\x80\xa6\r\n"));
-  EXPECT_THAT(requests[3], Not(HasSubstr("Last-Event-ID")));
+  serve({record(kStreamHead + "id: \xe2\x80\xa6\ndata: a\n\n"),
+         record(kStreamHead + "id: 1\0002\ndata: b\n\n"s), record(kStreamHead + "id\ndata: c\n\n"),
+         record(kStreamHead + "data: d\n\n")});
+  client_.stop_after = 4;
+  EXPECT_EQ(client_.run().end, End::stopped);
+  ASSERT_EQ(requests_.size(), 4U);
+  EXPECT_THAT(requests_[0], Not(HasSubstr("Last-Event-ID")));
+  EXPECT_THAT(requests_[1], HasSubstr("\r\nLast-Event-ID: \xe2\x80\xa6\r\n"));
+  EXPECT_THAT(requests_[2], HasSubstr("\r\nLast-Event-ID: \xe2\x80\xa6\r\n"));
+  EXPECT_THAT(requests_[3], Not(HasSubstr("Last-Event-ID")));
 }
 
-TEST(EventSourceWpt, RetryFromZeroToLarge) {
-  ScriptedServer server({answer(kStreamHead + "retry: 0\ndata: a\n\n"),
-                         answer(kStreamHead + "retry: 3000000000\ndata: b\n\n"),
-                         answer(kStreamHead + "retry: bogus\nretry\nretry: -1\ndata: c\n\n"),
-                         answer(kStreamHead + "retry:500\ndata: d\n\n"),
-                         answer(kStreamHead + "data: e\n\n")});
-  EventSourceRecorder client(server.url());
-  client.stop_after = 5;
-  EXPECT_EQ(client.run().end, End::stopped);
-  ASSERT_EQ(client.delays.size(), 4U);
-  EXPECT_GE(client.delays[0], milliseconds(100));  // the floor of the policy
-  EXPECT_LE(client.delays[0], milliseconds(150));
+TEST_F(EventSourceWpt, RetryFromZeroToLarge) {
+  serve({answer(kStreamHead + "retry: 0\ndata: a\n\n"),
+         answer(kStreamHead + "retry: 3000000000\ndata: b\n\n"),
+         answer(kStreamHead + "retry: bogus\nretry\nretry: -1\ndata: c\n\n"),
+         answer(kStreamHead + "retry:500\ndata: d\n\n"), answer(kStreamHead + "data: e\n\n")});
+  client_.stop_after = 5;
+  EXPECT_EQ(client_.run().end, End::stopped);
+  ASSERT_EQ(client_.delays.size(), 4U);
+  EXPECT_GE(client_.delays[0], milliseconds(100));  // the floor of the policy
+  EXPECT_LE(client_.delays[0], milliseconds(150));
   for (const std::size_t i :
        {1U, 2U}) {  // 35 days, beyond the policy's cap; bogus ones change nothing
-    EXPECT_GE(client.delays[i].count(), 3'000'000'000) << i;
-    EXPECT_LE(client.delays[i].count(), 4'500'000'000) << i;
+    EXPECT_GE(client_.delays[i].count(), 3'000'000'000) << i;
+    EXPECT_LE(client_.delays[i].count(), 4'500'000'000) << i;
   }
-  EXPECT_GE(client.delays[3], milliseconds(500));
-  EXPECT_LE(client.delays[3], milliseconds(750));
+  EXPECT_GE(client_.delays[3], milliseconds(500));
+  EXPECT_LE(client_.delays[3], milliseconds(750));
 }
 
-TEST(EventSourceWpt, StopsWhileConnecting) {
+TEST_F(EventSourceWpt, StopsWhileConnecting) {
   const FullListener server;
   EventSourceRecorder client(server.url());
   const auto deadline = client.waiter.now() + seconds(10);
@@ -223,7 +205,7 @@ TEST(EventSourceWpt, StopsWhileConnecting) {
   EXPECT_TRUE(client.reasons.empty());
 }
 
-TEST(EventSourceWpt, AConnectionThatIsNeverMadeTimesOut) {
+TEST_F(EventSourceWpt, AConnectionThatIsNeverMadeTimesOut) {
   const FullListener server;
   EventSourceRecorder client(server.url());
   client.options.reconnect = false;
@@ -236,16 +218,15 @@ TEST(EventSourceWpt, AConnectionThatIsNeverMadeTimesOut) {
 }
 
 // A stream that is cut inside of a chunk, or before its length, is no end but a failure.
-TEST(EventSourceWpt, ACutStreamIsTold) {
+TEST_F(EventSourceWpt, ACutStreamIsTold) {
   const std::string fields = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n";
-  ScriptedServer server({answer(fields + "Transfer-Encoding: chunked\r\n\r\nff\r\ndata: a\n\n"),
-                         answer(fields + "Content-Length: 100\r\n\r\ndata: b\n\n"),
-                         answer(kStreamHead + "data: c\n\n")});
-  EventSourceRecorder client(server.url());
-  client.stop_after = 3;
-  EXPECT_EQ(client.run().end, End::stopped);
-  EXPECT_THAT(client.events, ElementsAre("message:a", "message:b", "message:c"));
-  EXPECT_THAT(client.reasons, ElementsAre(Reason::connection, Reason::connection));
+  serve({answer(fields + "Transfer-Encoding: chunked\r\n\r\nff\r\ndata: a\n\n"),
+         answer(fields + "Content-Length: 100\r\n\r\ndata: b\n\n"),
+         answer(kStreamHead + "data: c\n\n")});
+  client_.stop_after = 3;
+  EXPECT_EQ(client_.run().end, End::stopped);
+  EXPECT_THAT(client_.events, ElementsAre("message:a", "message:b", "message:c"));
+  EXPECT_THAT(client_.reasons, ElementsAre(Reason::connection, Reason::connection));
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// An EventSource that records what happens to it, and answers for it to read.
+// An EventSource that records what happens to it, answers for it to read, and a test's fixture of
+// the two.
 #pragma once
 
 #include <chrono>
@@ -73,6 +74,34 @@ struct EventSourceRecorder {
     resume_at = source->last_event_id();
     return result;
   }
+};
+
+// One client and one server; the server plays a script for each connection.
+class EventSourceTest : public testing::Test {
+ protected:
+  using Connection = ScriptedServer::Connection;
+  using End = EventSourceResult::End;
+  using Reason = StreamClosed::Reason;
+  using Script = ScriptedServer::Script;
+
+  // The client's URL is the server's from now on.
+  void serve(std::vector<Script> scripts, int family = AF_INET,
+             ScriptedServer::MakeWire make_wire = nullptr) {
+    server_ = std::make_unique<ScriptedServer>(std::move(scripts), family, std::move(make_wire));
+    client_.options.url = server_->url();
+  }
+  // answer(), and the request is kept. With `reset` the connection ends by it.
+  Script record(std::string bytes, bool reset = false) {
+    return [this, bytes = std::move(bytes), reset](Connection& c) {
+      requests_.push_back(c.read_request());
+      c.send(bytes);
+      if (reset) c.reset();
+    };
+  }
+
+  EventSourceRecorder client_{""};
+  std::vector<std::string> requests_;  // while no server plays
+  std::unique_ptr<ScriptedServer> server_;
 };
 
 }  // namespace tocsin::net

@@ -21,8 +21,13 @@ class ServerSlow : public ServerTest {
     options.slow_bytes = 100'000;
     options.history_count = 100'000;
   }
+  // Reads only what a test waits for, and has little room for more.
+  [[nodiscard]] TestSubscriber slow_reader() const {
+    return TestSubscriber(address(), "/events?stream=a", "", 4096);
+  }
   // Publishes events of 1,000 bytes, numbered from where the last call ended.
-  void publish_some(TestClient& publisher, int count) {
+  void publish_some(int count) {
+    TestClient publisher = connect();
     // Not all before the first answer is read: the hub stops reading from who does not read, and
     // how much the kernel holds in between is a setting of the machine.
     constexpr int kPipelined = 50;
@@ -39,6 +44,12 @@ class ServerSlow : public ServerTest {
     }
   }
   static int number_of(const TestEvent& event) { return std::stoi(event.data); }
+  static void wait_until_newest_is(TestSubscriber& reader, int number) {
+    reader.wait_until([&] {
+      return !reader.events().empty() && reader.events().back().type != "gap" &&
+             number_of(reader.events().back()) == number;
+    });
+  }
 
   int next_ = 0;
 };
@@ -50,10 +61,9 @@ TEST_P(ServerSlow, AReaderThatPausesGetsEverything) {
   options.slow_bytes = 64ULL * 1024 * 1024;
   options.history_bytes = 1024;  // not by history: the backlog alone keeps it
   start();
-  TestSubscriber pausing(address(), "/events?stream=a", "", 4096);
+  TestSubscriber pausing = slow_reader();
   TestSubscriber fast = subscribe("/events?stream=a");
-  TestClient publisher = connect();
-  publish_some(publisher, 2000);
+  publish_some(2000);
   fast.wait_events(2000);
   EXPECT_EQ(sum(&ShardMetrics::streams_blocked), 1U);
   EXPECT_GE(sum(&ShardMetrics::blocked_sends) + sum(&ShardMetrics::short_sends), 1U);
@@ -65,10 +75,9 @@ TEST_P(ServerSlow, AReaderThatPausesGetsEverything) {
 
 TEST_P(ServerSlow, IsDisconnectedAndResumesWithoutLoss) {
   start();
-  TestSubscriber slow(address(), "/events?stream=a", "", 4096);
+  TestSubscriber slow = slow_reader();
   TestSubscriber fast = subscribe("/events?stream=a");
-  TestClient publisher = connect();
-  publish_some(publisher, 500);
+  publish_some(500);
   fast.wait_events(500);
   EXPECT_TRUE(eventually([&] { return sum(&ShardMetrics::slow_disconnects) == 1; }));
   slow.wait_end();
@@ -85,19 +94,15 @@ TEST_P(ServerSlow, IsDisconnectedAndResumesWithoutLoss) {
 TEST_P(ServerSlow, IsMovedToTheNewestAndTold) {
   options.slow_policy = SlowPolicy::latest;
   start();
-  TestSubscriber slow(address(), "/events?stream=a", "", 4096);
+  TestSubscriber slow = slow_reader();
   TestSubscriber fast = subscribe("/events?stream=a");
-  TestClient publisher = connect();
-  publish_some(publisher, 500);
+  publish_some(500);
   fast.wait_events(500);
   EXPECT_TRUE(eventually([&] { return sum(&ShardMetrics::slow_skips) >= 1; }));
   EXPECT_EQ(sum(&ShardMetrics::slow_disconnects), 0U);
-  slow.wait_until([&] {
-    return !slow.events().empty() && slow.events().back().type != "gap" &&
-           number_of(slow.events().back()) == 499;
-  });
-  publish_some(publisher, 1);
-  slow.wait_until([&] { return number_of(slow.events().back()) == 500; });
+  wait_until_newest_is(slow, 499);
+  publish_some(1);
+  wait_until_newest_is(slow, 500);
   // In order, and where numbers are missing there is a gap event that says so.
   int expected = 0;
   int gaps = 0;
@@ -130,24 +135,19 @@ TEST_P(ServerSlow, ATopicMayHaveItsOwnPolicy) {
   start();
   ASSERT_TRUE(server().create_topic(
       "a", {.slow_policy = SlowPolicy::latest, .slow_bytes = std::uint64_t{100'000}}));
-  TestSubscriber slow(address(), "/events?stream=a", "", 4096);
-  TestClient publisher = connect();
-  publish_some(publisher, 500);
+  TestSubscriber slow = slow_reader();
+  publish_some(500);
   EXPECT_TRUE(eventually([&] { return sum(&ShardMetrics::slow_skips) >= 1; }));
   EXPECT_EQ(sum(&ShardMetrics::slow_disconnects), 0U);
-  slow.wait_until([&] {
-    return !slow.events().empty() && slow.events().back().type != "gap" &&
-           number_of(slow.events().back()) == 499;
-  });
+  wait_until_newest_is(slow, 499);
 }
 
 TEST_P(ServerSlow, ByTimeAlone) {
   options.slow_bytes = 64ULL * 1024 * 1024;
   options.slow_seconds = 1;
   start();
-  TestSubscriber slow(address(), "/events?stream=a", "", 4096);
-  TestClient publisher = connect();
-  publish_some(publisher, 500);
+  TestSubscriber slow = slow_reader();
+  publish_some(500);
   EXPECT_TRUE(eventually([&] { return sum(&ShardMetrics::slow_disconnects) == 1; }));
   slow.wait_end();
 }
