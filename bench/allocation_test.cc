@@ -30,7 +30,7 @@ INSTANTIATE_TEST_SUITE_P(Allocation, PerDelivery,
 
 TEST_P(PerDelivery, None) {
   NullShard shard(1000, GetParam());
-  const std::string body = "data: " + std::string(174, 'x') + "\n\n";
+  const std::string body = "data: " + std::string(174, 'x') + "\n";
   for (int i = 0; i < kRounds; ++i) {  // capacities grow to what they need
     shard.publish(body);
     ASSERT_TRUE(shard.deliver());

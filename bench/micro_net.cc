@@ -29,7 +29,7 @@ void set_rate(benchmark::State& state, std::size_t items) {
 
 void sweep(benchmark::State& state, proto::Framing framing) {
   NullShard shard(static_cast<std::size_t>(state.range(0)), framing);
-  const std::string body = "data: " + std::string(174, 'x') + "\n\n";
+  const std::string body = "data: " + std::string(174, 'x') + "\n";
   for (auto _ : state) {
     shard.publish(body);
     if (!shard.deliver()) state.SkipWithError("not delivered once to each");
@@ -46,7 +46,7 @@ BENCHMARK_CAPTURE(sweep, close, proto::Framing::close)->Arg(1'000)->Unit(benchma
 void sweep_coalesced(benchmark::State& state, proto::Framing framing) {
   constexpr std::size_t kEvents = 100;
   NullShard shard(static_cast<std::size_t>(state.range(0)), framing);
-  const std::string body = "data: " + std::string(174, 'x') + "\n\n";
+  const std::string body = "data: " + std::string(174, 'x') + "\n";
   for (auto _ : state) {
     for (std::size_t i = 0; i < kEvents; ++i) shard.publish(body);
     if (!shard.deliver()) state.SkipWithError("not delivered in one send to each");
@@ -144,7 +144,7 @@ void hand_over(benchmark::State& state) {
   for (core::ShardId i = 0; i < shards; ++i) {
     shared.with([&](core::Hub& hub) { return hub.subscribe({&kTopic, 1}, {}, i, 1); });
   }
-  const core::NewEvent event{.topic = kTopic, .id = {}, .body = "data: x\n\n"};
+  const core::NewEvent event{.topic = kTopic, .id = {}, .body = "data: x\n"};
   core::Collected collected;
   for (auto _ : state) {
     const auto published = shared.with([&](core::Hub& hub) { return hub.publish({&event, 1}, 1); });
@@ -244,7 +244,7 @@ void wake_sleeper(benchmark::State& state, Sleeper::MakeIo make) {
     thread.join();
     return;
   }
-  const core::NewEvent event{.topic = kTopic, .id = {}, .body = "data: x\n\n"};
+  const core::NewEvent event{.topic = kTopic, .id = {}, .body = "data: x\n"};
   std::uint64_t sent = 0;
   for (auto _ : state) {
     const auto published = shared.with([&](core::Hub& hub) { return hub.publish({&event, 1}, 1); });

@@ -22,7 +22,7 @@ using proto::Sequence;
 struct NewEvent {
   std::string_view topic;
   std::string_view id;    // the publisher's own, as it was given; empty: the hub's
-  std::string_view body;  // proto::encode_frame_body
+  std::string_view body;  // proto::encode_frame_body: whole lines, none of them empty
   ReceiptUs received = 0;
 };
 

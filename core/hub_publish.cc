@@ -98,6 +98,7 @@ void Hub::pass_over(const NewEvent& event, Sequence sequence) {
 
 void Hub::append(Topic& topic, const NewEvent& event, const proto::EventId& id, Sequence swept,
                  TimeMs now) {
+  TOCSIN_DEBUG_ASSERT(!event.body.contains("\n\n"));  // it would be two events
   const bool own_id = event.id.empty();
   const proto::FrameEnd end = own_id ? proto::FrameEnd(id) : proto::FrameEnd(event.id);
   const bool indexed = !own_id && !topic.is_direct();

@@ -116,7 +116,7 @@ class HubMachine {
       if (reserved) ids[i] = below(2) == 0 ? "earliest" : proto::to_string({kEpoch, 1});
       std::size_t size = pick<std::size_t>({0, 1, 20, 60, 200, 480, 2000});
       if (kind == 11 && count == 1) size = 70'000;
-      bodies[i] = "data: " + std::string(size, static_cast<char>('a' + i % 26)) + "\n\n";
+      bodies[i] = "data: " + std::string(size, static_cast<char>('a' + i % 26)) + "\n";
       batch.push_back({.topic = kNames[topics[i]], .id = ids[i], .body = bodies[i]});
       if (error) continue;
       if (reserved)
