@@ -221,7 +221,7 @@ def check_folders(tree):
 def check_full_folders(tree):
     counts = {}
     for name in tree.files:
-        if name.split("/")[0] in [*LAYERS, "tests"] and name.endswith(CODE):
+        if name.split("/")[0] in [*LAYERS, *FREE] and name.endswith(CODE):
             folder = str(Path(name).parent)
             counts[folder] = counts.get(folder, 0) + 1
     for folder, count in counts.items():

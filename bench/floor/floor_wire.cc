@@ -1,4 +1,4 @@
-#include "bench/floor_wire.h"
+#include "bench/floor/floor_wire.h"
 
 #include <array>
 #include <charconv>

@@ -1,4 +1,4 @@
-#include "bench/bare_send.h"
+#include "bench/floor/bare_send.h"
 
 #include <poll.h>
 #include <sys/socket.h>

@@ -1,4 +1,4 @@
-#include "bench/null_kernel.h"
+#include "bench/micro/null_kernel.h"
 
 #include <cerrno>
 #include <cstdio>

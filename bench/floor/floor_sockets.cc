@@ -1,4 +1,4 @@
-#include "bench/floor_sockets.h"
+#include "bench/floor/floor_sockets.h"
 
 #include <arpa/inet.h>
 #include <netinet/tcp.h>

@@ -4,8 +4,8 @@
 
 #include <gtest/gtest.h>
 
-#include "bench/allocation_count.h"
-#include "bench/null_kernel.h"
+#include "bench/micro/allocation_count.h"
+#include "bench/micro/null_kernel.h"
 
 namespace tocsin::bench {
 namespace {

@@ -1,4 +1,4 @@
-#include "bench/allocation_count.h"
+#include "bench/micro/allocation_count.h"
 
 #include <cstddef>
 #include <cstdlib>

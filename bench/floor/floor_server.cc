@@ -1,4 +1,4 @@
-#include "bench/floor_server.h"
+#include "bench/floor/floor_server.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -24,10 +24,10 @@
 #include <utility>
 #include <vector>
 
-#include "bench/bare_send.h"
-#include "bench/floor_inbox.h"
-#include "bench/floor_sockets.h"
-#include "bench/floor_wire.h"
+#include "bench/floor/bare_send.h"
+#include "bench/floor/floor_inbox.h"
+#include "bench/floor/floor_sockets.h"
+#include "bench/floor/floor_wire.h"
 #include "tools/base/print.h"
 
 namespace tocsin::bench {

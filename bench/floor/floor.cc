@@ -24,9 +24,9 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
-#include "bench/bare_send.h"
-#include "bench/floor_server.h"
-#include "bench/floor_sockets.h"
+#include "bench/floor/bare_send.h"
+#include "bench/floor/floor_server.h"
+#include "bench/floor/floor_sockets.h"
 #include "net/base/clock.h"
 #include "tools/base/print.h"
 

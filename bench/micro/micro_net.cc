@@ -12,7 +12,7 @@
 
 #include <benchmark/benchmark.h>
 
-#include "bench/null_kernel.h"
+#include "bench/micro/null_kernel.h"
 #include "net/base/timer_wheel.h"
 #include "net/state/shared_hub.h"
 
