@@ -75,7 +75,7 @@ MAX_FILE = 400
 MAX_FUNCTION = 70
 MAX_LINE = 100
 # A map that is read at one go. Reasons belong into DECISIONS.md, figures into bench/FIGURES.md.
-MAX_WORDS = {"ARCHITECTURE.md": 1900}
+MAX_WORDS = {"ARCHITECTURE.md": 1800}
 RATCHET = "tests/structure_ratchet.json"
 
 # proto and core are pure: time is an argument, nobody else's thread, no kernel.
@@ -415,7 +415,7 @@ def check_reading_order(tree):
 
 def check_words(tree):
     for name, most in MAX_WORDS.items():
-        count = len(tree.files.get(name, "").split())
+        count = len(re.findall(r"\S*\w\S*", tree.files.get(name, "")))  # a table's bars are none
         if count > most:
             yield f"{name}: {count} words, at most {most}"
 
@@ -618,7 +618,7 @@ BREAKAGES = [
     ("said too late", {"findings/a.sh": GOOD_SCRIPT.replace("# Guess", "true\n# Guess")},
      '"# Guess: "'),
     ("not executable", {"findings/b.sh": "true\n"}, "b.sh: is not executable"),
-    ("map of too many words", {"ARCHITECTURE.md": "word " * 1901}, "1901 words, at most 1900"),
+    ("map of too many words", {"ARCHITECTURE.md": "| word " * 1801}, "1801 words, at most 1800"),
     ("file that is gone", {"docs/a.md": "see `core/none.h`\n"}, "names core/none.h"),
     ("dead anchor", {"docs/a.md": "# A\n[x](../README.md#a-b)\n"}, "#a-b: no such heading"),
     ("anchor in code", {"docs/a.md": "```\n# a\n```\n[x](#a)\n"}, "#a: no such heading"),
