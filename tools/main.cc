@@ -20,6 +20,7 @@
 #include "tools/documents/documents_command.h"
 #include "tools/load/load_command.h"
 #include "tools/serve/check_command.h"
+#include "tools/serve/serve_command.h"
 
 namespace {
 
@@ -96,7 +97,7 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", tocsin::tools::version_text, "Print version and libraries");
   app.require_subcommand(1);
   int exit_code = 0;
-  tocsin::demo::add_serve_command(app, exit_code);
+  tocsin::tools::add_serve_command(app, exit_code, tocsin::demo::run_demo);
   tocsin::tools::add_publish_command(app, exit_code);
   tocsin::tools::add_subscribe_command(app, exit_code);
   tocsin::load::add_load_command(app, exit_code);

@@ -9,21 +9,12 @@
 #include "net/server/system_check.h"
 #include "tools/base/print.h"
 #include "tools/serve/hub_command.h"
-#include "tools/serve/options.h"
 #include "tools/serve/start_warnings.h"
 
 namespace tocsin::tools {
+namespace {
 
-int run_check(const OptionFlags& flags, bool quiet) {
-  const auto configuration = flags.load();
-  if (!configuration) {
-    flags.complain(configuration.error());
-    return 2;
-  }
-  if (quiet) {
-    return 0;
-  }
-  const net::ServerOptions& options = configuration->options;
+void print_check(const OptionFlags& flags, const net::ServerOptions& options) {
   print_text(stdout, to_toml(options));
   if (const std::string open = reachable_by_others(options.listen); !open.empty()) {
     flags.complain(fmt::format("warning: listen {}: {}", open, kOpenPublishing));
@@ -39,14 +30,18 @@ int run_check(const OptionFlags& flags, bool quiet) {
     flags.complain(
         fmt::format("warning: for {} streams: {}", options.max_connections, finding.text()));
   }
-  return 0;
 }
+
+}  // namespace
 
 CLI::App* add_check_command(CLI::App& app, int& exit_code) {
   const auto quiet = std::make_shared<bool>(false);
   CLI::App* command = add_hub_command(
       app, "check", "Check a configuration and this machine, print what is in effect", exit_code,
-      [quiet](const OptionFlags& flags) { return run_check(flags, *quiet); });
+      [quiet](const OptionFlags& flags, const Configuration& configuration) {
+        if (!*quiet) print_check(flags, configuration.options);
+        return 0;
+      });
   command->footer(
       "Prints every setting that is in effect, as a configuration file, a warning for each limit\n"
       "of this machine that is too low for it, with the command that raises it, and what is to be\n"

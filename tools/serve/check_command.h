@@ -7,15 +7,12 @@ class App;
 
 namespace tocsin::tools {
 
-class OptionFlags;
-
-// Prints the effective configuration to standard output, and to standard error what is wrong with
-// it, what the machine is short of and what some proxies do not bear ("tocsin check: warning: ...",
-// advice as "tocsin check: note: ..."); `quiet`: only what is wrong with it. Returns the exit
-// status: 0 the configuration is good (warnings included), 2 it is not.
-[[nodiscard]] int run_check(const OptionFlags& flags, bool quiet);
-
-// Registers the subcommand, with the hub's options. See add_hub_command.
+// Registers the subcommand, with the hub's options. It prints the effective configuration to
+// standard output, and to standard error what is wrong with it, what the machine is short of and
+// what some proxies do not bear ("tocsin check: warning: ...", advice as "tocsin check: note:
+// ...");
+// --quiet: only what is wrong with it. `exit_code`, which must live as long as the app: 0 the
+// configuration is good (warnings included), 2 it is not.
 CLI::App* add_check_command(CLI::App& app, int& exit_code);
 
 }  // namespace tocsin::tools
