@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/e2e/memory_file.h"
 #include "tests/net/support/scripted_server.h"
+#include "tests/tools/clients/memory_file.h"
 
 namespace tocsin::tools {
 namespace {

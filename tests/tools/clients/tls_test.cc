@@ -6,9 +6,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/e2e/memory_file.h"
 #include "tests/net/support/scripted_server.h"
 #include "tests/net/support/tls_server.h"
+#include "tests/tools/clients/memory_file.h"
 #include "tools/clients/publish.h"
 #include "tools/clients/subscribe.h"
 
