@@ -9,7 +9,7 @@
 
 #include "tools/load/host/host.h"
 #include "tools/load/options/scenarios.h"
-#include "tools/load/report/json_text.h"
+#include "tools/load/report/json_object.h"
 #include "tools/load/report/report.h"
 
 namespace tocsin::load {

@@ -1,4 +1,4 @@
-#include "tools/load/report/json_text.h"
+#include "tools/load/report/json_object.h"
 
 #include <cmath>
 
