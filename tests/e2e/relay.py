@@ -21,8 +21,12 @@ class Pair:
         self.threads = [
             threading.Thread(target=self._pump, args=(client, server, server.sendall), daemon=True),
             threading.Thread(target=self._pump, args=(server, client, on_answer), daemon=True)]
+        self.started = threading.Event()
+
+    def start(self):
         for thread in self.threads:
             thread.start()
+        self.started.set()
 
     @staticmethod
     def _pump(source, sink, forward):
@@ -34,6 +38,7 @@ class Pair:
         source.close()
 
     def end(self, reset):
+        self.started.wait()
         with contextlib.suppress(OSError):
             if reset:
                 self.client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
@@ -142,7 +147,9 @@ class Relay:
                 client.close()
                 continue
             self.entered += 1
+            # It is ours before it passes anything on: who has seen that may cut it.
             self.pair = Pair(client, server, lambda data, client=client: self._answer(client, data))
+            self.pair.start()
 
     @staticmethod
     def _refuse(client):
