@@ -73,7 +73,7 @@ def last_line(text):
     return lines[-1][:200] if lines else "no word why"
 
 
-START_S = 15  # a server that does not listen by then does not start
+START_S = 60  # a server that does not listen by then does not start, on a busy machine either
 
 
 class Server:
