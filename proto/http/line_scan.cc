@@ -10,8 +10,11 @@ namespace {
 
 constexpr std::string_view kProtocol = "HTTP/";
 
-bool is_control(char c) {
-  return static_cast<unsigned char>(c) < ' ' || c == '\x7f';
+// How many bytes it begins with are neither blanks nor control characters.
+std::size_t visible_size(std::string_view bytes) {
+  const auto end = std::ranges::find_if(
+      bytes, [](char c) { return static_cast<unsigned char>(c) <= ' ' || c == '\x7f'; });
+  return static_cast<std::size_t>(end - bytes.begin());
 }
 
 }  // namespace
@@ -25,34 +28,41 @@ bool LineScan::takes(std::string_view bytes) {
 }
 
 bool LineScan::takes_request_line(std::string_view bytes) {
-  for (const char c : bytes) {
+  while (!bytes.empty() && part_ != Part::done) {
+    std::size_t size = 1;  // of what is looked at
     switch (part_) {
       case Part::before:
-        if (c != '\r' && c != '\n') part_ = Part::method;
+        if (bytes.front() != '\r' && bytes.front() != '\n') part_ = Part::method;
         break;
       case Part::method:
-        if (c == ' ') part_ = Part::target;
+        size = std::min(bytes.find(' '), bytes.size() - 1) + 1;
+        if (bytes[size - 1] == ' ') part_ = Part::target;
         break;
       case Part::target:
-        if (c == '\r' || c == '\n') {
-          part_ = Part::done;  // HTTP/0.9
-        } else if (c != ' ') {
-          if (is_control(c)) return false;
+        size = visible_size(bytes);
+        if (size > 0) {
           matched_ = 1;
-        } else {
-          if (matched_ == 0) return false;
+          break;
+        }
+        size = 1;
+        if (bytes.front() == '\r' || bytes.front() == '\n') {
+          part_ = Part::done;  // HTTP/0.9
+        } else if (bytes.front() == ' ' && matched_ > 0) {
           part_ = Part::protocol;
           matched_ = 0;
+        } else {
+          return false;
         }
         break;
       case Part::protocol:
         TOCSIN_ASSERT(matched_ < kProtocol.size());
-        if (c != kProtocol[matched_]) return false;
+        if (bytes.front() != kProtocol[matched_]) return false;
         if (++matched_ == kProtocol.size()) part_ = Part::done;
         break;
       case Part::done:
-        return true;
+        break;
     }
+    bytes.remove_prefix(size);
   }
   return true;
 }

@@ -3,6 +3,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -13,6 +16,17 @@ namespace tocsin::proto {
 }
 [[nodiscard]] constexpr bool is_ascii(char c) {
   return static_cast<unsigned char>(c) < 0x80;
+}
+// How many bytes it begins with are ASCII; eight are looked at together.
+[[nodiscard]] inline std::size_t ascii_size(std::string_view text) {
+  constexpr std::uint64_t kHighBits = 0x8080'8080'8080'8080;
+  std::size_t size = 0;
+  for (std::uint64_t word = 0; size + sizeof word <= text.size(); size += sizeof word) {
+    std::memcpy(&word, text.data() + size, sizeof word);
+    if ((word & kHighBits) != 0) break;
+  }
+  while (size < text.size() && is_ascii(text[size])) ++size;
+  return size;
 }
 [[nodiscard]] constexpr bool is_digit(char c) {
   return c >= '0' && c <= '9';
@@ -35,20 +49,25 @@ namespace tocsin::proto {
   return c == ' ' || c == '\t';
 }
 
-// A table, because every byte of every field's name is looked up.
-inline constexpr auto kTokenChars = [] {
-  std::array<bool, 256> table{};
-  for (const char c : std::string_view("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
-                                       "ABCDEFGHIJKLMNOPQRSTUVWXYZ")) {
-    table[static_cast<unsigned char>(c)] = true;
-  }
+// A set of characters as a table, for where every byte of a request is looked up.
+using CharTable = std::array<bool, 256>;
+template <typename Has>
+[[nodiscard]] consteval CharTable char_table(Has has) {
+  CharTable table{};
+  for (std::size_t i = 0; i < table.size(); ++i) table[i] = has(static_cast<char>(i));
   return table;
-}();
+}
+// Also true of no character.
+[[nodiscard]] constexpr bool consists_of(std::string_view text, const CharTable& table) {
+  return std::ranges::all_of(text, [&](char c) { return table[static_cast<unsigned char>(c)]; });
+}
 
 // RFC 9110, 5.6.2: only characters of a token. Also true of no character.
+inline constexpr CharTable kTokenChars = char_table([](char c) {
+  return is_alpha(c) || is_digit(c) || std::string_view("!#$%&'*+-.^_`|~").contains(c);
+});
 [[nodiscard]] constexpr bool is_token(std::string_view text) {
-  return std::ranges::all_of(text,
-                             [](char c) { return kTokenChars[static_cast<unsigned char>(c)]; });
+  return consists_of(text, kTokenChars);
 }
 
 // Without blanks and tabs at either end, which belong to no field's value (RFC 9110, 5.5).

@@ -1,9 +1,8 @@
 #include "proto/text/utf8.h"
 
-#include <cstdint>
-#include <cstring>
-
 #include <simdjson.h>
+
+#include "proto/text/ascii.h"
 
 namespace tocsin::proto {
 
@@ -13,17 +12,7 @@ namespace {
 // of the last block.
 bool is_short_ascii(std::string_view text) {
   constexpr std::size_t kShort = 128;
-  constexpr std::uint64_t kHighBits = 0x8080808080808080;
-  if (text.size() > kShort) return false;
-  std::uint64_t seen = 0;
-  std::size_t at = 0;
-  for (; at + 8 <= text.size(); at += 8) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, text.data() + at, 8);
-    seen |= word;
-  }
-  for (; at < text.size(); ++at) seen |= static_cast<unsigned char>(text[at]);
-  return (seen & kHighBits) == 0;
+  return text.size() <= kShort && ascii_size(text) == text.size();
 }
 
 }  // namespace
