@@ -63,7 +63,7 @@ std::vector<std::string> positions_of(const proto::Request& request, const proto
   if (!header.empty()) return {std::string{header}};
   std::vector<std::string> positions;
   for (const auto& [name, value] : query.pairs()) {
-    if (is_position(name) && !value.empty()) positions.push_back(value);
+    if (is_position(name) && !value.empty()) positions.emplace_back(value);
   }
   // A client that has been here and was told no position that it remembers.
   if (positions.empty() && request.has(proto::Header::last_event_id)) positions.emplace_back();

@@ -21,7 +21,8 @@ std::expected<std::vector<std::string>, proto::InputError> topics_of(const proto
   for (const auto& [name, value] : query.pairs()) {
     if (name != "stream" && name != "topic") continue;
     const auto refuse = [&name](std::string message) {
-      return std::unexpected(proto::InputError{.field = name, .message = std::move(message)});
+      return std::unexpected(
+          proto::InputError{.field = std::string(name), .message = std::move(message)});
     };
     if (value.empty()) return refuse("is empty");
     if (!proto::is_topic_name(value)) {
@@ -31,7 +32,7 @@ std::expected<std::vector<std::string>, proto::InputError> topics_of(const proto
     if (topics.size() == limits::kMaxTopicsPerSubscriber) {
       return refuse(fmt::format("at most {} of them", limits::kMaxTopicsPerSubscriber));
     }
-    topics.push_back(value);
+    topics.emplace_back(value);
   }
   if (topics.empty()) topics.emplace_back(proto::kDefaultTopic);
   return topics;

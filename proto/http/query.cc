@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <span>
 
 #include "proto/limits.h"
 #include "proto/text/percent.h"
@@ -11,14 +12,14 @@ namespace tocsin::proto {
 
 namespace {
 
-// application/x-www-form-urlencoded: '+' is a blank.
-std::expected<std::string, QueryError> decode(std::string_view text, bool any_bytes = false) {
-  std::string decoded{text};
-  std::ranges::replace(decoded, '+', ' ');
-  if (text.contains('%')) {
-    auto bytes = percent_decode(decoded);
+// Decodes it in place, where '+' is a blank already.
+std::expected<std::string_view, QueryError> decode(std::span<char> text, bool any_bytes) {
+  std::string_view decoded{text.data(), text.size()};
+  if (decoded.contains('%')) {
+    const auto bytes = percent_decode(decoded);
     if (!bytes) return std::unexpected(QueryError::escape);
-    decoded = *std::move(bytes);
+    std::ranges::copy(*bytes, text.begin());
+    decoded = decoded.substr(0, bytes->size());
   }
   if (!any_bytes && !is_utf8(decoded)) return std::unexpected(QueryError::utf8);
   return decoded;
@@ -34,20 +35,26 @@ bool is_unreserved(char c) {
 std::expected<Query, QueryError> Query::parse(std::string_view text,
                                               bool (*any_bytes)(std::string_view)) {
   Query query;
-  while (!text.empty()) {
-    const std::string_view pair = text.substr(0, text.find('&'));
-    text.remove_prefix(pair.size() < text.size() ? pair.size() + 1 : pair.size());
+  query.text_ = std::make_unique_for_overwrite<char[]>(text.size());
+  // application/x-www-form-urlencoded: '+' is a blank.
+  std::ranges::replace_copy(text, query.text_.get(), '+', ' ');
+  std::span<char> rest{query.text_.get(), text.size()};
+  while (!rest.empty()) {
+    const std::string_view left{rest.data(), rest.size()};
+    const std::size_t size = std::min(left.find('&'), left.size());
+    const std::span<char> pair = rest.first(size);
+    rest = rest.subspan(std::min(size + 1, rest.size()));
     if (pair.empty()) continue;
     if (query.pairs_.size() == limits::kMaxQueryPairs) {
       return std::unexpected(QueryError::too_many);
     }
-    const std::size_t equals = pair.find('=');
-    auto name = decode(pair.substr(0, equals));
+    const std::size_t equals = std::min(left.substr(0, size).find('='), size);
+    const auto name = decode(pair.first(equals), false);
     if (!name) return std::unexpected(name.error());
-    auto value = decode(equals == std::string_view::npos ? "" : pair.substr(equals + 1),
-                        any_bytes != nullptr && any_bytes(*name));
+    const auto value = decode(pair.subspan(std::min(equals + 1, size)),
+                              any_bytes != nullptr && any_bytes(*name));
     if (!value) return std::unexpected(value.error());
-    query.pairs_.emplace_back(*std::move(name), *std::move(value));
+    query.pairs_.emplace_back(*name, *value);
   }
   return query;
 }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <expected>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,7 +18,7 @@ enum class QueryError : std::uint8_t {
   too_many,  // more than limits::kMaxQueryPairs
 };
 
-// Percent- and plus-decoded pairs in their order. Owns its strings.
+// Percent- and plus-decoded pairs in their order. Owns what they refer to.
 class Query {
  public:
   // Values of a name for which `any_bytes` is true need not be UTF-8.
@@ -26,14 +27,16 @@ class Query {
 
   // The first value of `name`; nothing if it is absent.
   [[nodiscard]] std::optional<std::string_view> first(std::string_view name) const;
-  // All values of `name`, in order. The views live as long as the Query.
+  // All values of `name`, in order.
   [[nodiscard]] std::vector<std::string_view> all(std::string_view name) const;
-  [[nodiscard]] const std::vector<std::pair<std::string, std::string>>& pairs() const {
-    return pairs_;
-  }
+  using Pair = std::pair<std::string_view, std::string_view>;
+  // What is given out here and above lives as long as the Query.
+  [[nodiscard]] const std::vector<Pair>& pairs() const { return pairs_; }
 
  private:
-  std::vector<std::pair<std::string, std::string>> pairs_;
+  // A copy of the text, decoded in place: a part is never longer than it was.
+  std::unique_ptr<char[]> text_;
+  std::vector<Pair> pairs_;
 };
 
 // Percent-encodes everything but unreserved characters (RFC 3986, 2.3), for building a query.

@@ -1,6 +1,8 @@
 #include "proto/http/query.h"
 
+#include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -19,7 +21,8 @@ using ::testing::Pair;
 std::vector<std::pair<std::string, std::string>> pairs_of(std::string_view text) {
   const auto query = Query::parse(text);
   EXPECT_TRUE(query) << text;
-  return query ? query->pairs() : std::vector<std::pair<std::string, std::string>>{};
+  if (!query) return {};
+  return {query->pairs().begin(), query->pairs().end()};
 }
 
 TEST(QueryTest, PairsInOrder) {
@@ -63,6 +66,17 @@ TEST(QueryTest, FirstAndAll) {
   EXPECT_EQ(query->first("X"), std::nullopt);
   EXPECT_THAT(query->all("stream"), ElementsAre("a", "b", ""));
   EXPECT_THAT(query->all("none"), IsEmpty());
+}
+
+TEST(QueryTest, OwnsWhatItGivesOut) {
+  auto text = std::make_unique<std::string>("stream=a-name-that-is-longer-than-some&a=%20");
+  auto parsed = Query::parse(*text);
+  text.reset();
+  ASSERT_TRUE(parsed);
+  const auto first = parsed->first("stream");
+  const Query moved = *std::move(parsed);
+  EXPECT_EQ(first, "a-name-that-is-longer-than-some");
+  EXPECT_THAT(moved.pairs(), ElementsAre(Pair("stream", *first), Pair("a", " ")));
 }
 
 TEST(QueryTest, BoundsTheNumberOfPairs) {
