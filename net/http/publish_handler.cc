@@ -232,9 +232,9 @@ void PublishHandler::answer_published(const proto::Request& request, const Said&
                                       const core::Published& published, std::string& out) {
   const std::string first = receipt_id(said.first_id, {published.epoch, published.first});
   if (said.form == proto::BodyForm::text) {
-    answers_.reply(
-        request, 204, {}, {}, out,
-        fmt::format("Event-ID: {}\r\nAccess-Control-Expose-Headers: Event-ID\r\n", first));
+    fields_.assign("Event-ID: ").append(first);
+    fields_.append("\r\nAccess-Control-Expose-Headers: Event-ID\r\n");
+    answers_.reply(request, 204, {}, {}, out, fields_);
     return;
   }
   std::string body = fmt::format("{{\"published\":{},\"first_id\":", said.events);

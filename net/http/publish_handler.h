@@ -53,6 +53,7 @@ class PublishHandler final : public Handler {
   AnswerWriter& answers_;
   proto::PublishBodyReader reader_;
   EventPublisher publisher_;
+  std::string fields_;  // of the answer that is being made
 };
 
 }  // namespace tocsin::net

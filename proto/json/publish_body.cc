@@ -11,6 +11,7 @@
 #include "proto/json/json_event.h"
 #include "proto/json/json_value.h"
 #include "proto/limits.h"
+#include "proto/text/ascii.h"
 
 namespace tocsin::proto {
 
@@ -57,13 +58,14 @@ bool at_end(simdjson::ondemand::document& document) {
 }  // namespace
 
 BodyForm body_form(std::string_view content_type) {
-  std::string type(trim(content_type.substr(0, content_type.find(';')), kAsciiSpace));
-  for (char& c : type) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c | 0x20);
+  constexpr std::string_view kApplication = "application/";
+  const std::string_view type = trim(content_type.substr(0, content_type.find(';')), kAsciiSpace);
+  // Its name before it was registered.
+  if (equals_ignoring_case(type, "text/json")) return BodyForm::json;
+  if (!equals_ignoring_case(type.substr(0, kApplication.size()), kApplication)) {
+    return BodyForm::text;
   }
-  if (type == "text/json") return BodyForm::json;  // its name before it was registered
-  if (!type.starts_with("application/")) return BodyForm::text;
-  const std::string_view subtype = std::string_view(type).substr(type.find('/') + 1);
+  const std::string subtype = to_lower(type.substr(kApplication.size()));
   if (subtype == "json" || subtype.ends_with("+json")) return BodyForm::json;
   if (subtype == "x-ndjson" || subtype == "ndjson" || subtype == "jsonl") return BodyForm::ndjson;
   return BodyForm::text;

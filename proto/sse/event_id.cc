@@ -1,6 +1,9 @@
 #include "proto/sse/event_id.h"
 
+#include <array>
 #include <charconv>
+#include <cstdint>
+#include <cstring>
 
 #include "proto/assert.h"
 
@@ -9,6 +12,14 @@ namespace tocsin::proto {
 namespace {
 
 constexpr std::size_t kEpochDigits = 8;
+
+// An id is written twice for each event.
+constexpr auto kHexOfByte = [] {
+  constexpr std::string_view kHex = "0123456789abcdef";
+  std::array<std::array<char, 2>, 256> table{};
+  for (std::size_t i = 0; i < table.size(); ++i) table[i] = {kHex[i >> 4], kHex[i & 0xF]};
+  return table;
+}();
 
 // The value of a lower-case hex digit; -1 for anything else, upper case too: one id has one text.
 int hex_value(char c) {
@@ -20,9 +31,9 @@ int hex_value(char c) {
 }  // namespace
 
 std::size_t write_event_id(EventId id, char* out) {
-  constexpr std::string_view kHex = "0123456789abcdef";
-  for (std::size_t digit = 0; digit < kEpochDigits; ++digit) {
-    out[digit] = kHex[(id.epoch >> (28 - 4 * digit)) & 0xF];
+  for (std::size_t i = 0; i < kEpochDigits / 2; ++i) {
+    const auto byte = static_cast<std::uint8_t>(id.epoch >> (24 - 8 * i));
+    std::memcpy(out + 2 * i, kHexOfByte[byte].data(), 2);
   }
   out[kEpochDigits] = '-';
   const auto written = std::to_chars(out + kEpochDigits + 1, out + kMaxEventIdText, id.sequence);
