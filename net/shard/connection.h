@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "core/hub.h"
+#include "net/base/age_list.h"
 #include "net/http/answer_queue.h"
 #include "net/http/handler.h"
 #include "net/state/request_memory.h"
@@ -53,17 +54,6 @@ struct Owed {
 struct TopicPlace {
   std::uint32_t topic = 0;  // index in the shard's topics
   std::uint32_t place = 0;  // index in its subscribers
-};
-
-// A connection's place in a list by age: see net/shard/age_list.h.
-struct AgeLinks {
-  static constexpr std::uint32_t kNone = 0xffff'ffff;
-  static constexpr std::uint32_t kUnlisted = 0xffff'fffe;
-
-  std::uint32_t older = kUnlisted;
-  std::uint32_t younger = kUnlisted;
-
-  [[nodiscard]] bool listed() const { return older != kUnlisted; }
 };
 
 // Reading requests: a parser and what is between requests.

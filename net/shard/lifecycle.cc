@@ -13,9 +13,12 @@ Lifecycle::Lifecycle(ShardContext& shard, Outbox& outbox, Subscriptions& subscri
       subscriptions_(subscriptions),
       sweep_(sweep),
       routed_(routed),
-      requests_(shard.table, [](Attachment& extra) -> AgeLinks& { return extra.by_age; }),
-      holders_(shard.table,
-               [](Attachment& extra) -> AgeLinks& { return extra.exchange->by_hold_age; }) {}
+      requests_([&table = shard.table](std::uint32_t slot) -> AgeLinks& {
+        return table[slot].extra().by_age;
+      }),
+      holders_([&table = shard.table](std::uint32_t slot) -> AgeLinks& {
+        return table[slot].extra().exchange->by_hold_age;
+      }) {}
 
 void Lifecycle::change_state(Connection& connection, State next) {
   const auto gauge = [this](State state) -> Counter* {

@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-#include "net/shard/age_list.h"
+#include "net/base/age_list.h"
 #include "net/shard/outbox.h"
 #include "net/shard/routed_streams.h"
 #include "net/shard/shard_context.h"
