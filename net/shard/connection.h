@@ -4,8 +4,8 @@
 //   accept -> request -> stream -> closing -> free
 //                  \-> linger -> closing -> free
 //
-// An idle stream is the record alone: its parser, buffers and topic list are gone. A million of
-// them is a memory decision, hence explicit states instead of a coroutine frame each.
+// An idle stream is the record alone: its parser and buffers are gone. A million of them is a
+// memory decision, hence explicit states instead of a coroutine frame each.
 //
 // Belongs to one shard's thread from accept to close (I4).
 #pragma once
@@ -48,12 +48,6 @@ struct Owed {
 
   // The only bytes that are a literal.
   [[nodiscard]] bool is_heartbeat() const { return keep == nullptr && !pin; }
-};
-
-// A topic of a connection that reads more than one.
-struct TopicPlace {
-  std::uint32_t topic = 0;  // index in the shard's topics
-  std::uint32_t place = 0;  // index in its subscribers
 };
 
 // Reading requests: a parser and what is between requests.
@@ -105,12 +99,10 @@ struct Exchange {
   bool peer_finished = false;  // end of stream: answer what is there, then close
 };
 
-// What a connection remembers besides its record; absent for an idle stream of one topic.
+// What a connection remembers besides its record; absent for an idle stream.
 struct Attachment {
   std::unique_ptr<Exchange> exchange;  // state request
   std::vector<Owed> owed;
-  std::vector<TopicPlace> places;         // streams of many topics
-  std::vector<core::TopicCursor> topics;  // parallel to `places`
   // Events were skipped behind this position: to be told when there is room.
   std::optional<core::Sequence> skipped_behind;
   bool close_when_sent = false;
@@ -121,7 +113,7 @@ struct Attachment {
   std::uint64_t blocked_since_ms = 0;  // stream: nothing went out since
   AgeLinks by_age;                     // among the shard's connections that are no streams
 };
-static_assert(sizeof(Attachment) <= 136, "a size of malloc's; streams of many topics keep one");
+static_assert(sizeof(Attachment) <= 88, "a size of malloc's");
 
 // One cache line: a sweep over a million of them touches nothing else of an idle stream.
 struct alignas(64) Connection {
@@ -131,9 +123,9 @@ struct alignas(64) Connection {
   core::Sequence cursor = 0;  // everything up to here was sent (a frame in `owed` counts as sent)
   std::unique_ptr<Attachment> attachment;
   int fd = -1;
-  std::uint32_t generation = 0;  // 24 bits; bumped when the slot is freed
-  std::uint32_t topic = kNoTopic;
-  std::uint32_t place = 0;  // in that topic's subscribers
+  std::uint32_t generation = 0;    // 24 bits; bumped when the slot is freed
+  std::uint32_t topic = kNoTopic;  // in LocalTopics; kManyTopics: `place` is of its set of topics
+  std::uint32_t place = 0;         // in that topic's subscribers
   // The newest event when the stream opened. Replay behind it is no slowness, however old or large.
   core::Sequence opened_at = 0;
   std::uint32_t last_sent_ds = 0;  // deciseconds of the shard's clock; 0: nothing was sent yet
@@ -148,10 +140,10 @@ struct alignas(64) Connection {
   bool leftover : 1 = false;  // true exactly when the running sweep has yet to bring it up to date
   bool catching_up : 1 = false;  // a stream that is behind by its own doing: see Sweep
   bool finishing : 1 = false;    // a stream that ends when it has what the log has
-  bool admitted : 1 = false;  // true exactly when Admission counts it
-  bool routed : 1 = false;    // true exactly when the shard has a RoutedStream of the slot
-  bool beat : 1 = false;      // true exactly when the last that was sent is a heartbeat
-  bool chunked : 1 = false;   // a stream's body: see framing()
+  bool admitted : 1 = false;     // true exactly when Admission counts it
+  bool routed : 1 = false;       // true exactly when the shard has a RoutedStream of the slot
+  bool beat : 1 = false;         // true exactly when the last that was sent is a heartbeat
+  bool chunked : 1 = false;      // a stream's body: see framing()
   // Seconds that the stream asked to be silent at most; 0: it did not, and has the hub's
   // heartbeats.
   std::uint8_t heartbeat_s = 0;

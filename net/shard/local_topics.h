@@ -3,13 +3,16 @@
 // Threads: the shard's.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "core/hub.h"
-#include "net/shard/connection.h"
+#include "net/shard/connection_table.h"
 #include "proto/assert.h"
 
 namespace tocsin::net {
@@ -19,6 +22,16 @@ struct LocalTopic {
   std::vector<std::uint32_t> subscribers;  // slots
   bool sweeping = false;                   // in the running sweep: stays even without subscribers
   bool ending = false;                     // removed: its streams are being ended, and it stays
+};
+
+// What a stream of more than one topic reads. A stream of one has all of it in its record.
+struct TopicSet {
+  struct Place {
+    std::uint32_t topic;  // local
+    std::uint32_t place;  // in its subscribers
+  };
+  std::vector<Place> places;
+  std::vector<core::TopicCursor> cursors;  // parallel to `places`
 };
 
 // Which number a topic has, by its pointer. Open addressing with linear probing over the numbers
@@ -102,6 +115,9 @@ class LocalTopics {
   };
 
  public:
+  // `table` outlives it.
+  explicit LocalTopics(ConnectionTable& table) : table_(table) {}
+
   [[nodiscard]] std::uint32_t find_or_add(core::Topic* topic) {
     const std::uint32_t known = index_.find(topic, TopicAt{topics_});
     if (known != TopicIndex::kNone) return known;
@@ -123,9 +139,45 @@ class LocalTopics {
     return id;
   }
 
+  // A stream reads these, at least one, from now on.
+  void join(std::uint32_t slot, Connection& connection, std::span<const core::TopicCursor> topics) {
+    TOCSIN_ASSERT(!topics.empty() && connection.topic == Connection::kNoTopic);
+    if (topics.size() == 1) {
+      const auto [topic, place] = join_one(slot, topics.front().topic);
+      connection.topic = topic;
+      connection.place = place;
+      return;
+    }
+    if (free_sets_.empty()) {
+      free_sets_.push_back(static_cast<std::uint32_t>(sets_.size()));
+      sets_.emplace_back();
+    }
+    connection.topic = Connection::kManyTopics;
+    connection.place = free_sets_.back();
+    free_sets_.pop_back();
+    TopicSet& set = sets_[connection.place];
+    set.cursors.assign(topics.begin(), topics.end());
+    for (const core::TopicCursor& at : topics) set.places.push_back(join_one(slot, at.topic));
+  }
+
+  // It reads none of them any more. `left(topic, other)` for each of them, by its number; who takes
+  // the place of the one that leaves is `other`, the last subscriber (`slot`: nobody).
+  template <typename Left>
+  void leave(std::uint32_t slot, Connection& connection, Left&& left) {
+    const TopicSet::Place at{.topic = connection.topic, .place = connection.place};
+    connection.topic = Connection::kNoTopic;
+    if (at.topic != Connection::kManyTopics) {
+      left(at.topic, take_out(slot, at));
+      return;
+    }
+    const TopicSet set = std::exchange(sets_[at.place], {});
+    free_sets_.push_back(at.place);
+    for (const TopicSet::Place& one : set.places) left(one.topic, take_out(slot, one));
+  }
+
   // The topics of a stream, and above what it reads them. Valid until the next call.
-  [[nodiscard]] std::span<core::TopicCursor> cursors(Connection& connection) {
-    if (connection.many_topics()) return connection.extra().topics;
+  [[nodiscard]] std::span<core::TopicCursor> cursors(const Connection& connection) {
+    if (connection.many_topics()) return sets_[connection.place].cursors;
     single_ = {topics_[connection.topic].topic, 0};
     return {&single_, 1};
   }
@@ -147,9 +199,37 @@ class LocalTopics {
   [[nodiscard]] std::size_t size() const { return index_.size(); }
 
  private:
+  TopicSet::Place join_one(std::uint32_t slot, core::Topic* topic) {
+    const std::uint32_t id = find_or_add(topic);
+    auto& subscribers = topics_[id].subscribers;
+    subscribers.push_back(slot);
+    return {.topic = id, .place = static_cast<std::uint32_t>(subscribers.size() - 1)};
+  }
+
+  // Who has the place now; `slot`: nobody.
+  std::uint32_t take_out(std::uint32_t slot, TopicSet::Place at) {
+    auto& subscribers = topics_[at.topic].subscribers;
+    TOCSIN_ASSERT(subscribers[at.place] == slot);
+    const std::uint32_t moved = subscribers.back();
+    subscribers[at.place] = moved;
+    subscribers.pop_back();
+    if (moved == slot) return slot;
+    Connection& other = table_[moved];
+    if (other.many_topics()) {
+      auto& places = sets_[other.place].places;
+      std::ranges::find(places, at.topic, &TopicSet::Place::topic)->place = at.place;
+    } else {
+      other.place = at.place;
+    }
+    return moved;
+  }
+
+  ConnectionTable& table_;
   std::vector<LocalTopic> topics_;
   std::vector<std::uint32_t> free_;
   TopicIndex index_;
+  std::deque<TopicSet> sets_;  // by Connection::place; stays where it is while others come
+  std::vector<std::uint32_t> free_sets_;
   core::TopicCursor single_;  // see cursors()
 };
 

@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <climits>
 #include <utility>
+
+#include <climits>
 
 namespace tocsin::net {
 namespace {
@@ -82,9 +83,7 @@ void Outbox::push(std::uint32_t slot) {
 }
 
 std::size_t Outbox::read_for(const Connection& connection, core::ReadStatus& status) {
-  if (connection.many_topics()) {
-    return read_log(connection.extra().topics, connection, status);
-  }
+  if (connection.many_topics()) return read_log(topics_.cursors(connection), connection, status);
   core::Topic* topic = topics_[connection.topic].topic;
   const std::size_t newest = used_;
   for (std::size_t i = newest; i > 0 && i + kSharedReads > newest; --i) {
@@ -336,9 +335,8 @@ std::size_t Outbox::log_bytes(const Read& read, std::size_t bytes) {
 
 Owed Outbox::owe_rest(const core::ChunkRef& chunk, std::string_view rest) {
   if (rest.size() <= limits::kMaxCopiedRest) return copy_of(rest);
-  return {.keep = {},
-          .bytes = rest,
-          .pin = hub_.with([&](core::Hub& hub) { return hub.pin(chunk); })};
+  return {
+      .keep = {}, .bytes = rest, .pin = hub_.with([&](core::Hub& hub) { return hub.pin(chunk); })};
 }
 
 // Moves the cursor over whole frames; the rest of a frame that was cut is owed from now on, and

@@ -87,7 +87,7 @@ class Outbox {
   struct Read {
     const core::Topic* topic = nullptr;  // null: of several topics, not shared
     proto::Framing framing = proto::Framing::close;
-    core::Sequence above = 0;            // cursors [above, first) read this
+    core::Sequence above = 0;  // cursors [above, first) read this
     core::Sequence first = 0;
     core::ReceiptUs received = 0;  // of the first
     std::uint32_t live_sends = 0;  // of the running batch: those that are no replay

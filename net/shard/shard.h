@@ -15,12 +15,12 @@
 // the rules that its name says; it calls only parts that stand above it here:
 //   ShardContext   what all share: kernel, clock, options, the table of connections
 //   Outbox         the send path; what came of a send comes back to on_delivery()
-//   Subscriptions  who reads which topic
+//   Subscriptions  how streams leave topics, and topics that nobody reads
 //   Sweep          events to the subscribers of topics with news
 //   RoutedStreams  what the application is told of streams
 //   Lifecycle      the states of connections, and how they end
 //   SlowReaders    full sockets and the slow-consumer policy
-//   Heartbeats     silent streams
+//   Heartbeats     silent streams, and those whose time is up
 //   Streams        how streams open, and end with their topic
 //   Requests       from received bytes to answers
 //   Acceptor       listeners, and room for newcomers

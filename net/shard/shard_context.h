@@ -39,6 +39,7 @@ struct ShardContext {
         now_us(time.now_us()),
         now_ms(now_us / 1000),
         memory(server.request_memory),
+        topics(table),
         ready(table),
         deadlines(table, now_ms),
         scratch(64 * limits::kKiB) {}

@@ -41,7 +41,7 @@ std::optional<Streams::Refusal> Streams::open(std::uint32_t slot, Connection& co
   append_opening(connection, wanted, *subscription, reply);
   shard_.metrics.streams_opened.add();
   if (wanted.resume != core::Resume::Kind::live) shard_.metrics.resumed.add();
-  subscriptions_.join(slot, connection, *subscription);
+  shard_.topics.join(slot, connection, subscription->topics);
   owe(connection, std::exchange(reply, {}));
   shard_.ready.add(slot, connection);
   watch_hangup(slot, connection);
@@ -157,16 +157,11 @@ void Streams::watch_hangup(std::uint32_t slot, Connection& connection) {
 // --- running ---
 
 void Streams::shrink(std::uint32_t slot, Connection& connection) {
-  if (std::exchange(connection.extra().second_write, false)) {
+  if (connection.extra().second_write) {
     shard_.deadlines.call(slot, connection, Deadlines::Call::second_write,
                           shard_.now_ms + kSecondWriteMs);
   }
-  if (!connection.many_topics()) {
-    connection.attachment.reset();
-    return;
-  }
-  std::vector<Owed>().swap(connection.extra().owed);
-  connection.extra().deadline_ms = 0;
+  connection.attachment.reset();
 }
 
 // --- topics that were removed ---

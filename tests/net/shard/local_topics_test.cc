@@ -1,6 +1,9 @@
 #include "net/shard/local_topics.h"
 
+#include <algorithm>
 #include <deque>
+#include <iterator>
+#include <map>
 #include <random>
 #include <string>
 #include <vector>
@@ -13,7 +16,8 @@ namespace {
 TEST(LocalTopicsTest, GivesATopicOneNumberUntilItIsRemoved) {
   core::Topic a("a", 0);
   core::Topic b("b", 0);
-  LocalTopics topics;
+  ConnectionTable table;
+  LocalTopics topics(table);
   const std::uint32_t first = topics.find_or_add(&a);
   const std::uint32_t second = topics.find_or_add(&b);
   EXPECT_NE(first, second);
@@ -33,7 +37,8 @@ TEST(LocalTopicsTest, StaysRightWhileTopicsComeAndGo) {
   std::deque<core::Topic> all;
   for (std::size_t i = 0; i < kTopics; ++i) all.emplace_back("t" + std::to_string(i), 0);
   std::vector<bool> there(kTopics, false);
-  LocalTopics topics;
+  ConnectionTable table;
+  LocalTopics topics(table);
   std::minstd_rand random(1);
   std::size_t count = 0;
   for (int step = 0; step < 50'000; ++step) {
@@ -53,6 +58,58 @@ TEST(LocalTopicsTest, StaysRightWhileTopicsComeAndGo) {
   for (std::size_t i = 0; i < kTopics; ++i) {
     if (!there[i]) continue;
     EXPECT_EQ(topics[topics.find(&all[i])].topic, &all[i]);
+  }
+}
+
+// Streams of one topic and of several come and go, and topics with them.
+TEST(LocalTopicsTest, KnowsWhoReadsWhat) {
+  std::deque<core::Topic> all;
+  for (std::size_t i = 0; i < 6; ++i) all.emplace_back("t" + std::to_string(i), 0);
+  ConnectionTable table;
+  LocalTopics topics(table);
+  std::map<std::uint32_t, std::vector<core::TopicCursor>> read;  // by slot
+  for (int i = 0; i < 40; ++i) read[table.allocate()] = {};
+  std::minstd_rand random(1);
+  for (int step = 0; step < 5000; ++step) {
+    const auto at = std::next(read.begin(), static_cast<int>(random() % read.size()));
+    const std::uint32_t slot = at->first;
+    Connection& connection = table[slot];
+    if (at->second.empty()) {
+      for (core::Topic& topic : all) {
+        if (random() % 4 == 0) at->second.push_back({&topic, random()});
+      }
+      if (!at->second.empty()) topics.join(slot, connection, at->second);
+    } else {
+      std::size_t left = 0;
+      topics.leave(slot, connection, [&](std::uint32_t topic, std::uint32_t other) {
+        ++left;
+        const auto& subscribers = topics[topic].subscribers;
+        EXPECT_TRUE(other == slot || std::ranges::count(subscribers, other) == 1) << step;
+        if (subscribers.empty()) topics.remove(topic);
+      });
+      EXPECT_EQ(left, at->second.size()) << step;
+      at->second.clear();
+    }
+    std::size_t subscriptions = 0;
+    for (const auto& [reader, wanted] : read) {
+      if (wanted.empty()) continue;
+      const auto has = topics.cursors(table[reader]);
+      ASSERT_EQ(has.size(), wanted.size()) << step;
+      for (std::size_t i = 0; i < wanted.size(); ++i) {
+        ASSERT_EQ(has[i].topic, wanted[i].topic) << step;
+        ASSERT_EQ(has[i].from, wanted.size() > 1 ? wanted[i].from : 0) << step;
+        const auto& subscribers = topics[topics.find(wanted[i].topic)].subscribers;
+        ASSERT_EQ(std::ranges::count(subscribers, reader), 1) << step;
+      }
+      subscriptions += wanted.size();
+    }
+    for (core::Topic& topic : all) {
+      const bool known = std::ranges::any_of(read, [&](const auto& one) {
+        return std::ranges::find(one.second, &topic, &core::TopicCursor::topic) != one.second.end();
+      });
+      if (known) subscriptions -= topics[topics.find(&topic)].subscribers.size();
+    }
+    ASSERT_EQ(subscriptions, 0U) << step;
   }
 }
 
