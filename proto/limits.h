@@ -88,8 +88,8 @@ inline constexpr std::size_t kSendBatch = 128;
 inline constexpr std::size_t kMaxPieces = 64;
 inline constexpr std::size_t kMaxSendBytes = 256 * kKiB;
 
-// Frames in one send to a stream that gets each as a piece of its own (see net/shard/outbox.h). The
-// kernel takes 1,024 pieces (IOV_MAX).
+// Frames in one send to a stream that gets each as a piece of its own (net/shard/stream_body.h).
+// The kernel takes 1,024 pieces (IOV_MAX).
 inline constexpr std::size_t kMaxFrames = 512;
 
 // Receive buffers of a shard: only connections in the request phase use one, for the length of a

@@ -22,6 +22,7 @@
 #include "net/base/age_list.h"
 #include "net/http/answer_queue.h"
 #include "net/http/handler.h"
+#include "net/shard/stream_body.h"
 #include "net/state/request_memory.h"
 #include "proto/assert.h"
 #include "proto/http/framing.h"
@@ -40,7 +41,7 @@ enum class State : std::uint8_t {
 };
 
 // Bytes that a connection is owed before anything from the log: a response, the rest of a frame
-// that a full socket cut, a gap event.
+// that a full socket cut, a gap event. As the transport carries them (see StreamBody).
 struct Owed {
   std::shared_ptr<const void> keep;  // holds the memory, but for a heartbeat or a pinned rest
   std::string_view bytes;
@@ -143,7 +144,7 @@ struct alignas(64) Connection {
   bool admitted : 1 = false;     // true exactly when Admission counts it
   bool routed : 1 = false;       // true exactly when the shard has a RoutedStream of the slot
   bool beat : 1 = false;         // true exactly when the last that was sent is a heartbeat
-  bool chunked : 1 = false;      // a stream's body: see framing()
+  proto::Framing framing : 2 = proto::Framing::close;  // of a stream's body; set when it opens
   // Seconds that the stream asked to be silent at most; 0: it did not, and has the hub's
   // heartbeats.
   std::uint8_t heartbeat_s = 0;
@@ -157,10 +158,7 @@ struct alignas(64) Connection {
     if (!attachment) attachment = std::make_unique<Attachment>();
     return *attachment;
   }
-  // Of all that the stream is sent. Set when it opens.
-  [[nodiscard]] proto::Framing framing() const {
-    return chunked ? proto::Framing::chunked : proto::Framing::close;
-  }
+  [[nodiscard]] StreamBody body() const { return StreamBody(framing); }
   [[nodiscard]] bool owes() const { return attachment && !attachment->owed.empty(); }
   // What it is owed first is the rest of a frame that is gone: its stream cannot be continued.
   [[nodiscard]] bool lost() const {
@@ -178,9 +176,9 @@ inline void owe(Connection& connection, std::string&& bytes) {
 }
 // The same of a piece of a stream's body: an event, or lines of comment.
 inline void owe_piece(Connection& connection, std::string_view piece) {
-  std::string framed;
-  proto::append_framed(framed, connection.framing(), piece);
-  owe(connection, std::move(framed));
+  std::string bytes;
+  connection.body().append(bytes, piece);
+  owe(connection, std::move(bytes));
 }
 
 }  // namespace tocsin::net

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 
-#include "proto/http/framing.h"
 #include "proto/sse/sse_encode.h"
 
 namespace tocsin::net {
@@ -91,7 +90,7 @@ void Heartbeats::beat_if_due(std::uint32_t slot, Connection& connection, std::ui
   const std::uint32_t silent_ds = shard_.now_ds() - connection.last_sent_ds;
   if (std::uint64_t{silent_ds} * 100 < due * quarter_ms) return;
   if (connection.blocked || connection.ready || connection.owes()) return;
-  connection.attach().owed.push_back({nullptr, proto::framed_heartbeat(connection.framing())});
+  connection.attach().owed.push_back({nullptr, connection.body().heartbeat()});
   shard_.metrics.heartbeats.add();
   shard_.ready.add(slot, connection);
 }

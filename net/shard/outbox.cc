@@ -21,10 +21,6 @@ constexpr std::size_t kMostVectors = kOwedVectors + std::max(kLogVectors, limits
 constexpr std::size_t kBatchVectors = limits::kSendBatch * limits::kMaxPieces;
 static_assert(kMostVectors < kBatchVectors && kMostVectors <= IOV_MAX);
 
-iovec vector_of(std::string_view bytes) {
-  return {.iov_base = const_cast<char*>(bytes.data()), .iov_len = bytes.size()};
-}
-
 Owed copy_of(std::string_view bytes) {
   const auto copy = std::make_shared_for_overwrite<char[]>(bytes.size());
   std::ranges::copy(bytes, copy.get());
@@ -88,8 +84,8 @@ std::size_t Outbox::read_for(const Connection& connection, core::ReadStatus& sta
   const std::size_t newest = used_;
   for (std::size_t i = newest; i > 0 && i + kSharedReads > newest; --i) {
     const Read& read = reads_[i - 1];
-    if (read.topic == topic && read.framing == connection.framing() &&
-        read.above <= connection.cursor && connection.cursor < read.first) {
+    if (read.topic == topic && read.body == connection.body() && read.above <= connection.cursor &&
+        connection.cursor < read.first) {
       return i - 1;
     }
   }
@@ -107,7 +103,7 @@ std::size_t Outbox::read_log(std::span<const core::TopicCursor> topics,
   if (used_ == reads_.size()) reads_.emplace_back();
   Read& read = reads_[used_++];
   read.topic = nullptr;
-  read.framing = connection.framing();
+  read.body = connection.body();
   read.bytes = 0;
   read.events = 0;
   read.vectors.clear();
@@ -118,37 +114,13 @@ std::size_t Outbox::read_log(std::span<const core::TopicCursor> topics,
   read.first = pieces_.front().first_sequence();
   read.received = pieces_.front().first_received();
   read.live_sends = 0;
-  read.more = status == core::ReadStatus::more;
   read.pieces.swap(pieces_);
-  if (read.framing == proto::Framing::close) {
-    take_frames(read);
-  } else {
-    for (const core::Piece& piece : read.pieces) read.vectors.push_back(vector_of(piece.bytes()));
-  }
+  const bool cut = read.body.gather(read.pieces, read.vectors);
+  read.more = cut || status == core::ReadStatus::more;
   for (const iovec& vector : read.vectors) read.bytes += vector.iov_len;
   for (const core::Piece& piece : read.pieces) read.events += piece.last - piece.first;
   read.last = read.pieces.back().last_sequence();
   return used_ - 1;
-}
-
-// A vector for each frame, as many as one send may have.
-void Outbox::take_frames(Read& read) {
-  std::size_t used = 0;
-  for (core::Piece& piece : read.pieces) {
-    const std::size_t room = limits::kMaxFrames - read.vectors.size();
-    if (room == 0) break;
-    ++used;
-    if (piece.last - piece.first > room) {
-      piece.last = piece.first + static_cast<std::uint32_t>(room);
-      read.more = true;
-    }
-    for (std::uint32_t i = piece.first; i < piece.last; ++i) {
-      read.vectors.push_back(vector_of(piece.chunk->frame(i)));
-    }
-  }
-  if (used == read.pieces.size()) return;
-  read.pieces.resize(used);
-  read.more = true;
 }
 
 void Outbox::forget(const core::Topic& topic) {
@@ -219,7 +191,7 @@ bool Outbox::send_end(const Connection& connection) {
     if (owed.front().pin && (held = owed.front().pin->hold()) == nullptr) return false;
     for (const Owed& one : owed) add(one.bytes);
   }
-  if (connection.chunked) add(proto::kLastChunk);
+  if (const std::string_view end = connection.body().end(); !end.empty()) add(end);
   if (count == 0) return !connection.blocked;
   request.pieces = {pieces.data(), count};
   io_.send({&request, 1});
@@ -275,6 +247,7 @@ void Outbox::take_all(Connection& connection, const Item& item) {
   metrics_.events_per_send.record(read.events);
 }
 
+// The cursor passes the frame that was cut, too; its rest is owed.
 void Outbox::take_part(Connection& connection, const Item& item, std::size_t bytes) {
   if (bytes > 0) connection.last_sent_ds = now_ds_;
   connection.beat = false;
@@ -282,9 +255,12 @@ void Outbox::take_part(Connection& connection, const Item& item, std::size_t byt
   if (item.read == kNoRead || bytes == 0) return;
   Read& read = reads_[item.read];
   count_live(connection, read);
-  const std::uint32_t events = take_pieces(connection, read, log_bytes(read, bytes));
-  metrics_.deliveries.add(events);
-  metrics_.events_per_send.record(events);
+  const StreamBody::Taken taken = read.body.take(read.pieces, bytes);
+  TOCSIN_ASSERT(taken.events > 0 && taken.last > connection.cursor);
+  connection.cursor = taken.last;
+  if (taken.chunk) connection.attach().owed.push_back(owe_rest(taken.chunk, taken.rest));
+  metrics_.deliveries.add(taken.events);
+  metrics_.events_per_send.record(taken.events);
 }
 
 void Outbox::count_live(const Connection& connection, Read& read) {
@@ -317,63 +293,11 @@ std::size_t Outbox::take_owed(Connection& connection, std::size_t bytes) {
   return 0;
 }
 
-// How far into its pieces a send is of which `bytes` were taken, not all.
-std::size_t Outbox::log_bytes(const Read& read, std::size_t bytes) {
-  if (read.framing == proto::Framing::chunked) return bytes;
-  std::size_t passed = 0;
-  for (const core::Piece& piece : read.pieces) {
-    for (std::uint32_t i = piece.first; i < piece.last; ++i) {
-      const std::string_view frame = piece.chunk->frame(i);
-      if (bytes == 0) return passed;
-      if (bytes < frame.size()) return passed + proto::chunk_head_size(frame.size()) + bytes;
-      bytes -= frame.size();
-      passed += piece.chunk->end_of(i) - piece.chunk->begin_of(i);
-    }
-  }
-  return passed;
-}
-
 Owed Outbox::owe_rest(const core::ChunkRef& chunk, std::string_view rest) {
   if (rest.size() <= limits::kMaxCopiedRest) return copy_of(rest);
-  return {
-      .keep = {}, .bytes = rest, .pin = hub_.with([&](core::Hub& hub) { return hub.pin(chunk); })};
-}
-
-// Moves the cursor over whole frames; the rest of a frame that was cut is owed from now on, and
-// counts as delivered.
-std::uint32_t Outbox::take_pieces(Connection& connection, const Read& read, std::size_t bytes) {
-  std::uint32_t events = 0;
-  for (const core::Piece& piece : read.pieces) {
-    const std::size_t size = piece.bytes().size();
-    if (bytes >= size) {
-      bytes -= size;
-      events += piece.last - piece.first;
-      connection.cursor = piece.last_sequence();
-      if (bytes == 0) return events;
-      continue;
-    }
-    const core::Chunk& chunk = *piece.chunk;
-    const auto cut = static_cast<std::uint32_t>(piece.begin() + bytes);
-    std::uint32_t low = piece.first;  // the frame that has the byte at `cut`
-    std::uint32_t high = piece.last - 1;
-    while (low < high) {
-      const std::uint32_t middle = low + (high - low) / 2;
-      if (chunk.end_of(middle) <= cut) {
-        low = middle + 1;
-      } else {
-        high = middle;
-      }
-    }
-    events += low - piece.first;
-    if (low > piece.first) connection.cursor = chunk.sequence_of(low - 1);
-    if (cut == chunk.begin_of(low)) return events;
-    connection.cursor = chunk.sequence_of(low);
-    std::string_view rest{chunk.data() + cut, std::size_t{chunk.end_of(low)} - cut};
-    if (!connection.chunked) rest.remove_suffix(proto::kChunkTail.size());
-    connection.attach().owed.push_back(owe_rest(piece.chunk, rest));
-    return events + 1;
-  }
-  return events;
+  return {.keep = {},
+          .bytes = rest,
+          .pin = hub_.with([&](core::Hub& hub) { return hub.pin(chunk); })};
 }
 
 }  // namespace tocsin::net

@@ -8,8 +8,7 @@
 // The rest of a frame is copied if it is small; a larger one is a Pin of its chunk, which the hub
 // may take back (core/chunk_list.h). No chunk is held between two turns.
 //
-// The log's bytes are those of a chunked body. A stream whose body ends with the connection is sent
-// the frames in them, a vector each. What a stream is owed has its framing already.
+// What the log's bytes look like to a peer, and what of them it has got, is StreamBody's to say.
 //
 // A cursor moves only by what the kernel took, on the batch's results; nothing is assumed (I6).
 //
@@ -68,9 +67,9 @@ class Outbox {
   // Hands the batch to the kernel.
   void flush();
 
-  // Ends a stream's body: what it is owed of a frame that was cut, and the last chunk, if the
-  // framing has one. False: the socket did not take all of it, so that only a reset can tell its
-  // reader that something is missing.
+  // Ends a stream's body: what it is owed of a frame that was cut, and StreamBody::end(). False:
+  // the socket did not take all of it, so that only a reset can tell its reader that something is
+  // missing.
   [[nodiscard]] bool send_end(const Connection& connection);
 
   // The topic's pointer ends: what was read from it is found no more.
@@ -82,11 +81,11 @@ class Outbox {
   void end_turn();
 
  private:
-  // A stretch of the log, looked up once for all that stand at the same position and are framed
-  // alike.
+  // A stretch of the log, looked up once for all that stand at the same position and whose bodies
+  // are framed alike.
   struct Read {
     const core::Topic* topic = nullptr;  // null: of several topics, not shared
-    proto::Framing framing = proto::Framing::close;
+    StreamBody body{proto::Framing::close};
     core::Sequence above = 0;  // cursors [above, first) read this
     core::Sequence first = 0;
     core::ReceiptUs received = 0;  // of the first
@@ -96,7 +95,7 @@ class Outbox {
     std::uint32_t events = 0;
     bool more = false;
     std::vector<core::Piece> pieces;
-    std::vector<iovec> vectors;  // of the pieces, or of the frames in them
+    std::vector<iovec> vectors;  // of the pieces
   };
   static constexpr std::size_t kNoRead = ~std::size_t{0};
   struct Item {
@@ -108,16 +107,13 @@ class Outbox {
   std::size_t read_for(const Connection& connection, core::ReadStatus& status);
   std::size_t read_log(std::span<const core::TopicCursor> topics, const Connection& connection,
                        core::ReadStatus& status);
-  static void take_frames(Read& read);
   void forget_reads();
   void add(std::uint32_t slot, Connection& connection, std::size_t read);
   Delivery settle(Connection& connection, const Item& item, const SendRequest& request);
   void take_all(Connection& connection, const Item& item);
   void take_part(Connection& connection, const Item& item, std::size_t bytes);
   static std::size_t take_owed(Connection& connection, std::size_t bytes);
-  [[nodiscard]] static std::size_t log_bytes(const Read& read, std::size_t bytes);
   [[nodiscard]] Owed owe_rest(const core::ChunkRef& chunk, std::string_view rest);
-  std::uint32_t take_pieces(Connection& connection, const Read& read, std::size_t bytes);
   static void count_live(const Connection& connection, Read& read);
   void record_latency();
 

@@ -38,7 +38,7 @@ std::optional<Streams::Refusal> Streams::open(std::uint32_t slot, Connection& co
   shard_.state.admission.leave_request(counted_key);
   answers_.stream_head(connection.extra().exchange->parser.request(), wanted, reply);
   become_stream(slot, connection, wanted, *subscription);
-  append_opening(connection, wanted, *subscription, reply);
+  append_opening(connection.body(), wanted, *subscription, reply);
   shard_.metrics.streams_opened.add();
   if (wanted.resume != core::Resume::Kind::live) shard_.metrics.resumed.add();
   shard_.topics.join(slot, connection, subscription->topics);
@@ -111,15 +111,13 @@ void Streams::become_stream(std::uint32_t slot, Connection& connection, const Ou
   connection.catching_up = connection.cursor < connection.opened_at;
   connection.heartbeat_s = wanted.heartbeat_s;
   connection.extra().second_write = wanted.second_write;
-  connection.chunked = wanted.framing == proto::Framing::chunked;
+  connection.framing = wanted.framing;
 }
 
 // What a stream's body begins with, behind the head in `reply`.
-void Streams::append_opening(const Connection& connection, const Outcome& wanted,
+void Streams::append_opening(StreamBody body, const Outcome& wanted,
                              const core::Subscription& subscription, std::string& reply) {
-  const auto append = [&](std::string_view piece) {
-    proto::append_framed(reply, connection.framing(), piece);
-  };
+  const auto append = [&](std::string_view piece) { body.append(reply, piece); };
   const proto::EventId here{shard_.state.hub.epoch(), subscription.cursor};
   // An id longer than any that there can be is not repeated to its sender.
   std::string asked = proto::wire_id(subscription.last_event_id);

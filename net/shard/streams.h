@@ -60,7 +60,7 @@ class Streams {
   [[nodiscard]] Refusal no_topics(const Outcome& wanted);
   void become_stream(std::uint32_t slot, Connection& connection, const Outcome& wanted,
                      const core::Subscription& subscription);
-  void append_opening(const Connection& connection, const Outcome& wanted,
+  void append_opening(StreamBody body, const Outcome& wanted,
                       const core::Subscription& subscription, std::string& reply);
   void watch_hangup(std::uint32_t slot, Connection& connection);
   void shrink(std::uint32_t slot, Connection& connection);
