@@ -37,7 +37,7 @@ struct Outcome {
   core::Resume::Kind resume = core::Resume::Kind::live;
   std::vector<std::string> last_event_ids{};  // resume after_id
   bool hello = false;                         // it opens with an event that says where it begins
-  std::uint8_t heartbeat_s = 0;               // see Connection
+  std::uint8_t heartbeat_s = 0;               // see Stream
   bool second_write = false;                  // see Attachment
   proto::Framing framing = kDefaultFraming;
   std::unique_ptr<StreamResponse> route{};  // of a route: its topics and `resume` are those above

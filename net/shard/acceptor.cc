@@ -74,11 +74,10 @@ std::optional<Rejection> Acceptor::take(int fd) {
     shard_.state.admission.leave_request(key);
     return Rejection::exhausted;
   }
-  Connection& connection = shard_.table[slot];
-  connection.fd = fd;
-  connection.peer_key = key;
-  connection.opened_s = static_cast<std::uint32_t>(shard_.now_ms / 1000);
-  requests_.begin(slot, connection);
+  Peer& peer = shard_.table[slot].peer;
+  peer.fd = fd;
+  peer.key = key;
+  requests_.begin(slot, peer);
   return std::nullopt;
 }
 
@@ -118,13 +117,13 @@ void Acceptor::on_failed(Listener& listener, int error) {
 bool Acceptor::make_room() {
   for (int i = 0; i < kLooks && lifecycle_.requests().size() > 0; ++i) {
     const std::uint32_t slot = lifecycle_.requests().oldest();
-    Connection& connection = shard_.table[slot];
-    if (requests_.waits_for_us(connection)) {
+    Peer& peer = shard_.table[slot].peer;
+    if (requests_.waits_for_us(peer)) {
       lifecycle_.requests().renew(slot);
       continue;
     }
     shard_.metrics.made_room.add();
-    (void)requests_.end(slot, connection, Rejection::exhausted);
+    (void)requests_.end(slot, peer, Rejection::exhausted);
     return true;
   }
   return false;

@@ -32,18 +32,19 @@ class ConnectionTable {
     const std::uint32_t slot = free_.back();
     free_.pop_back();
     ++used_;
-    TOCSIN_ASSERT((*this)[slot].state == State::free && (*this)[slot].fd < 0);
+    TOCSIN_ASSERT((*this)[slot].peer.state == State::free && (*this)[slot].peer.fd < 0);
     return slot;
   }
 
   // REQUIRES: nothing in flight. The generation rises before the slot is used again (I10).
   void release(std::uint32_t slot) {
     Connection& connection = (*this)[slot];
-    TOCSIN_ASSERT(connection.armed == 0 && !connection.ready && !connection.batched);
+    const Peer& peer = connection.peer;
+    TOCSIN_ASSERT(peer.armed == 0 && !peer.ready && !peer.batched);
     TOCSIN_ASSERT(used_ > 0);
-    const std::uint32_t generation = (connection.generation + 1) & Token::kGenerationMask;
+    const std::uint32_t generation = (peer.generation + 1) & Token::kGenerationMask;
     connection = Connection{};
-    connection.generation = generation;
+    connection.peer.generation = generation;
     free_.push_back(slot);
     --used_;
   }
@@ -58,16 +59,17 @@ class ConnectionTable {
   }
 
   [[nodiscard]] Handle handle(std::uint32_t slot) const {
-    return {.slot = slot, .generation = (*this)[slot].generation};
+    return {.slot = slot, .generation = (*this)[slot].peer.generation};
   }
   [[nodiscard]] Token token(Op op, std::uint32_t slot) const {
-    return {.op = op, .generation = (*this)[slot].generation, .slot = slot};
+    return {.op = op, .generation = (*this)[slot].peer.generation, .slot = slot};
   }
   // Null: it is gone.
   [[nodiscard]] Connection* find(const Handle& handle) {
     if (handle.slot >= size()) return nullptr;
     Connection& connection = (*this)[handle.slot];
-    const bool same = connection.generation == handle.generation && connection.state != State::free;
+    const Peer& peer = connection.peer;
+    const bool same = peer.generation == handle.generation && peer.state != State::free;
     return same ? &connection : nullptr;
   }
   // The connection that made the request; null if the token is stale.

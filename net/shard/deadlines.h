@@ -18,18 +18,19 @@ class Deadlines {
   // `table` outlives it.
   Deadlines(ConnectionTable& table, std::uint64_t now_ms) : table_(table), wheel_(now_ms) {}
 
-  // Replaces the connection's deadline. REQUIRES: it has an attachment.
-  void set(std::uint32_t slot, Connection& connection, std::uint64_t at_ms) {
-    TOCSIN_ASSERT(connection.attachment != nullptr);
-    Attachment& extra = connection.extra();
+  // Replaces the connection's deadline. REQUIRES: the peer has an attachment.
+  void set(std::uint32_t slot, Peer& peer, std::uint64_t at_ms) {
+    TOCSIN_ASSERT(peer.attachment != nullptr);
+    Attachment& extra = peer.extra();
     extra.deadline_ms = at_ms;
     // It will look again then.
     if (extra.wheel_ms != 0 && extra.wheel_ms < at_ms + TimerWheel::kTickMs) return;
-    extra.wheel_ms = wheel_.schedule({.slot = slot, .generation = connection.generation}, at_ms);
+    extra.wheel_ms = wheel_.schedule({.slot = slot, .generation = peer.generation}, at_ms);
   }
   // A look of another kind, besides the deadline.
-  void call(std::uint32_t slot, const Connection& connection, Call kind, std::uint64_t at_ms) {
-    wheel_.schedule({.slot = slot, .generation = connection.generation, .call = kind}, at_ms);
+  void call(std::uint32_t slot, Call kind, std::uint64_t at_ms) {
+    const std::uint32_t generation = table_.handle(slot).generation;
+    wheel_.schedule({.slot = slot, .generation = generation, .call = kind}, at_ms);
   }
 
   // `fire(slot, connection, Call)` for each deadline that has passed, which then is none, and for
@@ -40,7 +41,7 @@ class Deadlines {
       Connection* connection =
           table_.find(ConnectionTable::Handle{.slot = entry.slot, .generation = entry.generation});
       if (connection == nullptr) return;
-      if (entry.call == Call::deadline && !has_passed(entry.slot, *connection, now_ms)) return;
+      if (entry.call == Call::deadline && !has_passed(entry.slot, connection->peer, now_ms)) return;
       fire(entry.slot, *connection, entry.call);
     });
   }
@@ -51,16 +52,16 @@ class Deadlines {
 
  private:
   // The wheel looks at the connection.
-  bool has_passed(std::uint32_t slot, Connection& connection, std::uint64_t now_ms) {
-    if (!connection.attachment) return false;
-    Attachment& extra = connection.extra();
+  bool has_passed(std::uint32_t slot, Peer& peer, std::uint64_t now_ms) {
+    if (!peer.attachment) return false;
+    Attachment& extra = peer.extra();
     // Left by an earlier attachment; following it would make one entry more for each.
     if (extra.wheel_ms == 0 || extra.wheel_ms > now_ms) return false;
     extra.wheel_ms = 0;
     const std::uint64_t deadline_ms = extra.deadline_ms;
     if (deadline_ms == 0) return false;
     if (deadline_ms > now_ms) {
-      set(slot, connection, deadline_ms);
+      set(slot, peer, deadline_ms);
       return false;
     }
     extra.deadline_ms = 0;

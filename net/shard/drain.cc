@@ -41,30 +41,30 @@ void Drain::run() {
 }
 
 void Drain::end_one(std::uint32_t slot, Stage stage) {
-  Connection& connection = shard_.table[slot];
-  switch (connection.state) {
+  Peer& peer = shard_.table[slot].peer;
+  switch (peer.state) {
     case State::stream:
       ++done_;
       if (stage == Stage::over) {
-        lifecycle_.end_stream(slot, connection);
+        lifecycle_.end_stream(slot);
       } else {
-        lifecycle_.finish_stream(slot, connection);
+        lifecycle_.finish_stream(slot);
       }
       return;
     case State::request:
       ++done_;
       if (stage != Stage::spread) {
-        if (requests_.end(slot, connection, Rejection::draining)) {
+        if (requests_.end(slot, peer, Rejection::draining)) {
           shard_.metrics.count(Rejection::draining);
         }
-      } else if (requests_.is_between(connection)) {
+      } else if (requests_.is_between(peer)) {
         // Who has asked, or has connected in order to, is answered. A client that asks again on a
         // connection that was idle expects that it may be closed.
-        lifecycle_.terminate(slot, connection, false);
+        lifecycle_.terminate(slot, false);
       }
       return;
     case State::linger:
-      if (stage != Stage::spread) lifecycle_.terminate(slot, connection, false);
+      if (stage != Stage::spread) lifecycle_.terminate(slot, false);
       return;
     case State::closing:
     case State::free:

@@ -64,35 +64,35 @@ bool Heartbeats::run() {
 //
 // `since_own`: looks since the slot's own step, below 4.
 void Heartbeats::beat_or_end(std::uint32_t slot, std::uint64_t since_own) {
-  Connection& connection = shard_.table[slot];
-  if (connection.state != State::stream) return;
-  const std::uint64_t age_s = shard_.now_ms / 1000 - connection.opened_s;
+  auto& [peer, stream] = shard_.table[slot];
+  if (!peer.is_stream()) return;
+  const std::uint64_t age_s = shard_.now_s() - stream.opened_s;
   // Ages from 3/4 to 5/4, by slot: those that came together do not go together.
   const std::uint64_t percent = 75 + (slot * 2654435761U >> 16) % 50;
   if (shard_.options->max_stream_age_s > 0 &&
       age_s * 100 > shard_.options->max_stream_age_s * percent) {
-    lifecycle_.finish_stream(slot, connection);
+    lifecycle_.finish_stream(slot);
     return;
   }
   // Of its own interval others look after it.
-  if (connection.heartbeat_s != 0 || shard_.options->heartbeat_s == 0) return;
+  if (stream.heartbeat_s != 0 || shard_.options->heartbeat_s == 0) return;
   static_assert(kHeartbeatStepMs * 4 == 1000);
-  beat_if_due(slot, connection, since_own, shard_.options->heartbeat_s * kHeartbeatStepMs);
+  beat_if_due(slot, peer, since_own, shard_.options->heartbeat_s * kHeartbeatStepMs);
 }
 
 // `quarter_ms`: between two looks.
-void Heartbeats::beat_if_due(std::uint32_t slot, Connection& connection, std::uint64_t since_own,
+void Heartbeats::beat_if_due(std::uint32_t slot, Peer& peer, std::uint64_t since_own,
                              std::uint64_t quarter_ms) {
   // In quarters, by the looks since the own step. 5: not now, unless a look was missed.
   constexpr std::array<std::uint32_t, 4> kAfterComment{2, 5, 5, 5};
   constexpr std::array<std::uint32_t, 4> kAfterOther{3, 3, 5, 4};
-  const std::uint32_t due = (connection.beat ? kAfterComment : kAfterOther)[since_own];
-  const std::uint32_t silent_ds = shard_.now_ds() - connection.last_sent_ds;
+  const std::uint32_t due = (peer.beat ? kAfterComment : kAfterOther)[since_own];
+  const std::uint32_t silent_ds = shard_.now_ds() - peer.last_sent_ds;
   if (std::uint64_t{silent_ds} * 100 < due * quarter_ms) return;
-  if (connection.blocked || connection.ready || connection.owes()) return;
-  connection.attach().owed.push_back({nullptr, connection.body().heartbeat()});
+  if (peer.blocked || peer.ready || peer.owes()) return;
+  peer.owe_heartbeat();
   shard_.metrics.heartbeats.add();
-  shard_.ready.add(slot, connection);
+  shard_.ready.add(slot, peer);
 }
 
 // --- heartbeats at an interval that the stream asked for
@@ -108,8 +108,8 @@ constexpr std::uint64_t kLateMs = 2 * TimerWheel::kTickMs + 100;
 static_assert(limits::kMinHeartbeatS * 1000 > 4 * kLateMs);
 static_assert(limits::kMaxHeartbeatS * 1000 / 5 < TimerWheel::kHorizonTicks * TimerWheel::kTickMs);
 
-std::uint64_t own_quarter_ms(const Connection& connection) {
-  return (std::uint64_t{connection.heartbeat_s} * 1000 - kLateMs) / 5;
+std::uint64_t own_quarter_ms(const Stream& stream) {
+  return (std::uint64_t{stream.heartbeat_s} * 1000 - kLateMs) / 5;
 }
 
 // A stream's place in an interval. Numbers that follow each other are spread over all of it.
@@ -119,25 +119,26 @@ std::uint64_t phase_ms(std::uint32_t number, std::uint64_t interval_ms) {
 
 }  // namespace
 
-void Heartbeats::await(std::uint32_t slot, const Connection& connection) {
-  const std::uint64_t quarter = own_quarter_ms(connection);
+void Heartbeats::await(std::uint32_t slot, const Stream& stream) {
+  const std::uint64_t quarter = own_quarter_ms(stream);
   const std::uint64_t since = shard_.now_ms + phase_ms(number_of(slot), 4 * quarter);
-  shard_.deadlines.call(slot, connection, Deadlines::Call::heartbeat,
+  shard_.deadlines.call(slot, Deadlines::Call::heartbeat,
                         shard_.now_ms + quarter - since % quarter);
 }
 
 void Heartbeats::look(std::uint32_t slot, Connection& connection) {
-  if (connection.state != State::stream) return;
-  const std::uint64_t quarter = own_quarter_ms(connection);
+  auto& [peer, stream] = connection;
+  if (!peer.is_stream()) return;
+  const std::uint64_t quarter = own_quarter_ms(stream);
   const std::uint64_t since = shard_.now_ms + phase_ms(number_of(slot), 4 * quarter);
-  beat_if_due(slot, connection, since / quarter % 4, quarter);
-  await(slot, connection);
+  beat_if_due(slot, peer, since / quarter % 4, quarter);
+  await(slot, stream);
 }
 
-void Heartbeats::second_write(std::uint32_t slot, Connection& connection) {
-  if (connection.state != State::stream) return;
-  owe_piece(connection, proto::kHeartbeat);
-  shard_.ready.add(slot, connection);
+void Heartbeats::second_write(std::uint32_t slot, Peer& peer) {
+  if (!peer.is_stream()) return;
+  peer.owe_piece(proto::kHeartbeat);
+  shard_.ready.add(slot, peer);
 }
 
 }  // namespace tocsin::net

@@ -21,19 +21,19 @@ class Heartbeats {
   // When the next part is; 0: never.
   [[nodiscard]] std::uint64_t due_ms() const { return due_ms_; }
 
-  // A stream that asked for an interval of its own (Connection::heartbeat_s): to be looked at in
-  // its next quarter.
-  void await(std::uint32_t slot, const Connection& connection);
+  // A stream that asked for an interval of its own (Stream::heartbeat_s): to be looked at in its
+  // next quarter.
+  void await(std::uint32_t slot, const Stream& stream);
   // That look (Deadlines::Call::heartbeat).
   void look(std::uint32_t slot, Connection& connection);
   // A send behind the first (Deadlines::Call::second_write): Varnish keeps what it reads with the
   // head until more comes, which for a stream that comes back is its replay. A comment brings it
   // out. It is no heartbeat, whose steps would follow it.
-  void second_write(std::uint32_t slot, Connection& connection);
+  void second_write(std::uint32_t slot, Peer& peer);
 
  private:
   void beat_or_end(std::uint32_t slot, std::uint64_t since_own);
-  void beat_if_due(std::uint32_t slot, Connection& connection, std::uint64_t since_own,
+  void beat_if_due(std::uint32_t slot, Peer& peer, std::uint64_t since_own,
                    std::uint64_t quarter_ms);
   // Of the hub's streams.
   [[nodiscard]] std::uint32_t number_of(std::uint32_t slot) const {

@@ -14,13 +14,13 @@ Lifecycle::Lifecycle(ShardContext& shard, Outbox& outbox, Subscriptions& subscri
       sweep_(sweep),
       routed_(routed),
       requests_([&table = shard.table](std::uint32_t slot) -> AgeLinks& {
-        return table[slot].extra().by_age;
+        return table[slot].peer.extra().by_age;
       }),
       holders_([&table = shard.table](std::uint32_t slot) -> AgeLinks& {
-        return table[slot].extra().exchange->by_hold_age;
+        return table[slot].peer.extra().exchange->by_hold_age;
       }) {}
 
-void Lifecycle::change_state(Connection& connection, State next) {
+void Lifecycle::change_state(Peer& peer, State next) {
   const auto gauge = [this](State state) -> Counter* {
     switch (state) {
       case State::request:
@@ -35,81 +35,89 @@ void Lifecycle::change_state(Connection& connection, State next) {
     }
     return nullptr;
   };
-  if (Counter* from = gauge(connection.state)) from->sub();
+  if (Counter* from = gauge(peer.state)) from->sub();
   if (Counter* to = gauge(next)) to->add();
-  connection.state = next;
+  peer.state = next;
 }
 
-void Lifecycle::begin_request(Connection& connection) {
-  TOCSIN_ASSERT(connection.state == State::free);
-  change_state(connection, State::request);
-  connection.attach().exchange =
-      std::make_unique<Exchange>(limits::kMaxRequestHead, limits::kMaxRequestBody, shard_.memory);
+void Lifecycle::begin_request(Peer& peer) {
+  TOCSIN_ASSERT(peer.state == State::free);
+  change_state(peer, State::request);
+  peer.attach().exchange = std::make_unique<Exchange>(shard_.memory);
 }
 
-void Lifecycle::begin_stream(std::uint32_t slot, Connection& connection) {
-  TOCSIN_ASSERT(connection.state == State::request);
+void Lifecycle::begin_stream(std::uint32_t slot, Peer& peer) {
+  TOCSIN_ASSERT(peer.state == State::request);
   requests_.remove(slot);
   holders_.remove(slot);
-  connection.extra().exchange.reset();
-  change_state(connection, State::stream);
+  peer.extra().exchange.reset();
+  change_state(peer, State::stream);
 }
 
-void Lifecycle::begin_linger(std::uint32_t slot, Connection& connection) {
-  TOCSIN_ASSERT(connection.state == State::request);
+void Lifecycle::begin_linger(std::uint32_t slot, Peer& peer) {
+  TOCSIN_ASSERT(peer.state == State::request);
   holders_.remove(slot);
-  connection.extra().exchange.reset();
-  change_state(connection, State::linger);
+  peer.extra().exchange.reset();
+  change_state(peer, State::linger);
 }
 
-void Lifecycle::end_stream(std::uint32_t slot, Connection& connection) {
-  const bool whole = outbox_.send_end(connection);
-  terminate(slot, connection, !whole);
+void Lifecycle::end_stream(std::uint32_t slot) {
+  const bool whole = outbox_.send_end(shard_.table[slot].peer);
+  terminate(slot, !whole);
 }
 
-void Lifecycle::finish_stream(std::uint32_t slot, Connection& connection) {
-  TOCSIN_ASSERT(connection.state == State::stream);
-  if (connection.blocked) {
-    end_stream(slot, connection);
+void Lifecycle::finish_stream(std::uint32_t slot) {
+  auto& [peer, stream] = shard_.table[slot];
+  TOCSIN_ASSERT(peer.is_stream());
+  if (peer.blocked) {
+    end_stream(slot);
     return;
   }
-  connection.finishing = true;
-  shard_.ready.add(slot, connection);
+  stream.finishing = true;
+  shard_.ready.add(slot, peer);
 }
 
-void Lifecycle::terminate(std::uint32_t slot, Connection& connection, bool reset) {
-  if (connection.state == State::closing) return;
-  TOCSIN_ASSERT(connection.state != State::free && !connection.batched);
-  if (connection.state == State::stream) {
-    if (connection.blocked) shard_.metrics.streams_blocked.sub();
-    routed_.tell_closed(slot, connection);
-    subscriptions_.leave(slot, connection, [this](std::uint32_t moved, std::uint32_t topic) {
-      sweep_.on_moved(moved, topic);
-    });
+void Lifecycle::terminate(std::uint32_t slot, bool reset) {
+  Connection& connection = shard_.table[slot];
+  Peer& peer = connection.peer;
+  if (peer.state == State::closing) return;
+  TOCSIN_ASSERT(peer.state != State::free && !peer.batched);
+  if (peer.is_stream()) {
+    leave_stream(slot, connection);
   } else {
     requests_.remove(slot);
-    if (connection.extra().exchange) holders_.remove(slot);
+    if (peer.extra().exchange) holders_.remove(slot);
   }
-  if (connection.admitted) {
-    shard_.state.admission.leave_stream(connection.peer_key);
-    connection.admitted = false;
+  if (peer.admitted) {
+    shard_.state.admission.leave_stream(peer.key);
+    peer.admitted = false;
   } else {
-    shard_.state.admission.leave_request(connection.peer_key);
+    shard_.state.admission.leave_request(peer.key);
   }
-  sweep_.forget(connection);
-  connection.ready = false;
-  connection.blocked = false;
-  connection.attachment.reset();
-  change_state(connection, State::closing);
-  if (connection.armed > 0) shard_.io.shut_down(connection.fd, reset);
-  close_if_joined(slot, connection);
+  peer.ready = false;
+  peer.blocked = false;
+  peer.attachment.reset();
+  change_state(peer, State::closing);
+  if (peer.armed > 0) shard_.io.shut_down(peer.fd, reset);
+  close_if_joined(slot, peer);
 }
 
-void Lifecycle::close_if_joined(std::uint32_t slot, Connection& connection) {
-  TOCSIN_ASSERT(connection.state == State::closing);
-  if (connection.armed > 0) return;
-  shard_.io.close(connection.fd);
-  change_state(connection, State::free);
+// The stream is nobody's from now on.
+void Lifecycle::leave_stream(std::uint32_t slot, Connection& connection) {
+  auto& [peer, stream] = connection;
+  if (peer.blocked) shard_.metrics.streams_blocked.sub();
+  routed_.tell_closed(slot, stream);
+  subscriptions_.leave(slot, stream, [this](std::uint32_t moved, std::uint32_t topic) {
+    sweep_.on_moved(moved, topic);
+  });
+  sweep_.forget(stream);
+}
+
+void Lifecycle::close_if_joined(std::uint32_t slot, Peer& peer) {
+  TOCSIN_ASSERT(peer.state == State::closing);
+  if (peer.armed > 0) return;
+  shard_.io.close(peer.fd);
+  change_state(peer, State::free);
   shard_.table.release(slot);
 }
 

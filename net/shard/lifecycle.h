@@ -22,30 +22,30 @@ class Lifecycle {
             RoutedStreams& routed);
 
   // A connection that was accepted: it is in state request, and has an Exchange.
-  void begin_request(Connection& connection);
+  void begin_request(Peer& peer);
   // Its request was for a stream. The Exchange ends.
-  void begin_stream(std::uint32_t slot, Connection& connection);
+  void begin_stream(std::uint32_t slot, Peer& peer);
   // Its last answer is out. The Exchange ends.
-  void begin_linger(std::uint32_t slot, Connection& connection);
+  void begin_linger(std::uint32_t slot, Peer& peer);
 
   // A connection that is no stream was accepted, began a request or was answered: it has `time_ms`
   // for its next step, and all others make room before it (see Acceptor). More bytes of the same
   // request are no progress, or one byte a second would do.
-  void progress(std::uint32_t slot, Connection& connection, std::uint64_t time_ms) {
+  void progress(std::uint32_t slot, Peer& peer, std::uint64_t time_ms) {
     requests_.renew(slot);
-    shard_.deadlines.set(slot, connection, shard_.now_ms + time_ms);
+    shard_.deadlines.set(slot, peer, shard_.now_ms + time_ms);
   }
 
   // Ends a stream on purpose, and never in the middle of an event: the rest of one that was cut and
   // what ends the body go out first. Where the socket does not take them only a reset tells.
-  void end_stream(std::uint32_t slot, Connection& connection);
+  void end_stream(std::uint32_t slot);
   // The same once it has what the log has for it (see Shard::on_delivery), or now if its socket is
-  // full: what was acknowledged before reaches who keeps up.
-  void finish_stream(std::uint32_t slot, Connection& connection);
+  // full: what was acknowledged before reaches who keeps up. REQUIRES: state stream.
+  void finish_stream(std::uint32_t slot);
   // `reset`: what the peer has not read is dropped, and the kernel's memory with it.
-  void terminate(std::uint32_t slot, Connection& connection, bool reset);
+  void terminate(std::uint32_t slot, bool reset);
   // Something that was in flight has completed. REQUIRES: state closing.
-  void close_if_joined(std::uint32_t slot, Connection& connection);
+  void close_if_joined(std::uint32_t slot, Peer& peer);
 
   // Connections in the states request and linger, by when they made progress.
   [[nodiscard]] AgeList& requests() { return requests_; }
@@ -54,7 +54,8 @@ class Lifecycle {
   [[nodiscard]] AgeList& holders() { return holders_; }
 
  private:
-  void change_state(Connection& connection, State next);
+  void change_state(Peer& peer, State next);
+  void leave_stream(std::uint32_t slot, Connection& connection);
 
   ShardContext& shard_;
   Outbox& outbox_;

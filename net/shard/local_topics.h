@@ -140,22 +140,22 @@ class LocalTopics {
   }
 
   // A stream reads these, at least one, from now on.
-  void join(std::uint32_t slot, Connection& connection, std::span<const core::TopicCursor> topics) {
-    TOCSIN_ASSERT(!topics.empty() && connection.topic == Connection::kNoTopic);
+  void join(std::uint32_t slot, Stream& stream, std::span<const core::TopicCursor> topics) {
+    TOCSIN_ASSERT(!topics.empty() && stream.topic == Stream::kNoTopic);
     if (topics.size() == 1) {
       const auto [topic, place] = join_one(slot, topics.front().topic);
-      connection.topic = topic;
-      connection.place = place;
+      stream.topic = topic;
+      stream.place = place;
       return;
     }
     if (free_sets_.empty()) {
       free_sets_.push_back(static_cast<std::uint32_t>(sets_.size()));
       sets_.emplace_back();
     }
-    connection.topic = Connection::kManyTopics;
-    connection.place = free_sets_.back();
+    stream.topic = Stream::kManyTopics;
+    stream.place = free_sets_.back();
     free_sets_.pop_back();
-    TopicSet& set = sets_[connection.place];
+    TopicSet& set = sets_[stream.place];
     set.cursors.assign(topics.begin(), topics.end());
     for (const core::TopicCursor& at : topics) set.places.push_back(join_one(slot, at.topic));
   }
@@ -163,10 +163,10 @@ class LocalTopics {
   // It reads none of them any more. `left(topic, other)` for each of them, by its number; who takes
   // the place of the one that leaves is `other`, the last subscriber (`slot`: nobody).
   template <typename Left>
-  void leave(std::uint32_t slot, Connection& connection, Left&& left) {
-    const TopicSet::Place at{.topic = connection.topic, .place = connection.place};
-    connection.topic = Connection::kNoTopic;
-    if (at.topic != Connection::kManyTopics) {
+  void leave(std::uint32_t slot, Stream& stream, Left&& left) {
+    const TopicSet::Place at{.topic = stream.topic, .place = stream.place};
+    stream.topic = Stream::kNoTopic;
+    if (at.topic != Stream::kManyTopics) {
       left(at.topic, take_out(slot, at));
       return;
     }
@@ -176,9 +176,9 @@ class LocalTopics {
   }
 
   // The topics of a stream, and above what it reads them. Valid until the next call.
-  [[nodiscard]] std::span<core::TopicCursor> cursors(const Connection& connection) {
-    if (connection.many_topics()) return sets_[connection.place].cursors;
-    single_ = {topics_[connection.topic].topic, 0};
+  [[nodiscard]] std::span<core::TopicCursor> cursors(const Stream& stream) {
+    if (stream.many_topics()) return sets_[stream.place].cursors;
+    single_ = {topics_[stream.topic].topic, 0};
     return {&single_, 1};
   }
 
@@ -214,7 +214,7 @@ class LocalTopics {
     subscribers[at.place] = moved;
     subscribers.pop_back();
     if (moved == slot) return slot;
-    Connection& other = table_[moved];
+    Stream& other = table_[moved].stream;
     if (other.many_topics()) {
       auto& places = sets_[other.place].places;
       std::ranges::find(places, at.topic, &TopicSet::Place::topic)->place = at.place;
@@ -228,7 +228,7 @@ class LocalTopics {
   std::vector<LocalTopic> topics_;
   std::vector<std::uint32_t> free_;
   TopicIndex index_;
-  std::deque<TopicSet> sets_;  // by Connection::place; stays where it is while others come
+  std::deque<TopicSet> sets_;  // by Stream::place; stays where it is while others come
   std::vector<std::uint32_t> free_sets_;
   core::TopicCursor single_;  // see cursors()
 };

@@ -53,10 +53,10 @@ void Outbox::end_turn() {
 }
 
 void Outbox::push(std::uint32_t slot) {
-  Connection& connection = table_[slot];
-  TOCSIN_DEBUG_ASSERT(!connection.blocked && !connection.batched);
-  if (connection.owes() && connection.extra().owed.front().pin) {
-    core::ChunkRef chunk = connection.extra().owed.front().pin->hold();
+  auto& [peer, stream] = table_[slot];
+  TOCSIN_DEBUG_ASSERT(!peer.blocked && !peer.batched);
+  if (peer.owes() && peer.extra().owed.front().pin) {
+    core::ChunkRef chunk = peer.extra().owed.front().pin->hold();
     if (chunk == nullptr) {
       owner_.on_delivery(slot, Delivery::lost);
       return;
@@ -65,45 +65,45 @@ void Outbox::push(std::uint32_t slot) {
   }
   std::size_t read = kNoRead;
   core::ReadStatus status = core::ReadStatus::end;
-  if (connection.state == State::stream) read = read_for(connection, status);
+  if (peer.is_stream()) read = read_for(stream, peer.body(), status);
   if (status == core::ReadStatus::gap) {
     owner_.on_delivery(slot, Delivery::gap);
     return;
   }
-  if (read == kNoRead && !connection.owes()) {
+  if (read == kNoRead && !peer.owes()) {
     owner_.on_delivery(slot, Delivery::done);
     return;
   }
-  add(slot, connection, read);
+  add(slot, peer, read);
   if (batch_ == limits::kSendBatch || vectors_.size() + kMostVectors > kBatchVectors) flush();
 }
 
-std::size_t Outbox::read_for(const Connection& connection, core::ReadStatus& status) {
-  if (connection.many_topics()) return read_log(topics_.cursors(connection), connection, status);
-  core::Topic* topic = topics_[connection.topic].topic;
+std::size_t Outbox::read_for(const Stream& stream, StreamBody body, core::ReadStatus& status) {
+  if (stream.many_topics()) return read_log(topics_.cursors(stream), stream.cursor, body, status);
+  core::Topic* topic = topics_[stream.topic].topic;
   const std::size_t newest = used_;
   for (std::size_t i = newest; i > 0 && i + kSharedReads > newest; --i) {
     const Read& read = reads_[i - 1];
-    if (read.topic == topic && read.body == connection.body() && read.above <= connection.cursor &&
-        connection.cursor < read.first) {
+    if (read.topic == topic && read.body == body && read.above <= stream.cursor &&
+        stream.cursor < read.first) {
       return i - 1;
     }
   }
   const core::TopicCursor at{topic, 0};
-  return read_log({&at, 1}, connection, status);
+  return read_log({&at, 1}, stream.cursor, body, status);
 }
 
-std::size_t Outbox::read_log(std::span<const core::TopicCursor> topics,
-                             const Connection& connection, core::ReadStatus& status) {
+std::size_t Outbox::read_log(std::span<const core::TopicCursor> topics, core::Sequence cursor,
+                             StreamBody body, core::ReadStatus& status) {
   pieces_.clear();
   status = hub_.with([&](const core::Hub& hub) {
-    return hub.read(topics, connection.cursor, limits::kMaxSendBytes, kLogVectors, pieces_);
+    return hub.read(topics, cursor, limits::kMaxSendBytes, kLogVectors, pieces_);
   });
   if (pieces_.empty()) return kNoRead;
   if (used_ == reads_.size()) reads_.emplace_back();
   Read& read = reads_[used_++];
   read.topic = nullptr;
-  read.body = connection.body();
+  read.body = body;
   read.bytes = 0;
   read.events = 0;
   read.vectors.clear();
@@ -115,7 +115,7 @@ std::size_t Outbox::read_log(std::span<const core::TopicCursor> topics,
   read.received = pieces_.front().first_received();
   read.live_sends = 0;
   read.pieces.swap(pieces_);
-  const bool cut = read.body.gather(read.pieces, read.vectors);
+  const bool cut = body.gather(read.pieces, read.vectors);
   read.more = cut || status == core::ReadStatus::more;
   for (const iovec& vector : read.vectors) read.bytes += vector.iov_len;
   for (const core::Piece& piece : read.pieces) read.events += piece.last - piece.first;
@@ -135,15 +135,15 @@ void Outbox::forget_reads() {
   used_ = 0;
 }
 
-void Outbox::add(std::uint32_t slot, Connection& connection, std::size_t read) {
+void Outbox::add(std::uint32_t slot, Peer& peer, std::size_t read) {
   SendRequest& request = requests_[batch_];
-  request = {.fd = connection.fd, .pieces = {}, .bytes = 0, .result = 0};
-  if (!connection.owes()) {
+  request = {.fd = peer.fd, .pieces = {}, .bytes = 0, .result = 0};
+  if (!peer.owes()) {
     request.pieces = reads_[read].vectors;
     request.bytes = reads_[read].bytes;
   } else {
     const std::size_t begin = vectors_.size();
-    const auto& owed = connection.extra().owed;
+    const auto& owed = peer.extra().owed;
     for (std::size_t i = 0; i < std::min(owed.size(), kOwedVectors); ++i) {
       vectors_.push_back(vector_of(owed[i].bytes));
       request.bytes += owed[i].bytes.size();
@@ -156,7 +156,7 @@ void Outbox::add(std::uint32_t slot, Connection& connection, std::size_t read) {
     request.pieces = {vectors_.data() + begin, vectors_.size() - begin};
   }
   items_[batch_] = {slot, read};
-  connection.batched = true;
+  peer.batched = true;
   ++batch_;
 }
 
@@ -165,7 +165,7 @@ void Outbox::flush() {
   io_.send({requests_.data(), batch_});
   for (std::size_t i = 0; i < batch_; ++i) {
     Connection& connection = table_[items_[i].slot];
-    connection.batched = false;
+    connection.peer.batched = false;
     const Delivery outcome = settle(connection, items_[i], requests_[i]);
     owner_.on_delivery(items_[i].slot, outcome);
   }
@@ -176,23 +176,23 @@ void Outbox::flush() {
   if (used_ > kMaxReads) forget_reads();
 }
 
-bool Outbox::send_end(const Connection& connection) {
+bool Outbox::send_end(const Peer& peer) {
   std::array<iovec, kOwedVectors + 1> pieces;
-  SendRequest request{.fd = connection.fd, .pieces = {}, .bytes = 0, .result = 0};
+  SendRequest request{.fd = peer.fd, .pieces = {}, .bytes = 0, .result = 0};
   std::size_t count = 0;
   const auto add = [&](std::string_view bytes) {
     pieces[count++] = vector_of(bytes);
     request.bytes += bytes.size();
   };
   core::ChunkRef held;
-  if (connection.owes()) {
-    const auto& owed = connection.extra().owed;
+  if (peer.owes()) {
+    const auto& owed = peer.extra().owed;
     if (owed.size() > kOwedVectors) return false;
     if (owed.front().pin && (held = owed.front().pin->hold()) == nullptr) return false;
     for (const Owed& one : owed) add(one.bytes);
   }
-  if (const std::string_view end = connection.body().end(); !end.empty()) add(end);
-  if (count == 0) return !connection.blocked;
+  if (const std::string_view end = peer.body().end(); !end.empty()) add(end);
+  if (count == 0) return !peer.blocked;
   request.pieces = {pieces.data(), count};
   io_.send({&request, 1});
   metrics_.sends.add();
@@ -201,13 +201,14 @@ bool Outbox::send_end(const Connection& connection) {
 }
 
 Delivery Outbox::settle(Connection& connection, const Item& item, const SendRequest& request) {
-  if (connection.state == State::stream) {
+  const Peer& peer = connection.peer;
+  if (peer.is_stream()) {
     metrics_.sends.add();
     if (request.result > 0) metrics_.bytes_sent.add(static_cast<std::uint64_t>(request.result));
   }
   if (request.result == static_cast<std::int64_t>(request.bytes)) {
     take_all(connection, item);
-    const bool more = connection.owes() || (item.read != kNoRead && reads_[item.read].more);
+    const bool more = peer.owes() || (item.read != kNoRead && reads_[item.read].more);
     return more ? Delivery::more : Delivery::done;
   }
   if (request.result >= 0) {
@@ -230,41 +231,43 @@ Delivery Outbox::settle(Connection& connection, const Item& item, const SendRequ
 }
 
 void Outbox::take_all(Connection& connection, const Item& item) {
-  connection.last_sent_ds = now_ds_;
-  connection.beat = false;
-  if (connection.attachment) {
-    auto& owed = connection.extra().owed;
-    connection.beat = item.read == kNoRead && owed.size() == 1 && owed.front().is_heartbeat();
+  auto& [peer, stream] = connection;
+  peer.last_sent_ds = now_ds_;
+  peer.beat = false;
+  if (peer.attachment) {
+    auto& owed = peer.extra().owed;
+    peer.beat = item.read == kNoRead && owed.size() == 1 && owed.front().is_heartbeat();
     const auto sent = static_cast<std::ptrdiff_t>(std::min(owed.size(), kOwedVectors));
     owed.erase(owed.begin(), owed.begin() + sent);
   }
   if (item.read == kNoRead) return;
   Read& read = reads_[item.read];
-  TOCSIN_DEBUG_ASSERT(read.last > connection.cursor);
-  count_live(connection, read);
-  connection.cursor = read.last;
+  TOCSIN_DEBUG_ASSERT(read.last > stream.cursor);
+  count_live(stream, read);
+  stream.cursor = read.last;
   metrics_.deliveries.add(read.events);
   metrics_.events_per_send.record(read.events);
 }
 
 // The cursor passes the frame that was cut, too; its rest is owed.
 void Outbox::take_part(Connection& connection, const Item& item, std::size_t bytes) {
-  if (bytes > 0) connection.last_sent_ds = now_ds_;
-  connection.beat = false;
-  bytes = take_owed(connection, bytes);
+  auto& [peer, stream] = connection;
+  if (bytes > 0) peer.last_sent_ds = now_ds_;
+  peer.beat = false;
+  bytes = take_owed(peer, bytes);
   if (item.read == kNoRead || bytes == 0) return;
   Read& read = reads_[item.read];
-  count_live(connection, read);
+  count_live(stream, read);
   const StreamBody::Taken taken = read.body.take(read.pieces, bytes);
-  TOCSIN_ASSERT(taken.events > 0 && taken.last > connection.cursor);
-  connection.cursor = taken.last;
-  if (taken.chunk) connection.attach().owed.push_back(owe_rest(taken.chunk, taken.rest));
+  TOCSIN_ASSERT(taken.events > 0 && taken.last > stream.cursor);
+  stream.cursor = taken.last;
+  if (taken.chunk) peer.attach().owed.push_back(owe_rest(taken.chunk, taken.rest));
   metrics_.deliveries.add(taken.events);
   metrics_.events_per_send.record(taken.events);
 }
 
-void Outbox::count_live(const Connection& connection, Read& read) {
-  if (read.first > connection.opened_at) ++read.live_sends;
+void Outbox::count_live(const Stream& stream, Read& read) {
+  if (read.first > stream.opened_at) ++read.live_sends;
 }
 
 // Of the batch that has just gone out: one look at the clock for all of it.
@@ -280,9 +283,9 @@ void Outbox::record_latency() {
 }
 
 // Takes from what is owed; returns how many of the bytes are left for the log.
-std::size_t Outbox::take_owed(Connection& connection, std::size_t bytes) {
-  if (!connection.attachment) return bytes;
-  auto& owed = connection.extra().owed;
+std::size_t Outbox::take_owed(Peer& peer, std::size_t bytes) {
+  if (!peer.attachment) return bytes;
+  auto& owed = peer.extra().owed;
   auto it = owed.begin();
   for (; it != owed.end() && bytes >= it->bytes.size(); ++it) bytes -= it->bytes.size();
   owed.erase(owed.begin(), it);

@@ -70,12 +70,12 @@ class Outbox {
   // Ends a stream's body: what it is owed of a frame that was cut, and StreamBody::end(). False:
   // the socket did not take all of it, so that only a reset can tell its reader that something is
   // missing.
-  [[nodiscard]] bool send_end(const Connection& connection);
+  [[nodiscard]] bool send_end(const Peer& peer);
 
   // The topic's pointer ends: what was read from it is found no more.
   void forget(const core::Topic& topic);
 
-  // A turn of the loop: time for Connection::last_sent_ds. After it nothing that was read is held:
+  // A turn of the loop: time for Peer::last_sent_ds. After it nothing that was read is held:
   // the shard may sleep for long, and what it read may be outdated.
   void begin_turn(std::uint32_t now_ds);
   void end_turn();
@@ -104,17 +104,17 @@ class Outbox {
   };
 
   // kNoRead with `status` end or gap where there is nothing to send.
-  std::size_t read_for(const Connection& connection, core::ReadStatus& status);
-  std::size_t read_log(std::span<const core::TopicCursor> topics, const Connection& connection,
-                       core::ReadStatus& status);
+  std::size_t read_for(const Stream& stream, StreamBody body, core::ReadStatus& status);
+  std::size_t read_log(std::span<const core::TopicCursor> topics, core::Sequence cursor,
+                       StreamBody body, core::ReadStatus& status);
   void forget_reads();
-  void add(std::uint32_t slot, Connection& connection, std::size_t read);
+  void add(std::uint32_t slot, Peer& peer, std::size_t read);
   Delivery settle(Connection& connection, const Item& item, const SendRequest& request);
   void take_all(Connection& connection, const Item& item);
   void take_part(Connection& connection, const Item& item, std::size_t bytes);
-  static std::size_t take_owed(Connection& connection, std::size_t bytes);
+  static std::size_t take_owed(Peer& peer, std::size_t bytes);
   [[nodiscard]] Owed owe_rest(const core::ChunkRef& chunk, std::string_view rest);
-  static void count_live(const Connection& connection, Read& read);
+  static void count_live(const Stream& stream, Read& read);
   void record_latency();
 
   ConnectionTable& table_;

@@ -20,10 +20,10 @@ class ReadyList {
   // `table` outlives it.
   explicit ReadyList(ConnectionTable& table) : table_(table) {}
 
-  void add(std::uint32_t slot, Connection& connection) {
+  void add(std::uint32_t slot, Peer& peer) {
     // Batched: its outcome says what comes next, and may be that it is blocked.
-    if (connection.ready || connection.blocked || connection.batched) return;
-    connection.ready = true;
+    if (peer.ready || peer.blocked || peer.batched) return;
+    peer.ready = true;
     ready_.push_back(table_.handle(slot));
   }
   [[nodiscard]] bool empty() const { return ready_.empty() && pushed_ == pushing_.size(); }
@@ -40,9 +40,9 @@ class ReadyList {
     while (pushed_ < pushing_.size()) {
       const ConnectionTable::Handle handle = pushing_[pushed_++];
       Connection* connection = table_.find(handle);
-      if (connection != nullptr && connection->ready) {
-        connection->ready = false;
-        if (!connection->blocked) outbox.push(handle.slot);
+      if (connection != nullptr && connection->peer.ready) {
+        connection->peer.ready = false;
+        if (!connection->peer.blocked) outbox.push(handle.slot);
       }
       if (pushed_ % limits::kSendBatch == 0 && clock.now_us() > until_us) break;
     }

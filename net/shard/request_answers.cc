@@ -22,17 +22,17 @@ constexpr std::uint64_t kUnreadMs = 1000;
 // --- answers ---
 
 // What is in reply_ goes out, behind answers that come later.
-void Requests::owe_reply(std::uint32_t slot, Connection& connection) {
+void Requests::owe_reply(std::uint32_t slot, Peer& peer) {
   if (reply_.empty()) return;
-  Exchange& exchange = *connection.extra().exchange;
+  Exchange& exchange = *peer.extra().exchange;
   if (!exchange.answers.empty()) {
     exchange.answers.append(reply_);
     exchange.count();
     reply_.clear();
     return;
   }
-  owe(connection, std::exchange(reply_, {}));
-  shard_.ready.add(slot, connection);
+  peer.owe(std::exchange(reply_, {}));
+  shard_.ready.add(slot, peer);
 }
 
 void Requests::take_mail() {
@@ -52,75 +52,76 @@ void Requests::on_letter(Letter&& letter) {
   Connection* found = shard_.table.find(
       ConnectionTable::Handle{.slot = ticket.slot, .generation = ticket.generation});
   std::string out;
-  const bool known = found != nullptr && found->state == State::request &&
-                     found->extra().exchange->answers.finish(std::move(letter), out);
+  const bool known = found != nullptr && found->peer.state == State::request &&
+                     found->peer.extra().exchange->answers.finish(std::move(letter), out);
   if (!known) {
     shard_.metrics.stale_answers.add();
     return;
   }
-  found->extra().exchange->answered = true;
-  found->extra().exchange->count();
+  Peer& peer = found->peer;
+  peer.extra().exchange->answered = true;
+  peer.extra().exchange->count();
   if (out.empty()) return;  // others are in front of it
-  owe(*found, std::move(out));
-  shard_.ready.add(ticket.slot, *found);
-  on_answered(ticket.slot, *found);
+  peer.owe(std::move(out));
+  shard_.ready.add(ticket.slot, peer);
+  on_answered(ticket.slot, peer);
 }
 
 // Answers have left the queue.
-void Requests::on_answered(std::uint32_t slot, Connection& connection) {
-  Exchange& exchange = *connection.extra().exchange;
+void Requests::on_answered(std::uint32_t slot, Peer& peer) {
+  Exchange& exchange = *peer.extra().exchange;
   if (!exchange.answers.empty()) {
-    if (!exchange.is_full()) go_on_later(slot, connection);
+    if (!exchange.is_full()) go_on_later(slot, peer);
     return;
   }
   if (exchange.stream) {
     const std::unique_ptr<Outcome> wanted = std::move(exchange.stream);
     reply_.clear();
-    open_stream(slot, connection, *wanted);
+    open_stream(slot, *wanted);
     return;
   }
-  if (connection.extra().close_when_sent) {
-    if (!connection.blocked) lifecycle_.progress(slot, connection, kLingerMs);
+  if (peer.extra().close_when_sent) {
+    if (!peer.blocked) lifecycle_.progress(slot, peer, kLingerMs);
     return;
   }
-  if (!connection.blocked && !exchange.parser.mid_message()) {
-    lifecycle_.progress(slot, connection, std::uint64_t{shard_.options->keep_alive_s} * 1000);
+  if (!peer.blocked && !exchange.parser.mid_message()) {
+    lifecycle_.progress(slot, peer, std::uint64_t{shard_.options->keep_alive_s} * 1000);
   }
-  go_on_later(slot, connection);
+  go_on_later(slot, peer);
 }
 
 // Everything owed is sent.
-void Requests::on_sent(std::uint32_t slot, Connection& connection) {
-  if (connection.state != State::request) return;
-  Attachment& extra = connection.extra();
-  if (extra.exchange->untaken > 0) count_untaken(slot, connection);
+void Requests::on_sent(std::uint32_t slot, Peer& peer) {
+  if (peer.state != State::request) return;
+  Attachment& extra = peer.extra();
+  if (extra.exchange->untaken > 0) count_untaken(slot, peer);
   if (!extra.close_when_sent) {
     if (!extra.exchange->unread.empty()) {
-      go_on_later(slot, connection);
+      go_on_later(slot, peer);
     } else if (!extra.exchange->receiving && !extra.exchange->is_full()) {
-      receive(slot, connection);  // it was not read while it was blocked
+      receive(slot, peer);  // it was not read while it was blocked
     }
     return;
   }
   if (extra.exchange->awaits()) return;
   if (extra.exchange->peer_finished) {
-    lifecycle_.terminate(slot, connection, false);
+    lifecycle_.terminate(slot, false);
     return;
   }
   // Not close(2) yet: bytes that the peer still sends would make it a reset, and the answer is
   // lost.
-  shard_.io.shut_down_sending(connection.fd);
+  shard_.io.shut_down_sending(peer.fd);
   const bool receiving = extra.exchange->receiving;
-  lifecycle_.begin_linger(slot, connection);
-  lifecycle_.progress(slot, connection, kLingerMs);
-  if (!receiving) receive(slot, connection);
+  lifecycle_.begin_linger(slot, peer);
+  lifecycle_.progress(slot, peer, kLingerMs);
+  if (!receiving) receive(slot, peer);
 }
 
 // The socket took a part of the answers, or now the last of them.
-void Requests::count_untaken(std::uint32_t slot, Connection& connection) {
-  Exchange& exchange = *connection.extra().exchange;
+void Requests::count_untaken(std::uint32_t slot, Peer& peer) {
+  Exchange& exchange = *peer.extra().exchange;
   exchange.untaken = 0;
-  for (const Owed& owed : connection.extra().owed) exchange.untaken += owed.bytes.size();
+  for (const Owed& owed : peer.extra().owed) exchange.untaken += owed.bytes.size();
   exchange.count();
   if (exchange.counted > 0) {
     lifecycle_.holders().renew(slot);
@@ -137,14 +138,14 @@ bool Requests::make_memory_room(std::uint32_t but) {
   for (int i = 0; i < kLooks && !shard_.memory.fit(); ++i) {
     const std::uint32_t oldest = lifecycle_.holders().oldest();
     if (oldest == but || oldest == AgeList::kNone) return false;
-    Connection& holder = shard_.table[oldest];
+    Peer& holder = shard_.table[oldest].peer;
     if (holder.ready || (!holder.blocked && shard_.io.has_unread(holder.fd))) {
       lifecycle_.holders().renew(oldest);
       continue;
     }
     if (holder.blocked) {  // who does not take its answers would not take one more
       shard_.metrics.count(Rejection::request_memory);
-      lifecycle_.terminate(oldest, holder, true);
+      lifecycle_.terminate(oldest, true);
       continue;
     }
     std::string own = std::exchange(reply_, {});  // answers to `but`
@@ -155,89 +156,86 @@ bool Requests::make_memory_room(std::uint32_t but) {
 }
 
 // The answer is in reply_, and nothing behind the request can be read safely.
-void Requests::refuse_and_linger(std::uint32_t slot, Connection& connection) {
-  Exchange& exchange = *connection.extra().exchange;
+void Requests::refuse_and_linger(std::uint32_t slot, Peer& peer) {
+  Exchange& exchange = *peer.extra().exchange;
   lifecycle_.holders().remove(slot);
   exchange.begin();
   exchange.unread.clear();
   exchange.stream.reset();
-  connection.extra().close_when_sent = true;
+  peer.extra().close_when_sent = true;
   if (exchange.awaits()) {
-    connection.extra().deadline_ms = 0;
+    peer.extra().deadline_ms = 0;
   } else {
-    lifecycle_.progress(slot, connection, kLingerMs);
+    lifecycle_.progress(slot, peer, kLingerMs);
   }
-  owe_reply(slot, connection);
+  owe_reply(slot, peer);
 }
 
 // 503, where the request can be answered and no more.
-void Requests::turn_away(std::uint32_t slot, Connection& connection, Rejection why) {
-  proto::Request& request = connection.extra().exchange->parser.request();
+void Requests::turn_away(std::uint32_t slot, Peer& peer, Rejection why) {
+  proto::Request& request = peer.extra().exchange->parser.request();
   request.keep_alive = false;
   http_.answers().unavailable(request, why, reply_);
-  refuse_and_linger(slot, connection);
+  refuse_and_linger(slot, peer);
 }
 
-void Requests::on_linger(std::uint32_t slot, Connection& connection, const Completion& completion) {
+void Requests::on_linger(std::uint32_t slot, Peer& peer, const Completion& completion) {
   const bool retry = completion.result == -ENOBUFS || completion.result == -EAGAIN;
   if (completion.token.op == Op::receive && (completion.result > 0 || retry)) {
-    receive(slot, connection);  // read and dropped, until the deadline
+    receive(slot, peer);  // read and dropped, until the deadline
     return;
   }
-  lifecycle_.terminate(slot, connection, false);
+  lifecycle_.terminate(slot, false);
 }
 
 // --- time, and room for others ---
 
-void Requests::begin(std::uint32_t slot, Connection& connection) {
-  lifecycle_.begin_request(connection);
-  lifecycle_.progress(slot, connection, std::uint64_t{shard_.options->request_timeout_s} * 1000);
-  receive(slot, connection);
+void Requests::begin(std::uint32_t slot, Peer& peer) {
+  lifecycle_.begin_request(peer);
+  lifecycle_.progress(slot, peer, std::uint64_t{shard_.options->request_timeout_s} * 1000);
+  receive(slot, peer);
 }
 
-void Requests::on_deadline(std::uint32_t slot, Connection& connection) {
-  if (connection.blocked || connection.extra().close_when_sent) {
-    lifecycle_.terminate(slot, connection, true);
-  } else if (shard_.io.has_unread(connection.fd)) {  // it is the hub that is late
-    shard_.deadlines.set(slot, connection, shard_.now_ms + kUnreadMs);
-  } else if (connection.extra().exchange->parser.mid_message()) {
+void Requests::on_deadline(std::uint32_t slot, Peer& peer) {
+  if (peer.blocked || peer.extra().close_when_sent) {
+    lifecycle_.terminate(slot, true);
+  } else if (shard_.io.has_unread(peer.fd)) {  // it is the hub that is late
+    shard_.deadlines.set(slot, peer, shard_.now_ms + kUnreadMs);
+  } else if (peer.extra().exchange->parser.mid_message()) {
     reply_.clear();
-    http_.answers().refuse(connection.extra().exchange->parser.request(), 408, Rejection::timeout,
+    http_.answers().refuse(peer.extra().exchange->parser.request(), 408, Rejection::timeout,
                            "the request did not arrive in time", reply_);
-    refuse_and_linger(slot, connection);
+    refuse_and_linger(slot, peer);
   } else {
-    lifecycle_.terminate(slot, connection, false);
+    lifecycle_.terminate(slot, false);
   }
 }
 
-bool Requests::end(std::uint32_t slot, Connection& connection, Rejection why) {
+bool Requests::end(std::uint32_t slot, Peer& peer, Rejection why) {
   const auto asks = [](const Exchange& exchange) {
     return exchange.parser.mid_message() || exchange.awaits();
   };
-  const bool told = connection.state == State::request && !connection.blocked &&
-                    asks(*connection.extra().exchange);
+  const bool told = peer.state == State::request && !peer.blocked && asks(*peer.extra().exchange);
   if (told) {
     std::string refusal;
     http_.answers().turn_away(why, refusal);
-    shard_.io.send_last(connection.fd, refusal);
+    shard_.io.send_last(peer.fd, refusal);
   }
-  lifecycle_.terminate(slot, connection, connection.blocked);
+  lifecycle_.terminate(slot, peer.blocked);
   return told;
 }
 
-bool Requests::waits_for_us(const Connection& connection) const {
-  if (connection.state != State::request) return false;
-  const Attachment& extra = connection.extra();
+bool Requests::waits_for_us(const Peer& peer) const {
+  if (peer.state != State::request) return false;
+  const Attachment& extra = peer.extra();
   if (extra.exchange->awaits() || extra.starved) return true;
-  if (connection.blocked) return false;  // its peer does not read
-  return connection.owes() || !extra.exchange->unread.empty() ||
-         shard_.io.has_unread(connection.fd);
+  if (peer.blocked) return false;  // its peer does not read
+  return peer.owes() || !extra.exchange->unread.empty() || shard_.io.has_unread(peer.fd);
 }
 
-bool Requests::is_between(const Connection& connection) const {
-  const Exchange& exchange = *connection.extra().exchange;
-  return exchange.answered && !exchange.parser.mid_message() && !connection.owes() &&
-         !waits_for_us(connection);
+bool Requests::is_between(const Peer& peer) const {
+  const Exchange& exchange = *peer.extra().exchange;
+  return exchange.answered && !exchange.parser.mid_message() && !peer.owes() && !waits_for_us(peer);
 }
 
 }  // namespace tocsin::net

@@ -8,72 +8,71 @@
 
 namespace tocsin::net {
 
-void Requests::receive(std::uint32_t slot, Connection& connection) {
-  TOCSIN_DEBUG_ASSERT(connection.state == State::request || connection.state == State::linger);
-  if (connection.state == State::request) connection.extra().exchange->receiving = true;
-  ++connection.armed;
-  shard_.io.receive(connection.fd, shard_.table.token(Op::receive, slot));
+void Requests::receive(std::uint32_t slot, Peer& peer) {
+  TOCSIN_DEBUG_ASSERT(peer.state == State::request || peer.state == State::linger);
+  if (peer.state == State::request) peer.extra().exchange->receiving = true;
+  ++peer.armed;
+  shard_.io.receive(peer.fd, shard_.table.token(Op::receive, slot));
 }
 
-void Requests::on_received(std::uint32_t slot, Connection& connection,
-                           const Completion& completion) {
-  Exchange& exchange = *connection.extra().exchange;
+void Requests::on_received(std::uint32_t slot, Peer& peer, const Completion& completion) {
+  Exchange& exchange = *peer.extra().exchange;
   exchange.receiving = false;
   const int result = completion.result;
   if (result == -ENOBUFS || result == -EINTR || result == -EAGAIN) {
-    receive(slot, connection);  // the kernel had no buffer left this turn
+    receive(slot, peer);  // the kernel had no buffer left this turn
     return;
   }
   if (result < 0) {
-    lifecycle_.terminate(slot, connection, false);
+    lifecycle_.terminate(slot, false);
     return;
   }
   if (result == 0) {
     // A peer that has said all it wants may still want its answers.
     exchange.peer_finished = true;
-    const bool waits = exchange.awaits() || connection.owes();
-    connection.extra().close_when_sent = true;
-    if (!waits) lifecycle_.terminate(slot, connection, false);
+    const bool waits = exchange.awaits() || peer.owes();
+    peer.extra().close_when_sent = true;
+    if (!waits) lifecycle_.terminate(slot, false);
     return;
   }
-  if (connection.extra().close_when_sent) {
-    receive(slot, connection);  // behind the last request: dropped
+  if (peer.extra().close_when_sent) {
+    receive(slot, peer);  // behind the last request: dropped
     return;
   }
   const std::string_view bytes{completion.data.data(), completion.data.size()};
-  consume(slot, connection, bytes);
-  if (connection.state != State::request) return;
-  read_on(slot, connection, bytes.size() == limits::kReceiveBuffer);
+  consume(slot, peer, bytes);
+  if (peer.state != State::request) return;
+  read_on(slot, peer, bytes.size() == limits::kReceiveBuffer);
 }
 
 // After the bytes of a completion: a publisher at full speed has more in its socket; taking it now
 // makes larger batches for the sweep. Then waits for the next.
-void Requests::read_on(std::uint32_t slot, Connection& connection, bool more_to_read) {
+void Requests::read_on(std::uint32_t slot, Peer& peer, bool more_to_read) {
   const auto wants_more = [&] {
-    if (connection.state != State::request || connection.blocked) return false;
-    const Exchange& exchange = *connection.extra().exchange;
-    return !exchange.is_full() && exchange.unread.empty() && !connection.extra().close_when_sent;
+    if (peer.state != State::request || peer.blocked) return false;
+    const Exchange& exchange = *peer.extra().exchange;
+    return !exchange.is_full() && exchange.unread.empty() && !peer.extra().close_when_sent;
   };
   std::size_t total = 0;
   while (more_to_read && wants_more() && total < limits::kMaxReadPerTurn && !had_their_slice()) {
-    const std::int64_t n = shard_.io.receive_now(connection.fd, shard_.scratch);
+    const std::int64_t n = shard_.io.receive_now(peer.fd, shard_.scratch);
     if (n <= 0) break;  // the end or an error comes again, as a completion
     total += static_cast<std::size_t>(n);
     more_to_read = static_cast<std::size_t>(n) == shard_.scratch.size();
-    consume(slot, connection, {shard_.scratch.data(), static_cast<std::size_t>(n)});
+    consume(slot, peer, {shard_.scratch.data(), static_cast<std::size_t>(n)});
   }
-  if (connection.state != State::request || connection.extra().exchange->receiving) return;
+  if (peer.state != State::request || peer.extra().exchange->receiving) return;
   // Who awaits an answer may leave: what else comes is dropped.
-  const Exchange& exchange = *connection.extra().exchange;
-  const bool may_leave = connection.extra().close_when_sent && exchange.awaits() &&
-                         !exchange.peer_finished && !connection.blocked;
-  if (wants_more() || may_leave) receive(slot, connection);
+  const Exchange& exchange = *peer.extra().exchange;
+  const bool may_leave =
+      peer.extra().close_when_sent && exchange.awaits() && !exchange.peer_finished && !peer.blocked;
+  if (wants_more() || may_leave) receive(slot, peer);
 }
 
 // Handles the requests in the bytes, in their order. What is behind more answers than a client
 // should be owed, or behind the first when time is up, is kept in `unread`.
-void Requests::consume(std::uint32_t slot, Connection& connection, std::string_view bytes) {
-  Exchange& exchange = *connection.extra().exchange;
+void Requests::consume(std::uint32_t slot, Peer& peer, std::string_view bytes) {
+  Exchange& exchange = *peer.extra().exchange;
   if (exchange.is_full() || !exchange.unread.empty()) {
     exchange.unread += bytes;
     exchange.count();
@@ -82,8 +81,8 @@ void Requests::consume(std::uint32_t slot, Connection& connection, std::string_v
   reply_.clear();
   const bool was_between = !exchange.parser.mid_message();
   bool answered = false;
-  while (!bytes.empty() && !connection.extra().close_when_sent) {
-    const Fed fed = feed(slot, connection, bytes);
+  while (!bytes.empty() && !peer.extra().close_when_sent) {
+    const Fed fed = feed(slot, peer, bytes);
     if (fed == Fed::ended) return;
     if (fed == Fed::all) break;
     answered = answered || fed == Fed::answered;
@@ -93,26 +92,26 @@ void Requests::consume(std::uint32_t slot, Connection& connection, std::string_v
       exchange.unread.assign(bytes);
       exchange.count();
       // Nothing may be sent meanwhile, after which it would go on.
-      if (exchange.awaits() && !exchange.is_full()) go_on_later(slot, connection);
+      if (exchange.awaits() && !exchange.is_full()) go_on_later(slot, peer);
       break;
     }
   }
-  owe_reply(slot, connection);
-  if (connection.blocked) return;  // SlowReaders set its deadline
+  owe_reply(slot, peer);
+  if (peer.blocked) return;  // SlowReaders set its deadline
   const bool between = !exchange.parser.mid_message();
   if (between && exchange.awaits()) {
-    connection.extra().deadline_ms = 0;  // it waits for us
+    peer.extra().deadline_ms = 0;  // it waits for us
   } else if (between && answered) {
-    lifecycle_.progress(slot, connection, std::uint64_t{shard_.options->keep_alive_s} * 1000);
+    lifecycle_.progress(slot, peer, std::uint64_t{shard_.options->keep_alive_s} * 1000);
   } else if (!between && (was_between || answered)) {
-    lifecycle_.progress(slot, connection, std::uint64_t{shard_.options->request_timeout_s} * 1000);
+    lifecycle_.progress(slot, peer, std::uint64_t{shard_.options->request_timeout_s} * 1000);
   }
 }
 
 // One step of the parser, and what follows from it.
-Requests::Fed Requests::feed(std::uint32_t slot, Connection& connection, std::string_view& bytes) {
+Requests::Fed Requests::feed(std::uint32_t slot, Peer& peer, std::string_view& bytes) {
   using ParserState = proto::RequestParser::State;
-  Exchange& exchange = *connection.extra().exchange;
+  Exchange& exchange = *peer.extra().exchange;
   const proto::RequestParser::Step step = exchange.parser.feed(bytes);
   bytes.remove_prefix(step.consumed);
   exchange.count();
@@ -120,58 +119,58 @@ Requests::Fed Requests::feed(std::uint32_t slot, Connection& connection, std::st
     case ParserState::need_more:
       if (exchange.counted > 0) lifecycle_.holders().renew(slot);
       if (shard_.memory.fit() || make_memory_room(slot)) return Fed::all;
-      turn_away(slot, connection, Rejection::request_memory);
+      turn_away(slot, peer, Rejection::request_memory);
       return Fed::ended;
     case ParserState::failed:
       http_.on_bad_request(exchange.parser, reply_);
-      refuse_and_linger(slot, connection);
+      refuse_and_linger(slot, peer);
       return Fed::ended;
     case ParserState::head_complete:
       exchange.endpoint = http_.on_head(exchange.parser, *shard_.options, reply_);
       if (exchange.endpoint != nullptr) return Fed::some;
-      refuse_and_linger(slot, connection);
+      refuse_and_linger(slot, peer);
       return Fed::ended;
     case ParserState::message_complete:
       lifecycle_.holders().remove(slot);
-      on_request(slot, connection);
-      return connection.state == State::request ? Fed::answered : Fed::ended;
+      on_request(slot, peer);
+      return peer.state == State::request ? Fed::answered : Fed::ended;
   }
   return Fed::ended;
 }
 
-void Requests::on_request(std::uint32_t slot, Connection& connection) {
-  Exchange& exchange = *connection.extra().exchange;
+void Requests::on_request(std::uint32_t slot, Peer& peer) {
+  Exchange& exchange = *peer.extra().exchange;
   proto::Request& request = exchange.parser.request();
   if (shard_.is_draining()) request.keep_alive = false;
   TOCSIN_ASSERT(exchange.endpoint != nullptr);
   const RequestTicket ticket{.shard = shard_.id,
                              .slot = slot,
-                             .generation = connection.generation,
+                             .generation = peer.generation,
                              .number = exchange.answers.number()};
-  obey(slot, connection,
+  obey(slot, peer,
        http_.on_request(*exchange.endpoint, request, *shard_.options, shard_.now_us, ticket,
                         reply_));
 }
 
-void Requests::obey(std::uint32_t slot, Connection& connection, Outcome&& outcome) {
-  Exchange& exchange = *connection.extra().exchange;
+void Requests::obey(std::uint32_t slot, Peer& peer, Outcome&& outcome) {
+  Exchange& exchange = *peer.extra().exchange;
   const proto::Request& request = exchange.parser.request();
   switch (outcome.kind) {
     case Outcome::Kind::replied:
-      if (!request.keep_alive) connection.extra().close_when_sent = true;
+      if (!request.keep_alive) peer.extra().close_when_sent = true;
       exchange.answered = true;
       break;
     case Outcome::Kind::pending:
-      owe_reply(slot, connection);
+      owe_reply(slot, peer);
       exchange.answers.defer(request, std::move(outcome.finish));
-      if (!request.keep_alive) connection.extra().close_when_sent = true;
+      if (!request.keep_alive) peer.extra().close_when_sent = true;
       break;
     case Outcome::Kind::refused:
-      refuse_and_linger(slot, connection);
+      refuse_and_linger(slot, peer);
       return;
     case Outcome::Kind::stream:
       if (exchange.answers.empty()) {
-        open_stream(slot, connection, outcome);
+        open_stream(slot, outcome);
       } else {
         exchange.stream = std::make_unique<Outcome>(std::move(outcome));
       }
@@ -181,27 +180,26 @@ void Requests::obey(std::uint32_t slot, Connection& connection, Outcome&& outcom
   exchange.begin();
 }
 
-void Requests::open_stream(std::uint32_t slot, Connection& connection, const Outcome& wanted) {
-  if (const auto refused = streams_.open(slot, connection, wanted, reply_)) {
-    refuse_stream(slot, connection, *refused);
+void Requests::open_stream(std::uint32_t slot, const Outcome& wanted) {
+  if (const auto refused = streams_.open(slot, wanted, reply_)) {
+    refuse_stream(slot, shard_.table[slot].peer, *refused);
   }
 }
 
-void Requests::refuse_stream(std::uint32_t slot, Connection& connection,
-                             const Streams::Refusal& refusal) {
+void Requests::refuse_stream(std::uint32_t slot, Peer& peer, const Streams::Refusal& refusal) {
   if (refusal.why != Rejection::not_found) {
-    turn_away(slot, connection, refusal.why);
+    turn_away(slot, peer, refusal.why);
     return;
   }
-  http_.answers().refuse(connection.extra().exchange->parser.request(), 404, refusal.why,
-                         refusal.detail, reply_);
-  refuse_and_linger(slot, connection);
+  http_.answers().refuse(peer.extra().exchange->parser.request(), 404, refusal.why, refusal.detail,
+                         reply_);
+  refuse_and_linger(slot, peer);
 }
 
 // --- connections of which more was received than handled
 
-void Requests::go_on_later(std::uint32_t slot, Connection& connection) {
-  Exchange& exchange = *connection.extra().exchange;
+void Requests::go_on_later(std::uint32_t slot, Peer& peer) {
+  Exchange& exchange = *peer.extra().exchange;
   if (exchange.goes_on) return;
   exchange.goes_on = true;
   going_on_.push_back(shard_.table.handle(slot));
@@ -218,17 +216,17 @@ void Requests::go_on() {
       return;
     }
     Connection* connection = shard_.table.find(now[i]);
-    if (connection == nullptr || connection->state != State::request) continue;
-    connection->extra().exchange->goes_on = false;
-    go_on(now[i].slot, *connection);
+    if (connection == nullptr || connection->peer.state != State::request) continue;
+    connection->peer.extra().exchange->goes_on = false;
+    go_on(now[i].slot, connection->peer);
   }
 }
 
-void Requests::go_on(std::uint32_t slot, Connection& connection) {
-  if (connection.blocked) return;  // on_sent() goes on
-  const std::string unread = std::exchange(connection.extra().exchange->unread, {});
-  if (!connection.extra().close_when_sent && !unread.empty()) consume(slot, connection, unread);
-  if (connection.state == State::request) read_on(slot, connection, true);
+void Requests::go_on(std::uint32_t slot, Peer& peer) {
+  if (peer.blocked) return;  // on_sent() goes on
+  const std::string unread = std::exchange(peer.extra().exchange->unread, {});
+  if (!peer.extra().close_when_sent && !unread.empty()) consume(slot, peer, unread);
+  if (peer.state == State::request) read_on(slot, peer, true);
 }
 
 }  // namespace tocsin::net

@@ -34,23 +34,23 @@ class Requests {
   [[nodiscard]] bool has_mail() const { return !shard_.state.mailboxes[shard_.id]->empty(); }
 
   // The connection was accepted.
-  void begin(std::uint32_t slot, Connection& connection);
+  void begin(std::uint32_t slot, Peer& peer);
   // A receive has completed; states request and linger.
-  void on_received(std::uint32_t slot, Connection& connection, const Completion& completion);
-  void on_linger(std::uint32_t slot, Connection& connection, const Completion& completion);
+  void on_received(std::uint32_t slot, Peer& peer, const Completion& completion);
+  void on_linger(std::uint32_t slot, Peer& peer, const Completion& completion);
   // The socket took a part of the answers.
-  void on_blocked(std::uint32_t slot, Connection& connection) { count_untaken(slot, connection); }
+  void on_blocked(std::uint32_t slot, Peer& peer) { count_untaken(slot, peer); }
   // It took all of them.
-  void on_sent(std::uint32_t slot, Connection& connection);
+  void on_sent(std::uint32_t slot, Peer& peer);
   // The time for the next step is up; state request.
-  void on_deadline(std::uint32_t slot, Connection& connection);
+  void on_deadline(std::uint32_t slot, Peer& peer);
 
   // Ends a connection that is no stream. In the middle of a request it is told why: true.
-  [[nodiscard]] bool end(std::uint32_t slot, Connection& connection, Rejection why);
+  [[nodiscard]] bool end(std::uint32_t slot, Peer& peer, Rejection why);
   // It has asked: for an answer that is being made or sent, or in bytes that we have yet to read.
-  [[nodiscard]] bool waits_for_us(const Connection& connection) const;
+  [[nodiscard]] bool waits_for_us(const Peer& peer) const;
   // It was answered, and has not asked again. REQUIRES: state request.
-  [[nodiscard]] bool is_between(const Connection& connection) const;
+  [[nodiscard]] bool is_between(const Peer& peer) const;
 
   // Makes what requests and their answers hold fit into their memory.
   void fit_memory() {
@@ -65,23 +65,23 @@ class Requests {
     ended,     // nothing of this connection is read any more
   };
 
-  void receive(std::uint32_t slot, Connection& connection);
-  void read_on(std::uint32_t slot, Connection& connection, bool more_to_read);
-  void consume(std::uint32_t slot, Connection& connection, std::string_view bytes);
-  [[nodiscard]] Fed feed(std::uint32_t slot, Connection& connection, std::string_view& bytes);
-  void on_request(std::uint32_t slot, Connection& connection);
-  void obey(std::uint32_t slot, Connection& connection, Outcome&& outcome);
-  void open_stream(std::uint32_t slot, Connection& connection, const Outcome& wanted);
-  void refuse_stream(std::uint32_t slot, Connection& connection, const Streams::Refusal& refusal);
+  void receive(std::uint32_t slot, Peer& peer);
+  void read_on(std::uint32_t slot, Peer& peer, bool more_to_read);
+  void consume(std::uint32_t slot, Peer& peer, std::string_view bytes);
+  [[nodiscard]] Fed feed(std::uint32_t slot, Peer& peer, std::string_view& bytes);
+  void on_request(std::uint32_t slot, Peer& peer);
+  void obey(std::uint32_t slot, Peer& peer, Outcome&& outcome);
+  void open_stream(std::uint32_t slot, const Outcome& wanted);
+  void refuse_stream(std::uint32_t slot, Peer& peer, const Streams::Refusal& refusal);
   void on_letter(Letter&& letter);
-  void go_on_later(std::uint32_t slot, Connection& connection);
-  void go_on(std::uint32_t slot, Connection& connection);
-  void on_answered(std::uint32_t slot, Connection& connection);
-  void owe_reply(std::uint32_t slot, Connection& connection);
-  void count_untaken(std::uint32_t slot, Connection& connection);
+  void go_on_later(std::uint32_t slot, Peer& peer);
+  void go_on(std::uint32_t slot, Peer& peer);
+  void on_answered(std::uint32_t slot, Peer& peer);
+  void owe_reply(std::uint32_t slot, Peer& peer);
+  void count_untaken(std::uint32_t slot, Peer& peer);
   [[nodiscard]] bool make_memory_room(std::uint32_t but);
-  void refuse_and_linger(std::uint32_t slot, Connection& connection);
-  void turn_away(std::uint32_t slot, Connection& connection, Rejection why);
+  void refuse_and_linger(std::uint32_t slot, Peer& peer);
+  void turn_away(std::uint32_t slot, Peer& peer, Rejection why);
   [[nodiscard]] bool had_their_slice() const { return shard_.clock.now_us() > until_us_; }
 
   ShardContext& shard_;

@@ -7,10 +7,11 @@
 namespace tocsin::net {
 
 std::uint64_t RoutedStreams::stream_id(std::uint32_t slot) const {
-  return std::uint64_t{shard_.id} << 56 | std::uint64_t{shard_.table[slot].generation} << 32 | slot;
+  const std::uint64_t generation = shard_.table[slot].peer.generation;
+  return std::uint64_t{shard_.id} << 56 | generation << 32 | slot;
 }
 
-void RoutedStreams::tell_opened(std::uint32_t slot, Connection& connection, const Outcome& wanted,
+void RoutedStreams::tell_opened(std::uint32_t slot, Stream& stream, const Outcome& wanted,
                                 const core::Subscription& subscription) {
   const Application& application = shard_.state.application;
   if (application.on_subscribe) {
@@ -19,7 +20,7 @@ void RoutedStreams::tell_opened(std::uint32_t slot, Connection& connection, cons
   }
   if (!wanted.route || (!wanted.route->on_open && !wanted.route->on_close)) return;
   Routed& routed = routed_[slot];
-  connection.routed = true;
+  stream.routed = true;
   routed.on_close = std::move(wanted.route->on_close);
   if (!wanted.route->on_open) return;
   routed.target = std::make_shared<StreamWriter::Target>();
@@ -28,9 +29,9 @@ void RoutedStreams::tell_opened(std::uint32_t slot, Connection& connection, cons
   wanted.route->on_open(StreamWriter(routed.target));
 }
 
-void RoutedStreams::tell_closed(std::uint32_t slot, Connection& connection) {
-  if (connection.routed) {
-    connection.routed = false;
+void RoutedStreams::tell_closed(std::uint32_t slot, Stream& stream) {
+  if (stream.routed) {
+    stream.routed = false;
     const Routed routed = std::move(routed_.extract(slot).mapped());
     if (routed.target) routed.target->closed = true;
     if (routed.on_close) routed.on_close();
@@ -38,7 +39,7 @@ void RoutedStreams::tell_closed(std::uint32_t slot, Connection& connection) {
   const Application& application = shard_.state.application;
   if (!application.on_unsubscribe) return;
   std::vector<std::string_view> names;
-  for (const core::TopicCursor& at : shard_.topics.cursors(connection)) {
+  for (const core::TopicCursor& at : shard_.topics.cursors(stream)) {
     if (!at.topic->is_direct()) names.emplace_back(at.topic->name);
   }
   application.on_unsubscribe(*shard_.state.server, {.id = stream_id(slot), .topics = names});

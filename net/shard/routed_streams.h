@@ -32,10 +32,10 @@ class RoutedStreams {
   explicit RoutedStreams(ShardContext& shard) : shard_(shard) {}
 
   // The stream has opened. Its direct topic, if there is one, is the last of the subscription's.
-  void tell_opened(std::uint32_t slot, Connection& connection, const Outcome& wanted,
+  void tell_opened(std::uint32_t slot, Stream& stream, const Outcome& wanted,
                    const core::Subscription& subscription);
   // It ends, and has not left its topics yet.
-  void tell_closed(std::uint32_t slot, Connection& connection);
+  void tell_closed(std::uint32_t slot, Stream& stream);
 
  private:
   struct Routed {
@@ -47,7 +47,7 @@ class RoutedStreams {
   [[nodiscard]] std::uint64_t stream_id(std::uint32_t slot) const;
 
   ShardContext& shard_;
-  std::unordered_map<std::uint32_t, Routed> routed_;  // by slot; Connection::routed says of whom
+  std::unordered_map<std::uint32_t, Routed> routed_;  // by slot; Stream::routed says of whom
 };
 
 }  // namespace tocsin::net

@@ -58,8 +58,7 @@ void Shard::end_all() {
   constexpr int kMostWaits = 100;
   acceptor_.stop();
   for (std::uint32_t slot = 0; slot < shard_.table.size(); ++slot) {
-    Connection& connection = shard_.table[slot];
-    if (connection.state != State::free) lifecycle_.terminate(slot, connection, true);
+    if (shard_.table[slot].peer.state != State::free) lifecycle_.terminate(slot, true);
   }
   sweep_.abandon();
   requests_.take_mail();  // nobody waits, but what was published counts
@@ -148,30 +147,30 @@ void Shard::handle(const Completion& completion) {
     shard_.metrics.stale_completions.add();
     return;
   }
-  Connection& connection = *found;
-  TOCSIN_ASSERT(connection.armed > 0);
-  --connection.armed;
-  if (op == Op::hangup) connection.hangup_armed = false;
-  switch (connection.state) {
+  Peer& peer = found->peer;
+  TOCSIN_ASSERT(peer.armed > 0);
+  --peer.armed;
+  if (op == Op::hangup) peer.hangup_armed = false;
+  switch (peer.state) {
     case State::request:
       if (op == Op::receive) {
-        requests_.on_received(slot, connection, completion);
+        requests_.on_received(slot, peer, completion);
       } else {
-        slow_readers_.unblock(slot, connection);
+        slow_readers_.unblock(slot, *found);
       }
       return;
     case State::stream:
       if (op == Op::hangup || completion.result < 0) {
-        lifecycle_.terminate(slot, connection, false);
+        lifecycle_.terminate(slot, false);
       } else {
-        slow_readers_.unblock(slot, connection);
+        slow_readers_.unblock(slot, *found);
       }
       return;
     case State::linger:
-      requests_.on_linger(slot, connection, completion);
+      requests_.on_linger(slot, peer, completion);
       return;
     case State::closing:
-      lifecycle_.close_if_joined(slot, connection);
+      lifecycle_.close_if_joined(slot, peer);
       return;
     case State::free:
       break;
@@ -181,33 +180,34 @@ void Shard::handle(const Completion& completion) {
 
 void Shard::on_delivery(std::uint32_t slot, Delivery outcome) {
   Connection& connection = shard_.table[slot];
-  sweep_.settle(connection, outcome);
+  auto& [peer, stream] = connection;
+  sweep_.settle(stream, outcome);
   switch (outcome) {
     case Delivery::done:
-      if (connection.state != State::stream) {
-        requests_.on_sent(slot, connection);
-      } else if (connection.finishing) {
-        lifecycle_.end_stream(slot, connection);
+      if (!peer.is_stream()) {
+        requests_.on_sent(slot, peer);
+      } else if (stream.finishing) {
+        lifecycle_.end_stream(slot);
       } else {
-        streams_.settle_idle(slot, connection);
+        streams_.settle_idle(slot, peer);
       }
       return;
     case Delivery::more:
-      shard_.ready.add(slot, connection);
+      shard_.ready.add(slot, peer);
       return;
     case Delivery::blocked:
     case Delivery::starved:
-      slow_readers_.block(slot, connection, outcome == Delivery::starved);
-      if (connection.state != State::stream) requests_.on_blocked(slot, connection);
+      slow_readers_.block(slot, peer, outcome == Delivery::starved);
+      if (!peer.is_stream()) requests_.on_blocked(slot, peer);
       return;
     case Delivery::failed:
-      lifecycle_.terminate(slot, connection, true);
+      lifecycle_.terminate(slot, true);
       return;
     case Delivery::gap:
       slow_readers_.on_gap(slot, connection);
       return;
     case Delivery::lost:
-      slow_readers_.end(slot, connection);
+      slow_readers_.end(slot);
       return;
   }
 }
@@ -242,25 +242,26 @@ void Shard::on_call(std::uint32_t slot, Connection& connection, Deadlines::Call 
       heartbeats_.look(slot, connection);
       return;
     case Deadlines::Call::second_write:
-      heartbeats_.second_write(slot, connection);
+      heartbeats_.second_write(slot, connection.peer);
       return;
   }
 }
 
 void Shard::on_deadline(std::uint32_t slot, Connection& connection) {
-  if (connection.blocked && connection.extra().starved) {
+  Peer& peer = connection.peer;
+  if (peer.blocked && peer.extra().starved) {
     slow_readers_.unblock(slot, connection);
     return;
   }
-  switch (connection.state) {
+  switch (peer.state) {
     case State::request:
-      requests_.on_deadline(slot, connection);
+      requests_.on_deadline(slot, peer);
       return;
     case State::stream:
-      if (connection.blocked) slow_readers_.check(slot, connection);
+      if (peer.blocked) slow_readers_.check(slot, connection);
       return;
     case State::linger:
-      lifecycle_.terminate(slot, connection, false);
+      lifecycle_.terminate(slot, false);
       return;
     case State::closing:
     case State::free:
@@ -289,21 +290,22 @@ void Shard::check_invariants() const {
   const core::Sequence newest =
       shard_.state.hub.with([](const core::Hub& hub) { return hub.last_sequence(); });
   for (std::uint32_t slot = 0; slot < shard_.table.size() && used < shard_.table.used(); ++slot) {
-    const Connection& c = shard_.table[slot];
-    if (c.state == State::free) continue;
+    const auto& [peer, stream] = shard_.table[slot];
+    if (peer.state == State::free) continue;
     ++used;
-    leftovers += c.leftover ? 1U : 0U;
-    streams += c.state == State::stream ? 1U : 0U;
-    const bool request = c.state == State::request || c.state == State::linger;
+    leftovers += stream.leftover ? 1U : 0U;
+    streams += peer.is_stream() ? 1U : 0U;
+    const bool request = peer.state == State::request || peer.state == State::linger;
     requests += request ? 1U : 0U;
-    TOCSIN_ASSERT(request == (c.attachment && c.extra().by_age.listed()));
-    TOCSIN_ASSERT(!c.batched);  // I5: no send is in flight between turns
-    TOCSIN_ASSERT(!(c.blocked && c.ready));
-    TOCSIN_ASSERT(c.state != State::closing || c.armed > 0);
-    TOCSIN_ASSERT(c.state != State::stream || c.cursor <= newest);  // I6
-    TOCSIN_ASSERT(!c.hangup_armed || c.armed > 0);
-    if (c.blocked) TOCSIN_ASSERT(c.armed > (c.hangup_armed ? 1 : 0) || c.extra().starved);
-    if (c.owes()) TOCSIN_ASSERT(c.blocked || c.ready);  // whoever is owed something will get it
+    TOCSIN_ASSERT(request == (peer.attachment && peer.extra().by_age.listed()));
+    TOCSIN_ASSERT(!peer.batched);  // I5: no send is in flight between turns
+    TOCSIN_ASSERT(!(peer.blocked && peer.ready));
+    TOCSIN_ASSERT(peer.state != State::closing || peer.armed > 0);
+    TOCSIN_ASSERT(!peer.is_stream() || stream.cursor <= newest);  // I6
+    TOCSIN_ASSERT(!peer.hangup_armed || peer.armed > 0);
+    const bool awaits_room = peer.armed > (peer.hangup_armed ? 1 : 0);
+    if (peer.blocked) TOCSIN_ASSERT(awaits_room || peer.extra().starved);
+    if (peer.owes()) TOCSIN_ASSERT(peer.blocked || peer.ready);  // it will get what it is owed
   }
   TOCSIN_ASSERT(used == shard_.table.used());
   TOCSIN_ASSERT(leftovers == sweep_.leftovers());

@@ -51,6 +51,7 @@ struct ShardContext {
     now_us = clock.now_us();
     now_ms = now_us / 1000;
   }
+  [[nodiscard]] std::uint32_t now_s() const { return static_cast<std::uint32_t>(now_ms / 1000); }
   [[nodiscard]] std::uint32_t now_ds() const { return static_cast<std::uint32_t>(now_ms / 100); }
   // Of a slice that begins now.
   [[nodiscard]] std::uint64_t slice_end_us() const { return clock.now_us() + kSliceUs; }

@@ -22,7 +22,7 @@ class SlowReaders {
 
   // The socket took a part or nothing: waits for room in it, or (`starved`: the kernel had no
   // memory) for a while.
-  void block(std::uint32_t slot, Connection& connection, bool starved);
+  void block(std::uint32_t slot, Peer& peer, bool starved);
   // There may be room again.
   void unblock(std::uint32_t slot, Connection& connection);
 
@@ -33,7 +33,7 @@ class SlowReaders {
   void on_gap(std::uint32_t slot, Connection& connection);
   // Ends a stream for its slowness. Of a full socket what its reader has left in the kernel's
   // memory is dropped with it.
-  void end(std::uint32_t slot, Connection& connection);
+  void end(std::uint32_t slot);
 
  private:
   void owe_gap(Connection& connection, core::Sequence behind);

@@ -25,41 +25,43 @@ constexpr std::size_t kEndSlice = 256;
 
 // --- opening ---
 
-std::optional<Streams::Refusal> Streams::open(std::uint32_t slot, Connection& connection,
-                                              const Outcome& wanted, std::string& reply) {
-  const std::uint64_t counted_key = connection.peer_key;  // as a request, until it is a stream
-  if (const auto refused = admit(connection)) return Refusal{.why = *refused};
+std::optional<Streams::Refusal> Streams::open(std::uint32_t slot, const Outcome& wanted,
+                                              std::string& reply) {
+  Connection& connection = shard_.table[slot];
+  auto& [peer, stream] = connection;
+  const std::uint64_t counted_key = peer.key;  // as a request, until it is a stream
+  if (const auto refused = admit(peer)) return Refusal{.why = *refused};
   const auto subscription = subscribe(wanted);
   if (!subscription) {
-    shard_.state.admission.leave_stream(std::exchange(connection.peer_key, counted_key));
-    connection.admitted = false;
+    shard_.state.admission.leave_stream(std::exchange(peer.key, counted_key));
+    peer.admitted = false;
     return no_topics(wanted);
   }
   shard_.state.admission.leave_request(counted_key);
-  answers_.stream_head(connection.extra().exchange->parser.request(), wanted, reply);
+  answers_.stream_head(peer.extra().exchange->parser.request(), wanted, reply);
   become_stream(slot, connection, wanted, *subscription);
-  append_opening(connection.body(), wanted, *subscription, reply);
+  append_opening(peer.body(), wanted, *subscription, reply);
   shard_.metrics.streams_opened.add();
   if (wanted.resume != core::Resume::Kind::live) shard_.metrics.resumed.add();
-  shard_.topics.join(slot, connection, subscription->topics);
-  owe(connection, std::exchange(reply, {}));
-  shard_.ready.add(slot, connection);
-  watch_hangup(slot, connection);
-  if (connection.heartbeat_s != 0) heartbeats_.await(slot, connection);
-  routed_.tell_opened(slot, connection, wanted, *subscription);
+  shard_.topics.join(slot, stream, subscription->topics);
+  peer.owe(std::exchange(reply, {}));
+  shard_.ready.add(slot, peer);
+  watch_hangup(slot, peer);
+  if (stream.heartbeat_s != 0) heartbeats_.await(slot, stream);
+  routed_.tell_opened(slot, stream, wanted, *subscription);
   return std::nullopt;
 }
 
-std::optional<Rejection> Streams::admit(Connection& connection) {
+std::optional<Rejection> Streams::admit(Peer& peer) {
   const ServerOptions& options = *shard_.options;
-  if (shard_.io.is_among_last(connection.fd)) return Rejection::exhausted;
-  std::uint64_t key = connection.peer_key;
-  if (key == 0 && options.max_per_address != 0) key = shard_.io.peer_key(connection.fd);
+  if (shard_.io.is_among_last(peer.fd)) return Rejection::exhausted;
+  std::uint64_t key = peer.key;
+  if (key == 0 && options.max_per_address != 0) key = shard_.io.peer_key(peer.fd);
   if (const auto refused = shard_.state.admission.admit_stream(options, key, shard_.now_us)) {
     return refused;
   }
-  connection.peer_key = key;
-  connection.admitted = true;
+  peer.key = key;
+  peer.admitted = true;
   return std::nullopt;
 }
 
@@ -93,25 +95,26 @@ Streams::Refusal Streams::no_topics(const Outcome& wanted) {
 
 void Streams::become_stream(std::uint32_t slot, Connection& connection, const Outcome& wanted,
                             const core::Subscription& subscription) {
-  lifecycle_.begin_stream(slot, connection);
-  if (!connection.blocked) {
-    connection.extra().deadline_ms = 0;
+  auto& [peer, stream] = connection;
+  lifecycle_.begin_stream(slot, peer);
+  if (!peer.blocked) {
+    peer.extra().deadline_ms = 0;
   } else {  // by answers to what was pipelined in front: watched as a stream from now on
     shard_.metrics.streams_blocked.add();
-    if (!connection.extra().starved) {
-      shard_.deadlines.set(slot, connection, shard_.now_ms + SlowReaders::kCheckMs);
+    if (!peer.extra().starved) {
+      shard_.deadlines.set(slot, peer, shard_.now_ms + SlowReaders::kCheckMs);
     }
   }
   if (shard_.options->receive_buffer != 0) {
-    shard_.io.limit_receive_buffer(connection.fd, shard_.options->receive_buffer);
+    shard_.io.limit_receive_buffer(peer.fd, shard_.options->receive_buffer);
   }
-  connection.opened_s = static_cast<std::uint32_t>(shard_.now_ms / 1000);
-  connection.cursor = subscription.cursor;
-  connection.opened_at = subscription.newest;
-  connection.catching_up = connection.cursor < connection.opened_at;
-  connection.heartbeat_s = wanted.heartbeat_s;
-  connection.extra().second_write = wanted.second_write;
-  connection.framing = wanted.framing;
+  peer.framing = wanted.framing;
+  peer.extra().second_write = wanted.second_write;
+  stream.opened_s = shard_.now_s();
+  stream.cursor = subscription.cursor;
+  stream.opened_at = subscription.newest;
+  stream.catching_up = stream.cursor < stream.opened_at;
+  stream.heartbeat_s = wanted.heartbeat_s;
 }
 
 // What a stream's body begins with, behind the head in `reply`.
@@ -145,21 +148,20 @@ void Streams::append_opening(StreamBody body, const Outcome& wanted,
   shard_.metrics.gaps.add();
 }
 
-void Streams::watch_hangup(std::uint32_t slot, Connection& connection) {
-  TOCSIN_ASSERT(!connection.hangup_armed);
-  connection.hangup_armed = true;
-  ++connection.armed;
-  shard_.io.watch(connection.fd, shard_.table.token(Op::hangup, slot));
+void Streams::watch_hangup(std::uint32_t slot, Peer& peer) {
+  TOCSIN_ASSERT(!peer.hangup_armed);
+  peer.hangup_armed = true;
+  ++peer.armed;
+  shard_.io.watch(peer.fd, shard_.table.token(Op::hangup, slot));
 }
 
 // --- running ---
 
-void Streams::shrink(std::uint32_t slot, Connection& connection) {
-  if (connection.extra().second_write) {
-    shard_.deadlines.call(slot, connection, Deadlines::Call::second_write,
-                          shard_.now_ms + kSecondWriteMs);
+void Streams::shrink(std::uint32_t slot, Peer& peer) {
+  if (peer.extra().second_write) {
+    shard_.deadlines.call(slot, Deadlines::Call::second_write, shard_.now_ms + kSecondWriteMs);
   }
-  connection.attachment.reset();
+  peer.attachment.reset();
 }
 
 // --- topics that were removed ---
@@ -179,13 +181,13 @@ void Streams::end_slice() {
     for (; (left = std::min(left, subscribers.size())) > 0; ++ended) {
       if (ended == kEndSlice) return;
       const std::uint32_t slot = subscribers[--left];
-      Connection& connection = shard_.table[slot];
-      if (connection.blocked) {  // it has not got all that was published before
-        lifecycle_.terminate(slot, connection, true);
-      } else if (connection.catching_up) {
-        lifecycle_.finish_stream(slot, connection);
+      const auto& [peer, stream] = shard_.table[slot];
+      if (peer.blocked) {  // it has not got all that was published before
+        lifecycle_.terminate(slot, true);
+      } else if (stream.catching_up) {
+        lifecycle_.finish_stream(slot);
       } else {
-        lifecycle_.end_stream(slot, connection);
+        lifecycle_.end_stream(slot);
       }
     }
     shard_.topics[local].ending = false;

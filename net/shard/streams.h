@@ -38,12 +38,12 @@ class Streams {
   };
   // The stream that the connection's request wants opens, behind the answers in `reply`, which it
   // takes over; or it is refused, and nothing has changed.
-  [[nodiscard]] std::optional<Refusal> open(std::uint32_t slot, Connection& connection,
-                                            const Outcome& wanted, std::string& reply);
+  [[nodiscard]] std::optional<Refusal> open(std::uint32_t slot, const Outcome& wanted,
+                                            std::string& reply);
 
   // Nothing to send now: the stream shrinks to its record.
-  void settle_idle(std::uint32_t slot, Connection& connection) {
-    if (connection.attachment) shrink(slot, connection);
+  void settle_idle(std::uint32_t slot, Peer& peer) {
+    if (peer.attachment) shrink(slot, peer);
   }
 
   // Topics (local, LocalTopic::ending) that were removed: their streams end when they have what was
@@ -55,15 +55,15 @@ class Streams {
   [[nodiscard]] bool ending() const { return !ending_.empty(); }
 
  private:
-  [[nodiscard]] std::optional<Rejection> admit(Connection& connection);
+  [[nodiscard]] std::optional<Rejection> admit(Peer& peer);
   [[nodiscard]] std::optional<core::Subscription> subscribe(const Outcome& wanted);
   [[nodiscard]] Refusal no_topics(const Outcome& wanted);
   void become_stream(std::uint32_t slot, Connection& connection, const Outcome& wanted,
                      const core::Subscription& subscription);
   void append_opening(StreamBody body, const Outcome& wanted,
                       const core::Subscription& subscription, std::string& reply);
-  void watch_hangup(std::uint32_t slot, Connection& connection);
-  void shrink(std::uint32_t slot, Connection& connection);
+  void watch_hangup(std::uint32_t slot, Peer& peer);
+  void shrink(std::uint32_t slot, Peer& peer);
 
   ShardContext& shard_;
   Lifecycle& lifecycle_;

@@ -19,8 +19,8 @@ class Subscriptions {
   // The stream leaves all of its topics. `moved(slot, topic)`, both the shard's numbers, for each
   // that has another place in a topic from now on.
   template <typename Moved>
-  void leave(std::uint32_t slot, Connection& connection, Moved&& moved) {
-    shard_.topics.leave(slot, connection, [&](std::uint32_t topic, std::uint32_t other) {
+  void leave(std::uint32_t slot, Stream& stream, Moved&& moved) {
+    shard_.topics.leave(slot, stream, [&](std::uint32_t topic, std::uint32_t other) {
       if (other != slot) moved(other, topic);
       drop_if_unread(topic);
     });

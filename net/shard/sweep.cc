@@ -96,19 +96,19 @@ bool Sweep::sweep_topic(std::uint64_t until_us) {
 }
 
 void Sweep::visit(std::uint32_t slot) {
-  Connection& connection = shard_.table[slot];
+  auto& [peer, stream] = shard_.table[slot];
   // Blocked: continues by itself when there is room. Ready or batched: will be brought past the cut
   // by what comes of that.
-  if (connection.blocked || connection.cursor >= cut_) return;
-  leave_over(connection);
-  if (!connection.ready && !connection.batched) outbox_.push(slot);
+  if (peer.blocked || stream.cursor >= cut_) return;
+  leave_over(stream);
+  if (!peer.ready && !peer.batched) outbox_.push(slot);
 }
 
 void Sweep::on_moved(std::uint32_t slot, std::uint32_t topic) {
-  Connection& connection = shard_.table[slot];
-  if (!shard_.topics[topic].sweeping || connection.blocked) return;
-  if (connection.cursor < cut_) leave_over(connection);
-  shard_.ready.add(slot, connection);
+  auto& [peer, stream] = shard_.table[slot];
+  if (!shard_.topics[topic].sweeping || peer.blocked) return;
+  if (stream.cursor < cut_) leave_over(stream);
+  shard_.ready.add(slot, peer);
 }
 
 void Sweep::finish() {

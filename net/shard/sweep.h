@@ -43,17 +43,17 @@ class Sweep {
   void abandon();
 
   // The outcome of a connection's send, whoever asked for it.
-  void settle(Connection& connection, Delivery outcome) {
+  void settle(Stream& stream, Delivery outcome) {
     // At the cut it is up to date, whatever came since: a fast reader of a busy topic has `more`
     // for ever, and the next sweep must not wait for it.
-    const bool behind = outcome == Delivery::more && connection.cursor < cut_;
-    if (connection.leftover && !behind) forget(connection);
-    if (connection.catching_up) connection.catching_up = !has_caught_up(connection, outcome);
+    const bool behind = outcome == Delivery::more && stream.cursor < cut_;
+    if (stream.leftover && !behind) forget(stream);
+    if (stream.catching_up) stream.catching_up = !has_caught_up(stream, outcome);
   }
-  // Nothing of the sweep is owed to the connection any more.
-  void forget(Connection& connection) {
-    if (!connection.leftover) return;
-    connection.leftover = false;
+  // Nothing of the sweep is owed to the stream any more.
+  void forget(Stream& stream) {
+    if (!stream.leftover) return;
+    stream.leftover = false;
     --leftovers_;
   }
   // A subscriber has changed its place among the topic's, perhaps to one that the sweep has passed:
@@ -68,13 +68,13 @@ class Sweep {
   bool sweep_topic(std::uint64_t until_us);
   void visit(std::uint32_t slot);
   void finish();
-  [[nodiscard]] bool has_caught_up(const Connection& connection, Delivery outcome) const {
+  [[nodiscard]] bool has_caught_up(const Stream& stream, Delivery outcome) const {
     return outcome == Delivery::done ||
-           (outcome == Delivery::more && connection.cursor >= std::max(cut_, connection.opened_at));
+           (outcome == Delivery::more && stream.cursor >= std::max(cut_, stream.opened_at));
   }
-  void leave_over(Connection& connection) {
-    if (connection.leftover || connection.catching_up) return;
-    connection.leftover = true;
+  void leave_over(Stream& stream) {
+    if (stream.leftover || stream.catching_up) return;
+    stream.leftover = true;
     ++leftovers_;
   }
 

@@ -73,15 +73,15 @@ TEST(LocalTopicsTest, KnowsWhoReadsWhat) {
   for (int step = 0; step < 5000; ++step) {
     const auto at = std::next(read.begin(), static_cast<int>(random() % read.size()));
     const std::uint32_t slot = at->first;
-    Connection& connection = table[slot];
+    Stream& stream = table[slot].stream;
     if (at->second.empty()) {
       for (core::Topic& topic : all) {
         if (random() % 4 == 0) at->second.push_back({&topic, random()});
       }
-      if (!at->second.empty()) topics.join(slot, connection, at->second);
+      if (!at->second.empty()) topics.join(slot, stream, at->second);
     } else {
       std::size_t left = 0;
-      topics.leave(slot, connection, [&](std::uint32_t topic, std::uint32_t other) {
+      topics.leave(slot, stream, [&](std::uint32_t topic, std::uint32_t other) {
         ++left;
         const auto& subscribers = topics[topic].subscribers;
         EXPECT_TRUE(other == slot || std::ranges::count(subscribers, other) == 1) << step;
@@ -93,7 +93,7 @@ TEST(LocalTopicsTest, KnowsWhoReadsWhat) {
     std::size_t subscriptions = 0;
     for (const auto& [reader, wanted] : read) {
       if (wanted.empty()) continue;
-      const auto has = topics.cursors(table[reader]);
+      const auto has = topics.cursors(table[reader].stream);
       ASSERT_EQ(has.size(), wanted.size()) << step;
       for (std::size_t i = 0; i < wanted.size(); ++i) {
         ASSERT_EQ(has[i].topic, wanted[i].topic) << step;

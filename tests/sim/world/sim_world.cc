@@ -296,14 +296,14 @@ void World::check_gauges() {
     const net::ConnectionTable& table = shards_[i]->connections();
     std::uint32_t left = table.used();
     for (std::uint32_t slot = 0; slot < table.size() && left > 0; ++slot) {
-      const net::Connection& c = table[slot];
-      if (c.state == net::State::free) continue;
+      const net::Peer& peer = table[slot].peer;
+      if (peer.state == net::State::free) continue;
       --left;
-      requests += c.state == net::State::request || c.state == net::State::linger ? 1U : 0U;
-      streams += c.state == net::State::stream ? 1U : 0U;
-      blocked += c.state == net::State::stream && c.blocked ? 1U : 0U;
-      closing += c.state == net::State::closing ? 1U : 0U;
-      admitted += c.admitted ? 1U : 0U;
+      requests += peer.state == net::State::request || peer.state == net::State::linger ? 1U : 0U;
+      streams += peer.is_stream() ? 1U : 0U;
+      blocked += peer.is_stream() && peer.blocked ? 1U : 0U;
+      closing += peer.state == net::State::closing ? 1U : 0U;
+      admitted += peer.admitted ? 1U : 0U;
     }
     const net::ShardMetrics& metrics = *state.metrics[i];
     const auto same = [&](const char* name, const net::Counter& gauge, std::uint64_t truth) {
@@ -339,12 +339,12 @@ void World::check_slow() {
     const net::ConnectionTable& table = shard->connections();
     std::uint32_t left = table.used();
     for (std::uint32_t slot = 0; slot < table.size() && left > 0; ++slot) {
-      const net::Connection& c = table[slot];
-      left -= c.state != net::State::free ? 1U : 0U;
-      if (c.state != net::State::stream || !c.blocked) continue;
-      if (c.attachment->deadline_ms == 0) fail("a blocked stream that no timer looks at");
+      const net::Peer& peer = table[slot].peer;
+      left -= peer.state != net::State::free ? 1U : 0U;
+      if (!peer.is_stream() || !peer.blocked) continue;
+      if (peer.extra().deadline_ms == 0) fail("a blocked stream that no timer looks at");
       if (options_.slow_policy == net::SlowPolicy::disconnect &&
-          c.attachment->blocked_since_ms + most_ms < now_ms()) {
+          peer.extra().blocked_since_ms + most_ms < now_ms()) {
         fail("a stream that takes nothing was not closed");
       }
     }
