@@ -70,9 +70,9 @@ struct ServerOptions {
   std::uint32_t heartbeat_s = 15;
   // Reconnection time sent as `retry:`, milliseconds; jittered per stream by the server.
   std::uint32_t retry_ms = 3000;
-  // Seconds after which a stream is ended so that clients spread over hubs again; jittered.
-  // 0: never. Behind proxies an hour or so is right: some never let go of a stream whose client has
-  // left (docs/proxies.md), and this ends it.
+  // Seconds after which a stream is ended so that clients spread over hubs again; jittered. A new
+  // value is for streams that open from then on. 0: never. Behind proxies an hour or so is right:
+  // some never let go of a stream whose client has left (docs/proxies.md), and this ends it.
   std::uint32_t max_stream_age_s = 0;
   SlowPolicy slow_policy = SlowPolicy::disconnect;
   // A stream is slow once it is this many bytes behind, or has accepted nothing for this long.

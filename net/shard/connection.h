@@ -169,7 +169,7 @@ struct Peer {
 };
 static_assert(sizeof(Peer) == 32);
 
-// What a subscriber has, and what it is to get. Means something in state stream.
+// What a subscriber has, and what it is to get until when. Means something in state stream.
 struct Stream {
   static constexpr std::uint32_t kManyTopics = 0xffff'ffff;
   static constexpr std::uint32_t kNoTopic = 0xffff'fffe;
@@ -179,13 +179,16 @@ struct Stream {
   core::Sequence opened_at = 0;
   std::uint32_t topic = kNoTopic;  // in LocalTopics; kManyTopics: `place` is of its set of topics
   std::uint32_t place = 0;         // in that topic's subscribers
-  std::uint32_t opened_s = 0;      // seconds of the shard's clock
+  // Seconds of the shard's clock behind which it is finished; 0: it has no end. See
+  // Streams::end_of_life_s.
+  std::uint32_t ends_s = 0;
   // Seconds that it asked to be silent at most; 0: it did not, and has the hub's heartbeats.
   std::uint8_t heartbeat_s = 0;
   bool leftover : 1 = false;  // true exactly when the running sweep has yet to bring it up to date
   bool catching_up : 1 = false;  // behind by its own doing: see Sweep
   bool finishing : 1 = false;    // ends when it has what the log has
   bool routed : 1 = false;       // true exactly when the shard has a RoutedStream of the slot
+  // Four bits are left, for one that tells why it ends.
 
   [[nodiscard]] bool many_topics() const { return topic == kManyTopics; }
 };

@@ -11,8 +11,8 @@ namespace {
 constexpr std::uint64_t kHeartbeatStepMs = 250;
 // How many looks ahead records are fetched into the cache: they do not lie side by side.
 constexpr std::uint64_t kPrefetch = 8;
-// Without heartbeats the ages of streams are looked at: each slot in so many steps.
-constexpr std::uint32_t kAgeQuarter = 16;
+// Without heartbeats each slot is looked at in so many steps: whether its stream's time is up.
+constexpr std::uint32_t kEndQuarter = 16;
 
 }  // namespace
 
@@ -22,7 +22,7 @@ constexpr std::uint32_t kAgeQuarter = 16;
 // the interval, and shards begin at different steps.
 bool Heartbeats::run() {
   const bool watch = shard_.metrics.streams_open.get() > 0 &&
-                     (shard_.options->heartbeat_s > 0 || shard_.options->max_stream_age_s > 0);
+                     (shard_.options->heartbeat_s > 0 || lifecycle_.ending_streams() > 0);
   if (!watch) {
     due_ms_ = 0;
     return false;
@@ -30,7 +30,7 @@ bool Heartbeats::run() {
   // In steps of a quarter second, a quarter of the interval has as many as the interval seconds.
   static_assert(kHeartbeatStepMs == 250);
   const std::uint32_t quarter =
-      shard_.options->heartbeat_s > 0 ? shard_.options->heartbeat_s : kAgeQuarter;
+      shard_.options->heartbeat_s > 0 ? shard_.options->heartbeat_s : kEndQuarter;
   if (due_ms_ == 0) {
     due_ms_ = shard_.now_ms + kHeartbeatStepMs * (shard_.id + 1) / shard_.state.hub.shards();
     step_ = std::uint64_t{4} * quarter * shard_.id / shard_.state.hub.shards();
@@ -66,11 +66,7 @@ bool Heartbeats::run() {
 void Heartbeats::beat_or_end(std::uint32_t slot, std::uint64_t since_own) {
   auto& [peer, stream] = shard_.table[slot];
   if (!peer.is_stream()) return;
-  const std::uint64_t age_s = shard_.now_s() - stream.opened_s;
-  // Ages from 3/4 to 5/4, by slot: those that came together do not go together.
-  const std::uint64_t percent = 75 + (slot * 2654435761U >> 16) % 50;
-  if (shard_.options->max_stream_age_s > 0 &&
-      age_s * 100 > shard_.options->max_stream_age_s * percent) {
+  if (stream.ends_s != 0 && shard_.now_s() > stream.ends_s) {
     lifecycle_.finish_stream(slot);
     return;
   }

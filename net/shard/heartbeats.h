@@ -1,4 +1,4 @@
-// Streams that are silent are sent a comment, and never many at once; and those that are too old
+// Streams that are silent are sent a comment, and never many at once; and those whose time is up
 // end, on the same walk through the table.
 //
 // Threads: the shard's.

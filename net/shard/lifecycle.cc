@@ -46,11 +46,14 @@ void Lifecycle::begin_request(Peer& peer) {
   peer.attach().exchange = std::make_unique<Exchange>(shard_.memory);
 }
 
-void Lifecycle::begin_stream(std::uint32_t slot, Peer& peer) {
+void Lifecycle::begin_stream(std::uint32_t slot, std::uint32_t ends_s) {
+  auto& [peer, stream] = shard_.table[slot];
   TOCSIN_ASSERT(peer.state == State::request);
   requests_.remove(slot);
   holders_.remove(slot);
   peer.extra().exchange.reset();
+  stream.ends_s = ends_s;
+  if (ends_s != 0) ++ending_streams_;
   change_state(peer, State::stream);
 }
 
@@ -106,6 +109,7 @@ void Lifecycle::terminate(std::uint32_t slot, bool reset) {
 void Lifecycle::leave_stream(std::uint32_t slot, Connection& connection) {
   auto& [peer, stream] = connection;
   if (peer.blocked) shard_.metrics.streams_blocked.sub();
+  if (stream.ends_s != 0) --ending_streams_;
   routed_.tell_closed(slot, stream);
   subscriptions_.leave(slot, stream, [this](std::uint32_t moved, std::uint32_t topic) {
     sweep_.on_moved(moved, topic);

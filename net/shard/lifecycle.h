@@ -23,8 +23,8 @@ class Lifecycle {
 
   // A connection that was accepted: it is in state request, and has an Exchange.
   void begin_request(Peer& peer);
-  // Its request was for a stream. The Exchange ends.
-  void begin_stream(std::uint32_t slot, Peer& peer);
+  // Its request was for a stream, which ends at this time (see Stream::ends_s). The Exchange ends.
+  void begin_stream(std::uint32_t slot, std::uint32_t ends_s);
   // Its last answer is out. The Exchange ends.
   void begin_linger(std::uint32_t slot, Peer& peer);
 
@@ -47,6 +47,9 @@ class Lifecycle {
   // Something that was in flight has completed. REQUIRES: state closing.
   void close_if_joined(std::uint32_t slot, Peer& peer);
 
+  // Open streams that end at a time.
+  [[nodiscard]] std::uint32_t ending_streams() const { return ending_streams_; }
+
   // Connections in the states request and linger, by when they made progress.
   [[nodiscard]] AgeList& requests() { return requests_; }
   [[nodiscard]] const AgeList& requests() const { return requests_; }
@@ -64,6 +67,7 @@ class Lifecycle {
   RoutedStreams& routed_;
   AgeList requests_;
   AgeList holders_;
+  std::uint32_t ending_streams_ = 0;  // see ending_streams
 };
 
 }  // namespace tocsin::net

@@ -287,6 +287,7 @@ void Shard::check_invariants() const {
   std::uint32_t leftovers = 0;
   std::uint32_t streams = 0;
   std::uint32_t requests = 0;
+  std::uint32_t ending = 0;
   const core::Sequence newest =
       shard_.state.hub.with([](const core::Hub& hub) { return hub.last_sequence(); });
   for (std::uint32_t slot = 0; slot < shard_.table.size() && used < shard_.table.used(); ++slot) {
@@ -295,6 +296,7 @@ void Shard::check_invariants() const {
     ++used;
     leftovers += stream.leftover ? 1U : 0U;
     streams += peer.is_stream() ? 1U : 0U;
+    ending += peer.is_stream() && stream.ends_s != 0 ? 1U : 0U;
     const bool request = peer.state == State::request || peer.state == State::linger;
     requests += request ? 1U : 0U;
     TOCSIN_ASSERT(request == (peer.attachment && peer.extra().by_age.listed()));
@@ -309,6 +311,7 @@ void Shard::check_invariants() const {
   }
   TOCSIN_ASSERT(used == shard_.table.used());
   TOCSIN_ASSERT(leftovers == sweep_.leftovers());
+  TOCSIN_ASSERT(ending == lifecycle_.ending_streams());
   TOCSIN_ASSERT(requests == lifecycle_.requests().size());
   TOCSIN_ASSERT(requests <= limits::kMaxRequestConnections);
   TOCSIN_ASSERT(streams == shard_.metrics.streams_open.get());

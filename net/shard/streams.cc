@@ -96,7 +96,7 @@ Streams::Refusal Streams::no_topics(const Outcome& wanted) {
 void Streams::become_stream(std::uint32_t slot, Connection& connection, const Outcome& wanted,
                             const core::Subscription& subscription) {
   auto& [peer, stream] = connection;
-  lifecycle_.begin_stream(slot, peer);
+  lifecycle_.begin_stream(slot, end_of_life_s());
   if (!peer.blocked) {
     peer.extra().deadline_ms = 0;
   } else {  // by answers to what was pipelined in front: watched as a stream from now on
@@ -110,11 +110,20 @@ void Streams::become_stream(std::uint32_t slot, Connection& connection, const Ou
   }
   peer.framing = wanted.framing;
   peer.extra().second_write = wanted.second_write;
-  stream.opened_s = shard_.now_s();
   stream.cursor = subscription.cursor;
   stream.opened_at = subscription.newest;
   stream.catching_up = stream.cursor < stream.opened_at;
   stream.heartbeat_s = wanted.heartbeat_s;
+}
+
+// Until when a stream that opens now may last, as Stream::ends_s: the first of all that bounds it.
+// That is its age; the expiry of what its client may read would be another.
+std::uint32_t Streams::end_of_life_s() {
+  const std::uint64_t age_s = shard_.options->max_stream_age_s;
+  if (age_s == 0) return 0;
+  // From 3/4 to 5/4 of it: those that came together do not go together.
+  const std::uint64_t ends_s = shard_.now_s() + age_s * (75 + shard_.random() % 50) / 100;
+  return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(ends_s, 1, UINT32_MAX));
 }
 
 // What a stream's body begins with, behind the head in `reply`.
@@ -180,15 +189,7 @@ void Streams::end_slice() {
     // From the last to the first: who takes the place of one that goes has been here.
     for (; (left = std::min(left, subscribers.size())) > 0; ++ended) {
       if (ended == kEndSlice) return;
-      const std::uint32_t slot = subscribers[--left];
-      const auto& [peer, stream] = shard_.table[slot];
-      if (peer.blocked) {  // it has not got all that was published before
-        lifecycle_.terminate(slot, true);
-      } else if (stream.catching_up) {
-        lifecycle_.finish_stream(slot);
-      } else {
-        lifecycle_.end_stream(slot);
-      }
+      lifecycle_.finish_stream(subscribers[--left]);
     }
     shard_.topics[local].ending = false;
     const std::uint32_t topic = local;

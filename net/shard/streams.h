@@ -60,6 +60,7 @@ class Streams {
   [[nodiscard]] Refusal no_topics(const Outcome& wanted);
   void become_stream(std::uint32_t slot, Connection& connection, const Outcome& wanted,
                      const core::Subscription& subscription);
+  [[nodiscard]] std::uint32_t end_of_life_s();
   void append_opening(StreamBody body, const Outcome& wanted,
                       const core::Subscription& subscription, std::string& reply);
   void watch_hangup(std::uint32_t slot, Peer& peer);

@@ -17,6 +17,7 @@ class SimEnd : public ::testing::TestWithParam<std::tuple<proto::Framing, Why>> 
     WorldOptions options = plain();
     options.server.drain_timeout_s = 0;
     options.server.slow_seconds = 60;
+    if (std::get<1>(GetParam()) == Why::age) options.server.max_stream_age_s = 20;
     return options;
   }
   proto::Framing framing() const { return std::get<0>(GetParam()); }
@@ -36,10 +37,7 @@ class SimEnd : public ::testing::TestWithParam<std::tuple<proto::Framing, Why>> 
       world.ending = true;
       world.state.phase = net::Phase::draining;
     } else {
-      net::ServerOptions options = world.options();
-      options.max_stream_age_s = 1;
-      world.set_options(options);
-      world.clock.advance_us(3'000'000);
+      world.clock.advance_us(30'000'000);
     }
     for (int i = 0; i < 40; ++i) {
       world.turn(0);
@@ -135,6 +133,26 @@ TEST_P(SimEnd, WhatCannotBeFinishedIsReset) {
       scenario.world.end(false);
     }
   }
+}
+
+// Other options later change nothing about it.
+TEST(SimEndOfLife, IsKnownWhenAStreamOpens) {
+  SimScenario scenario;
+  World& world = scenario.world;
+  net::ServerOptions options = world.options();
+  options.max_stream_age_s = 20;
+  world.set_options(options);
+  const SocketRef mortal = scenario.subscribe({"a"}).socket();
+  options.max_stream_age_s = 0;
+  world.set_options(options);
+  const SocketRef other = scenario.subscribe({"a"}).socket();
+  world.pass(14'000);  // 20 s, less a quarter, and a second in which time is counted
+  EXPECT_FALSE(mortal->server_finished);
+  world.pass(20'000);
+  EXPECT_TRUE(mortal->server_finished && !mortal->server_reset);
+  EXPECT_FALSE(other->server_finished);
+  EXPECT_EQ(world.state.metrics[0]->streams_open.get(), 1U);
+  world.end(false);
 }
 
 }  // namespace
