@@ -1,0 +1,76 @@
+#include "net/jose/key_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <system_error>
+#include <utility>
+
+#include "net/jose/key_documents.h"
+
+namespace tocsin::net {
+namespace {
+
+class OpenFile {
+ public:
+  // Not waiting: what is no file (a pipe) may have nobody at its other end.
+  explicit OpenFile(const std::string& path)
+      : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)) {}
+  ~OpenFile() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  OpenFile(const OpenFile&) = delete;
+  OpenFile& operator=(const OpenFile&) = delete;
+  [[nodiscard]] int fd() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+std::unexpected<std::string> failed(const std::string& path) {
+  return std::unexpected(
+      path + " cannot be read: " + std::error_code(errno, std::generic_category()).message());
+}
+
+// A group may read it: that is how a service gets the file of another user.
+std::string exposure_of(const std::string& path, mode_t mode) {
+  if ((mode & (S_IROTH | S_IWOTH)) == 0) return {};
+  char octal[8];
+  std::snprintf(octal, sizeof octal, "%04o", static_cast<unsigned>(mode & 07777U));
+  return path + " can be " + ((mode & S_IROTH) != 0 ? "read" : "changed") + " by everybody (mode " +
+         octal + ")";
+}
+
+}  // namespace
+
+std::expected<KeyFile, std::string> read_key_file(const std::string& path) {
+  const OpenFile file(path);
+  if (file.fd() < 0) return failed(path);
+  struct stat status{};
+  if (::fstat(file.fd(), &status) != 0) return failed(path);
+  if (!S_ISREG(status.st_mode)) return std::unexpected(path + " is no regular file");
+  // One byte more than is allowed: the file may be growing. In place, so that no copy is left
+  // behind.
+  std::string bytes(kMaxKeyDocument + 1, '\0');
+  std::size_t size = 0;
+  while (size < bytes.size()) {
+    const ssize_t got = ::read(file.fd(), bytes.data() + size, bytes.size() - size);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) {
+      auto error = failed(path);
+      Secret::wipe(bytes);
+      return error;
+    }
+    if (got == 0) break;
+    size += static_cast<std::size_t>(got);
+  }
+  bytes.resize(size);
+  Secret secret(std::move(bytes));
+  if (size > kMaxKeyDocument) return std::unexpected(path + " is too large for a key");
+  return KeyFile{.bytes = std::move(secret), .exposure = exposure_of(path, status.st_mode)};
+}
+
+}  // namespace tocsin::net

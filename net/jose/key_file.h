@@ -1,0 +1,23 @@
+// Files that hold keys.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <string>
+
+#include "net/jose/secret.h"
+
+namespace tocsin::net {
+
+struct KeyFile {
+  Secret bytes;
+  // In words, if others than its owner and group can read or change it: "/etc/tocsin/key can be
+  // read by everybody (mode 0644)". No problem for a public key that is only read.
+  std::string exposure;
+};
+
+// Reads a regular file of at most kMaxKeyDocument bytes, in one go. The error says in words what
+// is wrong, with the path and nothing of the content.
+[[nodiscard]] std::expected<KeyFile, std::string> read_key_file(const std::string& path);
+
+}  // namespace tocsin::net

@@ -1,0 +1,67 @@
+#include "net/jose/key_file.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "net/jose/key_documents.h"
+
+namespace tocsin::net {
+namespace {
+
+using testing::HasSubstr;
+
+class KeyFiles : public testing::Test {
+ protected:
+  KeyFiles() {
+    std::string name = (std::filesystem::temp_directory_path() / "key_file.XXXXXX").string();
+    folder_ = mkdtemp(name.data());
+  }
+  ~KeyFiles() override { std::filesystem::remove_all(folder_); }
+
+  std::string write(std::string_view bytes, mode_t mode) {
+    const std::string path = folder_ + "/key";
+    std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
+    EXPECT_EQ(chmod(path.c_str(), mode), 0);
+    return path;
+  }
+
+  std::string folder_;
+};
+
+TEST_F(KeyFiles, AreReadAsTheyAre) {
+  const std::string bytes("a\0b\n", 4);
+  const auto file = read_key_file(write(bytes, 0600));
+  ASSERT_TRUE(file) << file.error();
+  EXPECT_EQ(file->bytes.view(), bytes);
+  EXPECT_EQ(file->exposure, "");
+}
+
+TEST_F(KeyFiles, SayWhoElseCanReadThem) {
+  EXPECT_EQ(read_key_file(write("k", 0400))->exposure, "");
+  EXPECT_EQ(read_key_file(write("k", 0640))->exposure, "");
+  EXPECT_THAT(read_key_file(write("k", 0644))->exposure,
+              HasSubstr("read by everybody (mode 0644)"));
+  EXPECT_THAT(read_key_file(write("k", 0602))->exposure, HasSubstr("changed by everybody"));
+}
+
+TEST_F(KeyFiles, AreFilesOfABoundedSize) {
+  EXPECT_TRUE(read_key_file(write(std::string(kMaxKeyDocument, 'k'), 0600)));
+  const auto large = read_key_file(write(std::string(kMaxKeyDocument + 1, 'k'), 0600));
+  ASSERT_FALSE(large);
+  EXPECT_THAT(large.error(), HasSubstr("too large"));
+  EXPECT_THAT(read_key_file(folder_).error(), HasSubstr("no regular file"));
+  EXPECT_THAT(read_key_file(folder_ + "/none").error(), HasSubstr("No such file"));
+  const std::string pipe = folder_ + "/pipe";
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_THAT(read_key_file(pipe).error(), HasSubstr("no regular file"));
+}
+
+}  // namespace
+}  // namespace tocsin::net
