@@ -1,0 +1,78 @@
+#include "net/auth/denial.h"
+
+#include <algorithm>
+#include <array>
+
+#include "proto/assert.h"
+
+namespace tocsin::net {
+namespace {
+
+struct CauseText {
+  std::string_view name;
+  int status;
+  std::string_view error;
+};
+// In the order of DenialCause.
+constexpr std::array<CauseText, 11> kCauses = {{
+    {.name = "no_credential", .status = 401, .error = ""},
+    {.name = "two_credentials", .status = 400, .error = "invalid_request"},
+    {.name = "malformed", .status = 401, .error = "invalid_token"},
+    {.name = "algorithm", .status = 401, .error = "invalid_token"},
+    {.name = "unknown_key", .status = 401, .error = "invalid_token"},
+    {.name = "signature", .status = 401, .error = "invalid_token"},
+    {.name = "issuer", .status = 401, .error = "invalid_token"},
+    {.name = "audience", .status = 401, .error = "invalid_token"},
+    {.name = "expired", .status = 401, .error = "invalid_token"},
+    {.name = "not_yet_valid", .status = 401, .error = "invalid_token"},
+    {.name = "insufficient_scope", .status = 403, .error = "insufficient_scope"},
+}};
+
+const CauseText& text_of(DenialCause cause) {
+  return kCauses[static_cast<std::size_t>(cause)];
+}
+
+// RFC 6750, 3: what error_description may have.
+bool is_showable(char c) {
+  return c >= ' ' && c <= '~' && c != '"' && c != '\\';
+}
+
+}  // namespace
+
+int status_of(DenialCause cause) {
+  return text_of(cause).status;
+}
+
+std::string_view error_code_of(DenialCause cause) {
+  return text_of(cause).error;
+}
+
+std::string_view name_of(DenialCause cause) {
+  return text_of(cause).name;
+}
+
+std::string challenge(const Denial& denial, std::string_view realm) {
+  TOCSIN_ASSERT(std::ranges::all_of(realm, is_showable));
+  std::string value = "Bearer realm=\"" + std::string(realm) + '"';
+  const std::string_view error = error_code_of(denial.cause);
+  if (error.empty()) return value;
+  value += ", error=\"" + std::string(error) + "\", error_description=\"";
+  value += shown(denial.reason, denial.reason.size()) + '"';
+  return value;
+}
+
+std::string shown(std::string_view text, std::size_t max) {
+  std::string out(text.substr(0, max));
+  std::ranges::replace_if(out, [](char c) { return !is_showable(c); }, '?');
+  if (text.size() > max) out += "...";
+  return out;
+}
+
+std::string span_words(std::int64_t seconds) {
+  if (seconds < 120) return std::to_string(seconds) + " s";
+  if (seconds < 120 * 60) return std::to_string(seconds / 60) + " min";
+  if (seconds < 48 * 3600) return std::to_string(seconds / 3600) + " h";
+  return std::to_string(seconds / 86'400) + " days";
+}
+
+}  // namespace tocsin::net
