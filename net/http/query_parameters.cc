@@ -10,6 +10,7 @@
 #include "net/http/endpoint_table.h"
 #include "proto/limits.h"
 #include "proto/text/ascii.h"
+#include "proto/text/name_pattern.h"
 #include "proto/text/nearest_name.h"
 
 namespace tocsin::net {
@@ -86,12 +87,6 @@ constexpr auto kIgnored = std::to_array<std::string_view>({
     "_branch_*",
 });
 
-bool matches(std::string_view name, std::string_view pattern) {
-  if (!pattern.ends_with('*')) return name == pattern;
-  pattern.remove_suffix(1);
-  return name.starts_with(pattern);
-}
-
 bool knows(std::span<const std::string_view> known, std::string_view name) {
   return std::ranges::find(known, name) != known.end();
 }
@@ -99,7 +94,7 @@ bool knows(std::span<const std::string_view> known, std::string_view name) {
 bool is_ignored(std::string_view name, std::span<const std::string> configured) {
   // `?1699999999` busts caches, too.
   if (!name.empty() && std::ranges::all_of(name, proto::is_digit)) return true;
-  const auto fits = [name](std::string_view pattern) { return matches(name, pattern); };
+  const auto fits = [name](std::string_view pattern) { return proto::matches_name(pattern, name); };
   return std::ranges::any_of(kIgnored, fits) || std::ranges::any_of(configured, fits);
 }
 
