@@ -25,6 +25,7 @@ Hub::Hub(std::unique_ptr<Store> store, std::size_t shards, HubSettings settings,
     : store_(std::move(store)),
       journal_(store_->beginning()),
       settings_(std::move(settings)),
+      namespaces_(settings_.namespaces),
       topics_(key),
       shards_(shards),
       forgotten_(kForgottenBuckets, journal_.last()) {
@@ -53,6 +54,7 @@ Topic& Hub::make(std::string_view name, TimeMs now) {
 Topic& Hub::insert(std::string name, Sequence dropped, TimeMs now) {
   Topic& topic = topics_.insert(std::make_unique<Topic>(std::move(name), dropped));
   topic.index = static_cast<std::uint32_t>(order_.size());
+  topic.space = namespace_of(topic.name);
   topic.last_used = now;
   order_.push_back(&topic);
   return topic;
@@ -93,6 +95,7 @@ std::optional<ShardSet> Hub::remove(std::string_view name) {
   unlist(topic);
   std::unique_ptr<Topic> owned = topics_.extract(topic);
   topic.removed = true;
+  topic.space = namespace_of(name);  // renew_namespaces() finds it no more
   removed_.emplace(&topic, std::move(owned));
   const ShardSet wake = announce(topic, {last_sequence(), appended_bytes_});
   end_if_unread(topic);
@@ -108,38 +111,6 @@ void Hub::end_if_unread(Topic& topic) {
   } else {
     forget(topic);
   }
-}
-
-DataForm Hub::data_form(std::string_view name) const {
-  DataForm form;
-  const Topic* topic = topics_.find(name);
-  if (topic != nullptr && topic->settings) form = topic->settings->data;
-  // A direct topic has no name that means anything to its reader.
-  if (Topic::is_direct_name(name)) return form;
-  const auto listed = [name](const std::string& one) { return one == name || one == "*"; };
-  form.envelope = form.envelope || std::ranges::any_of(settings_.envelope_topics, listed);
-  return form;
-}
-
-std::size_t Hub::max_event_bytes(std::string_view name) const {
-  const Topic* topic = topics_.find(name);
-  const bool own = topic != nullptr && topic->settings;
-  return own ? topic->settings->max_event_bytes.value_or(settings_.max_event_bytes)
-             : settings_.max_event_bytes;
-}
-
-HistoryLimits Hub::history_of(const Topic& topic) const {
-  if (topic.is_direct()) return {.count = 0, .age_ms = 0, .bytes = 0};
-  if (!topic.settings) return settings_.history;
-  return {.count = topic.settings->history_count.value_or(settings_.history.count),
-          .age_ms = topic.settings->history_age_ms.value_or(settings_.history.age_ms),
-          .bytes = topic.settings->history_bytes.value_or(settings_.history.bytes)};
-}
-
-BacklogLimits Hub::backlog_of(const Topic& topic) const {
-  BacklogLimits limits = settings_.backlog;
-  if (topic.settings) limits.bytes = topic.settings->backlog_bytes.value_or(limits.bytes);
-  return limits;
 }
 
 // --- news ---
@@ -221,17 +192,6 @@ void Hub::maintain(TimeMs now) {
     }
   }
   enforce_total();
-}
-
-void Hub::reconfigure(HubSettings settings) {
-  settings_ = std::move(settings);
-  adopt_settings();
-}
-
-void Hub::adopt_settings() {
-  least_event_bound_ = std::min(least_event_bound_, settings_.max_event_bytes);
-  chunks_.limit_pinned(settings_.total_bytes / limits::kPinnedShare);
-  for (const std::string& name : settings_.topics) make(name, 0).declared = true;
 }
 
 // --- a shard's work ---

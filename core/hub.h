@@ -39,6 +39,7 @@
 #include "core/journal.h"
 #include "core/keyed_hash.h"
 #include "core/memory_store.h"
+#include "core/namespaces.h"
 #include "core/settings.h"
 #include "core/shard_set.h"
 #include "core/store.h"
@@ -210,8 +211,18 @@ class Hub {
   // second. Readers never depend on it: history's floor is exact at every subscribe.
   void maintain(TimeMs now);
 
-  // Takes effect for everything that follows; topics named before stay.
+  // Takes effect for everything that follows, but for namespaces: a topic has its old one until
+  // renew_namespaces() has come to it. Topics named before stay.
   void reconfigure(HubSettings settings);
+  // Gives `most` topics their places among the namespaces of the last reconfigure(). True: there
+  // are more, and the caller comes again.
+  bool renew_namespaces(std::size_t most);
+
+  // Somebody was refused for the sake of this topic, by others than publish().
+  void count_refusal(std::string_view topic) { ++counts_of(topic).refusals; }
+  [[nodiscard]] std::vector<NamespaceTable::Named> namespace_counts() const {
+    return namespaces_.all_counts();
+  }
 
   // What is applied, and the epochs that ids are of.
   [[nodiscard]] const Journal& journal() const { return journal_; }
@@ -252,8 +263,17 @@ class Hub {
   [[nodiscard]] bool can_make(std::size_t count) const {
     return settings_.auto_topics && has_room(count);
   }
+  // The topic's own, else its namespace's, else the hub's.
+  template <typename Value>
+  [[nodiscard]] Value setting(const Topic& topic, std::optional<Value> TopicSettings::* one,
+                              Value hubs) const;
   [[nodiscard]] HistoryLimits history_of(const Topic& topic) const;
   [[nodiscard]] BacklogLimits backlog_of(const Topic& topic) const;
+  [[nodiscard]] SlowPolicy slow_policy_of(const Topic& topic) const;
+  [[nodiscard]] bool replays_itself(const Topic& topic) const;
+  // By the name alone; of a topic that is there: Topic::space.
+  [[nodiscard]] NamespaceId namespace_of(std::string_view name) const;
+  [[nodiscard]] NamespaceCounts& counts_of(std::string_view name);
   void append(Topic& topic, const NewEvent& event, const proto::EventId& id, Sequence swept,
               TimeMs now);
   void pass_over(const NewEvent& event, Sequence sequence);
@@ -272,6 +292,8 @@ class Hub {
   const std::unique_ptr<Store> store_;
   Journal journal_;  // what is applied
   HubSettings settings_;
+  NamespaceTable namespaces_;
+  std::size_t renew_next_ = 0;  // topics of order_ below it have numbers from before replace()
   // No topic's max_event_bytes is less; of smaller events nobody has to ask. It only falls.
   std::size_t least_event_bound_ = SIZE_MAX;
   TimeMs now_ = 0;  // of the newest event: shards' clocks differ by their turns, a log's times rise

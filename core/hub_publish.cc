@@ -16,6 +16,8 @@ std::expected<Published, PublishError> Hub::publish(std::span<const NewEvent> ev
   std::size_t index = 0;
   if (const auto error = submit(events, index)) {
     if (failed != nullptr) *failed = index;
+    // Who is told to wait is not refused.
+    if (*error != PublishError::busy) count_refusal(events[index].topic);
     return std::unexpected(*error);
   }
   const StoreAnswer answer = store_->append(events, ticket);
@@ -105,8 +107,12 @@ void Hub::append(Topic& topic, const NewEvent& event, const proto::EventId& id, 
   const bool grew =
       topic.log.append(event.body, end.text(), indexed, id.sequence, now, chunks_, event.received);
   topic.last_used = now;
-  appended_bytes_ += proto::chunk_size(event.body.size() + end.text().size());
+  const std::size_t size = proto::chunk_size(event.body.size() + end.text().size());
+  appended_bytes_ += size;
   ++events_encoded_;
+  NamespaceCounts& counts = namespaces_.counts(topic.space);
+  ++counts.events;
+  counts.bytes += size;
   // Memory goes by whole chunks: in between there is little to win, and with many topics a look at
   // the oldest one is two cache misses. What is too old by then goes in maintain().
   if (grew) topic.log.trim(history_of(topic), backlog_of(topic), swept, now, chunks_);

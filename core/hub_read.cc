@@ -75,18 +75,19 @@ std::optional<Subscription> Hub::subscribe(std::span<const std::string_view> top
         result.topics, [topic](const TopicCursor& at) { return at.topic == topic; });
     if (!repeated) result.topics.push_back({topic, 0});
   }
-  for (const TopicCursor& at : result.topics) at.topic->subscribers.add(shard);
+  for (const TopicCursor& at : result.topics) {
+    at.topic->subscribers.add(shard);
+    ++namespaces_.counts(at.topic->space).subscriptions;
+  }
 
   result.newest = last_sequence();
   result.cursor = last_sequence();
   const bool live = resume.kind == Resume::Kind::live;
-  const auto replays_itself = [](const TopicCursor& at) {
-    return at.topic->settings && at.topic->settings->auto_replay;
-  };
-  if (live && std::ranges::none_of(result.topics, replays_itself)) return result;
+  const auto replays = [this](const TopicCursor& at) { return replays_itself(*at.topic); };
+  if (live && std::ranges::none_of(result.topics, replays)) return result;
   Sequence least = last_sequence();
   for (TopicCursor& at : result.topics) {
-    const bool replayed = !live || replays_itself(at);
+    const bool replayed = !live || replays(at);
     at.from = replayed ? at.topic->log.history_floor(history_of(*at.topic), now) : last_sequence();
     least = std::min(least, at.from);
   }
@@ -221,10 +222,7 @@ Hub::Behind Hub::behind(std::span<const TopicCursor> topics, Sequence cursor) co
 SlowRule Hub::slow_rule(std::span<const TopicCursor> topics) const {
   SlowRule rule{.policy = SlowPolicy::latest, .bytes = 0, .age_ms = settings_.backlog.age_ms};
   for (const TopicCursor& at : topics) {
-    const auto own = at.topic->settings ? at.topic->settings->slow_policy : std::nullopt;
-    if (own.value_or(settings_.slow_policy) == SlowPolicy::disconnect) {
-      rule.policy = SlowPolicy::disconnect;
-    }
+    if (slow_policy_of(*at.topic) == SlowPolicy::disconnect) rule.policy = SlowPolicy::disconnect;
     rule.bytes = std::max<std::uint64_t>(rule.bytes, backlog_of(*at.topic).bytes);
   }
   return rule;

@@ -1,6 +1,7 @@
 // What an operator decides about the hub's memory and its topics.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -38,9 +39,12 @@ struct BacklogLimits {
 struct DataForm {
   bool base64 = false;
   bool envelope = false;  // {"topic":…,"data":…}: proto/json/envelope.h
+
+  [[nodiscard]] bool changes_data() const { return base64 || envelope; }
+  friend bool operator==(const DataForm&, const DataForm&) = default;
 };
 
-// What one topic does otherwise than the hub; nothing: as the hub.
+// What a topic does otherwise than the hub; nothing: as the hub.
 struct TopicSettings {
   std::optional<std::size_t> history_count{};
   std::optional<TimeMs> history_age_ms{};
@@ -51,6 +55,17 @@ struct TopicSettings {
   // A subscriber that names no position begins at `earliest`.
   bool auto_replay = false;
   DataForm data{};
+
+  friend bool operator==(const TopicSettings&, const TopicSettings&) = default;
+};
+
+// Settings of all topics whose names match: core/namespaces.h.
+struct Namespace {
+  std::string name{};   // for people; several of one name are counted together
+  std::string match{};  // proto/text/name_pattern.h
+  TopicSettings settings{};
+
+  friend bool operator==(const Namespace&, const Namespace&) = default;
 };
 
 struct HubSettings {
@@ -70,8 +85,20 @@ struct HubSettings {
   // True: a topic exists once somebody subscribes or publishes. False: only those in `topics`.
   bool auto_topics = true;
   std::vector<std::string> topics{};
-  // Topics whose data is sent in an envelope, besides those whose own settings say so; "*": all.
+  // Topics whose data is sent in an envelope, besides those whose settings say so: names and
+  // patterns (proto/text/name_pattern.h).
   std::vector<std::string> envelope_topics{};
+  // In order: a topic has the settings of the first that its name matches. At most
+  // limits::kMaxNamespaces.
+  std::vector<Namespace> namespaces{};
+
+  // Some topic's data is sent otherwise than it came.
+  [[nodiscard]] bool changes_data() const {
+    return !envelope_topics.empty() ||
+           std::ranges::any_of(namespaces, [](const Namespace& space) {
+             return space.settings.data.changes_data();
+           });
+  }
 };
 
 }  // namespace tocsin::core

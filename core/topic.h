@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "core/namespaces.h"
 #include "core/settings.h"
 #include "core/shard_set.h"
 #include "core/topic_log.h"
@@ -25,7 +26,8 @@ struct Topic {
   std::uint32_t index = 0;  // in Hub::order_
   bool declared = false;    // named in the settings, or by create(): never forgotten
   bool removed = false;     // true exactly when it is in Hub::removed_: no name leads here any more
-  std::unique_ptr<const TopicSettings> settings;  // null: as the hub
+  NamespaceId space = 0;    // by its name
+  std::unique_ptr<const TopicSettings> settings;  // its own, by create(); null: it has none
 
   [[nodiscard]] bool is_direct() const { return is_direct_name(name); }
   // Names that no client can ask for: proto::is_topic_name refuses control characters.

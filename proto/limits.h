@@ -168,6 +168,11 @@ static_assert(kMaxHeartbeatS <= kKeepAliveIdleS);
 // signals, which should take milliseconds.
 inline constexpr std::size_t kMaxConfigFile = 4 * kMiB;
 
+// Namespaces of a configuration. A topic that is made is compared with each (a microsecond, under
+// the hub's lock), remembers its own in 15 bits, and each has a handful of series in /metrics.
+inline constexpr std::size_t kMaxNamespaces = 256;
+static_assert(kMaxNamespaces < 1U << 15);
+
 // --- the clients ---
 
 // What an EventReader takes from its socket at once, and only when the program asks for an event
