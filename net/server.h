@@ -80,8 +80,9 @@ class Server {
   // --- topics. With ServerOptions::auto_topics (the default) a topic also exists once somebody
   // subscribes or publishes to it, and is forgotten when it is not used.
 
-  // Makes a topic that is not forgotten, or gives these options to the one that exists; what it
-  // keeps is trimmed at the next event. False: the name is not a topic's, or max_topics are there.
+  // Makes a topic that is not forgotten, or gives these options to the one that exists; they count
+  // before those of its namespace. What it keeps is trimmed at the next event. False: the name is
+  // not a topic's, or max_topics are there.
   bool create_topic(std::string_view name, const TopicOptions& options = {});
   // Forgets the topic and what it keeps. Streams that read it end when they have what was published
   // before; one that comes back finds a new topic, or 404 without auto_topics. False: no such

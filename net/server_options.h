@@ -24,6 +24,50 @@ enum class IoChoice : std::uint8_t {
 
 using core::SlowPolicy;
 
+// What holds for a topic in place of the hub's options: of one topic (Server::create_topic), or of
+// all whose names match (TopicNamespace). Of both the topic's own count. Nothing: as in
+// ServerOptions. `true` holds where either says so.
+struct TopicOptions {
+  std::optional<std::uint32_t> history_count{};
+  std::optional<std::uint32_t> history_age_s{};
+  std::optional<std::uint64_t> history_bytes{};
+  // A subscriber without a Last-Event-ID gets what is kept, too. One with it always resumes.
+  bool auto_replay = false;
+  // Data is sent as base64 (RFC 4648, 4), so that it may be any bytes: the rule that it must be
+  // UTF-8 does not hold for Server::publish then. Ids are of the encoded event.
+  bool base64 = false;
+  // Data is sent as {"topic":NAME,"data":…}, encoded once like everything. JSON stays JSON in it,
+  // text becomes a string; of base64 it is the text.
+  bool envelope = false;
+  // A stream of several topics is disconnected if any of them says so, and may be behind as far as
+  // the most generous allows.
+  std::optional<SlowPolicy> slow_policy{};
+  std::optional<std::uint64_t> slow_bytes{};
+  std::optional<std::uint64_t> max_event_bytes{};
+
+  [[nodiscard]] bool operator==(const TopicOptions&) const = default;
+};
+
+// Who may do something with a topic by a request; the program that runs the hub may always.
+enum class Access : std::uint8_t {
+  open,    // everybody
+  token,   // who has a token: nobody, as the hub knows none yet
+  nobody,  // no client
+};
+
+// Options of the topics whose names match: `[[topics]]` of the configuration.
+struct TopicNamespace {
+  // A name, or with a * at its end all that begin so; "*": all.
+  std::string match{};
+  // What /metrics calls it; empty: as `match`. Several of one name are counted together.
+  std::string name{};
+  std::optional<Access> publish{};    // nothing: open
+  std::optional<Access> subscribe{};  // nothing: open
+  TopicOptions options{};
+
+  [[nodiscard]] bool operator==(const TopicNamespace&) const = default;
+};
+
 struct ServerOptions {
   // --- listening
 
@@ -91,8 +135,11 @@ struct ServerOptions {
   bool auto_topics = true;
   // Topics that exist from the start and are never forgotten.
   std::vector<std::string> topics{};
-  // Topics whose data is sent as {"topic":…,"data":…}, for those who read several; "*": all.
+  // Topics whose data is sent as {"topic":…,"data":…}, for those who read several; with a * at its
+  // end a name stands for all that begin so.
   std::vector<std::string> envelope_topics{};
+  // Options by topic, in order: the first that matches counts. At most limits::kMaxNamespaces.
+  std::vector<TopicNamespace> namespaces{};
   // Bytes of one event's frame on the wire: its lines `event:`, `retry:`, `data:` and `id:` with
   // their line ends, and the empty line, in the form in which it is sent (envelope, base64); the
   // hub's own id counts 29 bytes. A larger one is refused (413), alone or with its batch. The frame
@@ -134,26 +181,6 @@ struct ServerOptions {
   LogFormat log_format = LogFormat::automatic;
 
   [[nodiscard]] bool operator==(const ServerOptions&) const = default;
-};
-
-// What a program may decide for one topic (Server::create_topic); nothing: as in ServerOptions.
-struct TopicOptions {
-  std::optional<std::uint32_t> history_count{};
-  std::optional<std::uint32_t> history_age_s{};
-  std::optional<std::uint64_t> history_bytes{};
-  // A subscriber without a Last-Event-ID gets what is kept, too. One with it always resumes.
-  bool auto_replay = false;
-  // Data is sent as base64 (RFC 4648, 4), so that it may be any bytes: the rule that it must be
-  // UTF-8 does not hold for Server::publish then. Ids are of the encoded event.
-  bool base64 = false;
-  // Data is sent as {"topic":NAME,"data":…}, encoded once like everything. JSON stays JSON in it,
-  // text becomes a string; of base64 it is the text.
-  bool envelope = false;
-  // A stream of several topics is disconnected if any of them says so, and may be behind as far as
-  // the most generous allows.
-  std::optional<SlowPolicy> slow_policy{};
-  std::optional<std::uint64_t> slow_bytes{};
-  std::optional<std::uint64_t> max_event_bytes{};
 };
 
 }  // namespace tocsin::net

@@ -14,7 +14,7 @@ namespace tocsin::net {
 
 Dispatcher::Dispatcher(ServerState& state, ShardMetrics& metrics, std::uint64_t seed)
     : answers_(*state.options(), state.application.stream_headers, metrics, seed),
-      subscribe_(answers_),
+      subscribe_(state.hub, answers_),
       publish_(state, metrics, answers_),
       health_(answers_),
       readiness_(state, answers_),

@@ -1,10 +1,11 @@
 // /metrics: the shards' counters and the hub's gauges in Prometheus' text format, by
-// prometheus-cpp's serializer. Labels are shards, states and reasons; never a topic's name, which
-// clients choose.
+// prometheus-cpp's serializer. Labels are shards, states, reasons and namespaces; never a topic's
+// name, which clients choose.
 #include "net/http/metrics_page.h"
 
 #include <array>
 #include <functional>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -255,16 +256,50 @@ void store(Page& page, const StoreMetrics& metrics) {
                 "From a publish to the store's answer, and its events being here.", 1e-6);
 }
 
+// Not at all where there are none: all of it would be `other`.
+void namespaces(Page& page, const std::vector<core::NamespaceTable::Named>& counted) {
+  if (counted.size() <= 1) return;
+  std::map<std::string, core::NamespaceCounts> counts;
+  for (const auto& [name, one] : counted) counts[name] += one;
+  struct Row {
+    const char* name;
+    const char* help;
+    std::uint64_t core::NamespaceCounts::* member;
+  };
+  constexpr std::array<Row, 4> kRows{{
+      {"tocsin_namespace_events_total", "Events published to the namespace's topics.",
+       &core::NamespaceCounts::events},
+      {"tocsin_namespace_bytes_total", "Wire bytes of them.", &core::NamespaceCounts::bytes},
+      {"tocsin_namespace_subscriptions_total",
+       "Topics that streams began to read; a stream of several counts for each.",
+       &core::NamespaceCounts::subscriptions},
+      {"tocsin_namespace_refusals_total",
+       "Publishes refused for one of their events; streams, for a topic that clients may not read.",
+       &core::NamespaceCounts::refusals},
+  }};
+  for (const Row& row : kRows) {
+    MetricFamily& family = page.add(row.name, row.help, MetricType::Counter);
+    for (const auto& [name, one] : counts) {
+      ClientMetric metric;
+      metric.label = {label("namespace", name)};
+      metric.counter.value = static_cast<double>(one.*row.member);
+      family.metric.push_back(metric);
+    }
+  }
+}
+
 }  // namespace
 
 std::string render_metrics(ServerState& state) {
   struct Snapshot {
     std::uint64_t encoded, bytes, unswept;
     std::size_t topics, log_bytes, pinned_bytes;
+    std::vector<core::NamespaceTable::Named> namespaces;
   };
   const auto hub = state.hub.with([](const core::Hub& shared) {
     return Snapshot{shared.events_encoded(), shared.encoded_bytes(), shared.unswept_bytes(),
-                    shared.topics(), shared.log_bytes(), shared.pinned_bytes()};
+                    shared.topics(), shared.log_bytes(), shared.pinned_bytes(),
+                    shared.namespace_counts()};
   });
   Page page;
   build_info(page);
@@ -292,6 +327,7 @@ std::string render_metrics(ServerState& state) {
   page.gauge("tocsin_unswept_bytes", "Bytes published that some shard has yet to sweep.",
              static_cast<double>(hub.unswept));
   store(page, state.hub.store_metrics());
+  namespaces(page, hub.namespaces);
   histogram(page, state.metrics, "tocsin_events_per_send", "Events that one send carried.", 1,
             &ShardMetrics::events_per_send);
   histogram(page, state.metrics, "tocsin_delivery_latency_seconds",

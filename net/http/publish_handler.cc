@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "net/http/query_parameters.h"
+#include "net/state/topic_access.h"
 #include "proto/http/http_response.h"
 #include "proto/http/query.h"
 #include "proto/json/json_text.h"
@@ -146,6 +147,12 @@ std::optional<Outcome> PublishHandler::handle(const RequestContext& context) {
   if (!defaults.event.id.empty() && (*events)->size() > 1) {
     return answers_.problem(
         request, {.field = "id", .message = "in a batch each event names its own"}, context.out);
+  }
+  TopicAccess access(state_.hub, context.options, &TopicNamespace::publish);
+  for (const proto::EventView& event : **events) {
+    const std::string fault = access.fault(event.topic);
+    if (fault.empty()) continue;
+    return answers_.problem(request, 403, Rejection::forbidden, fault, context.out);
   }
   return publish(context, **events, form);
 }

@@ -9,6 +9,7 @@
 
 #include "net/http/query_parameters.h"
 #include "net/http/stream_request.h"
+#include "net/state/topic_access.h"
 #include "proto/limits.h"
 #include "proto/sse/event.h"
 
@@ -45,6 +46,12 @@ std::optional<Outcome> SubscribeHandler::handle(const RequestContext& context) {
   if (!query) return answers_.problem(context.request, query.error(), context.out);
   auto topics = topics_of(*query);
   if (!topics) return answers_.problem(context.request, topics.error(), context.out);
+  TopicAccess access(hub_, context.options, &TopicNamespace::subscribe);
+  for (const std::string& topic : *topics) {
+    const std::string fault = access.fault(topic);
+    if (fault.empty()) continue;
+    return answers_.problem(context.request, 403, Rejection::forbidden, fault, context.out);
+  }
   Outcome wanted{.kind = Outcome::Kind::stream,
                  .topics = *std::move(topics),
                  .last_event_ids = positions_of(context.request, *query)};

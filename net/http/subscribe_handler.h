@@ -5,15 +5,17 @@
 
 #include "net/http/answer_writer.h"
 #include "net/http/handler.h"
+#include "net/state/shared_hub.h"
 
 namespace tocsin::net {
 
 class SubscribeHandler final : public Handler {
  public:
-  explicit SubscribeHandler(AnswerWriter& answers) : answers_(answers) {}
+  SubscribeHandler(SharedHub& hub, AnswerWriter& answers) : hub_(hub), answers_(answers) {}
   [[nodiscard]] std::optional<Outcome> handle(const RequestContext& context) override;
 
  private:
+  SharedHub& hub_;
   AnswerWriter& answers_;
 };
 

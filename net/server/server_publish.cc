@@ -169,15 +169,8 @@ PublishOutcome Server::try_publish(std::span<const proto::EventView> events) {
 
 bool Server::create_topic(std::string_view name, const TopicOptions& options) {
   if (!proto::is_topic_name(name)) return false;
-  core::TopicSettings settings{.history_count = options.history_count,
-                               .history_bytes = options.history_bytes,
-                               .backlog_bytes = options.slow_bytes,
-                               .slow_policy = options.slow_policy,
-                               .max_event_bytes = options.max_event_bytes,
-                               .auto_replay = options.auto_replay,
-                               .data = {.base64 = options.base64, .envelope = options.envelope}};
-  if (options.history_age_s) settings.history_age_ms = age_limit_ms(*options.history_age_s);
-  if (options.base64 || options.envelope) state_->hub.set_data_forms();
+  const core::TopicSettings settings = topic_settings(options);
+  if (settings.data.changes_data()) state_->hub.set_data_forms();
   return state_->hub.with([&](core::Hub& hub) { return hub.create(name, settings, now_ms()); });
 }
 

@@ -8,6 +8,7 @@
 #include "proto/http/http_response.h"
 #include "proto/limits.h"
 #include "proto/sse/event.h"
+#include "proto/text/name_pattern.h"
 
 namespace tocsin::net {
 namespace {
@@ -23,6 +24,11 @@ CheckResult check_options(const ServerOptions& options) {
   const auto bad = std::ranges::find_if_not(options.topics, proto::is_topic_name);
   if (bad != options.topics.end()) {
     return std::unexpected(fmt::format("not a topic's name: \"{}\"", *bad));
+  }
+  for (std::size_t i = 0; i < options.namespaces.size(); ++i) {
+    const std::string fault =
+        namespace_fault(options.namespaces[i], std::span{options.namespaces}.first(i));
+    if (!fault.empty()) return std::unexpected("topics: " + fault);
   }
   for (const std::string& origin : options.cors_origins) {
     if (const std::string fault = origin_fault(origin); !fault.empty()) {
@@ -68,6 +74,25 @@ CheckResult check_application(const Application& application) {
 }
 
 }  // namespace
+
+std::string namespace_fault(const TopicNamespace& space, std::span<const TopicNamespace> before) {
+  if (before.size() >= limits::kMaxNamespaces) {
+    return fmt::format("there are more than {} namespaces", limits::kMaxNamespaces);
+  }
+  if (space.match.empty()) return "match is missing";
+  if (!proto::is_topic_name(space.match) || !proto::is_name_pattern(space.match)) {
+    return fmt::format("match \"{}\" is no topic's name, with or without a * at its end",
+                       space.match);
+  }
+  if (!space.name.empty() && !proto::is_topic_name(space.name)) {
+    return fmt::format("name \"{}\" is none", space.name);
+  }
+  const auto wider = std::ranges::find_if(before, [&space](const TopicNamespace& earlier) {
+    return proto::matches_name(earlier.match, space.match);
+  });
+  if (wider == before.end()) return {};
+  return fmt::format("match \"{}\" is never reached behind \"{}\"", space.match, wider->match);
+}
 
 CheckResult check_start(const ServerOptions& options, const Application& application) {
   if (auto good = check_options(options); !good) return good;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <expected>
+#include <span>
 #include <string>
 
 #include "net/application.h"
@@ -13,5 +14,9 @@ namespace tocsin::net {
 // refused: what `tocsin serve` demands of its options beyond this is in tools/serve/option_table.h.
 [[nodiscard]] std::expected<void, std::string> check_start(const ServerOptions& options,
                                                            const Application& application);
+
+// What is wrong with a namespace that stands behind these others; empty: nothing.
+[[nodiscard]] std::string namespace_fault(const TopicNamespace& space,
+                                          std::span<const TopicNamespace> before);
 
 }  // namespace tocsin::net

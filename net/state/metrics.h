@@ -58,7 +58,7 @@ enum class Rejection : std::uint8_t {
   not_found,         // 404
   method,            // 405, 501
   invalid,           // 400: a field, an event, a body; 415
-  forbidden,         // 403: GET publish is off
+  forbidden,         // 403: GET publish is off; a topic is not for clients
   connection_limit,  // 503
   address_limit,     // 503
   accept_rate,       // 503

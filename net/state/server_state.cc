@@ -6,6 +6,18 @@ core::TimeMs age_limit_ms(std::uint32_t seconds) {
   return seconds == 0 ? UINT64_MAX / 2 : std::uint64_t{seconds} * 1000;
 }
 
+core::TopicSettings topic_settings(const TopicOptions& options) {
+  core::TopicSettings settings{.history_count = options.history_count,
+                               .history_bytes = options.history_bytes,
+                               .backlog_bytes = options.slow_bytes,
+                               .slow_policy = options.slow_policy,
+                               .max_event_bytes = options.max_event_bytes,
+                               .auto_replay = options.auto_replay,
+                               .data = {.base64 = options.base64, .envelope = options.envelope}};
+  if (options.history_age_s) settings.history_age_ms = age_limit_ms(*options.history_age_s);
+  return settings;
+}
+
 core::HubSettings hub_settings(const ServerOptions& options) {
   core::HubSettings settings;
   settings.history.count = options.history_count;
@@ -21,6 +33,11 @@ core::HubSettings hub_settings(const ServerOptions& options) {
   settings.auto_topics = options.auto_topics;
   settings.topics = options.topics;
   settings.envelope_topics = options.envelope_topics;
+  for (const TopicNamespace& space : options.namespaces) {
+    settings.namespaces.push_back({.name = space.name.empty() ? space.match : space.name,
+                                   .match = space.match,
+                                   .settings = topic_settings(space.options)});
+  }
   return settings;
 }
 
@@ -46,8 +63,13 @@ void ServerState::set_options(const ServerOptions& options) {
     const MutexLock lock(options_mutex_);
     current_options_ = std::make_shared<const ServerOptions>(options);
   }
-  if (!options.envelope_topics.empty()) hub.set_data_forms();
-  hub.with([&](core::Hub& shared) { shared.reconfigure(hub_settings(options)); });
+  // Some 0.2 ms with a hundred namespaces; publishers and shards have their turns in between.
+  constexpr std::size_t kRenewedTopics = 256;
+  core::HubSettings settings = hub_settings(options);
+  if (settings.changes_data()) hub.set_data_forms();
+  hub.with([&](core::Hub& shared) { shared.reconfigure(std::move(settings)); });
+  while (hub.with([](core::Hub& shared) { return shared.renew_namespaces(kRenewedTopics); })) {
+  }
   options_version.fetch_add(1);
 }
 

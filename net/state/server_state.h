@@ -28,6 +28,7 @@ enum class Phase : std::uint8_t {
 
 // Seconds of an option; 0 is no limit.
 [[nodiscard]] core::TimeMs age_limit_ms(std::uint32_t seconds);
+[[nodiscard]] core::TopicSettings topic_settings(const TopicOptions& options);
 // The part of the options that the hub needs.
 [[nodiscard]] core::HubSettings hub_settings(const ServerOptions& options);
 

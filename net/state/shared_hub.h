@@ -37,7 +37,7 @@ class SharedHub final : private core::Store::Client {
   SharedHub(std::unique_ptr<core::Store> store, std::size_t shards, core::HubSettings settings,
             const core::HashKey& key)
       : shards_(shards),
-        data_forms_(!settings.envelope_topics.empty()),
+        data_forms_(settings.changes_data()),
         store_(*store),
         hub_(std::move(store), shards, std::move(settings), key),
         epoch_(hub_.epoch()) {
