@@ -162,6 +162,29 @@ class Serve(unittest.TestCase):
                 self.assertEqual(len([line for line in hub.log if "restart is needed" in line]), 1)
                 self.assertEqual(hub.ask("GET", "/readyz")[0], 200)
 
+    def test_sighup_changes_what_holds_for_some_topics(self):
+        tables = ("[[topics]]", 'match = "chat/*"')
+        config = self.config(*tables, "history_count = 2")
+        with Hub("--config", config, "--topics", "there") as hub:
+            for i in range(3):
+                hub.publish("chat/1", f"event {i}")
+            with hub.stream("/events?stream=chat/1&last_event_id=earliest") as stream:
+                self.assertNotIn(b"event 0", stream.read_until(b"data: event 2\n"))
+            self.config(*tables, "history_count = 1", 'publish = "nobody"')
+            hub.signal(signal.SIGHUP)
+            self.assertIn("applied=topics", hub.wait_log("configuration reloaded"))
+            with hub.stream("/events?stream=chat/1&last_event_id=earliest") as stream:
+                self.assertNotIn(b"event 1", stream.read_until(b"data: event 2\n"))
+            status, _, body = hub.ask("POST", "/publish?stream=chat/1", b"x")
+            self.assertEqual(status, 403, body)
+            hub.publish("there", "x")
+            self.config(*tables, "history_cout = 1")
+            hub.signal(signal.SIGHUP)
+            self.assertIn("toml:3: topics.history_cout is not a known key; did you mean",
+                          hub.wait_log("configuration not reloaded"))
+        printed, _ = run("check", "--config", self.config(*tables), "--topics", "there")
+        self.assertIn('topics = [\n  "there",\n  { match = "chat/*" },\n]\n', printed)
+
     def test_sigterm_drains_and_a_second_one_ends_at_once(self):
         for io in each_backend():
             with Hub("--drain-timeout", "1s", "--io", io) as hub:

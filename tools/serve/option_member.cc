@@ -7,6 +7,7 @@
 
 #include "net/http/option_value.h"
 #include "tools/serve/option_table.h"
+#include "tools/serve/topic_namespaces.h"
 
 namespace tocsin::tools {
 namespace {
@@ -19,27 +20,18 @@ struct Overloaded : Functions... {
 using SetResult = std::expected<void, std::string>;
 using Print = std::string (*)(std::uint64_t);
 
-// A basic string (TOML 1.0, "String").
-[[nodiscard]] std::string quoted(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7F) {
-      out += fmt::format("\\u{:04X}", byte);
-      continue;
-    }
-    if (c == '"' || c == '\\') out += '\\';
-    out += c;
-  }
-  return out + '"';
-}
-
 [[nodiscard]] std::string plain(std::uint64_t number) {
   return fmt::format("{}", number);
 }
 
 [[nodiscard]] bool is_inside(std::uint64_t value, const ValueRange& range) {
   return (value >= range.least && value <= range.most) || (value == 0 && range.zero_allowed);
+}
+
+[[nodiscard]] std::string toml_list(std::span<const std::string> list) {
+  std::vector<std::string> elements;
+  for (const std::string& element : list) elements.push_back(toml_string(element));
+  return fmt::format("[{}]", fmt::join(elements, ", "));
 }
 
 // `what`: of which kind values are, with a blank behind it.
@@ -129,7 +121,7 @@ using Print = std::string (*)(std::uint64_t);
                                  std::span<const std::string> values) {
   for (const std::string& value : values) {
     if (const std::string complaint = kind.check(value); !complaint.empty()) {
-      return std::unexpected(fmt::format("{} {}", quoted(value), complaint));
+      return std::unexpected(fmt::format("{} {}", toml_string(value), complaint));
     }
   }
   options.*kind.member = {values.begin(), values.end()};
@@ -138,17 +130,35 @@ using Print = std::string (*)(std::uint64_t);
 
 }  // namespace
 
+// A basic string (TOML 1.0, "String").
+std::string toml_string(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7F) {
+      out += fmt::format("\\u{:04X}", byte);
+      continue;
+    }
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + '"';
+}
+
 std::expected<void, std::string> set_option(ServerOptions& options, const Option& option,
                                             std::span<const std::string> values) {
   if (const auto* list = std::get_if<ListMember>(&option.member)) {
     return set_list(options, *list, values);
+  }
+  if (const auto* topics = std::get_if<TopicsMember>(&option.member)) {
+    return set_list(options, topics->names, values);
   }
   if (values.size() != 1) {
     return std::unexpected("takes one value");
   }
   return std::visit(
       [&]<typename Kind>(const Kind& kind) -> SetResult {
-        if constexpr (std::is_same_v<Kind, ListMember>) {
+        if constexpr (std::is_same_v<Kind, ListMember> || std::is_same_v<Kind, TopicsMember>) {
           return {};  // done above
         } else {
           return set(options, kind, values[0]);
@@ -161,12 +171,12 @@ std::string toml_value(const ServerOptions& options, const Option& option) {
   return std::visit(
       Overloaded{[&](const NumberMember& kind) { return plain(options.*kind.member); },
                  [&](const TimeMember& kind) {
-                   return quoted(
+                   return toml_string(
                        net::format_duration_ms(std::uint64_t{options.*kind.member} * kind.unit_ms));
                  },
                  [&](const SizeMember& kind) {
                    return std::visit(
-                       [&](auto member) { return quoted(net::format_size(options.*member)); },
+                       [&](auto member) { return toml_string(net::format_size(options.*member)); },
                        kind.member);
                  },
                  [&](const FlagMember& kind) {
@@ -176,14 +186,13 @@ std::string toml_value(const ServerOptions& options, const Option& option) {
                    const auto index = std::visit(
                        [&](auto member) { return static_cast<std::size_t>(options.*member); },
                        kind.member);
-                   return quoted(kind.words[index]);
+                   return toml_string(kind.words[index]);
                  },
-                 [&](const ListMember& kind) {
-                   std::vector<std::string> elements;
-                   for (const std::string& element : options.*kind.member) {
-                     elements.push_back(quoted(element));
-                   }
-                   return fmt::format("[{}]", fmt::join(elements, ", "));
+                 [&](const ListMember& kind) { return toml_list(options.*kind.member); },
+                 [&](const TopicsMember& kind) {
+                   const auto& namespaces = options.*kind.namespaces;
+                   const auto& names = options.*kind.names.member;
+                   return namespaces.empty() ? toml_list(names) : toml_topics(names, namespaces);
                  }},
       option.member);
 }
@@ -196,6 +205,7 @@ std::string value_form(const Option& option) {
           [](const SizeMember&) { return std::string("SIZE"); },
           [](const FlagMember&) { return std::string("true|false"); },
           [](const ChoiceMember& kind) { return fmt::format("{}", fmt::join(kind.words, "|")); },
+          [](const TopicsMember&) { return std::string("NAME"); },
           [&](const ListMember&) {
             if (option.name == "listen") return std::string("ADDR:PORT");
             return std::string(option.name == "cors-origins" ? "ORIGIN" : "NAME");
@@ -208,6 +218,9 @@ void copy_option(const ServerOptions& from, ServerOptions& to, const Option& opt
       [&]<typename Kind>(const Kind& kind) {
         if constexpr (std::is_same_v<Kind, SizeMember> || std::is_same_v<Kind, ChoiceMember>) {
           std::visit([&](auto member) { to.*member = from.*member; }, kind.member);
+        } else if constexpr (std::is_same_v<Kind, TopicsMember>) {
+          to.*kind.names.member = from.*kind.names.member;
+          to.*kind.namespaces = from.*kind.namespaces;
         } else {
           to.*kind.member = from.*kind.member;
         }

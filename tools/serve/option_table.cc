@@ -1,5 +1,6 @@
 #include "tools/serve/option_table.h"
 
+#include <algorithm>
 #include <array>
 
 #include <fmt/format.h>
@@ -9,6 +10,7 @@
 #include "net/server/system_check.h"
 #include "proto/limits.h"
 #include "proto/sse/event.h"
+#include "proto/text/name_pattern.h"
 
 namespace tocsin::tools {
 namespace {
@@ -48,9 +50,14 @@ std::string check_topic(std::string_view text) {
                                       "control characters)";
 }
 
+std::string check_topics(std::string_view text) {
+  return proto::is_name_pattern(text) && proto::is_topic_name(text)
+             ? ""
+             : "is not a topic's name, with or without a * at its end";
+}
+
 std::string check_parameter(std::string_view text) {
-  const bool plain = !text.empty() && text.find('*') >= text.size() - 1;
-  return plain && proto::is_topic_name(text)
+  return proto::is_name_pattern(text) && proto::is_topic_name(text)
              ? ""
              : "is not a parameter's name, with or without a * at its end";
 }
@@ -120,10 +127,10 @@ constexpr auto kTable = std::to_array<Option>({
     {"auto-topics", kTopics, "A topic exists once somebody subscribes or publishes to it.",
      Change::reload, FlagMember{&S::auto_topics}},
     {"topics", kTopics, "Topics that exist from the start and are never forgotten.", Change::reload,
-     ListMember{&S::topics, check_topic}},
+     TopicsMember{{&S::topics, check_topic}, &S::namespaces}},
     {"envelope-topics", kTopics,
-     "Topics whose data is sent as {\"topic\":...,\"data\":...}; *: all topics.", Change::reload,
-     ListMember{&S::envelope_topics, check_topic}},
+     "Topics whose data is sent as {\"topic\":...,\"data\":...}; NAME* for a prefix.",
+     Change::reload, ListMember{&S::envelope_topics, check_topics}},
     {"max-event-bytes", kTopics,
      "One event's frame on the wire, its fields' names and line ends included; a larger one is "
      "answered 413. Some clients stop for ever at more than 64KiB.",
@@ -162,6 +169,16 @@ constexpr auto kTable = std::to_array<Option>({
 
 std::span<const Option> option_table() {
   return kTable;
+}
+
+const Option* find_option(std::string_view key) {
+  const auto found = std::ranges::find(kTable, key, &Option::key);
+  return found == kTable.end() ? nullptr : &*found;
+}
+
+bool is_list(const Option& option) {
+  return std::holds_alternative<ListMember>(option.member) ||
+         std::holds_alternative<TopicsMember>(option.member);
 }
 
 std::string Option::key() const {

@@ -53,8 +53,15 @@ struct ListMember {
   std::string (*check)(std::string_view element);
 };
 
-using Member =
-    std::variant<NumberMember, TimeMember, SizeMember, FlagMember, ChoiceMember, ListMember>;
+// Names of topics; in the file also tables, which are namespaces (tools/serve/topic_namespaces.h).
+// Flags have the names alone, and leave the file's namespaces as they are.
+struct TopicsMember {
+  ListMember names;
+  std::vector<net::TopicNamespace> ServerOptions::* namespaces;
+};
+
+using Member = std::variant<NumberMember, TimeMember, SizeMember, FlagMember, ChoiceMember,
+                            ListMember, TopicsMember>;
 
 enum class Change : std::uint8_t {
   reload,   // SIGHUP applies it
@@ -75,6 +82,10 @@ struct Option {
 
 // In the order in which they are printed; options of a group stand together.
 [[nodiscard]] std::span<const Option> option_table();
+// Null: there is none.
+[[nodiscard]] const Option* find_option(std::string_view key);
+// Its value is a list: the flag is given once for each element.
+[[nodiscard]] bool is_list(const Option& option);
 
 // Sets one option from text as flags and the file have it: one value, for lists all elements.
 // The error is a sentence that continues "NAME ".
@@ -84,6 +95,9 @@ struct Option {
 
 // The current value in TOML, e.g. 15, "15s", true, ["a", "b"].
 [[nodiscard]] std::string toml_value(const ServerOptions& options, const Option& option);
+
+// A string in TOML, quotes included.
+[[nodiscard]] std::string toml_string(std::string_view text);
 
 // What a value looks like, for --help: NUMBER, TIME, SIZE, a|b.
 [[nodiscard]] std::string value_form(const Option& option);

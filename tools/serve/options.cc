@@ -15,12 +15,10 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <toml++/toml.h>
 
 #include "net/http/option_value.h"
 #include "net/io/listen_address.h"
 #include "proto/limits.h"
-#include "tools/base/did_you_mean.h"
 #include "tools/base/print.h"
 #include "tools/serve/option_table.h"
 
@@ -64,96 +62,6 @@ using Text = std::expected<std::string, std::string>;
   return text;
 }
 
-[[nodiscard]] std::string unknown_key(std::string_view key) {
-  std::vector<std::string> keys;
-  for (const Option& option : option_table()) keys.push_back(option.key());
-  return fmt::format("{} is not a known key{}", key,
-                     did_you_mean(key, std::vector<std::string_view>(keys.begin(), keys.end())));
-}
-
-[[nodiscard]] const Option* find_by_key(std::string_view key) {
-  for (const Option& option : option_table()) {
-    if (option.key() == key) {
-      return &option;
-    }
-  }
-  return nullptr;
-}
-
-// The text of a scalar as a flag would have it; nothing if the type does not fit the option.
-[[nodiscard]] std::optional<std::string> scalar_text(const Option& option, const toml::node& node) {
-  const bool is_flag = std::holds_alternative<FlagMember>(option.member);
-  const bool is_number = std::holds_alternative<NumberMember>(option.member) ||
-                         std::holds_alternative<TimeMember>(option.member) ||
-                         std::holds_alternative<SizeMember>(option.member);
-  if (const auto* flag = node.as_boolean()) {
-    return is_flag ? std::optional(flag->get() ? std::string("true") : "false") : std::nullopt;
-  }
-  if (const auto* number = node.as_integer()) {
-    return is_number ? std::optional(fmt::format("{}", number->get())) : std::nullopt;
-  }
-  // A count in quotes is a mistake; a time or size in quotes is the usual form.
-  const bool quoted_allowed = !is_flag && !std::holds_alternative<NumberMember>(option.member);
-  if (const auto* text = node.as_string()) {
-    return quoted_allowed ? std::optional(text->get()) : std::nullopt;
-  }
-  return std::nullopt;
-}
-
-[[nodiscard]] std::optional<std::vector<std::string>> node_texts(const Option& option,
-                                                                 const toml::node& node) {
-  if (!std::holds_alternative<ListMember>(option.member)) {
-    const auto text = scalar_text(option, node);
-    return text ? std::optional(std::vector{*text}) : std::nullopt;
-  }
-  const auto* array = node.as_array();
-  if (array == nullptr) {
-    return std::nullopt;
-  }
-  std::vector<std::string> texts;
-  for (const toml::node& element : *array) {
-    const auto* text = element.as_string();
-    if (text == nullptr) {
-      return std::nullopt;
-    }
-    texts.push_back(text->get());
-  }
-  return texts;
-}
-
-[[nodiscard]] std::string_view type_wanted(const Option& option) {
-  if (std::holds_alternative<ListMember>(option.member)) {
-    return "must be an array of strings";
-  }
-  if (std::holds_alternative<FlagMember>(option.member)) {
-    return "must be true or false";
-  }
-  if (std::holds_alternative<NumberMember>(option.member)) {
-    return "must be a whole number";
-  }
-  return std::holds_alternative<ChoiceMember>(option.member)
-             ? "must be a string"
-             : "must be a string such as \"15s\" or \"64KiB\", or a whole number";
-}
-
-// One entry of the file; the error continues "FILE:LINE: ".
-[[nodiscard]] std::expected<void, std::string> apply_entry(ServerOptions& options,
-                                                           std::string_view key,
-                                                           const toml::node& node) {
-  const Option* option = find_by_key(key);
-  if (option == nullptr) {
-    return std::unexpected(unknown_key(key));
-  }
-  const auto texts = node_texts(*option, node);
-  if (!texts) {
-    return std::unexpected(fmt::format("{} {}", key, type_wanted(*option)));
-  }
-  if (const auto set = set_option(options, *option, *texts); !set) {
-    return std::unexpected(fmt::format("{} {}", key, set.error()));
-  }
-  return {};
-}
-
 // For --help: without TOML's quotes and brackets.
 [[nodiscard]] std::string default_text(const Option& option) {
   std::string text = toml_value(ServerOptions{}, option);
@@ -166,7 +74,7 @@ void add_flag(CLI::App& app, const Option& option, std::vector<std::string>& giv
   const std::string flag = fmt::format("--{}", option.name);
   const std::string help = fmt::format("{} [{}]", option.help, default_text(option));
   CLI::Option* added = nullptr;
-  if (std::holds_alternative<ListMember>(option.member)) {
+  if (is_list(option)) {
     // One element per flag, which is repeated: no element can swallow what follows.
     added = app.add_option_function<std::vector<std::string>>(
                    flag, [&given](const std::vector<std::string>& values) { given = values; }, help)
@@ -235,72 +143,6 @@ std::expected<Configuration, std::string> OptionFlags::load(Reading reading) con
   return result;
 }
 
-namespace {
-
-// The line, from 1, whose keys have more parts than any setting's: toml++ takes a part as deep as
-// the stack reaches. Nothing: there is none.
-std::optional<std::size_t> line_with_deep_key(std::string_view text) {
-  constexpr std::size_t kMostDots = 64;
-  std::size_t line = 1;
-  std::size_t dots = 0;
-  char quote = 0;
-  bool comment = false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (c == '\n') {
-      ++line;
-      dots = 0;
-      quote = 0;
-      comment = false;
-    } else if (comment) {
-      continue;
-    } else if (quote != 0) {
-      if (c == '\\' && quote == '"') ++i;
-      if (c == quote) quote = 0;
-    } else if (c == '"' || c == '\'') {
-      quote = c;
-    } else if (c == '#') {
-      comment = true;
-    } else if (c == '.' && ++dots > kMostDots) {
-      return line;
-    }
-  }
-  return std::nullopt;
-}
-
-}  // namespace
-
-std::expected<void, std::string> apply_toml(Configuration& configuration, std::string_view text,
-                                            std::string_view file) {
-  if (const auto line = line_with_deep_key(text)) {
-    return std::unexpected(fmt::format("{}:{}: a key has too many parts", file, *line));
-  }
-  toml::table table;
-  try {
-    table = toml::parse(text);
-  } catch (const toml::parse_error& error) {
-    return std::unexpected(
-        fmt::format("{}:{}: {}", file, error.source().begin.line, error.description()));
-  }
-  std::map<std::pair<toml::source_index, std::string>, std::string> problems;  // by line
-  for (const auto& [key, node] : table) {
-    configuration.given.emplace(key.str());
-    if (const auto applied = apply_entry(configuration.options, key.str(), node); !applied) {
-      const auto line = node.source().begin.line;
-      problems[{line, std::string(key.str())}] =
-          fmt::format("{}:{}: {}", file, line, applied.error());
-    }
-  }
-  if (problems.empty()) {
-    return {};
-  }
-  std::vector<std::string_view> lines;
-  for (const auto& [where, problem] : problems) {
-    lines.push_back(problem);
-  }
-  return std::unexpected(fmt::format("{}", fmt::join(lines, "\n")));
-}
-
 std::expected<void, std::string> check_together(const ServerOptions& options) {
   std::vector<std::string> problems;
   if (options.listen.empty()) {
@@ -315,25 +157,17 @@ std::expected<void, std::string> check_together(const ServerOptions& options) {
   if (options.history_bytes > options.history_total_bytes) {
     problems.emplace_back("history_bytes is larger than history_total_bytes");
   }
+  for (const net::TopicNamespace& space : options.namespaces) {
+    if (space.options.history_bytes.value_or(0) > options.history_total_bytes) {
+      problems.push_back(fmt::format("topics: history_bytes of {} is larger than "
+                                     "history_total_bytes",
+                                     toml_string(space.match)));
+    }
+  }
   if (problems.empty()) {
     return {};
   }
   return std::unexpected(fmt::format("{}", fmt::join(problems, "\n")));
-}
-
-std::string to_toml(const ServerOptions& options) {
-  std::string out;
-  std::string_view group;
-  for (const Option& option : option_table()) {
-    if (option.group != group) {
-      out += fmt::format("{}# {}\n", group.empty() ? "" : "\n", option.group);
-      group = option.group;
-    }
-    const std::string effect = option.effect == nullptr ? "" : option.effect(options);
-    out += fmt::format("{} = {}{}{}\n", option.key(), toml_value(options, option),
-                       effect.empty() ? "" : "  # ", effect);
-  }
-  return out;
 }
 
 Difference difference(const ServerOptions& from, const ServerOptions& to) {
