@@ -51,6 +51,10 @@ std::optional<Digest> digest_of_hex(std::string_view hex) {
   return digest;
 }
 
+std::uint64_t source_of(const Digest& hash) {
+  return first_bits({reinterpret_cast<const char*>(hash.data()), hash.size()});
+}
+
 }  // namespace
 
 Secret make_access_key() {
@@ -94,7 +98,9 @@ std::expected<void, std::string> AccessKeys::add(std::string_view key, Principal
   const auto is_same = [&](const Known& known) { return same_bytes(known.hash, hash); };
   if (std::ranges::any_of(keys_, is_same)) return std::unexpected("the key is there twice");
   if (keys_.size() == kMax) return std::unexpected("there are too many keys");
-  keys_.push_back({.hash = hash, .principal = std::move(principal)});
+  auto holder = std::make_shared<Principal>(*principal);
+  holder->source = source_of(hash);
+  keys_.push_back({.hash = hash, .principal = std::move(holder)});
   return {};
 }
 
@@ -111,6 +117,12 @@ std::expected<PrincipalPtr, Denial> AccessKeys::find(std::string_view credential
   if (found != nullptr) return found->principal;
   return std::unexpected(Denial{.cause = DenialCause::unknown_key,
                                 .reason = "the key is none of this hub, or no longer"});
+}
+
+PrincipalPtr AccessKeys::of_source(std::uint64_t source) const {
+  const auto is_it = [source](const Known& known) { return known.principal->source == source; };
+  const auto found = std::ranges::find_if(keys_, is_it);
+  return found == keys_.end() ? nullptr : found->principal;
 }
 
 }  // namespace tocsin::net

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <expected>
 #include <string>
 #include <string_view>
@@ -36,12 +37,15 @@ class AccessKeys {
   static constexpr std::size_t kMax = 1024;
 
   // `key`: as make_access_key() has it, or its hash. The error says in words what is wrong, with
-  // nothing of the key. Not kept but for its hash.
+  // nothing of the key. Not kept but for its hash, which becomes the principal's source.
   [[nodiscard]] std::expected<void, std::string> add(std::string_view key, PrincipalPtr principal);
 
   // Compares the credential's hash with every key's, all in full: the time tells nothing.
   // REQUIRES: is_access_key(credential).
   [[nodiscard]] std::expected<PrincipalPtr, Denial> find(std::string_view credential) const;
+
+  // Whose key it is; null: it is none of these.
+  [[nodiscard]] PrincipalPtr of_source(std::uint64_t source) const;
 
   [[nodiscard]] bool empty() const { return keys_.empty(); }
 

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "proto/assert.h"
+
 namespace tocsin::net {
 
 Authority::Authority(AuthoritySettings settings)
@@ -43,6 +45,11 @@ std::expected<PrincipalPtr, Denial> Authority::check_nobody() const {
       Denial{.cause = DenialCause::no_credential,
              .reason = "there is no credential; the hub takes a key or a token as Authorization: "
                        "Bearer, or a signed URL"});
+}
+
+bool Authority::has_source(CredentialKind kind, std::uint64_t source) const {
+  TOCSIN_ASSERT(kind == CredentialKind::token || kind == CredentialKind::signed_url);
+  return kind == CredentialKind::token ? tokens_.has_source(source) : url_keys_.has_source(source);
 }
 
 }  // namespace tocsin::net

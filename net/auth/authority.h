@@ -47,6 +47,12 @@ class Authority {
   // A request without a credential.
   [[nodiscard]] std::expected<PrincipalPtr, Denial> check_nobody() const;
 
+  // Whether what gave a principal its rights is still there. REQUIRES: it is a token's or a signed
+  // URL's.
+  [[nodiscard]] bool has_source(CredentialKind kind, std::uint64_t source) const;
+  // Whose access key it is now; null: it is gone.
+  [[nodiscard]] PrincipalPtr key_of(std::uint64_t source) const { return keys_.of_source(source); }
+
  private:
   [[nodiscard]] std::expected<PrincipalPtr, Denial> check_key(std::string_view key,
                                                               std::int64_t now_s) const;

@@ -14,7 +14,7 @@ struct CauseText {
   std::string_view error;
 };
 // In the order of DenialCause.
-constexpr std::array<CauseText, 11> kCauses = {{
+constexpr std::array<CauseText, kDenialCauses> kCauses = {{
     {.name = "no_credential", .status = 401, .error = ""},
     {.name = "two_credentials", .status = 400, .error = "invalid_request"},
     {.name = "malformed", .status = 401, .error = "invalid_token"},
@@ -25,6 +25,7 @@ constexpr std::array<CauseText, 11> kCauses = {{
     {.name = "audience", .status = 401, .error = "invalid_token"},
     {.name = "expired", .status = 401, .error = "invalid_token"},
     {.name = "not_yet_valid", .status = 401, .error = "invalid_token"},
+    {.name = "foreign_page", .status = 403, .error = "invalid_request"},
     {.name = "insufficient_scope", .status = 403, .error = "insufficient_scope"},
 }};
 

@@ -21,8 +21,12 @@ enum class DenialCause : std::uint8_t {
   audience,         // of a token
   expired,
   not_yet_valid,
+  foreign_page,        // a cookie that a page of somebody else had sent
   insufficient_scope,  // a good credential for something else
 };
+
+inline constexpr std::size_t kDenialCauses =
+    static_cast<std::size_t>(DenialCause::insufficient_scope) + 1;
 
 struct Denial {
   DenialCause cause = DenialCause::no_credential;

@@ -198,7 +198,13 @@ std::expected<PrincipalPtr, Denial> UrlKeys::verify(std::string_view method, std
                                                      .subject = std::string(terms->subject),
                                                      .publish = terms->topics,
                                                      .subscribe = terms->topics,
+                                                     .source = key->hmac.fingerprint(),
                                                      .expires_at_s = terms->expires_at_s});
+}
+
+bool UrlKeys::has_source(std::uint64_t source) const {
+  return std::ranges::any_of(
+      keys_, [source](const UrlKey& key) { return key.hmac.fingerprint() == source; });
 }
 
 }  // namespace tocsin::net

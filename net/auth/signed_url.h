@@ -73,6 +73,9 @@ class UrlKeys {
       std::string_view method, std::string_view path, std::string_view query, std::int64_t now_s,
       bool (*is_free)(std::string_view name) = nullptr) const;
 
+  // Whether one of the keys is the principal's source.
+  [[nodiscard]] bool has_source(std::uint64_t source) const;
+
   [[nodiscard]] bool empty() const { return keys_.empty(); }
 
  private:

@@ -130,7 +130,8 @@ std::expected<PrincipalPtr, Denial> TokenVerifier::verify(std::string_view token
   const auto has_signed = [&](const VerificationKey* key) {
     return key->verify(jws->signed_part, jws->signature);
   };
-  if (std::ranges::none_of(*keys, has_signed)) {
+  const auto signer = std::ranges::find_if(*keys, has_signed);
+  if (signer == keys->end()) {
     return denied(DenialCause::signature,
                   "the token's signature is wrong: it was changed, or signed with another key");
   }
@@ -146,7 +147,15 @@ std::expected<PrincipalPtr, Denial> TokenVerifier::verify(std::string_view token
                                                      .subject = std::move(claims->subject),
                                                      .publish = std::move(claims->publish),
                                                      .subscribe = std::move(claims->subscribe),
+                                                     .source = (*signer)->fingerprint(),
                                                      .expires_at_s = claims->expires_at_s});
+}
+
+bool TokenVerifier::has_source(std::uint64_t source) const {
+  return std::ranges::any_of(issuers_, [source](const Issuer& issuer) {
+    return std::ranges::find(issuer.keys, source, &VerificationKey::fingerprint) !=
+           issuer.keys.end();
+  });
 }
 
 }  // namespace tocsin::net

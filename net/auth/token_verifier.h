@@ -45,6 +45,9 @@ class TokenVerifier {
   [[nodiscard]] std::expected<PrincipalPtr, Denial> verify(std::string_view token,
                                                            std::int64_t now_s) const;
 
+  // Whether one of the keys is the principal's source.
+  [[nodiscard]] bool has_source(std::uint64_t source) const;
+
  private:
   std::vector<Issuer> issuers_;
 };

@@ -1,5 +1,6 @@
 #include "net/jose/digest.h"
 
+#include <cstring>
 #include <openssl/evp.h>
 #include <openssl/params.h>
 #include <sodium/utils.h>
@@ -45,6 +46,13 @@ Digest sha256(std::string_view bytes) {
   return digest;
 }
 
+std::uint64_t first_bits(std::string_view digest) {
+  std::uint64_t bits = 0;
+  TOCSIN_ASSERT(digest.size() >= sizeof(bits));
+  std::memcpy(&bits, digest.data(), sizeof(bits));
+  return bits;
+}
+
 bool same_bytes(std::string_view a, std::string_view b) {
   return a.size() == b.size() && sodium_memcmp(a.data(), b.data(), a.size()) == 0;
 }
@@ -78,6 +86,11 @@ std::string_view Hmac::sign(std::string_view message, std::array<unsigned char, 
                     EVP_MAC_final(context.get(), value.data(), &size, value.size()) == 1;
   TOCSIN_ASSERT(done && size == size_of(hash_));
   return {reinterpret_cast<const char*>(value.data()), size};
+}
+
+std::uint64_t Hmac::fingerprint() const {
+  std::array<unsigned char, 64> value{};
+  return first_bits(sign("which key is it", value));
 }
 
 bool Hmac::verify(std::string_view message, std::string_view value) const {

@@ -14,6 +14,8 @@ namespace tocsin::net {
 using Digest = std::array<unsigned char, 32>;
 
 [[nodiscard]] Digest sha256(std::string_view bytes);
+// The first eight bytes of a digest, or of another text of so many: for what is told apart by it.
+[[nodiscard]] std::uint64_t first_bits(std::string_view digest);
 
 // Whether both are the same, in a time that does not tell where they differ. Bytes of different
 // lengths are not.
@@ -38,6 +40,8 @@ class Hmac {
   [[nodiscard]] bool verify(std::string_view message, std::string_view value) const;
 
   [[nodiscard]] Hash hash() const { return hash_; }
+  // Tells the key from others, in 64 bits that say nothing of it.
+  [[nodiscard]] std::uint64_t fingerprint() const;
 
  private:
   Hash hash_;

@@ -4,6 +4,7 @@
 #include <openssl/ecdsa.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/x509.h>
 #include <openssl/rsa.h>
 
 #include <array>
@@ -130,6 +131,17 @@ std::string misfit(EVP_PKEY* key, const Scheme& scheme) {
   return {};
 }
 
+// Of the key's SubjectPublicKeyInfo, or of what the secret signs.
+std::uint64_t fingerprint_of(const std::variant<Hmac, std::shared_ptr<evp_pkey_st>>& material) {
+  if (const Hmac* secret = std::get_if<Hmac>(&material)) return secret->fingerprint();
+  EVP_PKEY* key = std::get<std::shared_ptr<evp_pkey_st>>(material).get();
+  std::string der(static_cast<std::size_t>(std::max(i2d_PUBKEY(key, nullptr), 0)), '\0');
+  auto* out = reinterpret_cast<unsigned char*>(der.data());
+  i2d_PUBKEY(key, &out);
+  const Digest digest = sha256(der);
+  return first_bits({reinterpret_cast<const char*>(digest.data()), digest.size()});
+}
+
 }  // namespace
 
 std::string_view name_of(Algorithm algorithm) {
@@ -149,7 +161,10 @@ bool is_symmetric(Algorithm algorithm) {
 }
 
 VerificationKey::VerificationKey(Algorithm algorithm, Material material, std::string id)
-    : algorithm_(algorithm), material_(std::move(material)), id_(std::move(id)) {
+    : algorithm_(algorithm),
+      material_(std::move(material)),
+      id_(std::move(id)),
+      fingerprint_(fingerprint_of(material_)) {
   TOCSIN_ASSERT(is_symmetric(algorithm) == std::holds_alternative<Hmac>(material_));
 }
 

@@ -61,6 +61,8 @@ class VerificationKey {
 
   [[nodiscard]] Algorithm algorithm() const { return algorithm_; }
   [[nodiscard]] const std::string& id() const { return id_; }
+  // Tells the key from others, whatever its id.
+  [[nodiscard]] std::uint64_t fingerprint() const { return fingerprint_; }
 
  private:
   using Material = std::variant<Hmac, std::shared_ptr<evp_pkey_st>>;
@@ -69,6 +71,7 @@ class VerificationKey {
   Algorithm algorithm_;
   Material material_;
   std::string id_;
+  std::uint64_t fingerprint_;
 };
 
 }  // namespace tocsin::net
