@@ -44,6 +44,18 @@ void append_gap_frame(std::string& out, GapReason reason, std::string_view last_
       {.topic = {}, .type = kGapEvent, .id = proto::to_string(id), .data = data, .retry_ms = {}});
 }
 
+std::string_view to_string(RightLoss reason) {
+  return reason == RightLoss::expired ? "expired" : "revoked";
+}
+
+void append_expired_frame(std::string& out, RightLoss reason) {
+  std::string data = "{\"reason\":\"";
+  data += to_string(reason);
+  data += "\"}";
+  out += proto::encode_frame(
+      {.topic = {}, .type = proto::kExpiredEvent, .id = {}, .data = data, .retry_ms = {}});
+}
+
 void append_open_frame(std::string& out, std::span<const TopicCursor> topics,
                        std::string_view position) {
   std::string data = "{\"topics\":";

@@ -5,6 +5,7 @@
 // wire (proto/sse/wire_id.h).
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -36,5 +37,19 @@ void append_gap_frame(std::string& out, GapReason reason, std::string_view last_
 // has none, and there is no `id:`.
 void append_open_frame(std::string& out, std::span<const TopicCursor> topics,
                        std::string_view position);
+
+// Why a stream's right to be read is gone.
+enum class RightLoss : std::uint8_t {
+  expired,  // its client's credential has
+  revoked,  // the hub's configuration says something else now
+};
+
+[[nodiscard]] std::string_view to_string(RightLoss reason);
+
+// What such a stream ends with. Appends the frame:
+//   event: expired
+//   data: {"reason":"expired"}
+// Without an id: a client that comes back with a good credential goes on where it was.
+void append_expired_frame(std::string& out, RightLoss reason);
 
 }  // namespace tocsin::core

@@ -33,7 +33,9 @@
 namespace tocsin::net {
 
 class Server;
+struct Authentication;  // net/auth/authentication.h
 struct Deferral;
+struct Principal;  // net/auth/principal.h
 
 // A request to a route. Valid during the call.
 struct RouteRequest {
@@ -46,6 +48,7 @@ struct RouteRequest {
   // At a path of the hub's own: the first parameter that the hub does not know there, for routes
   // that would rather decline than ignore it (it is answered 400 then); empty: none.
   std::string_view unknown_parameter;
+  const Principal* principal;  // who asks; null: the route needs none, see Route
   const Deferral& deferral;  // for Later
 };
 
@@ -57,6 +60,12 @@ struct Response {
   // Whole lines, each ended by CRLF; not Content-Type, Content-Length, Date, Transfer-Encoding and
   // Connection, which the hub adds, as it does those of CORS (ServerOptions::cors_origins).
   std::string headers{};
+};
+
+// A request of which is to be known who makes it. Valid during the call.
+struct AuthenticationRequest {
+  const proto::Request& http;  // without its body, where it has one
+  const Deferral& deferral;    // for LaterAuthentication
 };
 
 // Writes to one stream. A handle: copies write to the same stream, and may outlive it and the
@@ -141,6 +150,10 @@ struct Route {
   // and not for "/files2". A path that ends with '/' is for all that begins so; "/" is for
   // everything, the hub's own resources too.
   bool prefix = false;
+  // Whoever has no good credential is answered 401, and the handler is told of the others who they
+  // are. What they may do is the handler's to say: it is not asked about the topics of a
+  // StreamResponse. Where the hub is open everybody is open_principal().
+  bool needs_principal = false;
   // A request with a larger body is answered 413, as soon as that is known, also where the handler
   // would decline. At most kMaxBodyBytes.
   std::size_t max_body_bytes = kMaxBodyBytes;
@@ -156,6 +169,10 @@ struct StreamInfo {
 struct Application {
   std::vector<Route> routes{};
   std::string stream_headers{};  // for the head of every stream, as in Response
+  // Who makes a request, for those that need to be known (the hub's own but probes, and routes that
+  // say so). What the principal may do holds for the hub's own resources. On the shard's thread,
+  // like a handler; one that throws is answered 500. Absent: who it is, the hub finds out itself.
+  std::function<Authentication(Server&, const AuthenticationRequest&)> authenticate{};
   // Every stream of the hub, once each.
   std::function<void(Server&, const StreamInfo&)> on_subscribe{};
   std::function<void(Server&, const StreamInfo&)> on_unsubscribe{};

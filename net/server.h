@@ -24,6 +24,7 @@ namespace tocsin::net {
 
 class ListenerSet;
 class ServiceNotify;
+struct Access;
 struct HandedDescriptor;
 struct ServerState;
 
@@ -34,8 +35,11 @@ class Server {
   // Opens every listener in every shard and begins to serve. The error is a sentence for the
   // operator (an option or a route that cannot be, an address in use, no descriptor or thread
   // left); nothing is left running then. Waits for an address in use (kListenPatience).
+  //
+  // `access`: who may do what (net/auth/access.h); null: everybody everything.
   [[nodiscard]] static std::expected<std::unique_ptr<Server>, std::string> start(
-      const ServerOptions& options, Application application = {});
+      const ServerOptions& options, Application application = {},
+      std::shared_ptr<const Access> access = nullptr);
   // A hub whose history is kept by `store` (core/store.h; null: in memory, as above): ids go on
   // where it ends, and before this returns all that it tells of at its start is there for readers.
   // The server has the store, starts it, and in wait() or the destructor stops it, behind the last
@@ -43,13 +47,15 @@ class Server {
   // calls, and what they call back, run in the store's own threads. A store whose history has
   // forked is done, and so is the server: stop it, and start another with a new one.
   [[nodiscard]] static std::expected<std::unique_ptr<Server>, std::string> start(
-      const ServerOptions& options, Application application, std::unique_ptr<core::Store> store);
+      const ServerOptions& options, Application application, std::unique_ptr<core::Store> store,
+      std::shared_ptr<const Access> access = nullptr);
   // For a process that a service manager runs: the same, with the sockets that were handed over,
   // which it takes, and `manager`, null or whoever is to keep the sockets for the next process; see
   // net/server/listener_set.h.
   [[nodiscard]] static std::expected<std::unique_ptr<Server>, std::string> start(
       const ServerOptions& options, Application application, std::unique_ptr<core::Store> store,
-      std::vector<HandedDescriptor> handed, ServiceNotify* manager);
+      std::shared_ptr<const Access> access, std::vector<HandedDescriptor> handed,
+      ServiceNotify* manager);
   // Stops at once if it still runs: streams end, their hooks are called.
   ~Server();
   Server(const Server&) = delete;
@@ -91,8 +97,10 @@ class Server {
   [[nodiscard]] bool topic_exists(std::string_view name);
 
   // Takes over what can change while streams stay open: everything but listen, shards, io,
-  // pin_shards and send_buffer.
+  // pin_shards and send_buffer. Who may do what stays.
   void reload(const ServerOptions& options);
+  // The same, and who may do what. Streams whose right is gone end.
+  void reload(const ServerOptions& options, std::shared_ptr<const Access> access);
 
   // Streams end spread over drain_timeout_s. Who connects meanwhile waits until wait() closes the
   // listening sockets: for the next process that has them, or to be reset then.
@@ -111,7 +119,7 @@ class Server {
  private:
   struct ShardThread;
   Server(const ServerOptions& options, std::size_t shards, Application application,
-         std::unique_ptr<core::Store> store);
+         std::unique_ptr<core::Store> store, std::shared_ptr<const Access> access);
   void wake_all();
 
   const std::shared_ptr<ServerState> state_;  // writers of streams may outlive the server

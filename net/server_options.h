@@ -49,9 +49,9 @@ struct TopicOptions {
 };
 
 // Who may do something with a topic by a request; the program that runs the hub may always.
-enum class Access : std::uint8_t {
+enum class TopicAccess : std::uint8_t {
   open,    // everybody
-  token,   // who has a token: nobody, as the hub knows none yet
+  token,   // whoever a credential says it of; nobody, where the hub asks for none
   nobody,  // no client
 };
 
@@ -61,8 +61,9 @@ struct TopicNamespace {
   std::string match{};
   // What /metrics calls it; empty: as `match`. Several of one name are counted together.
   std::string name{};
-  std::optional<Access> publish{};    // nothing: open
-  std::optional<Access> subscribe{};  // nothing: open
+  // Nothing: open, or token where the hub asks for credentials.
+  std::optional<TopicAccess> publish{};
+  std::optional<TopicAccess> subscribe{};
   TopicOptions options{};
 
   [[nodiscard]] bool operator==(const TopicNamespace&) const = default;
@@ -163,7 +164,9 @@ struct ServerOptions {
   // Pages that may read the answers: `*`, any, without credentials; or origins as browsers write
   // them (scheme://host[:port]: net/http/cors.h), each of which may also send credentials (cookies,
   // which a proxy in front may ask for). None: no page of another origin. It does not keep pages
-  // from publishing: what a form may send needs no leave, only the answer cannot be read.
+  // from publishing: what a form may send needs no leave, only the answer cannot be read. Where the
+  // hub asks for credentials `*` counts for nothing, and the pages that are named may publish with
+  // a cookie (net/http/credentials.h).
   std::vector<std::string> cors_origins{"*"};
   // Query parameters that /events and /publish ignore besides the cache busters and trackers that
   // they know (net/http/query_parameters.cc): those of a proxy in front or of routes that decline.

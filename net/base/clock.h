@@ -1,5 +1,5 @@
-// Time: one monotonic clock for all that is timed, the same for all processes of a machine. To what
-// stands below the shards it is an argument.
+// Time: one monotonic clock for all that is timed, the same for all processes of a machine, and the
+// system's for what others have put a date on. To what stands below the shards it is an argument.
 #pragma once
 
 #include <cstdint>
@@ -28,6 +28,10 @@ class Clock {
   virtual ~Clock() = default;
   // Microseconds of a monotonic clock. From any thread.
   [[nodiscard]] virtual std::uint64_t now_us() const = 0;
+  // Seconds since 1970 by the system's clock, which may be set. From any thread.
+  [[nodiscard]] virtual std::int64_t unix_s() const {
+    return static_cast<std::int64_t>(read_clock_ns(CLOCK_REALTIME_COARSE) / 1'000'000'000);
+  }
 };
 
 class SteadyClock final : public Clock {

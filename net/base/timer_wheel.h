@@ -29,6 +29,7 @@ class TimerWheel {
     deadline,   // the connection's own
     heartbeat,  // a stream with an interval of its own: how long it has been silent
     second_write,
+    end,  // a stream whose client's credential expires
   };
   struct Entry {
     std::uint32_t slot = 0;

@@ -74,12 +74,16 @@ std::uint32_t retry_after_s(Rejection why) {
 
 }  // namespace
 
-AnswerWriter::AnswerWriter(const ServerOptions& options, std::string_view stream_headers,
-                 ShardMetrics& metrics, std::uint64_t seed)
+AnswerWriter::AnswerWriter(std::string_view stream_headers, ShardMetrics& metrics,
+                           std::uint64_t seed)
     : stream_headers_(stream_headers),
       metrics_(metrics),
-      cors_(options.cors_origins),
       random_(static_cast<std::minstd_rand::result_type>(seed | 1)) {}
+
+void AnswerWriter::adopt(const ServerOptions& options, const Access* access) {
+  cors_ = Cors(options.cors_origins, access == nullptr || access->authority == nullptr);
+  realm_ = access == nullptr ? std::string{} : access->realm;
+}
 
 void AnswerWriter::reply(const Request& request, int status, std::string_view content_type,
                     std::string_view body, std::string& out, std::string_view extra_headers) {
@@ -107,6 +111,14 @@ Outcome AnswerWriter::problem(const Request& request, const proto::InputError& e
   const int status = error.too_large ? 413 : 400;
   metrics_.count(error.too_large ? Rejection::body_too_large : Rejection::invalid);
   reply(request, status, kProblem, proto::problem_json(status, error), out);
+  return {};
+}
+
+Outcome AnswerWriter::deny(const Request& request, const Denial& denial, std::string& out) {
+  metrics_.count(denial.cause);
+  const int status = status_of(denial.cause);
+  reply(request, status, kProblem, proto::problem_json(status, denial.reason), out,
+        fmt::format("WWW-Authenticate: {}\r\n", challenge(denial, realm_)));
   return {};
 }
 

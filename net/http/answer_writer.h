@@ -11,6 +11,8 @@
 #include <string>
 #include <string_view>
 
+#include "net/auth/access.h"
+#include "net/auth/denial.h"
 #include "net/http/cors.h"
 #include "net/http/handler.h"
 #include "net/http/http_date.h"
@@ -24,11 +26,11 @@ namespace tocsin::net {
 class AnswerWriter {
  public:
   // `stream_headers`: whole lines for the head of every stream. It and `metrics` outlive this.
-  AnswerWriter(const ServerOptions& options, std::string_view stream_headers, ShardMetrics& metrics,
-          std::uint64_t seed);
+  // adopt() comes before the first answer.
+  AnswerWriter(std::string_view stream_headers, ShardMetrics& metrics, std::uint64_t seed);
 
-  // What the answers depend on.
-  void adopt(const ServerOptions& options) { cors_ = Cors(options.cors_origins); }
+  // What the answers depend on. `access`: null if the hub is open.
+  void adopt(const ServerOptions& options, const Access* access);
 
   // `content_type` empty: no body. `extra_headers`: whole lines.
   void reply(const proto::Request& request, int status, std::string_view content_type,
@@ -38,6 +40,8 @@ class AnswerWriter {
   Outcome problem(const proto::Request& request, int status, Rejection why, std::string_view detail,
                   std::string& out, std::string_view extra_headers = {});
   Outcome problem(const proto::Request& request, const proto::InputError& error, std::string& out);
+  // The same where who asks has no right to: 400, 401 or 403, with a challenge (RFC 6750, 3).
+  Outcome deny(const proto::Request& request, const Denial& denial, std::string& out);
   // The same where nothing behind the request can be read: clears keep_alive.
   void refuse(proto::Request& request, int status, Rejection why, std::string_view detail,
               std::string& out, std::string_view extra_headers = {});
@@ -64,7 +68,8 @@ class AnswerWriter {
   const std::string_view stream_headers_;
   ShardMetrics& metrics_;
   HttpDate date_;
-  Cors cors_;
+  Cors cors_{{}};
+  std::string realm_;
   std::minstd_rand random_;
 };
 

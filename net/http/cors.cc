@@ -77,8 +77,8 @@ std::string origin_fault(std::string_view text) {
   return {};
 }
 
-Cors::Cors(std::span<const std::string> origins) {
-  const bool any = std::ranges::find(origins, kAny) != origins.end();
+Cors::Cors(std::span<const std::string> origins, bool open) {
+  const bool any = open && std::ranges::find(origins, kAny) != origins.end();
   for (const std::string& origin : origins) {
     if (origin == kAny) continue;
     named_.push_back({.origin = origin,

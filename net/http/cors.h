@@ -19,8 +19,9 @@ namespace tocsin::net {
 // Threads: one object per shard, used by its thread.
 class Cors {
  public:
-  // `origins`: as ServerOptions::cors_origins.
-  explicit Cors(std::span<const std::string> origins);
+  // `origins`: as ServerOptions::cors_origins. `open`: whether "*" counts, as it does where nobody
+  // is asked for a credential.
+  explicit Cors(std::span<const std::string> origins, bool open = true);
 
   // Whole header lines for the answer to a request of this origin; empty: it named none, or nobody
   // knows what it named. An origin of the list is named with leave to send credentials, which `*`

@@ -1,26 +1,42 @@
 #include "net/http/dispatcher.h"
 
+#include <exception>
 #include <initializer_list>
 #include <optional>
 #include <utility>
+#include <variant>
 
 #include <fmt/format.h>
 
+#include "net/auth/authentication.h"
+#include "net/http/credentials.h"
 #include "net/http/query_parameters.h"
+#include "net/log.h"
+#include "proto/assert.h"
 #include "proto/http/http_response.h"
 #include "proto/limits.h"
 
 namespace tocsin::net {
 
-Dispatcher::Dispatcher(ServerState& state, ShardMetrics& metrics, std::uint64_t seed)
-    : answers_(*state.options(), state.application.stream_headers, metrics, seed),
+Dispatcher::Dispatcher(ServerState& state, ShardMetrics& metrics, const Clock& clock,
+                       std::uint64_t seed)
+    : state_(state),
+      clock_(clock),
+      answers_(state.application.stream_headers, metrics, seed),
       subscribe_(state.hub, answers_),
       publish_(state, metrics, answers_),
       health_(answers_),
       readiness_(state, answers_),
       metrics_page_(state, metrics, answers_),
       fallback_(table_, answers_),
-      table_(rows(state), fallback_) {}
+      table_(rows(state), fallback_) {
+  adopt(*state.options(), state.access());
+}
+
+void Dispatcher::adopt(const ServerOptions& options, std::shared_ptr<const Access> access) {
+  answers_.adopt(options, access.get());
+  access_ = std::move(access);
+}
 
 // The table: the application's routes in their order, then the hub's own.
 std::vector<Endpoint> Dispatcher::rows(ServerState& state) {
@@ -30,21 +46,25 @@ std::vector<Endpoint> Dispatcher::rows(ServerState& state) {
     rows.push_back({.methods = route.method == get ? MethodSet{get, head} : MethodSet{route.method},
                     .path = route.path,
                     .prefix = route.prefix,
+                    .needs = route.needs_principal ? Needs::anybody : Needs::nothing,
                     .max_body_bytes = route.max_body_bytes,
                     .handler = &routes_.emplace_back(route, state, table_, answers_)});
   }
   const std::initializer_list<Endpoint> own = {
       {.methods = {get, post},
        .path = "/publish",
+       .needs = Needs::publish,
        .body = BodyPolicy::text,
        .parameters = kPublishParameters,
        .handler = &publish_},
       {.methods = {get, head},
        .path = "/events",
+       .needs = Needs::subscribe,
        .parameters = kSubscribeParameters,
        .handler = &subscribe_},
       {.methods = {get, head},
        .path = "/sse",
+       .needs = Needs::subscribe,
        .parameters = kSubscribeParameters,
        .handler = &subscribe_},
       {.methods = {get, head}, .path = "/healthz", .handler = &health_},
@@ -55,45 +75,152 @@ std::vector<Endpoint> Dispatcher::rows(ServerState& state) {
   return rows;
 }
 
-const Endpoint* Dispatcher::on_head(proto::RequestParser& parser, const ServerOptions& options,
-                                    std::string& out) {
+// Who asks, where the endpoint needs to know; or why that one has no right to.
+std::expected<Dispatcher::Identity, Denial> Dispatcher::identify(const proto::Request& request,
+                                                                 const ServerOptions& options,
+                                                                 Asked& asked,
+                                                                 const RequestTicket& ticket) {
+  TOCSIN_ASSERT(asked.endpoint != nullptr && asked.principal == nullptr);
+  const Needs needs = asked.endpoint->needs;
+  if (needs == Needs::nothing) return Identity::known;
+  if (state_.application.authenticate) {
+    const auto said = ask_application(request, asked, ticket);
+    if (!said || *said != Identity::known) return said;
+  }
+  if (asked.principal == nullptr) {
+    if (access_ == nullptr || access_->authority == nullptr) {
+      asked.principal = open_;
+    } else {
+      auto known =
+          authenticate(request, needs, *access_, options, clock_.unix_s());
+      if (!known) return std::unexpected(std::move(known).error());
+      asked.principal = *std::move(known);
+    }
+  }
+  if (asked.principal == open_ && needs != Needs::admin) return Identity::known;
+  if (auto denial = deny_needs(needs, *asked.principal, clock_.unix_s())) {
+    return std::unexpected(*std::move(denial));
+  }
+  return Identity::known;
+}
+
+// `known` and no principal: it has declined.
+std::expected<Dispatcher::Identity, Denial> Dispatcher::ask_application(
+    const proto::Request& request, Asked& asked, const RequestTicket& ticket) {
+  const Deferral deferral{.state = state_, .ticket = ticket};
+  try {
+    Authentication said =
+        state_.application.authenticate(*state_.server, {.http = request, .deferral = deferral});
+    if (std::holds_alternative<LaterAuthentication>(said)) return Identity::later;
+    if (auto* given = std::get_if<Authenticated>(&said)) {
+      if (!*given) return std::unexpected(std::move(*given).error());
+      asked.principal = **std::move(given);
+      if (asked.principal == nullptr) return Identity::failed;
+    }
+    return Identity::known;
+  } catch (const std::exception& error) {
+    log::error("the authenticator failed", {{"error", error.what()}});
+  } catch (...) {
+    log::error("the authenticator failed", {});
+  }
+  return Identity::failed;
+}
+
+Outcome Dispatcher::failed(const proto::Request& request, std::string& out) {
+  return answers_.problem(request, 500, Rejection::failed,
+                          "the application could not say who asks", out);
+}
+
+Dispatcher::Head Dispatcher::on_head(proto::RequestParser& parser, const ServerOptions& options,
+                                     Asked& asked, const RequestTicket& ticket, std::string& out) {
   proto::Request& request = parser.request();
-  const Endpoint& endpoint = table_.find(request);
-  if (!request.has_body) return &endpoint;
+  asked = {.endpoint = &table_.find(request)};
+  const Endpoint& endpoint = *asked.endpoint;
+  if (!request.has_body) return Head::taken;
   if (endpoint.body == BodyPolicy::none) {
     request.keep_alive = false;
     (void)endpoint.handler->handle({.endpoint = endpoint,
                                     .request = request,
                                     .options = options,
+                                    .access = access_.get(),
+                                    .principal = asked.principal,
                                     .received_us = 0,
                                     .ticket = {},
                                     .out = out});
-    return nullptr;
+    return Head::refused;
   }
+  const auto identity = identify(request, options, asked, ticket);
+  if (identity == Identity::known) return take_body(parser, endpoint, out);
+  if (identity == Identity::later) return Head::held;
+  request.keep_alive = false;
+  (void)(identity ? failed(request, out) : answers_.deny(request, identity.error(), out));
+  return Head::refused;
+}
+
+Dispatcher::Head Dispatcher::take_body(proto::RequestParser& parser, const Endpoint& endpoint,
+                                       std::string& out) {
+  proto::Request& request = parser.request();
   if (const auto fault = body_fault(endpoint, request)) {
     answers_.refuse(request, fault->status, fault->why, fault->detail, out, fault->extra_headers);
-    return nullptr;
+    return Head::refused;
   }
   parser.limit_body(endpoint.max_body_bytes);
   if (request.expects_continue) out += proto::kContinue;
-  return &endpoint;
+  return Head::taken;
 }
 
-Outcome Dispatcher::on_request(const Endpoint& endpoint, const proto::Request& request,
-                               const ServerOptions& options, std::uint64_t received_us,
+Dispatcher::Head Dispatcher::on_authenticated(proto::RequestParser& parser, Asked& asked,
+                                              Letter&& letter, std::string& out) {
+  TOCSIN_ASSERT(asked.endpoint != nullptr && asked.principal == nullptr);
+  proto::Request& request = parser.request();
+  const bool whole = !parser.mid_message();
+  auto* given = std::get_if<Authenticated>(&letter.value);
+  std::optional<Denial> denial;
+  if (given != nullptr && *given) {
+    asked.principal = **std::move(given);
+    denial = deny_needs(asked.endpoint->needs, *asked.principal, clock_.unix_s());
+  } else if (given != nullptr) {
+    denial = std::move(*given).error();
+  }
+  if (asked.principal != nullptr && !denial) {
+    return whole ? Head::taken : take_body(parser, *asked.endpoint, out);
+  }
+  if (!whole) request.keep_alive = false;
+  if (denial) {
+    (void)answers_.deny(request, *denial, out);
+  } else {
+    log::error("the authenticator failed", {{"error", "it has never said who asks"}});
+    (void)failed(request, out);
+  }
+  return Head::refused;
+}
+
+Outcome Dispatcher::on_request(const proto::Request& request, const ServerOptions& options,
+                               Asked& asked, std::uint64_t received_us,
                                const RequestTicket& ticket, std::string& out) {
-  const Endpoint* asked = &endpoint;
+  TOCSIN_ASSERT(asked.endpoint != nullptr);
   while (true) {
-    std::optional<Outcome> outcome = asked->handler->handle({.endpoint = *asked,
-                                                             .request = request,
-                                                             .options = options,
-                                                             .received_us = received_us,
-                                                             .ticket = ticket,
-                                                             .out = out});
+    if (asked.principal == nullptr) {
+      const auto identity = identify(request, options, asked, ticket);
+      if (!identity) return answers_.deny(request, identity.error(), out);
+      if (identity == Identity::later) return {.kind = Outcome::Kind::held};
+      if (identity == Identity::failed) return failed(request, out);
+    }
+    const Endpoint& endpoint = *asked.endpoint;
+    std::optional<Outcome> outcome = endpoint.handler->handle({.endpoint = endpoint,
+                                                               .request = request,
+                                                               .options = options,
+                                                               .access = access_.get(),
+                                                               .principal = asked.principal,
+                                                               .received_us = received_us,
+                                                               .ticket = ticket,
+                                                               .out = out});
     if (outcome) return *std::move(outcome);
-    asked = &table_.find_behind(*asked, request);
-    // The body was judged for the first row alone.
-    if (const auto fault = body_fault(*asked, request)) {
+    const Endpoint& next = table_.find_behind(endpoint, request);
+    // What was found out of the request was for the first row alone: who asks, and of the body.
+    if (next.needs != endpoint.needs) asked.principal = nullptr;
+    asked.endpoint = &next;
+    if (const auto fault = body_fault(next, request)) {
       return answers_.problem(request, fault->status, fault->why, fault->detail, out,
                               fault->extra_headers);
     }

@@ -7,6 +7,7 @@
 //   handler.h              what a handler is given, and what comes of it
 //   subscribe_handler.cc   /events, /sse     (stream_request.h: what any stream may be asked for)
 //   publish_handler.cc     /publish
+//   credentials.h          who asks
 //   health_handler.cc      /healthz, /readyz, /metrics
 //   route_handler.cc       routes of the application
 //   fallback_handler.cc    404, 405, OPTIONS
@@ -18,9 +19,15 @@
 
 #include <cstdint>
 #include <deque>
+#include <expected>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "net/auth/access.h"
+#include "net/auth/principal.h"
+#include "net/base/clock.h"
 #include "net/http/answer_writer.h"
 #include "net/http/endpoint_table.h"
 #include "net/http/fallback_handler.h"
@@ -30,6 +37,7 @@
 #include "net/http/route_handler.h"
 #include "net/http/subscribe_handler.h"
 #include "net/server_options.h"
+#include "net/state/mailbox.h"
 #include "net/state/metrics.h"
 #include "net/state/server_state.h"
 #include "proto/http/http_request.h"
@@ -39,20 +47,33 @@ namespace tocsin::net {
 
 class Dispatcher {
  public:
-  // `state` and `metrics`, those of this shard, outlive it.
-  Dispatcher(ServerState& state, ShardMetrics& metrics, std::uint64_t seed);
+  // `state`, `metrics`, those of this shard, and `clock` outlive it.
+  Dispatcher(ServerState& state, ShardMetrics& metrics, const Clock& clock, std::uint64_t seed);
 
-  // The parser has read a head, and a body may follow. Whose the request is; where that one takes a
-  // body, `100 Continue` is appended to `out` if it is waited for. Null: what cannot succeed was
-  // refused before the body is sent, and the connection must end. The result lives as long as this.
-  [[nodiscard]] const Endpoint* on_head(proto::RequestParser& parser, const ServerOptions& options,
-                                        std::string& out);
+  // `options` and `access` hold from now on: those of the calls below, and who may do what, null:
+  // the hub is open.
+  void adopt(const ServerOptions& options, std::shared_ptr<const Access> access);
 
-  // The same request, whole, with what on_head() gave for it; `received_us`, `ticket` and `out` as
-  // in RequestContext.
-  [[nodiscard]] Outcome on_request(const Endpoint& endpoint, const proto::Request& request,
-                                   const ServerOptions& options, std::uint64_t received_us,
+  enum class Head : std::uint8_t {
+    taken,    // the rest of the request is to be read
+    refused,  // what cannot succeed was answered before the body is sent; the connection must end
+    held,     // who asks becomes known later: a letter that says it is posted
+  };
+  // The parser has read a head, and a body may follow: finds out whose the request is, and if a
+  // body follows who asks. Where it takes one, `100 Continue` is appended to `out` if that is
+  // waited for. `asked` is the request's from here on; it refers to this object.
+  [[nodiscard]] Head on_head(proto::RequestParser& parser, const ServerOptions& options,
+                             Asked& asked, const RequestTicket& ticket, std::string& out);
+
+  // The same request, whole; `received_us`, `ticket` and `out` as in RequestContext.
+  [[nodiscard]] Outcome on_request(const proto::Request& request, const ServerOptions& options,
+                                   Asked& asked, std::uint64_t received_us,
                                    const RequestTicket& ticket, std::string& out);
+
+  // What a request was held for. One that is whole is then handled by on_request(), or was
+  // answered; of the others as in on_head().
+  [[nodiscard]] Head on_authenticated(proto::RequestParser& parser, Asked& asked, Letter&& letter,
+                                      std::string& out);
 
   // The parser gave up; the answer ends the connection.
   void on_bad_request(proto::RequestParser& parser, std::string& out);
@@ -62,7 +83,21 @@ class Dispatcher {
 
  private:
   [[nodiscard]] std::vector<Endpoint> rows(ServerState& state);
+  enum class Identity : std::uint8_t { known, later, failed };
+  [[nodiscard]] std::expected<Identity, Denial> identify(const proto::Request& request,
+                                                         const ServerOptions& options, Asked& asked,
+                                                         const RequestTicket& ticket);
+  [[nodiscard]] std::expected<Identity, Denial> ask_application(const proto::Request& request,
+                                                                Asked& asked,
+                                                                const RequestTicket& ticket);
+  [[nodiscard]] Head take_body(proto::RequestParser& parser, const Endpoint& endpoint,
+                               std::string& out);
+  Outcome failed(const proto::Request& request, std::string& out);
 
+  ServerState& state_;
+  const Clock& clock_;
+  const PrincipalPtr open_ = open_principal();
+  std::shared_ptr<const Access> access_;
   AnswerWriter answers_;
   SubscribeHandler subscribe_;
   PublishHandler publish_;

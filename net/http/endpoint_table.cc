@@ -147,10 +147,10 @@ MethodSet EndpointTable::other_methods(const Request& request) const {
   return methods;
 }
 
-std::span<const std::string_view> EndpointTable::parameters_at(std::string_view path) const {
+const Endpoint* EndpointTable::with_parameters_at(std::string_view path) const {
   const auto row = std::ranges::find_if(
       rows_, [path](const Endpoint& one) { return !one.parameters.empty() && one.is_at(path); });
-  return row == rows_.end() ? std::span<const std::string_view>{} : row->parameters;
+  return row == rows_.end() ? nullptr : &*row;
 }
 
 }  // namespace tocsin::net

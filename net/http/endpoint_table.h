@@ -4,7 +4,10 @@
 //   no row of the path                                  404
 //   rows, but none of the method                        405, with Allow
 //   OPTIONS                                             204: what the path has, for CORS as well
-//   a body that is too large, or that nobody can read   413, 415; both before it is sent
+//   no credential that is good, or with the right       401, 403; 400 for two that differ
+//   a body that is too large, or that nobody can read   413, 415
+//
+// All that can be is said before a body is sent.
 //
 // A request is looked up once, when its head is there.
 #pragma once
@@ -18,6 +21,7 @@
 #include <string_view>
 #include <vector>
 
+#include "net/http/credentials.h"
 #include "net/http/handler.h"
 #include "net/state/metrics.h"
 #include "proto/http/request.h"
@@ -65,6 +69,7 @@ struct Endpoint {
   // What is below the path is served as well, "/a/b" by "/a" but not "/ab"; a path that ends with
   // '/' serves all that begins so.
   bool prefix = false;
+  Needs needs = Needs::nothing;
   BodyPolicy body = BodyPolicy::any;
   std::size_t max_body_bytes = limits::kMaxRequestBody;  // more: 413
   // Those of the query that the resource knows; empty: it looks at none.
@@ -111,8 +116,8 @@ class EndpointTable {
   // Those of the rows that do not serve the request: one that does, but is not what answers it, has
   // declined, which is as if it were not there.
   [[nodiscard]] MethodSet other_methods(const proto::Request& request) const;
-  // What the first row of a path that looks at parameters knows; empty: there is no such row.
-  [[nodiscard]] std::span<const std::string_view> parameters_at(std::string_view path) const;
+  // The first row of a path that looks at parameters; null: there is none.
+  [[nodiscard]] const Endpoint* with_parameters_at(std::string_view path) const;
 
  private:
   [[nodiscard]] const Endpoint& find_from(std::size_t row, const proto::Request& request) const;

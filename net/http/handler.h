@@ -5,13 +5,17 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/hub.h"
 #include "net/application.h"
+#include "net/auth/access.h"
+#include "net/auth/principal.h"
 #include "net/http/answer_queue.h"
 #include "net/server_options.h"
 #include "net/state/mailbox.h"
+#include "proto/assert.h"
 #include "proto/http/framing.h"
 #include "proto/http/request.h"
 
@@ -29,6 +33,7 @@ struct Outcome {
     stream,   // open the stream described below
     pending,  // the answer comes later: a letter for the call's ticket is posted, and `finish` is
               // given it
+    held,     // who asks becomes known later: a letter that says it is posted for the ticket
   };
   Kind kind = Kind::replied;
   AnswerQueue::Finish finish{};  // kind pending
@@ -41,6 +46,13 @@ struct Outcome {
   bool second_write = false;                  // see Attachment
   proto::Framing framing = kDefaultFraming;
   std::unique_ptr<StreamResponse> route{};  // of a route: its topics and `resume` are those above
+  PrincipalPtr principal{};  // whose right the stream is; null: everybody's, in an open hub
+};
+
+// What the hub knows of a request beside its bytes.
+struct Asked {
+  const Endpoint* endpoint = nullptr;  // whose it is; null: there is no head yet
+  PrincipalPtr principal{};            // who asks; null: nobody needed to know yet
 };
 
 // A whole request, and where its answer goes. Everything outlives the call.
@@ -48,10 +60,22 @@ struct RequestContext {
   const Endpoint& endpoint;  // the row of the table that brought it here
   const proto::Request& request;
   const ServerOptions& options;
+  const Access* access;            // null: the hub is open
+  const PrincipalPtr& principal;  // who asks; null: the endpoint needs to know nothing
   std::uint64_t received_us;  // of the monotonic clock, when the request was whole
   RequestTicket ticket{};     // of this request, should its answer come later
   std::string& out;           // the answer is appended, unless it is a stream or pending
 };
+
+// Why who asks has no such right at the topic; nothing: it has. REQUIRES: the endpoint needs to
+// know who asks.
+[[nodiscard]] inline std::optional<Denial> deny(const RequestContext& context, Right right,
+                                                std::string_view topic) {
+  TOCSIN_ASSERT(context.principal != nullptr);
+  const bool all = context.options.namespaces.empty() &&
+                   context.principal->kind == CredentialKind::open;
+  return all ? std::nullopt : deny(context.options, right, *context.principal, topic);
+}
 
 // Threads: one object per shard, used by its thread.
 class Handler {

@@ -14,7 +14,8 @@
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
-#include "net/http/process_metrics.h"
+#include "net/auth/denial.h"
+#include "net/base/process_metrics.h"
 #include "net/state/server_state.h"
 #include "proto/version.h"
 
@@ -115,6 +116,20 @@ void rejections(Page& page, const Shards& shards) {
   }
 }
 
+void denials(Page& page, const Shards& shards) {
+  MetricFamily& family = page.add(
+      "tocsin_denials_total", "Requests denied for want of a credential or of its right, by cause.",
+      MetricType::Counter);
+  for (std::size_t cause = 0; cause < kDenialCauses; ++cause) {
+    std::uint64_t sum = 0;
+    for (const auto& shard : shards) sum += shard->denials[cause].get();
+    ClientMetric metric;
+    metric.label = {label("cause", name_of(static_cast<DenialCause>(cause)))};
+    metric.counter.value = static_cast<double>(sum);
+    family.metric.push_back(metric);
+  }
+}
+
 // The histograms added up; the buckets' bounds are powers of two times `unit`.
 template <std::size_t kBuckets>
 void histogram(Page& page, std::span<const Histogram<kBuckets>* const> parts, const char* name,
@@ -151,7 +166,7 @@ void traffic(Page& page, const Shards& shards) {
     const char* help;
     Counter ShardMetrics::* member;
   };
-  constexpr std::array<Row, 18> kRows{{
+  constexpr std::array<Row, 19> kRows{{
       {"tocsin_accepted_total", "Connections accepted.", &ShardMetrics::accepted},
       {"tocsin_accept_pauses_total",
        "Times that accepting paused for want of descriptors or memory.",
@@ -172,6 +187,9 @@ void traffic(Page& page, const Shards& shards) {
       {"tocsin_short_sends_total", "Sends that filled the socket.", &ShardMetrics::short_sends},
       {"tocsin_blocked_sends_total", "Sends to a full socket.", &ShardMetrics::blocked_sends},
       {"tocsin_heartbeats_total", "Heartbeat comments.", &ShardMetrics::heartbeats},
+      {"tocsin_streams_withdrawn_total",
+       "Streams ended because their credential expired or their right is gone.",
+       &ShardMetrics::streams_withdrawn},
       {"tocsin_slow_disconnects_total", "Slow streams disconnected.",
        &ShardMetrics::slow_disconnects},
       {"tocsin_slow_skips_total", "Slow streams moved to the newest event.",
@@ -315,6 +333,7 @@ std::string render_metrics(ServerState& state) {
   traffic(page, state.metrics);
   published(page, state);
   rejections(page, state.metrics);
+  denials(page, state.metrics);
   page.counter("tocsin_events_encoded_total",
                "Events encoded: those published, and what the store brings besides.", hub.encoded);
   page.counter("tocsin_encoded_bytes_total", "Wire bytes of them.", hub.bytes);

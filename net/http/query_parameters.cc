@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <span>
 #include <utility>
 
 #include <fmt/format.h>
@@ -134,13 +135,15 @@ bool is_position(std::string_view name) {
 }
 
 std::optional<std::string_view> unknown_parameter(const proto::Query& query,
-                                                  std::span<const std::string_view> known,
-                                                  std::span<const std::string> ignored) {
+                                                  const Endpoint& endpoint,
+                                                  const RequestContext& context) {
+  const auto known = endpoint.parameters;
   if (known.empty()) return std::nullopt;
   const bool positions = knows(known, kPositionParameter);
   for (const auto& [name, value] : query.pairs()) {
-    const bool good =
-        knows(known, name) || (positions && is_position(name)) || is_ignored(name, ignored);
+    const bool good = knows(known, name) || (positions && is_position(name)) ||
+                      is_ignored(name, context.options.ignored_parameters) ||
+                      is_credential(name, context.request, endpoint.needs, context.access);
     if (!good) return name;
   }
   return std::nullopt;
@@ -157,9 +160,8 @@ std::expected<proto::Query, proto::InputError> parse_query(const proto::Request&
 std::expected<proto::Query, proto::InputError> known_query(const RequestContext& context) {
   auto query = parse_query(context.request);
   if (!query) return query;
-  const auto known = context.endpoint.parameters;
-  const auto unknown = unknown_parameter(*query, known, context.options.ignored_parameters);
-  if (unknown) return std::unexpected(refuse_parameter(*unknown, known));
+  const auto unknown = unknown_parameter(*query, context.endpoint, context);
+  if (unknown) return std::unexpected(refuse_parameter(*unknown, context.endpoint.parameters));
   return query;
 }
 

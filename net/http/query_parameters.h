@@ -8,7 +8,6 @@
 #include <array>
 #include <expected>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 
@@ -36,9 +35,10 @@ inline constexpr auto kPublishParameters = std::to_array<std::string_view>(
 [[nodiscard]] std::expected<proto::Query, proto::InputError> known_query(
     const RequestContext& context);
 
-// The first parameter that is neither one of `known` (of an Endpoint) nor ignored.
-[[nodiscard]] std::optional<std::string_view> unknown_parameter(
-    const proto::Query& query, std::span<const std::string_view> known,
-    std::span<const std::string> ignored);
+// The first parameter of the context's request that `endpoint` does not know, and that is neither
+// ignored nor part of a credential.
+[[nodiscard]] std::optional<std::string_view> unknown_parameter(const proto::Query& query,
+                                                                const Endpoint& endpoint,
+                                                                const RequestContext& context);
 
 }  // namespace tocsin::net

@@ -45,8 +45,10 @@ std::optional<Outcome> RouteHandler::handle(const RequestContext& context) {
   std::vector<std::string> positions = positions_of(context.request, *query);
   const std::string last_event_id =
       positions.empty() ? std::string{} : proto::meant_id(positions.back());
-  const auto unknown = unknown_parameter(*query, table_.parameters_at(context.request.path()),
-                                         context.options.ignored_parameters);
+  std::optional<std::string_view> unknown;
+  if (const Endpoint* own = table_.with_parameters_at(context.request.path())) {
+    unknown = unknown_parameter(*query, *own, context);
+  }
   const Deferral deferral{.state = state_, .ticket = context.ticket};
   Answer answer = Declined{};
   try {
@@ -55,6 +57,7 @@ std::optional<Outcome> RouteHandler::handle(const RequestContext& context) {
                                        .query = *query,
                                        .last_event_id = last_event_id,
                                        .unknown_parameter = unknown.value_or(std::string_view{}),
+                                       .principal = context.principal.get(),
                                        .deferral = deferral});
   } catch (const std::exception& error) {
     return failed(context.request, error.what(), context.out);

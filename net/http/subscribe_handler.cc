@@ -9,7 +9,6 @@
 
 #include "net/http/query_parameters.h"
 #include "net/http/stream_request.h"
-#include "net/state/topic_access.h"
 #include "proto/limits.h"
 #include "proto/sse/event.h"
 
@@ -46,17 +45,17 @@ std::optional<Outcome> SubscribeHandler::handle(const RequestContext& context) {
   if (!query) return answers_.problem(context.request, query.error(), context.out);
   auto topics = topics_of(*query);
   if (!topics) return answers_.problem(context.request, topics.error(), context.out);
-  TopicAccess access(hub_, context.options, &TopicNamespace::subscribe);
-  for (const std::string& topic : *topics) {
-    const std::string fault = access.fault(topic);
-    if (fault.empty()) continue;
-    return answers_.problem(context.request, 403, Rejection::forbidden, fault, context.out);
-  }
   Outcome wanted{.kind = Outcome::Kind::stream,
                  .topics = *std::move(topics),
                  .last_event_ids = positions_of(context.request, *query)};
   if (const auto error = read_wishes(*query, wanted)) {
     return answers_.problem(context.request, *error, context.out);
+  }
+  for (const std::string& topic : wanted.topics) {
+    if (const auto denial = deny(context, Right::subscribe, topic)) {
+      hub_.with([&](core::Hub& hub) { hub.count_refusal(topic); });
+      return answers_.deny(context.request, *denial, context.out);
+    }
   }
   return open_stream(std::move(wanted), context, answers_);
 }

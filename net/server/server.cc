@@ -173,27 +173,29 @@ void Server::ShardThread::main(ServerState& state, const ServerOptions& options,
 }
 
 Server::Server(const ServerOptions& options, std::size_t shards, Application application,
-               std::unique_ptr<core::Store> store)
+               std::unique_ptr<core::Store> store, std::shared_ptr<const Access> access)
     : state_(std::make_shared<ServerState>(std::move(store), shards, options, random_key(),
-                                           std::move(application))),
+                                           std::move(application), std::move(access))),
       sockets_(std::make_unique<ListenerSet>()),
       turns_when_woken_(shards, kNever) {
   state_->server = this;
 }
 
-std::expected<std::unique_ptr<Server>, std::string> Server::start(const ServerOptions& options,
-                                                                  Application application) {
-  return start(options, std::move(application), nullptr);
-}
-
 std::expected<std::unique_ptr<Server>, std::string> Server::start(
-    const ServerOptions& options, Application application, std::unique_ptr<core::Store> store) {
-  return start(options, std::move(application), std::move(store), {}, nullptr);
+    const ServerOptions& options, Application application, std::shared_ptr<const Access> access) {
+  return start(options, std::move(application), std::unique_ptr<core::Store>(), std::move(access));
 }
 
 std::expected<std::unique_ptr<Server>, std::string> Server::start(
     const ServerOptions& options, Application application, std::unique_ptr<core::Store> store,
-    std::vector<HandedDescriptor> handed, ServiceNotify* manager) {
+    std::shared_ptr<const Access> access) {
+  return start(options, std::move(application), std::move(store), std::move(access), {}, nullptr);
+}
+
+std::expected<std::unique_ptr<Server>, std::string> Server::start(
+    const ServerOptions& options, Application application, std::unique_ptr<core::Store> store,
+    std::shared_ptr<const Access> access, std::vector<HandedDescriptor> handed,
+    ServiceNotify* manager) {
   if (auto good = check_start(options, application); !good) return std::unexpected(good.error());
   auto addresses = parse_listen_addresses(options.listen);
   if (!addresses) return std::unexpected(addresses.error());
@@ -201,8 +203,8 @@ std::expected<std::unique_ptr<Server>, std::string> Server::start(
   if (!store) {
     store = std::make_unique<core::MemoryStore>(static_cast<proto::Epoch>(random_number()));
   }
-  std::unique_ptr<Server> server{
-      new Server(options, count, std::move(application), std::move(store))};
+  std::unique_ptr<Server> server{new Server(options, count, std::move(application),
+                                            std::move(store), std::move(access))};
   // All sockets and eventfds before the first thread parts its descriptor table from the others, so
   // that a number means the same in all of them: whoever starts and ends a shard has its sockets,
   // and a shard that wakes another writes to the other's eventfd.
@@ -251,7 +253,12 @@ void Server::wake_all() {
 }
 
 void Server::reload(const ServerOptions& options) {
-  state_->set_options(options);
+  reload(options, state_->access());
+}
+
+void Server::reload(const ServerOptions& options, std::shared_ptr<const Access> access) {
+  state_->set_options(options, std::move(access));
+  wake_all();  // who may do less now, may so at once
 }
 
 void Server::drain() {

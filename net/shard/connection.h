@@ -64,20 +64,20 @@ struct Exchange {
   // Makes ready for the next request.
   void begin() {
     parser.begin();
-    endpoint = nullptr;
+    asked = {};
     count();
   }
 
   // Answers are to come, or to be sent.
-  [[nodiscard]] bool awaits() const { return !answers.empty() || stream != nullptr; }
+  [[nodiscard]] bool awaits() const { return !answers.empty() || stream != nullptr || held; }
   // No request is handled before some of them have been.
   [[nodiscard]] bool is_full() const {
-    return stream != nullptr || answers.pending() >= limits::kMaxPendingAnswers ||
+    return stream != nullptr || held || answers.pending() >= limits::kMaxPendingAnswers ||
            answers.bytes() > limits::kMaxPendingReply;
   }
 
   proto::RequestParser parser;
-  const Endpoint* endpoint = nullptr;  // whose the request in the parser is; null: no head yet
+  Asked asked;  // of the request in the parser
   ShardRequestMemory& shard_memory;
   std::uint64_t counted = 0;  // this connection's part of it
   std::uint64_t untaken = 0;  // bytes of answers that the socket was too full for
@@ -86,6 +86,7 @@ struct Exchange {
   // The request in the parser is for a stream, which opens behind the answers in the queue.
   std::unique_ptr<Outcome> stream;
   std::string unread;          // received, and to be handled later
+  bool held = false;           // who asks, for the request in the parser, is being found out
   bool goes_on = false;        // true exactly when the shard goes on with it in its next turn
   bool answered = false;       // a request was, before the one in the parser
   bool receiving = false;      // a receive is armed
@@ -188,7 +189,8 @@ struct Stream {
   bool catching_up : 1 = false;  // behind by its own doing: see Sweep
   bool finishing : 1 = false;    // ends when it has what the log has
   bool routed : 1 = false;       // true exactly when the shard has a RoutedStream of the slot
-  // Four bits are left, for one that tells why it ends.
+  bool expires : 1 = false;      // `ends_s` is when its client's credential expires
+  // Three bits are left.
 
   [[nodiscard]] bool many_topics() const { return topic == kManyTopics; }
 };

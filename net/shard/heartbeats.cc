@@ -29,8 +29,7 @@ bool Heartbeats::run() {
   }
   // In steps of a quarter second, a quarter of the interval has as many as the interval seconds.
   static_assert(kHeartbeatStepMs == 250);
-  const std::uint32_t quarter =
-      shard_.options->heartbeat_s > 0 ? shard_.options->heartbeat_s : kEndQuarter;
+  const std::uint32_t quarter = steps();
   if (due_ms_ == 0) {
     due_ms_ = shard_.now_ms + kHeartbeatStepMs * (shard_.id + 1) / shard_.state.hub.shards();
     step_ = std::uint64_t{4} * quarter * shard_.id / shard_.state.hub.shards();
@@ -52,6 +51,11 @@ bool Heartbeats::run() {
   return true;
 }
 
+// Of a walk through the table.
+std::uint32_t Heartbeats::steps() const {
+  return shard_.options->heartbeat_s > 0 ? shard_.options->heartbeat_s : kEndQuarter;
+}
+
 // A stream that is silent is sent a comment: once per interval on average, after five quarters of
 // it at the latest, and never many at once.
 //
@@ -66,7 +70,13 @@ bool Heartbeats::run() {
 void Heartbeats::beat_or_end(std::uint32_t slot, std::uint64_t since_own) {
   auto& [peer, stream] = shard_.table[slot];
   if (!peer.is_stream()) return;
-  if (stream.ends_s != 0 && shard_.now_s() > stream.ends_s) {
+  if (stream.expires) {
+    if (shard_.now_s() >= stream.ends_s) {
+      lifecycle_.withdraw_stream(slot, core::RightLoss::expired);
+      return;
+    }
+    await_end(slot, stream);
+  } else if (stream.ends_s != 0 && shard_.now_s() > stream.ends_s) {
     lifecycle_.finish_stream(slot);
     return;
   }
@@ -129,6 +139,28 @@ void Heartbeats::look(std::uint32_t slot, Connection& connection) {
   const std::uint64_t since = shard_.now_ms + phase_ms(number_of(slot), 4 * quarter);
   beat_if_due(slot, peer, since / quarter % 4, quarter);
   await(slot, stream);
+}
+
+// --- streams that expire
+//
+// The walk comes by every few seconds, or minutes where heartbeats are rare. Those whose time comes
+// before it does so again are called: of a million that expire, a few thousand.
+
+void Heartbeats::await_end(std::uint32_t slot, const Stream& stream) {
+  TOCSIN_ASSERT(stream.expires && stream.ends_s != 0);
+  const std::uint64_t next_walk_ms = shard_.now_ms + (steps() + 4) * kHeartbeatStepMs;
+  const std::uint64_t end_ms = std::uint64_t{stream.ends_s} * 1000;
+  if (end_ms <= next_walk_ms) shard_.deadlines.call(slot, Deadlines::Call::end, end_ms);
+}
+
+void Heartbeats::look_at_end(std::uint32_t slot, const Connection& connection) {
+  const auto& [peer, stream] = connection;
+  if (!peer.is_stream() || !stream.expires) return;
+  if (shard_.now_s() >= stream.ends_s) {
+    lifecycle_.withdraw_stream(slot, core::RightLoss::expired);
+  } else {
+    await_end(slot, stream);  // beyond the wheel's horizon
+  }
 }
 
 void Heartbeats::second_write(std::uint32_t slot, Peer& peer) {

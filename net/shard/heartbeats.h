@@ -26,12 +26,17 @@ class Heartbeats {
   void await(std::uint32_t slot, const Stream& stream);
   // That look (Deadlines::Call::heartbeat).
   void look(std::uint32_t slot, Connection& connection);
+  // A stream that expires: it is to end at that time, and not by the next walk.
+  void await_end(std::uint32_t slot, const Stream& stream);
+  // That time may have come (Deadlines::Call::end).
+  void look_at_end(std::uint32_t slot, const Connection& connection);
   // A send behind the first (Deadlines::Call::second_write): Varnish keeps what it reads with the
   // head until more comes, which for a stream that comes back is its replay. A comment brings it
   // out. It is no heartbeat, whose steps would follow it.
   void second_write(std::uint32_t slot, Peer& peer);
 
  private:
+  [[nodiscard]] std::uint32_t steps() const;
   void beat_or_end(std::uint32_t slot, std::uint64_t since_own);
   void beat_if_due(std::uint32_t slot, Peer& peer, std::uint64_t since_own,
                    std::uint64_t quarter_ms);

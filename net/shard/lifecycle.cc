@@ -1,6 +1,7 @@
 #include "net/shard/lifecycle.h"
 
 #include <memory>
+#include <string>
 
 #include "proto/assert.h"
 
@@ -66,6 +67,18 @@ void Lifecycle::begin_linger(std::uint32_t slot, Peer& peer) {
 
 void Lifecycle::end_stream(std::uint32_t slot) {
   const bool whole = outbox_.send_end(shard_.table[slot].peer);
+  terminate(slot, !whole);
+}
+
+void Lifecycle::withdraw_stream(std::uint32_t slot, core::RightLoss reason) {
+  const Peer& peer = shard_.table[slot].peer;
+  TOCSIN_ASSERT(peer.is_stream());
+  std::string frame;
+  core::append_expired_frame(frame, reason);
+  std::string last;
+  peer.body().append(last, frame);
+  const bool whole = outbox_.send_end(peer, last);
+  shard_.metrics.streams_withdrawn.add();
   terminate(slot, !whole);
 }
 

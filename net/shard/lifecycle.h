@@ -6,6 +6,7 @@
 
 #include <cstdint>
 
+#include "core/own_events.h"
 #include "net/base/age_list.h"
 #include "net/shard/outbox.h"
 #include "net/shard/routed_streams.h"
@@ -42,6 +43,9 @@ class Lifecycle {
   // The same once it has what the log has for it (see Shard::on_delivery), or now if its socket is
   // full: what was acknowledged before reaches who keeps up. REQUIRES: state stream.
   void finish_stream(std::uint32_t slot);
+  // Ends a stream that its client may not read any more: at once, with an event that says so.
+  // REQUIRES: state stream.
+  void withdraw_stream(std::uint32_t slot, core::RightLoss reason);
   // `reset`: what the peer has not read is dropped, and the kernel's memory with it.
   void terminate(std::uint32_t slot, bool reset);
   // Something that was in flight has completed. REQUIRES: state closing.

@@ -176,8 +176,8 @@ void Outbox::flush() {
   if (used_ > kMaxReads) forget_reads();
 }
 
-bool Outbox::send_end(const Peer& peer) {
-  std::array<iovec, kOwedVectors + 1> pieces;
+bool Outbox::send_end(const Peer& peer, std::string_view last) {
+  std::array<iovec, kOwedVectors + 2> pieces;
   SendRequest request{.fd = peer.fd, .pieces = {}, .bytes = 0, .result = 0};
   std::size_t count = 0;
   const auto add = [&](std::string_view bytes) {
@@ -191,7 +191,9 @@ bool Outbox::send_end(const Peer& peer) {
     if (owed.front().pin && (held = owed.front().pin->hold()) == nullptr) return false;
     for (const Owed& one : owed) add(one.bytes);
   }
-  if (const std::string_view end = peer.body().end(); !end.empty()) add(end);
+  for (const std::string_view bytes : {last, peer.body().end()}) {
+    if (!bytes.empty()) add(bytes);
+  }
   if (count == 0) return !peer.blocked;
   request.pieces = {pieces.data(), count};
   io_.send({&request, 1});

@@ -67,10 +67,10 @@ class Outbox {
   // Hands the batch to the kernel.
   void flush();
 
-  // Ends a stream's body: what it is owed of a frame that was cut, and StreamBody::end(). False:
-  // the socket did not take all of it, so that only a reset can tell its reader that something is
-  // missing.
-  [[nodiscard]] bool send_end(const Peer& peer);
+  // Ends a stream's body: what it is owed of a frame that was cut, `last`, whole pieces of the body
+  // as StreamBody has them, and StreamBody::end(). False: the socket did not take all of it, so
+  // that only a reset can tell its reader that something is missing.
+  [[nodiscard]] bool send_end(const Peer& peer, std::string_view last = {});
 
   // The topic's pointer ends: what was read from it is found no more.
   void forget(const core::Topic& topic);

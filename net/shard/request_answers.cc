@@ -51,6 +51,18 @@ void Requests::on_letter(Letter&& letter) {
   }
   Connection* found = shard_.table.find(
       ConnectionTable::Handle{.slot = ticket.slot, .generation = ticket.generation});
+  if (std::holds_alternative<Authenticated>(letter.value) ||
+      std::holds_alternative<NoAuthentication>(letter.value)) {
+    const bool waits = found != nullptr && found->peer.state == State::request &&
+                       found->peer.extra().exchange->held &&
+                       found->peer.extra().exchange->answers.number() == ticket.number;
+    if (waits) {
+      on_authenticated(ticket.slot, found->peer, std::move(letter));
+    } else {
+      shard_.metrics.stale_answers.add();
+    }
+    return;
+  }
   std::string out;
   const bool known = found != nullptr && found->peer.state == State::request &&
                      found->peer.extra().exchange->answers.finish(std::move(letter), out);
@@ -67,6 +79,34 @@ void Requests::on_letter(Letter&& letter) {
   on_answered(ticket.slot, peer);
 }
 
+// It is known who makes the request in the parser, which is whole or begins with a body.
+void Requests::on_authenticated(std::uint32_t slot, Peer& peer, Letter&& letter) {
+  Exchange& exchange = *peer.extra().exchange;
+  TOCSIN_ASSERT(exchange.held && exchange.stream == nullptr);
+  exchange.held = false;
+  reply_.clear();
+  const bool whole = !exchange.parser.mid_message();
+  const auto head =
+      http_.on_authenticated(exchange.parser, exchange.asked, std::move(letter), reply_);
+  if (head == Dispatcher::Head::refused && !whole) {
+    refuse_and_linger(slot, peer);
+    return;
+  }
+  if (whole && head == Dispatcher::Head::taken) {
+    on_request(slot, peer);
+  } else if (whole) {
+    obey(slot, peer, {});  // it was answered
+  }
+  if (peer.state != State::request) return;
+  owe_reply(slot, peer);
+  if (!peer.blocked && !exchange.awaits() && !peer.extra().close_when_sent) {
+    const std::uint32_t time_s =
+        whole ? shard_.options->keep_alive_s : shard_.options->request_timeout_s;
+    lifecycle_.progress(slot, peer, std::uint64_t{time_s} * 1000);
+  }
+  if (!exchange.is_full()) go_on_later(slot, peer);
+}
+
 // Answers have left the queue.
 void Requests::on_answered(std::uint32_t slot, Peer& peer) {
   Exchange& exchange = *peer.extra().exchange;
@@ -74,9 +114,17 @@ void Requests::on_answered(std::uint32_t slot, Peer& peer) {
     if (!exchange.is_full()) go_on_later(slot, peer);
     return;
   }
+  if (exchange.held) return;
   if (exchange.stream) {
     const std::unique_ptr<Outcome> wanted = std::move(exchange.stream);
     reply_.clear();
+    if (const auto denial = streams_.deny_by_now(*wanted)) {
+      proto::Request& request = exchange.parser.request();
+      request.keep_alive = false;
+      (void)http_.answers().deny(request, *denial, reply_);
+      refuse_and_linger(slot, peer);
+      return;
+    }
     open_stream(slot, *wanted);
     return;
   }
@@ -162,6 +210,7 @@ void Requests::refuse_and_linger(std::uint32_t slot, Peer& peer) {
   exchange.begin();
   exchange.unread.clear();
   exchange.stream.reset();
+  exchange.held = false;
   peer.extra().close_when_sent = true;
   if (exchange.awaits()) {
     peer.extra().deadline_ms = 0;

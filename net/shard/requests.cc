@@ -99,7 +99,7 @@ void Requests::consume(std::uint32_t slot, Peer& peer, std::string_view bytes) {
   owe_reply(slot, peer);
   if (peer.blocked) return;  // SlowReaders set its deadline
   const bool between = !exchange.parser.mid_message();
-  if (between && exchange.awaits()) {
+  if (exchange.held || (between && exchange.awaits())) {
     peer.extra().deadline_ms = 0;  // it waits for us
   } else if (between && answered) {
     lifecycle_.progress(slot, peer, std::uint64_t{shard_.options->keep_alive_s} * 1000);
@@ -126,8 +126,16 @@ Requests::Fed Requests::feed(std::uint32_t slot, Peer& peer, std::string_view& b
       refuse_and_linger(slot, peer);
       return Fed::ended;
     case ParserState::head_complete:
-      exchange.endpoint = http_.on_head(exchange.parser, *shard_.options, reply_);
-      if (exchange.endpoint != nullptr) return Fed::some;
+      switch (http_.on_head(exchange.parser, *shard_.options, exchange.asked,
+                            ticket_of(slot, peer), reply_)) {
+        case Dispatcher::Head::taken:
+          return Fed::some;
+        case Dispatcher::Head::held:
+          exchange.held = true;
+          return Fed::some;
+        case Dispatcher::Head::refused:
+          break;
+      }
       refuse_and_linger(slot, peer);
       return Fed::ended;
     case ParserState::message_complete:
@@ -142,14 +150,17 @@ void Requests::on_request(std::uint32_t slot, Peer& peer) {
   Exchange& exchange = *peer.extra().exchange;
   proto::Request& request = exchange.parser.request();
   if (shard_.is_draining()) request.keep_alive = false;
-  TOCSIN_ASSERT(exchange.endpoint != nullptr);
-  const RequestTicket ticket{.shard = shard_.id,
-                             .slot = slot,
-                             .generation = peer.generation,
-                             .number = exchange.answers.number()};
   obey(slot, peer,
-       http_.on_request(*exchange.endpoint, request, *shard_.options, shard_.now_us, ticket,
-                        reply_));
+       http_.on_request(request, *shard_.options, exchange.asked, shard_.now_us,
+                        ticket_of(slot, peer), reply_));
+}
+
+// Of the request in the parser.
+RequestTicket Requests::ticket_of(std::uint32_t slot, const Peer& peer) const {
+  return {.shard = shard_.id,
+          .slot = slot,
+          .generation = peer.generation,
+          .number = peer.extra().exchange->answers.number()};
 }
 
 void Requests::obey(std::uint32_t slot, Peer& peer, Outcome&& outcome) {
@@ -165,6 +176,9 @@ void Requests::obey(std::uint32_t slot, Peer& peer, Outcome&& outcome) {
       exchange.answers.defer(request, std::move(outcome.finish));
       if (!request.keep_alive) peer.extra().close_when_sent = true;
       break;
+    case Outcome::Kind::held:
+      exchange.held = true;
+      return;
     case Outcome::Kind::refused:
       refuse_and_linger(slot, peer);
       return;

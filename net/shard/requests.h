@@ -74,6 +74,8 @@ class Requests {
   void open_stream(std::uint32_t slot, const Outcome& wanted);
   void refuse_stream(std::uint32_t slot, Peer& peer, const Streams::Refusal& refusal);
   void on_letter(Letter&& letter);
+  void on_authenticated(std::uint32_t slot, Peer& peer, Letter&& letter);
+  [[nodiscard]] RequestTicket ticket_of(std::uint32_t slot, const Peer& peer) const;
   void go_on_later(std::uint32_t slot, Peer& peer);
   void go_on(std::uint32_t slot, Peer& peer);
   void on_answered(std::uint32_t slot, Peer& peer);

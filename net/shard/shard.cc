@@ -1,6 +1,7 @@
 #include "net/shard/shard.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "proto/assert.h"
 
@@ -25,7 +26,7 @@ Shard::Shard(core::ShardId id, ServerState& state, Io& io, const Clock& clock,
       lifecycle_(shard_, outbox_, subscriptions_, sweep_, routed_),
       slow_readers_(shard_, lifecycle_),
       heartbeats_(shard_, lifecycle_),
-      http_(state, shard_.metrics, shard_.random()),
+      http_(state, shard_.metrics, clock, shard_.random()),
       streams_(shard_, lifecycle_, subscriptions_, routed_, heartbeats_, http_.answers()),
       requests_(shard_, lifecycle_, streams_, http_),
       acceptor_(shard_, lifecycle_, requests_, http_.answers(), listeners),
@@ -130,8 +131,13 @@ void Shard::adopt_options() {
   const std::uint32_t version = shard_.state.options_version.load();
   if (version == shard_.options_version) return;
   shard_.options_version = version;
-  shard_.options = shard_.state.options();
-  http_.answers().adopt(*shard_.options);
+  const auto before = std::exchange(shard_.options, shard_.state.options());
+  auto access = shard_.state.access();
+  const bool changed =
+      access != shard_.access || before->namespaces != shard_.options->namespaces;
+  shard_.access = std::move(access);
+  http_.adopt(*shard_.options, shard_.access);
+  if (changed) streams_.ask_again();
 }
 
 // --- what happened, to whom it concerns ---
@@ -215,6 +221,7 @@ void Shard::on_delivery(std::uint32_t slot, Delivery outcome) {
 void Shard::sweep() {
   if (sweep_.slice()) streams_.end_with(sweep_.removed());
   streams_.end_slice();
+  streams_.ask_slice();
 }
 
 // --- what time does ---
@@ -243,6 +250,9 @@ void Shard::on_call(std::uint32_t slot, Connection& connection, Deadlines::Call 
       return;
     case Deadlines::Call::second_write:
       heartbeats_.second_write(slot, connection.peer);
+      return;
+    case Deadlines::Call::end:
+      heartbeats_.look_at_end(slot, connection);
       return;
   }
 }

@@ -34,6 +34,7 @@ struct ShardContext {
         clock(time),
         metrics(*server.metrics[shard]),
         options(server.options()),
+        access(server.access()),
         options_version(server.options_version.load()),
         random(static_cast<std::minstd_rand::result_type>(seed | 1)),
         now_us(time.now_us()),
@@ -66,6 +67,7 @@ struct ShardContext {
   const Clock& clock;
   ShardMetrics& metrics;
   std::shared_ptr<const ServerOptions> options;
+  std::shared_ptr<const Access> access;  // null: the hub is open
   std::uint32_t options_version;
   std::minstd_rand random;
 

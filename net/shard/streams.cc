@@ -44,10 +44,12 @@ std::optional<Streams::Refusal> Streams::open(std::uint32_t slot, const Outcome&
   shard_.metrics.streams_opened.add();
   if (wanted.resume != core::Resume::Kind::live) shard_.metrics.resumed.add();
   shard_.topics.join(slot, stream, subscription->topics);
+  note_right(slot, wanted);
   peer.owe(std::exchange(reply, {}));
   shard_.ready.add(slot, peer);
   watch_hangup(slot, peer);
   if (stream.heartbeat_s != 0) heartbeats_.await(slot, stream);
+  if (stream.expires) heartbeats_.await_end(slot, stream);
   routed_.tell_opened(slot, stream, wanted, *subscription);
   return std::nullopt;
 }
@@ -96,7 +98,8 @@ Streams::Refusal Streams::no_topics(const Outcome& wanted) {
 void Streams::become_stream(std::uint32_t slot, Connection& connection, const Outcome& wanted,
                             const core::Subscription& subscription) {
   auto& [peer, stream] = connection;
-  lifecycle_.begin_stream(slot, end_of_life_s());
+  const EndOfLife end = end_of_life(wanted);
+  lifecycle_.begin_stream(slot, end.at_s);
   if (!peer.blocked) {
     peer.extra().deadline_ms = 0;
   } else {  // by answers to what was pipelined in front: watched as a stream from now on
@@ -114,16 +117,27 @@ void Streams::become_stream(std::uint32_t slot, Connection& connection, const Ou
   stream.opened_at = subscription.newest;
   stream.catching_up = stream.cursor < stream.opened_at;
   stream.heartbeat_s = wanted.heartbeat_s;
+  stream.expires = end.expires;
 }
 
-// Until when a stream that opens now may last, as Stream::ends_s: the first of all that bounds it.
-// That is its age; the expiry of what its client may read would be another.
-std::uint32_t Streams::end_of_life_s() {
+// Until when a stream that opens now may last: the first of all that bounds it, its age and the
+// expiry of what its client may read it with.
+Streams::EndOfLife Streams::end_of_life(const Outcome& wanted) {
+  constexpr std::uint64_t kNever = UINT64_MAX;
   const std::uint64_t age_s = shard_.options->max_stream_age_s;
-  if (age_s == 0) return 0;
   // From 3/4 to 5/4 of it: those that came together do not go together.
-  const std::uint64_t ends_s = shard_.now_s() + age_s * (75 + shard_.random() % 50) / 100;
-  return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(ends_s, 1, UINT32_MAX));
+  const std::uint64_t too_old_s =
+      age_s == 0 ? kNever : shard_.now_s() + age_s * (75 + shard_.random() % 50) / 100;
+  std::uint64_t expired_s = kNever;
+  if (wanted.principal != nullptr && wanted.principal->expires_at_s) {
+    const std::int64_t left_s = *wanted.principal->expires_at_s - shard_.clock.unix_s();
+    // Both clocks are within a second: not before that time, and at most two seconds behind it.
+    expired_s = (shard_.now_ms + 999) / 1000 + static_cast<std::uint64_t>(std::max(left_s, {}));
+  }
+  const std::uint64_t ends_s = std::min(too_old_s, expired_s);
+  if (ends_s >= UINT32_MAX) return {};
+  return {.at_s = std::max(static_cast<std::uint32_t>(ends_s), 1U),
+          .expires = expired_s <= too_old_s};
 }
 
 // What a stream's body begins with, behind the head in `reply`.
@@ -196,6 +210,60 @@ void Streams::end_slice() {
     ending_.pop_back();
     subscriptions_.drop_if_unread(topic);
   }
+}
+
+// --- rights that are gone
+
+StreamRight Streams::right_of(const Outcome& wanted) {
+  if (wanted.route) return StreamRight::of_route(wanted.principal.get());
+  if (wanted.principal == nullptr) return {};
+  const std::vector<std::string_view> topics(wanted.topics.begin(), wanted.topics.end());
+  return {*wanted.principal, topics};
+}
+
+void Streams::note_right(std::uint32_t slot, const Outcome& wanted) {
+  if (shard_.access == nullptr) return;
+  if (slot >= rights_.size()) rights_.resize(shard_.table.size());
+  TOCSIN_ASSERT(slot < rights_.size());
+  rights_[slot] = right_of(wanted);
+}
+
+std::optional<Denial> Streams::deny_by_now(const Outcome& wanted) const {
+  if (wanted.principal != nullptr && wanted.principal->is_expired(shard_.clock.unix_s())) {
+    return Denial{.cause = DenialCause::expired, .reason = "the credential has expired meanwhile"};
+  }
+  const std::vector<std::string_view> topics(wanted.topics.begin(), wanted.topics.end());
+  if (right_of(wanted).holds(shard_.access.get(), *shard_.options, topics)) return std::nullopt;
+  return Denial{.cause = DenialCause::insufficient_scope,
+                .reason = "the right to read this has gone meanwhile"};
+}
+
+void Streams::ask_again() {
+  unasked_ = shard_.table.size();
+  if (shard_.access == nullptr) std::vector<StreamRight>().swap(rights_);
+}
+
+void Streams::ask_slice() {
+  constexpr std::uint32_t kBetweenLooks = 64;
+  if (unasked_ == 0) return;
+  const std::uint64_t until_us = shard_.slice_end_us();
+  while (unasked_ > 0) {
+    const std::uint32_t slot = --unasked_;
+    const auto& [peer, stream] = shard_.table[slot];
+    if (peer.is_stream() && !has_right(slot, stream)) {
+      lifecycle_.withdraw_stream(slot, core::RightLoss::revoked);
+    }
+    if (slot % kBetweenLooks == 0 && shard_.clock.now_us() > until_us) return;
+  }
+}
+
+bool Streams::has_right(std::uint32_t slot, const Stream& stream) {
+  std::vector<std::string_view> topics;
+  for (const core::TopicCursor& at : shard_.topics.cursors(stream)) {
+    if (!at.topic->is_direct()) topics.push_back(at.topic->name);
+  }
+  const StreamRight right = slot < rights_.size() ? rights_[slot] : StreamRight{};
+  return right.holds(shard_.access.get(), *shard_.options, topics);
 }
 
 }  // namespace tocsin::net

@@ -1,5 +1,5 @@
 // Streams: how they open, what their body begins with, how they shrink to their record, and how
-// they end with their topic.
+// they end with their topic, or with the right to read them.
 //
 // Threads: the shard's.
 #pragma once
@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "core/hub.h"
+#include "net/auth/denial.h"
+#include "net/auth/stream_right.h"
 #include "net/http/answer_writer.h"
 #include "net/http/handler.h"
 #include "net/shard/heartbeats.h"
@@ -51,8 +53,14 @@ class Streams {
   void end_with(const std::vector<std::uint32_t>& topics);
   // Has some of those streams end: not all in one turn, as a topic may have very many.
   void end_slice();
-  // Some are yet to end.
-  [[nodiscard]] bool ending() const { return !ending_.empty(); }
+  // Who may do what has changed: streams whose right is gone are to end.
+  void ask_again();
+  // Has some of those end, and asks no more than some: a shard may have very many.
+  void ask_slice();
+  // Some are yet to end, or to be asked.
+  [[nodiscard]] bool ending() const { return !ending_.empty() || unasked_ > 0; }
+  // Why a stream that waited for answers in front of it may not open any more. Nothing: it may.
+  [[nodiscard]] std::optional<Denial> deny_by_now(const Outcome& wanted) const;
 
  private:
   [[nodiscard]] std::optional<Rejection> admit(Peer& peer);
@@ -60,11 +68,18 @@ class Streams {
   [[nodiscard]] Refusal no_topics(const Outcome& wanted);
   void become_stream(std::uint32_t slot, Connection& connection, const Outcome& wanted,
                      const core::Subscription& subscription);
-  [[nodiscard]] std::uint32_t end_of_life_s();
+  struct EndOfLife {
+    std::uint32_t at_s = 0;  // see Stream::ends_s
+    bool expires = false;
+  };
+  [[nodiscard]] EndOfLife end_of_life(const Outcome& wanted);
   void append_opening(StreamBody body, const Outcome& wanted,
                       const core::Subscription& subscription, std::string& reply);
   void watch_hangup(std::uint32_t slot, Peer& peer);
   void shrink(std::uint32_t slot, Peer& peer);
+  [[nodiscard]] static StreamRight right_of(const Outcome& wanted);
+  void note_right(std::uint32_t slot, const Outcome& wanted);
+  [[nodiscard]] bool has_right(std::uint32_t slot, const Stream& stream);
 
   ShardContext& shard_;
   Lifecycle& lifecycle_;
@@ -77,6 +92,8 @@ class Streams {
     std::size_t left;     // of its subscribers, from the first
   };
   std::vector<Ending> ending_;  // topics whose streams are being ended
+  std::vector<StreamRight> rights_;  // by slot, of streams; empty while the hub is open
+  std::uint32_t unasked_ = 0;        // slots below were not asked for their right since it changed
 };
 
 }  // namespace tocsin::net

@@ -1,4 +1,4 @@
-// What others have for a shard's connections: the answers that came later.
+// What others have for a shard's connections: the answers that came later, and who asks.
 //
 // Whoever answers later, from whatever thread, posts a letter (ServerState::post), which wakes the
 // shard. The shard finds the request by its ticket, or drops the letter as stale (I10).
@@ -13,6 +13,7 @@
 
 #include "core/hub.h"
 #include "net/application.h"
+#include "net/auth/authentication.h"
 #include "net/base/mutex.h"
 #include "net/publishing.h"
 
@@ -31,9 +32,12 @@ using PublishResult = std::expected<core::Published, PublishFailure>;
 // A route gave up its Later without an answer.
 struct NoAnswer {};
 
+// The same of an authenticator and its LaterAuthentication.
+struct NoAuthentication {};
+
 struct Letter {
   RequestTicket ticket;
-  std::variant<PublishResult, Response, NoAnswer> value;
+  std::variant<PublishResult, Response, NoAnswer, Authenticated, NoAuthentication> value;
 };
 
 // Threads: any posts; the shard's takes.

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "net/auth/denial.h"
 #include "proto/assert.h"
 
 namespace tocsin::net {
@@ -95,6 +96,7 @@ struct alignas(64) ShardMetrics {
   Counter short_sends;    // took a part
   Counter blocked_sends;  // took nothing
   Counter heartbeats;
+  Counter streams_withdrawn;  // their credential expired, or their right is gone
   Counter slow_disconnects;
   Counter slow_skips;  // policy `latest`
   Counter gaps;        // gap events sent
@@ -103,11 +105,13 @@ struct alignas(64) ShardMetrics {
   Counter publish_waits;  // a publisher waited for the shards
   Counter loops;          // turns of the loop: the watchdog's pulse
   std::array<Counter, kRejections> rejections;
+  std::array<Counter, kDenialCauses> denials;  // of these requests none is among the rejections
   void count_published(std::uint64_t events) {
     events_published.add(events);
     batches_published.add();
   }
   void count(Rejection why) { rejections[static_cast<std::size_t>(why)].add(); }
+  void count(DenialCause why) { denials[static_cast<std::size_t>(why)].add(); }
   Histogram<12> events_per_send;      // 1 .. 2048 and more
   Histogram<28> delivery_latency_us;  // see Outbox
   Histogram<24> turn_us;              // busy time of a turn, waiting left out

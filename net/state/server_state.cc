@@ -1,5 +1,9 @@
 #include "net/state/server_state.h"
 
+#include <utility>
+
+#include "net/auth/access.h"
+
 namespace tocsin::net {
 
 core::TimeMs age_limit_ms(std::uint32_t seconds) {
@@ -41,27 +45,43 @@ core::HubSettings hub_settings(const ServerOptions& options) {
   return settings;
 }
 
+namespace {
+
+// Who has an authenticator is asked what everybody may do, also where there are no rules.
+std::shared_ptr<const Access> access_for(const Application& application,
+                                         std::shared_ptr<const Access> access) {
+  if (access != nullptr || !application.authenticate) return access;
+  return std::make_shared<const Access>();
+}
+
+}  // namespace
+
 ServerState::ServerState(proto::Epoch epoch, std::size_t shards, const ServerOptions& initial,
-                         const core::HashKey& key, Application app)
-    : ServerState(std::make_unique<core::MemoryStore>(epoch), shards, initial, key,
-                  std::move(app)) {}
+                         const core::HashKey& key, Application app,
+                         std::shared_ptr<const Access> initial_access)
+    : ServerState(std::make_unique<core::MemoryStore>(epoch), shards, initial, key, std::move(app),
+                  std::move(initial_access)) {}
 
 ServerState::ServerState(std::unique_ptr<core::Store> store, std::size_t shards,
-                         const ServerOptions& initial, const core::HashKey& key, Application app)
+                         const ServerOptions& initial, const core::HashKey& key, Application app,
+                         std::shared_ptr<const Access> initial_access)
     : application(std::move(app)),
       admission(key),
       hub(std::move(store), shards, hub_settings(initial), key),
-      current_options_(std::make_shared<const ServerOptions>(initial)) {
+      current_options_(std::make_shared<const ServerOptions>(initial)),
+      current_access_(access_for(application, std::move(initial_access))) {
   for (std::size_t i = 0; i < shards; ++i) {
     metrics.push_back(std::make_unique<ShardMetrics>());
     mailboxes.push_back(std::make_unique<Mailbox>());
   }
 }
 
-void ServerState::set_options(const ServerOptions& options) {
+void ServerState::set_options(const ServerOptions& options, std::shared_ptr<const Access> access) {
+  access = access_for(application, std::move(access));
   {
     const MutexLock lock(options_mutex_);
     current_options_ = std::make_shared<const ServerOptions>(options);
+    current_access_.swap(access);  // the old one ends behind the lock
   }
   // Some 0.2 ms with a hundred namespaces; publishers and shards have their turns in between.
   constexpr std::size_t kRenewedTopics = 256;

@@ -19,6 +19,8 @@
 
 namespace tocsin::net {
 
+struct Access;
+
 enum class Phase : std::uint8_t {
   starting,
   running,
@@ -36,17 +38,24 @@ enum class Phase : std::uint8_t {
 struct ServerState : std::enable_shared_from_this<ServerState> {
   // Over the history of `store`.
   ServerState(std::unique_ptr<core::Store> store, std::size_t shards, const ServerOptions& initial,
-              const core::HashKey& key = {}, Application app = {});
+              const core::HashKey& key = {}, Application app = {},
+              std::shared_ptr<const Access> initial_access = nullptr);
   // Over a history that begins and ends with it.
   ServerState(proto::Epoch epoch, std::size_t shards, const ServerOptions& initial,
-              const core::HashKey& key = {}, Application app = {});
+              const core::HashKey& key = {}, Application app = {},
+              std::shared_ptr<const Access> initial_access = nullptr);
 
   [[nodiscard]] std::shared_ptr<const ServerOptions> options() const {
     const MutexLock lock(options_mutex_);
     return current_options_;
   }
-  // Shards take the new options over at their next turn; the hub at once.
-  void set_options(const ServerOptions& options);
+  // Null: the hub is open.
+  [[nodiscard]] std::shared_ptr<const Access> access() const {
+    const MutexLock lock(options_mutex_);
+    return current_access_;
+  }
+  // Shards take the new ones over at their next turn; the hub at once.
+  void set_options(const ServerOptions& options, std::shared_ptr<const Access> access);
 
   // To the shard of its ticket, which is woken.
   void post(Letter&& letter) {
@@ -62,7 +71,7 @@ struct ServerState : std::enable_shared_from_this<ServerState> {
   std::vector<std::unique_ptr<Mailbox>> mailboxes;  // one per shard; never resized
   SharedHub hub;  // behind what it uses to tell what became of a publish
   std::atomic<Phase> phase{Phase::starting};
-  std::atomic<std::uint32_t> options_version{0};
+  std::atomic<std::uint32_t> options_version{0};  // of both
   std::vector<std::unique_ptr<ShardMetrics>> metrics;  // one per shard; never resized
   // Events that the program itself published; those of requests are counted by the shards.
   std::atomic<std::uint64_t> events_published{0};
@@ -70,6 +79,7 @@ struct ServerState : std::enable_shared_from_this<ServerState> {
  private:
   mutable Mutex options_mutex_;
   std::shared_ptr<const ServerOptions> current_options_ TOCSIN_LOCKS(guarded_by(options_mutex_));
+  std::shared_ptr<const Access> current_access_ TOCSIN_LOCKS(guarded_by(options_mutex_));
 };
 
 // What a Later needs of the request that it answers.

@@ -26,6 +26,7 @@ constexpr std::array<KnownName, static_cast<std::size_t>(Header::kCount)> kKnown
     {"if-none-match", Header::if_none_match},
     {"last-event-id", Header::last_event_id},
     {"origin", Header::origin},
+    {"referer", Header::referer},
     {"user-agent", Header::user_agent},
     {"x-varnish", Header::x_varnish},
 }};

@@ -25,6 +25,7 @@ enum class Header : std::uint8_t {
   if_none_match,
   last_event_id,
   origin,
+  referer,
   user_agent,
   x_varnish,
   kCount,

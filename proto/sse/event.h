@@ -36,6 +36,9 @@ inline constexpr std::string_view kGapEvent = "gap";
 // The type of the event that a stream opens with where that was asked for. In a browser it is given
 // to `onopen`, too. Publishers may use it: it is told apart by its place.
 inline constexpr std::string_view kOpenEvent = "open";
+// The type of the event that a stream ends with whose client may not read it any more. Publishers
+// may use it: what ends a stream is told apart by its place, and has no id.
+inline constexpr std::string_view kExpiredEvent = "expired";
 
 // What the publisher calls the members of an event, so that errors speak of what was written: the
 // topic is `topic` or `stream`, the data the request's `body` or `msg`, and so on.

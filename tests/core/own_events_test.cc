@@ -64,5 +64,14 @@ TEST_F(OwnEventsTest, EveryReasonHasAName) {
   EXPECT_EQ(to_string(GapReason::slow), "slow");
 }
 
+TEST(OwnEvents, TheEndOfARight) {
+  std::string out;
+  append_expired_frame(out, RightLoss::expired);
+  append_expired_frame(out, RightLoss::revoked);
+  EXPECT_EQ(out,
+            "event: expired\ndata: {\"reason\":\"expired\"}\n\n"
+            "event: expired\ndata: {\"reason\":\"revoked\"}\n\n");
+}
+
 }  // namespace
 }  // namespace tocsin::core

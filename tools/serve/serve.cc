@@ -207,7 +207,8 @@ int run_serve(const OptionFlags& flags, Configuration configuration, net::Applic
   const ServiceSignals signals;
   if (const auto raised = net::raise_descriptor_limit(); !raised) log::warning(raised.error());
   options.private_descriptors = true;
-  auto server = Server::start(options, std::move(application), nullptr, std::move(handed), &notify);
+  auto server = Server::start(options, std::move(application), nullptr, nullptr, std::move(handed),
+                              &notify);
   if (!server) {
     log::error("cannot start", {{"error", server.error()}});
     return 1;

@@ -21,12 +21,13 @@
 namespace tocsin::tools {
 namespace {
 
-using net::Access;
+using net::TopicAccess;
 using net::TopicNamespace;
 using net::TopicOptions;
 using Result = std::expected<void, std::string>;
 
-constexpr std::array<std::string_view, 3> kAccessWords{"open", "token", "nobody"};  // as in Access
+// As in TopicAccess.
+constexpr std::array<std::string_view, 3> kAccessWords{"open", "token", "nobody"};
 // No setting of a namespace, but a word for `topics`.
 constexpr std::string_view kCreate = "create";
 
@@ -39,7 +40,7 @@ struct HubsMember {
 
 struct NamespaceKey {
   std::string_view name;
-  std::variant<std::string TopicNamespace::*, std::optional<Access> TopicNamespace::*,
+  std::variant<std::string TopicNamespace::*, std::optional<TopicAccess> TopicNamespace::*,
                bool TopicOptions::*, HubsMember<std::uint32_t>, HubsMember<std::uint64_t>,
                HubsMember<net::SlowPolicy>>
       member;
@@ -78,14 +79,14 @@ Result set(TopicNamespace& space, const NamespaceKey&, std::string N::* member,
   return {};
 }
 
-Result set(TopicNamespace& space, const NamespaceKey&, std::optional<Access> N::* member,
+Result set(TopicNamespace& space, const NamespaceKey&, std::optional<TopicAccess> N::* member,
               const toml::node& node) {
   const auto* text = node.as_string();
   const auto word = std::ranges::find(kAccessWords, text == nullptr ? "" : text->get());
   if (word == kAccessWords.end()) {
     return std::unexpected(fmt::format("must be one of {}", fmt::join(kAccessWords, ", ")));
   }
-  space.*member = static_cast<Access>(word - kAccessWords.begin());
+  space.*member = static_cast<TopicAccess>(word - kAccessWords.begin());
   return {};
 }
 
@@ -155,7 +156,7 @@ std::optional<std::string> value_of(const TopicNamespace& space, const Namespace
 }
 
 std::optional<std::string> value_of(const TopicNamespace& space, const NamespaceKey&,
-                                    std::optional<Access> N::* member) {
+                                    std::optional<TopicAccess> N::* member) {
   if (!(space.*member)) return std::nullopt;
   return toml_string(kAccessWords[static_cast<std::size_t>(*(space.*member))]);
 }

@@ -12,6 +12,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/net/support/test_access.h"
+
 namespace tocsin::net {
 namespace {
 
@@ -51,10 +53,11 @@ class DispatcherTest : public testing::Test {
   // `line` without the version; a body is sent behind the head.
   Result ask(const std::string& line, const std::string& fields = {}, std::string_view body = {}) {
     if (!dispatcher_) {
-      state_ = std::make_shared<ServerState>(1, 1, ServerOptions{}, core::HashKey{}, application_);
+      state_ = std::make_shared<ServerState>(1, 1, ServerOptions{}, core::HashKey{}, application_,
+                                             access_);
       state_->server = reinterpret_cast<Server*>(&no_server_);
       state_->phase = Phase::running;
-      dispatcher_.emplace(*state_, *state_->metrics[0], 1);
+      dispatcher_.emplace(*state_, *state_->metrics[0], clock_, 1);
     }
     const auto options = state_->options();
     RequestParser parser(limits::kMaxRequestHead, limits::kMaxRequestBody);
@@ -62,7 +65,7 @@ class DispatcherTest : public testing::Test {
     if (!body.empty()) bytes += "Content-Length: " + std::to_string(body.size()) + "\r\n";
     bytes.append("\r\n").append(body);
     Result result;
-    const Endpoint* endpoint = nullptr;
+    Asked asked;
     for (std::string_view left = bytes; !left.empty();) {
       const RequestParser::Step step = parser.feed(left);
       left.remove_prefix(step.consumed);
@@ -74,14 +77,13 @@ class DispatcherTest : public testing::Test {
           result.refused = true;
           return result;
         case RequestParser::State::head_complete:
-          endpoint = dispatcher_->on_head(parser, *options, result.out);
-          result.refused = endpoint == nullptr;
+          result.refused = dispatcher_->on_head(parser, *options, asked, {}, result.out) ==
+                           Dispatcher::Head::refused;
           if (result.refused) return result;
           break;
         case RequestParser::State::message_complete:
-          result.kind = dispatcher_
-                            ->on_request(*endpoint, parser.request(), *options, 1, {}, result.out)
-                            .kind;
+          result.kind =
+              dispatcher_->on_request(parser.request(), *options, asked, 1, {}, result.out).kind;
           break;
       }
     }
@@ -91,7 +93,13 @@ class DispatcherTest : public testing::Test {
     return state_->metrics[0]->rejections[static_cast<std::size_t>(why)].get();
   }
 
+  [[nodiscard]] std::uint64_t count(DenialCause why) const {
+    return state_->metrics[0]->denials[static_cast<std::size_t>(why)].get();
+  }
+
   Application application_;
+  std::shared_ptr<const Access> access_;
+  SteadyClock clock_;
   alignas(std::max_align_t) char no_server_ = 0;  // the routes here do not look at it
   std::shared_ptr<ServerState> state_;
   std::optional<Dispatcher> dispatcher_;
@@ -270,6 +278,82 @@ TEST_F(DispatcherTest, ABodyIsJudgedAgainWhereARouteDeclines) {
   EXPECT_FALSE(encoded.closes());
   EXPECT_EQ(ask("POST /publish", "", "1234").status(), 204);
   EXPECT_EQ(ask("POST /publish", "", "12345").status(), 413);
+}
+
+// --- who asks
+
+TEST_F(DispatcherTest, WhoAsksIsKnownBeforeTheBody) {
+  TestAccess rights;
+  access_ = rights.make();
+  const std::string body = "Content-Length: 1000\r\nExpect: 100-continue\r\n";
+  const Result stranger = ask("POST /publish", body);
+  EXPECT_TRUE(stranger.refused);
+  EXPECT_EQ(stranger.status(), 401);
+  EXPECT_TRUE(stranger.closes());
+  EXPECT_THAT(stranger.out, Not(HasSubstr("100 Continue")));
+  EXPECT_THAT(stranger.out, HasSubstr("\r\nWWW-Authenticate: Bearer realm=\"test\"\r\n"));
+  EXPECT_EQ(ask("POST /publish", body + "Content-Encoding: gzip\r\n").status(), 401);
+  const std::string good = bearer(token_for("[]", "[\"a\"]"));
+  EXPECT_THAT(ask("POST /publish", body + good).out, StartsWith("HTTP/1.1 100 Continue\r\n"));
+  EXPECT_EQ(ask("POST /publish?topic=a", good, "x").status(), 204);
+  EXPECT_EQ(count(DenialCause::no_credential), 2U);
+  // What nobody is asked for.
+  for (const char* line : {"GET /healthz", "GET /metrics", "OPTIONS /publish", "OPTIONS /events"}) {
+    EXPECT_LT(ask(line).status(), 300) << line;
+  }
+  EXPECT_EQ(ask("POST /none", body).status(), 404);
+}
+
+TEST_F(DispatcherTest, WithoutABodyTheConnectionStays) {
+  TestAccess rights;
+  access_ = rights.make();
+  for (const char* line : {"GET /events?topic=a", "HEAD /sse", "GET /publish?msg=x"}) {
+    const Result stranger = ask(line);
+    EXPECT_EQ(stranger.status(), 401) << line;
+    EXPECT_FALSE(stranger.closes()) << line;
+  }
+  EXPECT_EQ(ask("GET /events?topic=a", bearer(token_for("[\"a\"]"))).kind, Outcome::Kind::stream);
+}
+
+TEST_F(DispatcherTest, ARouteIsToldWhoAsksIfItNeedsToKnow) {
+  TestAccess rights;
+  access_ = rights.make();
+  const auto tell = [](Server&, const RouteRequest& request) -> Answer {
+    return Response{.content_type = "text/plain",
+                    .body = request.principal == nullptr ? "nobody" : request.principal->subject};
+  };
+  route({.path = "/open", .handle = tell});
+  route({.path = "/own", .handle = tell, .needs_principal = true});
+  const std::string u1 = bearer(token_for("[]", "[]", R"(,"sub":"u1")"));
+  EXPECT_THAT(ask("GET /open").out, HasSubstr("nobody"));
+  EXPECT_THAT(ask("GET /open", u1).out, HasSubstr("nobody"));
+  EXPECT_EQ(ask("GET /own").status(), 401);
+  EXPECT_THAT(ask("GET /own", u1).out, HasSubstr("u1"));
+}
+
+// Each row's own needs hold, whatever a row in front of it wanted to know.
+TEST_F(DispatcherTest, ARouteThatDeclinesLetsNobodyIn) {
+  TestAccess rights;
+  rights.anonymous = {"open"};
+  access_ = rights.make();
+  route({.method = Method::post, .path = "/publish", .handle = decline});
+  route({.path = "/events", .handle = decline, .needs_principal = true});
+  route({.path = "/sse", .handle = decline});
+  const std::string reader = bearer(token_for("[\"a\"]"));
+  const Result late = ask("POST /publish", "", "x");
+  EXPECT_EQ(late.status(), 401);
+  EXPECT_FALSE(late.refused) << "the route's needs let the body in";
+  EXPECT_FALSE(late.closes());
+  EXPECT_EQ(ask("POST /publish?topic=a", reader, "x").status(), 403);
+  EXPECT_EQ(ask("GET /events?topic=open").status(), 401) << "the route wants a credential";
+  EXPECT_EQ(ask("GET /events?topic=a", reader).kind, Outcome::Kind::stream);
+  EXPECT_EQ(ask("GET /events?topic=open", reader).status(), 403);
+  EXPECT_EQ(ask("GET /sse?topic=open").kind, Outcome::Kind::stream);
+  EXPECT_EQ(ask("GET /sse?topic=a").status(), 401);
+  // A cookie of a page that the route may be told of does not publish.
+  const std::string cookie = "Cookie: session=" + token_for("[]", "[\"a\"]") + "\r\n";
+  EXPECT_EQ(ask("POST /publish?topic=a", cookie, "x").status(), 403);
+  EXPECT_EQ(count(DenialCause::foreign_page), 1U);
 }
 
 }  // namespace

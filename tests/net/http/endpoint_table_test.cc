@@ -139,8 +139,8 @@ TEST_F(EndpointTableTest, ParametersAreThoseOfTheFirstRowThatHasSome) {
   Endpoint own = row({get}, "/events");
   own.parameters = known;
   const EndpointTable table({row({post}, "/", true), own}, fallback_);
-  EXPECT_THAT(table.parameters_at("/events"), ElementsAre("stream"));
-  EXPECT_THAT(table.parameters_at("/other"), IsEmpty());
+  EXPECT_THAT(table.with_parameters_at("/events")->parameters, ElementsAre("stream"));
+  EXPECT_EQ(table.with_parameters_at("/other"), nullptr);
 }
 
 // A request with what of its body is known when its head is there.

@@ -50,7 +50,7 @@ void ServerTest::TearDown() {
 }
 
 void ServerTest::start() {
-  auto started = Server::start(options, std::move(application), std::move(store));
+  auto started = Server::start(options, std::move(application), std::move(store), access);
   if (!started) throw std::runtime_error(started.error());
   server_ = std::move(*started);
 }
@@ -92,6 +92,14 @@ std::uint64_t ServerTest::rejections(Rejection why) {
   std::uint64_t total = 0;
   for (const auto& shard : server_->state().metrics) {
     total += shard->rejections[static_cast<std::size_t>(why)].get();
+  }
+  return total;
+}
+
+std::uint64_t ServerTest::denials(DenialCause why) {
+  std::uint64_t total = 0;
+  for (const auto& shard : server_->state().metrics) {
+    total += shard->denials[static_cast<std::size_t>(why)].get();
   }
   return total;
 }

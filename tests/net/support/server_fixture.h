@@ -14,6 +14,7 @@
 
 #include <gtest/gtest.h>
 
+#include "net/auth/access.h"
 #include "net/server.h"
 #include "net/state/server_state.h"
 #include "tests/net/support/metrics_page.h"
@@ -56,10 +57,12 @@ class ServerTest : public testing::TestWithParam<IoChoice> {
   // Straight from the counters, without a connection that would count too.
   [[nodiscard]] std::uint64_t sum(Counter ShardMetrics::* counter);
   [[nodiscard]] std::uint64_t rejections(Rejection why);
+  [[nodiscard]] std::uint64_t denials(DenialCause why);
 
   ServerOptions options;
   Application application;            // start() takes it
   std::unique_ptr<core::Store> store;  // the same; null: memory
+  std::shared_ptr<const Access> access;
   // Events that the store brings and that nobody has published, or was told so.
   std::uint64_t brought = 0;
 

@@ -178,7 +178,7 @@ TEST_P(ServerDrain, WhoConnectsDuringItIsServedByTheNextProcess) {
   options.drain_timeout_s = 60;
   for (const std::size_t shards : {2U, 1U}) {
     options.shards = 2;
-    auto first = Server::start(options, {}, nullptr, {}, &notify);
+    auto first = Server::start(options, {}, nullptr, nullptr, {}, &notify);
     ASSERT_TRUE(first) << first.error();
     std::vector<Fd> kept;
     EXPECT_THAT(manager.receive(kept), HasSubstr("FDSTORE=1"));
@@ -197,7 +197,7 @@ TEST_P(ServerDrain, WhoConnectsDuringItIsServedByTheNextProcess) {
     std::vector<HandedDescriptor> handed;
     for (Fd& fd : kept) handed.push_back({fd.release(), "tocsin-" + options.listen[0]});
     options.shards = static_cast<std::uint32_t>(shards);
-    auto second = Server::start(options, {}, nullptr, std::move(handed), nullptr);
+    auto second = Server::start(options, {}, nullptr, nullptr, std::move(handed), nullptr);
     ASSERT_TRUE(second) << second.error();
     EXPECT_EQ((*second)->addresses(), options.listen);
     for (TestClient& client : late) EXPECT_EQ(client.response().body, "ok\n");

@@ -65,8 +65,8 @@ TEST_P(ServerNamespaces, Base64OfAWholeNamespaceCarriesAnyBytes) {
 }
 
 TEST_P(ServerNamespaces, WhatIsForNoClientIsForTheProgramAlone) {
-  options.namespaces = {{.match = "inside/*", .publish = Access::nobody},
-                        {.match = "secret/*", .subscribe = Access::nobody}};
+  options.namespaces = {{.match = "inside/*", .publish = TopicAccess::nobody},
+                        {.match = "secret/*", .subscribe = TopicAccess::nobody}};
   start();
   TestSubscriber stream = subscribe("/events?stream=inside/1&stream=b");
   const TestResponse refused = connect().request(post("stream=inside/1", "x"));
@@ -88,12 +88,13 @@ TEST_P(ServerNamespaces, WhatIsForNoClientIsForTheProgramAlone) {
     EXPECT_EQ(hidden.status, 403) << target;
     EXPECT_THAT(hidden.body, HasSubstr("clients may not read it")) << target;
   }
-  EXPECT_EQ(rejections(Rejection::forbidden), 6U);
+  EXPECT_EQ(denials(DenialCause::insufficient_scope), 6U);
 }
 
-// As long as no token is known.
+// An open hub knows none.
 TEST_P(ServerNamespaces, WhereATokenIsAskedForNobodyIsLetIn) {
-  options.namespaces = {{.match = "t", .publish = Access::token, .subscribe = Access::token}};
+  options.namespaces = {
+      {.match = "t", .publish = TopicAccess::token, .subscribe = TopicAccess::token}};
   start();
   EXPECT_THAT(connect().request(post("stream=t", "x")).body, HasSubstr("takes a token"));
   EXPECT_EQ(connect().request(post("stream=t", "x")).status, 403);
@@ -103,7 +104,7 @@ TEST_P(ServerNamespaces, WhereATokenIsAskedForNobodyIsLetIn) {
 
 // The program's own routes give what they decide to give.
 TEST_P(ServerNamespaces, ARouteMayServeWhatIsForNoClient) {
-  options.namespaces = {{.match = "*", .subscribe = Access::nobody}};
+  options.namespaces = {{.match = "*", .subscribe = TopicAccess::nobody}};
   application.routes.push_back(
       {.path = "/mine", .handle = [](Server&, const RouteRequest&) -> Answer {
          return StreamResponse{.topics = {"a"}};
@@ -127,7 +128,7 @@ TEST_P(ServerNamespaces, AReloadChangesTopicsThatAreThere) {
   publish("stream=a", "4");
   const std::string wrapped = R"({"topic":"a","data":"4"})";
   EXPECT_THAT(stream.wait_data(4), ElementsAre("1", "2", "3", wrapped));
-  changed.namespaces[0] = {.match = "a", .publish = Access::nobody};
+  changed.namespaces[0] = {.match = "a", .publish = TopicAccess::nobody};
   server().reload(changed);
   // Shards take it over at their next turn.
   EXPECT_TRUE(eventually([&] { return connect().request(post("stream=a", "x")).status == 403; }));
@@ -141,7 +142,7 @@ TEST_P(ServerNamespaces, MetricsCountByNamespace) {
   ServerOptions changed = options;
   changed.namespaces = {
       {.match = "chat/*", .name = "chat", .options = {.max_event_bytes = 1024}},
-      {.match = "in*", .publish = Access::nobody}};
+      {.match = "in*", .publish = TopicAccess::nobody}};
   server().reload(changed);
   TestSubscriber stream = subscribe("/events?stream=chat/secret&stream=b");
   publish("stream=chat/secret", "x");

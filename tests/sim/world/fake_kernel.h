@@ -33,6 +33,9 @@ namespace tocsin::sim {
 class FakeClock final : public net::Clock {
  public:
   [[nodiscard]] std::uint64_t now_us() const override { return now_us_ += step_us; }
+  [[nodiscard]] std::int64_t unix_s() const override {
+    return 1'800'000'000 + static_cast<std::int64_t>(now_us_ / 1'000'000);
+  }
   [[nodiscard]] std::uint64_t now_ms() const { return now_us_ / 1000; }
   void advance_us(std::uint64_t us) { now_us_ += us; }
 

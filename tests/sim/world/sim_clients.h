@@ -51,6 +51,16 @@ class SimResponses {
   std::string bytes_;
 };
 
+// Who a subscriber is. Outlives it.
+class Visitor {
+ public:
+  virtual ~Visitor() = default;
+  // It connects: the fields of its request, whole lines.
+  virtual std::string fields() = 0;
+  // What its request was answered: whether that is right.
+  [[nodiscard]] virtual bool may_be_answered(int status) = 0;
+};
+
 enum class Pace : std::uint8_t { fast, slow, never };
 
 class SimSubscriber final : public SimClient {
@@ -65,6 +75,7 @@ class SimSubscriber final : public SimClient {
     unsigned requests_before = 0;  // pipelined in front of the stream's
     unsigned leaves = 0;           // per thousand acts
     std::uint64_t address = 0;
+    Visitor* visitor = nullptr;  // null: nobody is asked for a credential
   };
   explicit SimSubscriber(Plan plan) : plan_(std::move(plan)) {}
 

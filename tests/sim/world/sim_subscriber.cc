@@ -38,6 +38,7 @@ void SimSubscriber::connect(World& world) {
                 proto::percent_encode(id);
     }
   }
+  if (plan_.visitor != nullptr) fields += plan_.visitor->fields();
   std::string request;
   for (unsigned i = 0; i < plan_.requests_before; ++i) {
     request += "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n";
@@ -108,6 +109,9 @@ void SimSubscriber::on_response(World& world, const SimResponse& response) {
     --answers_due_;
     return;
   }
+  if (plan_.visitor != nullptr && !plan_.visitor->may_be_answered(response.status)) {
+    world.fail(fmt::format("who asks must not be answered {}", response.status));
+  }
   if (response.status == 200) {
     if (response.header("Content-Type") != "text/event-stream") world.fail("no event stream");
     const std::string coding = response.header("Transfer-Encoding");
@@ -120,7 +124,8 @@ void SimSubscriber::on_response(World& world, const SimResponse& response) {
     return;
   }
   const bool may = (response.status == 503 && world.may_refuse()) ||
-                   (response.status == 404 && world.may_be_unknown());
+                   (response.status == 404 && world.may_be_unknown()) ||
+                   plan_.visitor != nullptr;
   if (!may) world.fail(fmt::format("a subscriber was answered {}", response.status));
   ++refused_;
   stream_.reset();
@@ -149,7 +154,8 @@ void SimSubscriber::check_end(World& world) {
 void SimSubscriber::on_end(World& world) {
   check_end(world);
   const bool streamed = stream_ && stream_->begun();
-  const bool told_to = lost_bytes_ || socket_->client_finished || world.may_end();
+  const bool told_to = lost_bytes_ || socket_->client_finished || world.may_end() ||
+                       plan_.visitor != nullptr;
   if (streamed && !told_to) {
     ++ended_by_hub_;
     if (plan_.pace == Pace::fast && world.generous())
@@ -173,7 +179,9 @@ void SimSubscriber::on_end(World& world) {
 void SimSubscriber::finish(World& world) {
   if (plan_.never_reads_again && plan_.pace == Pace::never) return;
   if (!stream_ || !stream_->begun()) {
-    if (!world.may_refuse() && !world.may_be_unknown() && !world.may_end()) {
+    const bool may = plan_.visitor != nullptr || world.may_refuse() || world.may_be_unknown() ||
+                     world.may_end();
+    if (!may) {
       world.fail("a subscriber has no stream");
     }
     return;

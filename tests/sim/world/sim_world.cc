@@ -21,7 +21,8 @@ World::World(std::uint64_t seed, const WorldOptions& options)
     : random(seed),
       kernel(random, options.shards),
       // One shard more than there are: the model's.
-      state(make_store(options.late_store), options.shards + 1, options.server),
+      state(make_store(options.late_store), options.shards + 1, options.server, {}, {},
+            options.access),
       turning_(options.shards),
       generous_(options.kernel.least_capacity >= 4000) {
   kernel.options = options.kernel;
@@ -203,7 +204,13 @@ void World::finish() {
 
 void World::set_options(const net::ServerOptions& options) {
   adopt(options);
-  state.set_options(options_);
+  state.set_options(options_, state.access());
+}
+
+void World::set_access(const net::ServerOptions& options,
+                       std::shared_ptr<const net::Access> access) {
+  adopt(options);
+  state.set_options(options_, std::move(access));
 }
 
 void World::end(bool drain) {

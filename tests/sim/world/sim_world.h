@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "net/auth/access.h"
 #include "net/shard/shard.h"
 #include "net/state/server_state.h"
 #include "tests/sim/world/fake_kernel.h"
@@ -24,6 +25,7 @@ struct WorldOptions {
   bool late_store = false;  // the history is in a SimStore
   net::ServerOptions server;
   KernelOptions kernel;
+  std::shared_ptr<const net::Access> access{};  // null: an open hub
 };
 
 class World {
@@ -58,6 +60,7 @@ class World {
   // Clients say what they miss.
   void finish();
   void set_options(const net::ServerOptions& options);
+  void set_access(const net::ServerOptions& options, std::shared_ptr<const net::Access> access);
   // Ends as the program does: drains, or stops at once. Everything must be closed after it.
   void end(bool drain);
 

@@ -41,8 +41,9 @@ void StreamOracle::feed(std::string_view bytes, std::uint64_t now_ms) {
   bytes_ += bytes;
   while (error_.empty() && take(now_ms)) {
   }
-  if (error_.empty() && parsed_ != events_ + gaps_) {
-    wrong(fmt::format("{} events were parsed, {} frames seen", parsed_, events_ + gaps_));
+  const std::uint64_t seen = events_ + gaps_ + (withdrawn_ ? 1 : 0);
+  if (error_.empty() && parsed_ != seen) {
+    wrong(fmt::format("{} events were parsed, {} frames seen", parsed_, seen));
   }
 }
 
@@ -91,6 +92,13 @@ bool StreamOracle::take(std::uint64_t now_ms) {
 }
 
 void StreamOracle::on_frame(std::string_view frame, std::uint64_t now_ms) {
+  if (withdrawn_) {
+    wrong("behind the last event: " + std::string{frame});
+    return;
+  }
+  withdrawn_ = frame == "event: expired\ndata: {\"reason\":\"expired\"}\n\n" ||
+               frame == "event: expired\ndata: {\"reason\":\"revoked\"}\n\n";
+  if (withdrawn_) return;
   constexpr std::string_view kField = "\nid: ";
   const std::size_t line = frame.rfind(kField);
   if (line == std::string_view::npos) {

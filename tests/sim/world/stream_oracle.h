@@ -49,6 +49,8 @@ class StreamOracle {
   [[nodiscard]] std::uint64_t gaps() const { return gaps_; }
   [[nodiscard]] std::uint64_t slow_gaps() const { return slow_gaps_; }
   [[nodiscard]] bool begun() const { return stage_ == Stage::frames; }
+  // It was told why it ends: its right is gone.
+  [[nodiscard]] bool withdrawn() const { return withdrawn_; }
   // When the head or bytes last came; 0: not yet.
   [[nodiscard]] std::uint64_t last_bytes_ms() const { return last_bytes_ms_; }
 
@@ -82,6 +84,7 @@ class StreamOracle {
   std::string bytes_;
   Sequence position_ = 0;  // everything up to here came, or was excused
   std::map<std::string, Excuse, std::less<>> excuses_;
+  bool withdrawn_ = false;
   bool gap_unproved_ = false;  // a slow gap that nothing was missing for yet
   std::uint64_t events_ = 0;
   std::uint64_t gaps_ = 0;

@@ -11,7 +11,7 @@
 namespace tocsin::tools {
 namespace {
 
-using net::Access;
+using net::TopicAccess;
 using net::ServerOptions;
 using net::SlowPolicy;
 using net::TopicNamespace;
@@ -62,8 +62,8 @@ TEST(TopicNamespaces, EveryKeyIsRead) {
   expected.retry_ms = 5000;
   expected.namespaces = {{.match = "chat/*",
                           .name = "chat",
-                          .publish = Access::token,
-                          .subscribe = Access::open,
+                          .publish = TopicAccess::token,
+                          .subscribe = TopicAccess::open,
                           .options = {.history_count = 100,
                                       .history_age_s = 3600,
                                       .history_bytes = 65536,
@@ -73,7 +73,7 @@ TEST(TopicNamespaces, EveryKeyIsRead) {
                                       .slow_policy = SlowPolicy::latest,
                                       .slow_bytes = 1 << 20,
                                       .max_event_bytes = 60 << 10}},
-                         {.match = "*", .publish = Access::nobody}};
+                         {.match = "*", .publish = TopicAccess::nobody}};
   EXPECT_EQ(options, expected);
 }
 

@@ -1,4 +1,4 @@
-#include "net/http/process_metrics.h"
+#include "net/base/process_metrics.h"
 
 #include <sys/resource.h>
 #include <sys/stat.h>

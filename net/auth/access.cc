@@ -1,0 +1,69 @@
+#include "net/auth/access.h"
+
+#include <algorithm>
+
+#include "proto/text/name_pattern.h"
+
+namespace tocsin::net {
+namespace {
+
+const Selectors& selectors_of(const Principal& principal, Right right) {
+  return right == Right::subscribe ? principal.subscribe : principal.publish;
+}
+
+std::optional<TopicAccess> access_of(const TopicNamespace& space, Right right) {
+  return right == Right::subscribe ? space.subscribe : space.publish;
+}
+
+}  // namespace
+
+std::optional<TopicAccess> access_of(const ServerOptions& options, Right right,
+                                     std::string_view topic) {
+  const auto space = std::ranges::find_if(options.namespaces, [topic](const TopicNamespace& one) {
+    return proto::matches_name(one.match, topic);
+  });
+  return space == options.namespaces.end() ? std::nullopt : access_of(*space, right);
+}
+
+std::optional<Denial> deny(const ServerOptions& options, Right right, const Principal& principal,
+                           std::string_view topic) {
+  const bool open = principal.kind == CredentialKind::open;
+  const bool reads = right == Right::subscribe;
+  const auto fault = [&](std::string_view words) {  // no credential would help
+    return Denial{.cause = DenialCause::insufficient_scope,
+                  .reason = "topic " + shown(topic) + ": " + std::string(words)};
+  };
+  const auto usual = open ? TopicAccess::open : TopicAccess::token;
+  switch (access_of(options, right, topic).value_or(usual)) {
+    case TopicAccess::open:
+      return std::nullopt;
+    case TopicAccess::nobody:
+      return fault(reads ? "clients may not read it" : "clients may not publish here");
+    case TopicAccess::token:
+      break;
+  }
+  if (open) {
+    return fault(reads ? "reading takes a token, and this hub knows none"
+                       : "publishing takes a token, and this hub knows none");
+  }
+  if (selectors_of(principal, right).match(topic)) return std::nullopt;
+  return reads ? deny_subscribe(principal, topic) : deny_publish(principal, topic);
+}
+
+std::expected<PrincipalPtr, Denial> without_credential(const Authority& authority,
+                                                       const ServerOptions& options, Right right) {
+  static const auto kNobody = std::make_shared<const Principal>();
+  const auto anonymous = authority.check_nobody();
+  const bool opens = std::ranges::any_of(options.namespaces, [right](const TopicNamespace& one) {
+    return access_of(one, right) == TopicAccess::open;
+  });
+  if (anonymous && (opens || !selectors_of(**anonymous, right).empty())) return anonymous;
+  if (opens) return kNobody;
+  if (!anonymous) return anonymous;
+  return std::unexpected(Denial{
+      .cause = DenialCause::no_credential,
+      .reason = right == Right::subscribe ? "without a credential nobody may read anything"
+                                          : "without a credential nobody may publish"});
+}
+
+}  // namespace tocsin::net

@@ -1,0 +1,70 @@
+#include "net/auth/stream_right.h"
+
+#include <algorithm>
+
+namespace tocsin::net {
+
+StreamRight::StreamRight(const Principal& principal, std::span<const std::string_view> topics)
+    : source_(principal.source),
+      kind_(principal.kind),
+      by_itself_(std::ranges::all_of(topics, [&](std::string_view topic) {
+        return principal.may_subscribe(topic);
+      })) {}
+
+StreamRight StreamRight::of_route(const Principal* principal) {
+  StreamRight right;
+  right.by_route_ = true;
+  if (principal == nullptr) return right;
+  right.kind_ = principal->kind;
+  right.source_ = principal->source;
+  return right;
+}
+
+bool StreamRight::has_source(const Authority& authority) const {
+  switch (kind_) {
+    case CredentialKind::key:
+      return authority.key_of(source_) != nullptr;
+    case CredentialKind::token:
+    case CredentialKind::signed_url:
+      return authority.has_source(kind_, source_);
+    case CredentialKind::open:
+    case CredentialKind::anonymous:
+    case CredentialKind::webhook:  // whoever said yes is not of the configuration
+      break;
+  }
+  return true;
+}
+
+bool StreamRight::holds(const Access* access, const ServerOptions& options,
+                        std::span<const std::string_view> topics) const {
+  const Authority* authority = access == nullptr ? nullptr : access->authority.get();
+  if (source_ != 0 && authority != nullptr && !has_source(*authority)) return false;
+  if (by_route_) return true;
+  // Who it is now; null: what it said is not known any more.
+  PrincipalPtr principal;
+  if (kind_ == CredentialKind::webhook) {
+    // What it said holds, until it expires.
+  } else if (authority == nullptr) {
+    principal = open_principal();
+  } else if (kind_ == CredentialKind::key) {
+    principal = authority->key_of(source_);
+  } else if (kind_ == CredentialKind::open || kind_ == CredentialKind::anonymous) {
+    const auto nobody = without_credential(*authority, options, Right::subscribe);
+    if (!nobody) return false;
+    principal = *nobody;
+  }
+  return std::ranges::all_of(topics, [&](std::string_view topic) {
+    if (principal != nullptr) return !deny(options, Right::subscribe, *principal, topic);
+    switch (access_of(options, Right::subscribe, topic).value_or(TopicAccess::token)) {
+      case TopicAccess::open:
+        return true;
+      case TopicAccess::token:
+        return by_itself_;
+      case TopicAccess::nobody:
+        break;
+    }
+    return false;
+  });
+}
+
+}  // namespace tocsin::net

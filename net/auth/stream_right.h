@@ -1,0 +1,42 @@
+// What is kept of the right to read a stream while it is open: enough to ask again whether it is
+// there when who may do what has changed. Neither the credential nor what it said.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "net/auth/access.h"
+#include "net/auth/principal.h"
+#include "net/server_options.h"
+
+namespace tocsin::net {
+
+class StreamRight {
+ public:
+  // An open hub's: nobody was asked.
+  StreamRight() = default;
+  // The principal may read these topics, as they are in force now.
+  StreamRight(const Principal& principal, std::span<const std::string_view> topics);
+  // An application's: it has said yes to this principal, null: to whoever it is. Its topics are its
+  // own business.
+  [[nodiscard]] static StreamRight of_route(const Principal* principal);
+
+  // Whether it is still there for the stream of these topics. `access`: now; null: the hub is open.
+  // Of a token's or a signed URL's the key that has signed it can have gone, and the namespaces can
+  // have changed. Where it was such a credential's and a namespace's together, it has gone: what
+  // the credential said is not known any more.
+  [[nodiscard]] bool holds(const Access* access, const ServerOptions& options,
+                           std::span<const std::string_view> topics) const;
+
+ private:
+  [[nodiscard]] bool has_source(const Authority& authority) const;
+
+  std::uint64_t source_ = 0;  // Principal::source
+  CredentialKind kind_ = CredentialKind::open;
+  bool by_itself_ = false;  // the credential selects all topics, whatever namespaces say
+  bool by_route_ = false;
+};
+static_assert(sizeof(StreamRight) == 16, "one for each stream of a hub that is not open");
+
+}  // namespace tocsin::net

@@ -1,0 +1,284 @@
+#include "net/http/credentials.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+
+#include "net/http/query_parameters.h"
+#include "net/jose/secret.h"
+#include "proto/assert.h"
+#include "proto/text/ascii.h"
+#include "proto/text/percent.h"
+
+namespace tocsin::net {
+namespace {
+
+using proto::Header;
+using proto::Method;
+using proto::Request;
+
+constexpr std::string_view kTokenParameter = "token";
+
+enum class Where : std::uint8_t { nowhere, field, cookie, query, url };
+
+std::string_view words_for(Where where) {
+  switch (where) {
+    case Where::field:
+      return "the Authorization field";
+    case Where::cookie:
+      return "the cookie";
+    case Where::query:
+      return "the token of the query";
+    case Where::url:
+      return "the signed URL";
+    case Where::nowhere:
+      break;
+  }
+  return "nothing";
+}
+
+Denial denial(DenialCause cause, std::string_view reason) {
+  return {.cause = cause, .reason = std::string(reason)};
+}
+
+// RFC 6750, 2.1: b64token.
+bool is_token68(std::string_view text) {
+  const auto is_good = [](char c) {
+    return proto::is_alpha(c) || proto::is_digit(c) || std::string_view("-._~+/").contains(c);
+  };
+  const std::size_t end = text.find_last_not_of('=');
+  return end != text.npos && std::ranges::all_of(text.substr(0, end + 1), is_good);
+}
+
+// Calls `visit` with each part of `text` between separators, blanks around it left out.
+template <typename Visit>
+void for_each_part(std::string_view text, char separator, Visit&& visit) {
+  while (!text.empty()) {
+    const std::string_view part = text.substr(0, text.find(separator));
+    text.remove_prefix(std::min(text.size(), part.size() + 1));
+    visit(proto::trim(part));
+  }
+}
+
+std::pair<std::string_view, std::string_view> split_pair(std::string_view pair) {
+  const std::size_t equals = std::min(pair.find('='), pair.size());
+  return {pair.substr(0, equals), pair.substr(std::min(equals + 1, pair.size()))};
+}
+
+// The credential of a request. Refers to its bytes.
+class Search {
+ public:
+  Search(const Request& request, const Access& access) : request_(request), access_(access) {}
+
+  void look_everywhere(Needs needs) {
+    look_at_field();
+    look_at_cookies();
+    look_at_query(needs);
+    if (UrlKeys::is_signed(request_.query())) found(Where::url, {});
+  }
+
+  [[nodiscard]] Where where() const { return where_; }
+  [[nodiscard]] std::string_view text() const { return text_; }
+  // Why there cannot be one; nothing: there is one, or none.
+  [[nodiscard]] const std::optional<Denial>& fault() const { return fault_; }
+  // What was there instead, for people; empty: nothing.
+  [[nodiscard]] std::string_view instead() const { return instead_; }
+
+ private:
+  void look_at_field() {
+    if (!request_.has(Header::authorization)) return;
+    const std::string_view value = request_.header(Header::authorization);
+    const std::string_view scheme = value.substr(0, value.find(' '));
+    if (!proto::equals_ignoring_case(scheme, "Bearer")) {
+      instead_ = "the Authorization field has another scheme than Bearer";
+      return;
+    }
+    const std::string_view token = proto::trim(value.substr(scheme.size()));
+    if (is_token68(token)) {
+      found(Where::field, token);
+    } else if (token.contains(',')) {  // two lines of the field are joined so
+      fail(denial(DenialCause::two_credentials, "the Authorization field has more than one token"));
+    } else {
+      fail(denial(DenialCause::malformed, "the Authorization field is not Bearer and one token"));
+    }
+  }
+
+  void look_at_cookies() {
+    if (access_.cookie.empty()) return;
+    for_each_part(request_.header(Header::cookie), ';', [this](std::string_view pair) {
+      auto [name, value] = split_pair(pair);
+      if (value.size() >= 2 && value.front() == '"' && value.back() == '"') {
+        value = value.substr(1, value.size() - 2);
+      }
+      // An empty one is how servers take a cookie back.
+      if (name == access_.cookie && !value.empty()) found(Where::cookie, value);
+    });
+  }
+
+  void look_at_query(Needs needs) {
+    for_each_part(request_.query(), '&', [this, needs](std::string_view pair) {
+      const auto [name, value] = split_pair(pair);
+      if (name != kTokenParameter || value.empty()) return;
+      if (!is_credential(name, request_, needs, &access_)) {
+        instead_ = "a token in the query does not count here; send it as Authorization: Bearer";
+        return;
+      }
+      auto decoded = proto::percent_decode(value);
+      if (!decoded) {
+        fail(denial(DenialCause::malformed, "the token of the query is encoded wrongly"));
+        return;
+      }
+      if (where_ == Where::nowhere) {
+        decoded_ = Secret(*std::move(decoded));
+        found(Where::query, decoded_.view());
+      } else {
+        const Secret another(*std::move(decoded));
+        found(Where::query, another.view());
+      }
+    });
+  }
+
+  void found(Where where, std::string_view text) {
+    if (where_ == Where::nowhere) {
+      where_ = where;
+      text_ = text;
+    } else if (text != text_ || where == Where::url) {
+      std::string reason(words_for(where_));
+      reason += where == where_ ? " is there twice, and differs"
+                                : " and " + std::string(words_for(where)) +
+                                      " are two credentials that differ";
+      fail({.cause = DenialCause::two_credentials, .reason = reason + "; send one"});
+    }
+  }
+  void fail(Denial&& why) {
+    if (!fault_) fault_ = std::move(why);
+  }
+
+  const Request& request_;
+  const Access& access_;
+  Where where_ = Where::nowhere;
+  std::string_view text_;
+  Secret decoded_;  // what text_ refers to, if it was encoded
+  std::optional<Denial> fault_;
+  std::string_view instead_;
+};
+
+// scheme://host[:port] of a URL; empty: it has none.
+std::string_view origin_of(std::string_view url) {
+  const std::size_t scheme = url.find("://");
+  if (scheme == url.npos) return {};
+  return url.substr(0, url.find_first_of("/?#", scheme + 3));
+}
+
+// Whether `origin` is one of the host that the request names. What it is to that host whether TLS
+// was used, the hub does not know: something in front may have taken it off.
+bool is_own_origin(std::string_view origin, std::string_view host) {
+  const std::size_t scheme = origin.find("://");
+  if (host.empty() || scheme == origin.npos) return false;
+  // Browsers leave the usual port out.
+  const std::string_view port = origin.starts_with("https:") ? ":443" : ":80";
+  if (host.ends_with(port)) host.remove_suffix(port.size());
+  return proto::equals_ignoring_case(origin.substr(scheme + 3), host);
+}
+
+// Browsers send cookies with whatever a page of anybody has them send. Which page it was they say
+// in Origin, and where they leave that out in Referer.
+std::optional<Denial> deny_page(const Request& request, std::span<const std::string> origins) {
+  const bool has_origin = request.has(Header::origin);
+  const std::string_view said = request.header(has_origin ? Header::origin : Header::referer);
+  const std::string_view origin = has_origin ? said : origin_of(said);
+  const bool listed = origin != "*" && std::ranges::find(origins, origin) != origins.end();
+  if (listed || is_own_origin(origin, request.header(Header::host))) return std::nullopt;
+  std::string reason =
+      "a cookie counts here only from pages of this host or of an allowed origin; ";
+  if (said.empty()) {
+    reason += "the request has neither Origin nor Referer";
+  } else {
+    reason += has_origin ? "its Origin is " : "its Referer is of ";
+    reason += shown(origin);
+  }
+  return Denial{.cause = DenialCause::foreign_page, .reason = std::move(reason)};
+}
+
+// More than to read was asked for.
+bool changes_something(Needs needs, Method method) {
+  if (needs == Needs::anybody) return method != Method::get && method != Method::head;
+  return needs != Needs::subscribe;
+}
+
+std::expected<PrincipalPtr, Denial> nobody(const Access& access, const ServerOptions& options,
+                                           Needs needs) {
+  switch (needs) {
+    case Needs::subscribe:
+      return without_credential(*access.authority, options, Right::subscribe);
+    case Needs::publish:
+      return without_credential(*access.authority, options, Right::publish);
+    case Needs::nothing:
+    case Needs::anybody:
+    case Needs::admin:
+      break;
+  }
+  return std::unexpected(
+      denial(DenialCause::no_credential, "there is no credential, and one is needed"));
+}
+
+}  // namespace
+
+std::expected<PrincipalPtr, Denial> authenticate(const Request& request, Needs needs,
+                                                 const Access& access,
+                                                 const ServerOptions& options,
+                                                 std::int64_t now_s) {
+  TOCSIN_ASSERT(access.authority != nullptr && needs != Needs::nothing);
+  Search search(request, access);
+  search.look_everywhere(needs);
+  if (search.fault()) return std::unexpected(*search.fault());
+  switch (search.where()) {
+    case Where::nowhere: {
+      auto known = nobody(access, options, needs);
+      if (!known && !search.instead().empty()) known.error().reason = search.instead();
+      return known;
+    }
+    case Where::url: {
+      const std::string_view method = request.method == Method::post ? "POST" : "GET";
+      return access.authority->check_url(method, request.path(), request.query(), now_s,
+                                         is_position);
+    }
+    case Where::cookie:
+      if (changes_something(needs, request.method)) {
+        auto why = deny_page(request, options.cors_origins);
+        if (why) return std::unexpected(*std::move(why));
+      }
+      break;
+    case Where::field:
+    case Where::query:
+      break;
+  }
+  return access.authority->check(search.text(), now_s);
+}
+
+std::optional<Denial> deny_needs(Needs needs, const Principal& principal, std::int64_t now_s) {
+  if (principal.is_expired(now_s)) {
+    return denial(DenialCause::expired, "the credential has expired");
+  }
+  if (needs == Needs::admin && !principal.admin) {
+    return denial(DenialCause::insufficient_scope, "this is for keys that administrate");
+  }
+  return std::nullopt;
+}
+
+bool is_credential(std::string_view parameter, const Request& request, Needs needs,
+                   const Access* access) {
+  if (access == nullptr || access->authority == nullptr || needs == Needs::nothing) return false;
+  if (parameter == kTokenParameter) {
+    return changes_something(needs, request.method) ? access->query_token_publishes
+                                                    : access->query_token;
+  }
+  constexpr auto kOfSignedUrl = std::to_array<std::string_view>({"sig", "exp", "kid", "sub"});
+  return UrlKeys::is_signed(request.query()) &&
+         std::ranges::find(kOfSignedUrl, parameter) != kOfSignedUrl.end();
+}
+
+}  // namespace tocsin::net

@@ -1,0 +1,52 @@
+// Who makes a request: where it has its credential, and whose that is.
+//
+// A credential is looked for in this order:
+//   Authorization: Bearer …   RFC 6750, 2.1; other schemes are none of the hub's
+//   the cookie                Access::cookie; where more than reading is asked for, only from pages
+//                             of this host or of an allowed origin (Origin, else Referer)
+//   the query's `token`       where Access has it count; never taken from a body
+//   a signed URL              the query's `sig`: net/auth/signed_url.h
+// One that is there counts: where it is not good nobody looks further, and nobody comes in as if he
+// had none. Two that differ are refused (RFC 6750, 2 and 3.1): which of them its sender meant, and
+// which one a proxy in front has looked at, is not known.
+//
+// What a Denial says is of the request's own: never a credential, nor a part of one.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <string_view>
+
+#include "net/auth/access.h"
+#include "net/auth/denial.h"
+#include "net/auth/principal.h"
+#include "net/server_options.h"
+#include "proto/http/request.h"
+
+namespace tocsin::net {
+
+// What a resource wants to know of who asks for it.
+enum class Needs : std::uint8_t {
+  nothing,    // nobody is asked
+  anybody,    // whoever has a good credential, of any kind
+  subscribe,  // who may read topics; which ones, its handler asks
+  publish,    // the same for publishing
+  admin,      // Principal::admin
+};
+
+// REQUIRES: `access` has an authority, and `needs` is not `nothing`. `now_s`: seconds since 1970.
+[[nodiscard]] std::expected<PrincipalPtr, Denial> authenticate(const proto::Request& request,
+                                                               Needs needs, const Access& access,
+                                                               const ServerOptions& options,
+                                                               std::int64_t now_s);
+
+// Whoever it is, and however that became known: whether that is enough. Nothing: it is.
+[[nodiscard]] std::optional<Denial> deny_needs(Needs needs, const Principal& principal,
+                                               std::int64_t now_s);
+
+// Whether a parameter of a request's query is a part of its credential. `access` may be null.
+[[nodiscard]] bool is_credential(std::string_view parameter, const proto::Request& request,
+                                 Needs needs, const Access* access);
+
+}  // namespace tocsin::net
