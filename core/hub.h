@@ -46,6 +46,7 @@
 #include "core/topic.h"
 #include "core/topic_log.h"
 #include "core/topic_table.h"
+#include "proto/assert.h"
 #include "proto/limits.h"
 #include "proto/sse/event.h"
 #include "proto/sse/event_id.h"
@@ -54,11 +55,20 @@ namespace tocsin::core {
 
 // The batch's place, if it has one already.
 struct Published : Place {
-  ShardSet wake{};    // shards that had nothing to do before
-  Ticket ticket = 0;  // pending: by which the store will say what became of it
+  ShardSet wake{};  // shards that had nothing to do before
 
   // The store answers later.
   [[nodiscard]] bool pending() const { return last == 0; }
+  // Of one that is pending, kept where its place has room (the size of this is felt by those who
+  // publish an event at a time): for whoever gave the ticket. REQUIRES: pending().
+  [[nodiscard]] Ticket ticket() const {
+    TOCSIN_ASSERT(pending());
+    return first;
+  }
+  void set_ticket(Ticket ticket) {
+    TOCSIN_ASSERT(pending());
+    first = ticket;
+  }
 };
 
 enum class PublishError : std::uint8_t {

@@ -24,11 +24,7 @@ std::expected<Published, PublishError> Hub::publish(std::span<const NewEvent> ev
   if (answer.outcome == StoreAnswer::Outcome::committed) {
     return Published{answer.place, apply(answer.place, events, now)};
   }
-  if (answer.outcome == StoreAnswer::Outcome::pending) {
-    Published pending;
-    pending.ticket = ticket;
-    return pending;
-  }
+  if (answer.outcome == StoreAnswer::Outcome::pending) return Published{};
   TOCSIN_ASSERT(answer.outcome ==
                 StoreAnswer::Outcome::refused);  // who answers at once knows (I14)
   if (failed != nullptr) *failed = 0;

@@ -167,7 +167,7 @@ Outcome PublishHandler::publish(const RequestContext& context,
                   .last_id = events.back().id};
   const PublishResult result = publisher_.publish(state_.hub, events, context.received_us);
   if (!result && result.error().reason == PublishFailure::Reason::busy) return wait(context, said);
-  if (result && result->pending()) return ask(context, said, result->ticket);
+  if (result && result->pending()) return ask(context, said, result->ticket());
   if (result) metrics_.count_published(said.events);
   answer(context.request, said, result, context.out);
   return {};

@@ -76,7 +76,7 @@ PublishOutcome receipt_of(ServerState& state, const Submitted& batch,
 PublishOutcome receipt_for_now(ServerState& state, const Submitted& batch,
                                const PublishResult& published) {
   if (!published || !published->pending()) return receipt_of(state, batch, published);
-  state.hub.ask(published->ticket, [&state, batch](PublishResult&& became) {
+  state.hub.ask(published->ticket(), [&state, batch](PublishResult&& became) {
     (void)receipt_of(state, batch, became);  // it counts
   });
   return PublishReceipt{.first_id = {}, .last_id = {}, .pending = true};
@@ -92,7 +92,7 @@ void await(ServerState& state, RequestMemory* memory, const PublishResult& publi
            PublishDone done) {
   TOCSIN_ASSERT(is_to_come(published));
   if (published) {
-    state.hub.ask(published->ticket, std::move(done));
+    state.hub.ask(published->ticket(), std::move(done));
   } else if (!t_publisher.wait(state.hub, memory, std::move(done))) {
     done(PublishResult(published));
   }

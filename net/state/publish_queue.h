@@ -1,5 +1,5 @@
 // Publishes that wait until the shards have swept enough (Hub::overloaded): in one line, so that
-// none overtakes another, each encoded already. Who has swept works it off (ServerState::order).
+// none overtakes another, each encoded already. Who has swept works it off (SharedHub).
 //
 // It holds at most what RequestMemory grants for requests, and a batch for each thread of the
 // program that waits in Server::publish.

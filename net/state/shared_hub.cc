@@ -15,12 +15,13 @@ SharedHub::Ordered SharedHub::order(std::span<const core::NewEvent> events, core
     refusal.why = core::PublishError::unavailable;
     return std::unexpected(refusal);
   }
-  const auto published = hub_.publish(events, now, &refusal.failed, ++tickets_);
+  auto published = hub_.publish(events, now, &refusal.failed, ++tickets_);
   if (published) {
     if (published->pending()) {
       TOCSIN_ASSERT(clock_ != nullptr);  // who was not started does not answer later
       pending_.add(tickets_, bytes_while_pending(events), clock_->now_us());
       ++owed_answers_;
+      published->set_ticket(tickets_);
     }
     return *published;
   }
@@ -95,7 +96,7 @@ void SharedHub::close() {
 // What became of a batch that has waited for the shards; or the store has it now.
 void SharedHub::tell(PublishQueue::Waiting& waiting, Ordered&& ordered) {
   if (ordered && ordered->pending()) {
-    ask(ordered->ticket, std::move(waiting.done));
+    ask(ordered->ticket(), std::move(waiting.done));
     return;
   }
   if (ordered) {

@@ -110,7 +110,7 @@ class SharedHubStoreTest : public ::testing::Test {
     return settings;
   }
   core::Ticket publish(const core::NewEvent& event) {
-    return hub_.publish({&event, 1}, 0).value().ticket;
+    return hub_.publish({&event, 1}, 0).value().ticket();
   }
   [[nodiscard]] bool overloaded() {
     return hub_.with([](const core::Hub& hub) { return hub.overloaded(); });
