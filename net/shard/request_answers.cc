@@ -212,10 +212,10 @@ void Requests::refuse_and_linger(std::uint32_t slot, Peer& peer) {
   exchange.stream.reset();
   exchange.held = false;
   peer.extra().close_when_sent = true;
-  if (exchange.awaits()) {
-    peer.extra().deadline_ms = 0;
-  } else {
+  if (!exchange.awaits()) {
     lifecycle_.progress(slot, peer, kLingerMs);
+  } else if (!peer.blocked) {  // else SlowReaders set its deadline
+    peer.extra().deadline_ms = 0;
   }
   owe_reply(slot, peer);
 }

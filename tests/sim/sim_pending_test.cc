@@ -193,6 +193,21 @@ TEST_F(SimPending, ADrainWaitsForThem) {
   world().end(true);
 }
 
+// The kernel has no memory for what is owed in front; a timer asks again, whatever comes behind.
+TEST_F(SimPending, ARefusalBehindThemLeavesTheTimerOfAStarvedSocket) {
+  const SocketRef client = connect();
+  world().kernel.options.starved_send = 100;
+  world().kernel.write(*client, "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n" + post("one"));
+  turn_one(2);
+  world().kernel.write(*client, "nonsense\r\n\r\n");
+  turn_one(2);
+  world().kernel.options.starved_send = 0;
+  world().pass(500);
+  EXPECT_EQ(statuses(FakeKernel::read(*client, SIZE_MAX)), "200 204 400 ");
+  FakeKernel::close(*client);
+  scenario_.finish();
+}
+
 class SimPendingAtTheEnd : public SimPending {
  protected:
   SimPendingAtTheEnd() : SimPending(options_of(0)) {}
