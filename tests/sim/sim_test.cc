@@ -95,8 +95,12 @@ void populate(World& world) {
     if (plan.depth == 1 && world.options().history_total_bytes > 64 << 10 && random.chance(30)) {
       plan.most_data = 20'000;
     }
-    // More than shards that are not turned for a while may be behind.
-    if (world.options().history_total_bytes > 1 << 20 && random.chance(15)) {
+    // More than shards that are not turned for a while may be behind, where none of it is dropped
+    // before the model has seen it.
+    const net::ServerOptions& kept = world.options();
+    const bool roomy = kept.history_count >= 50 && kept.history_bytes >= 1 << 20 &&
+                       kept.history_total_bytes >= 256 << 20;
+    if (roomy && random.chance(80)) {
       plan.depth = 12;
       plan.most_data = 60'000;
     }
