@@ -16,8 +16,8 @@ constexpr std::size_t kMaintainTopics = 1024;
 constexpr std::size_t kMaintainMost = 8192;
 constexpr std::size_t kMaintainPart = 64;
 
-// Unswept chunks that one call of enforce_total() passes over.
-constexpr std::size_t kMaxPassedChunks = 16;
+// Unswept pages that one call of enforce_total() passes over.
+constexpr std::size_t kMaxPassedPages = 16;
 
 }  // namespace
 
@@ -105,7 +105,7 @@ std::optional<ShardSet> Hub::remove(std::string_view name) {
 // A topic that no name leads to lives as long as a shard reads it or has it on its list.
 void Hub::end_if_unread(Topic& topic) {
   if (!topic.subscribers.is_empty() || !topic.dirty.is_empty()) return;
-  while (!topic.log.empty()) topic.log.drop_oldest(chunks_);
+  while (!topic.log.empty()) topic.log.drop_oldest(pages_);
   if (topic.removed) {
     removed_.erase(&topic);
   } else {
@@ -158,22 +158,22 @@ bool Hub::overloaded() const {
 void Hub::enforce_total() {
   const Sequence swept = swept_by_all();
   std::size_t passed = 0;
-  while (memory() > settings_.total_bytes && passed < kMaxPassedChunks) {
-    Chunk* oldest = chunks_.oldest();
+  while (memory() > settings_.total_bytes && passed < kMaxPassedPages) {
+    Page* oldest = pages_.oldest();
     if (oldest == nullptr) return;
-    TopicLog& owner = ChunkList::owner(*oldest);
+    TopicLog& owner = PageList::owner(*oldest);
     if (oldest->last_sequence() <= swept) {
-      owner.drop_oldest(chunks_);
+      owner.drop_oldest(pages_);
     } else {
-      // It has news, so it counts as new: a chunk that fills slowly must not shield all others.
-      chunks_.renew(*oldest);
+      // It has news, so it counts as new: a page that fills slowly must not shield all others.
+      pages_.renew(*oldest);
       ++passed;
     }
   }
 }
 
 void Hub::maintain(TimeMs now) {
-  chunks_.release_unpinned();
+  pages_.release_unpinned();
   const Sequence swept = swept_by_all();
   for (std::size_t n =
            std::min(std::clamp(order_.size() / kMaintainPart, kMaintainTopics, kMaintainMost),
@@ -181,7 +181,7 @@ void Hub::maintain(TimeMs now) {
        n > 0 && !order_.empty(); --n) {
     if (maintain_next_ >= order_.size()) maintain_next_ = 0;
     Topic& topic = *order_[maintain_next_];
-    topic.log.trim(history_of(topic), backlog_of(topic), swept, now, chunks_);
+    topic.log.trim(history_of(topic), backlog_of(topic), swept, now, pages_);
     const bool unused = topic.subscribers.is_empty() && topic.dirty.is_empty() &&
                         topic.log.empty() && !topic.declared && now >= topic.last_used &&
                         now - topic.last_used >= settings_.topic_idle_ms;

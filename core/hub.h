@@ -10,7 +10,7 @@
 //
 // Invariants: sequences are dense and increasing, given in order (I3, I13: core/journal.h). Nothing
 // is in a log, and so before a subscriber, that has no place in the history (I12): apply() is the
-// only way there. Every event is encoded once, into the log (I2). No chunk goes before every shard
+// only way there. Every event is encoded once, into the log (I2). No page goes before every shard
 // has swept it, so a subscriber whose socket keeps up never meets a gap, however slow the hub's own
 // cores are.
 //
@@ -189,8 +189,8 @@ class Hub {
                                 std::size_t max_bytes, std::size_t max_pieces,
                                 std::vector<Piece>& out) const;
 
-  // For a reader that was sent a part of a frame of this chunk, which a piece has given it.
-  [[nodiscard]] Pin pin(const ChunkRef& chunk) { return chunks_.pin(chunk); }
+  // For a reader that was sent a part of a frame of this page, which a piece has given it.
+  [[nodiscard]] Pin pin(const PageRef& page) { return pages_.pin(page); }
 
   // How far a reader is behind: wire bytes, and when its first missing event was published.
   struct Behind {
@@ -239,9 +239,9 @@ class Hub {
   [[nodiscard]] proto::Epoch epoch() const { return journal_.epochs().current(); }
   [[nodiscard]] Sequence last_sequence() const { return journal_.last(); }
   [[nodiscard]] std::size_t topics() const { return order_.size(); }
-  [[nodiscard]] std::size_t log_bytes() const { return chunks_.bytes(); }
-  // Of chunks that the logs have dropped and that readers are in the middle of.
-  [[nodiscard]] std::size_t pinned_bytes() const { return chunks_.pinned_bytes(); }
+  [[nodiscard]] std::size_t log_bytes() const { return pages_.bytes(); }
+  // Of pages that the logs have dropped and that readers are in the middle of.
+  [[nodiscard]] std::size_t pinned_bytes() const { return pages_.pinned_bytes(); }
   [[nodiscard]] std::uint64_t encoded_bytes() const { return appended_bytes_; }
   [[nodiscard]] std::uint64_t events_encoded() const { return events_encoded_; }
   // Bytes appended that some shard has not swept yet.
@@ -291,7 +291,7 @@ class Hub {
   [[nodiscard]] Sequence swept_by_all() const;
   void adopt_settings();
   // What total_bytes bounds.
-  [[nodiscard]] std::size_t memory() const { return chunks_.bytes() + chunks_.pinned_bytes(); }
+  [[nodiscard]] std::size_t memory() const { return pages_.bytes() + pages_.pinned_bytes(); }
   void enforce_total();
   [[nodiscard]] Sequence before_next(std::span<const TopicCursor> topics, Sequence cursor) const;
   [[nodiscard]] ReadStatus read_merged(std::span<const TopicCursor> topics, Sequence after,
@@ -318,7 +318,7 @@ class Hub {
   // Removed, but some shard has readers or news of them yet.
   std::unordered_map<const Topic*, std::unique_ptr<Topic>> removed_;
   std::size_t maintain_next_ = 0;
-  ChunkList chunks_;
+  PageList pages_;
   std::vector<ShardState> shards_;
 
   // The newest sequence of any forgotten topic, by hash of its name. A topic that comes back starts

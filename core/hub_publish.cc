@@ -101,7 +101,7 @@ void Hub::append(Topic& topic, const NewEvent& event, const proto::EventId& id, 
   const proto::FrameEnd end = own_id ? proto::FrameEnd(id) : proto::FrameEnd(event.id);
   const bool indexed = !own_id && !topic.is_direct();
   const bool grew =
-      topic.log.append(event.body, end.text(), indexed, id.sequence, now, chunks_, event.received);
+      topic.log.append(event.body, end.text(), indexed, id.sequence, now, pages_, event.received);
   topic.last_used = now;
   const std::size_t size = proto::chunk_size(event.body.size() + end.text().size());
   appended_bytes_ += size;
@@ -109,9 +109,9 @@ void Hub::append(Topic& topic, const NewEvent& event, const proto::EventId& id, 
   NamespaceCounts& counts = namespaces_.counts(topic.space);
   ++counts.events;
   counts.bytes += size;
-  // Memory goes by whole chunks: in between there is little to win, and with many topics a look at
+  // Memory goes by whole pages: in between there is little to win, and with many topics a look at
   // the oldest one is two cache misses. What is too old by then goes in maintain().
-  if (grew) topic.log.trim(history_of(topic), backlog_of(topic), swept, now, chunks_);
+  if (grew) topic.log.trim(history_of(topic), backlog_of(topic), swept, now, pages_);
 }
 
 }  // namespace tocsin::core

@@ -46,7 +46,7 @@ struct Position {
   std::optional<Sequence> sequence;
 };
 
-// A page may be opened with one position and its polyfill append another at every reconnect.
+// A web page may be opened with one position and its polyfill append another at every reconnect.
 Position newest_known(std::span<const std::string_view> ids, const Journal& journal,
                       std::span<const TopicCursor> topics) {
   TOCSIN_ASSERT(!ids.empty());
@@ -161,7 +161,7 @@ ReadStatus Hub::read_merged(std::span<const TopicCursor> topics, Sequence after,
                             std::vector<Piece>& out) const {
   constexpr Sequence kNone = std::numeric_limits<Sequence>::max();
   struct Next {
-    Piece piece;  // all that is left in its chunk
+    Piece piece;  // all that is left in its page
     Sequence sequence = kNone;
   };
   // No allocation per delivery (I7). One more: the stream's direct topic.
@@ -173,7 +173,7 @@ ReadStatus Hub::read_merged(std::span<const TopicCursor> topics, Sequence after,
     const TopicLog& log = topics[i].topic->log;
     const ReadStatus status = log.read(std::max(cursor, topics[i].from), max_bytes, next.piece);
     const bool there = status == ReadStatus::more || status == ReadStatus::last;
-    next.sequence = there ? next.piece.chunk->sequence_of(next.piece.first) : kNone;
+    next.sequence = there ? next.piece.page->sequence_of(next.piece.first) : kNone;
     return status;
   };
   for (std::size_t i = 0; i < topics.size(); ++i) {
@@ -193,7 +193,7 @@ ReadStatus Hub::read_merged(std::span<const TopicCursor> topics, Sequence after,
     if (nexts[first].sequence == kNone) return ReadStatus::end;
     Piece piece = nexts[first].piece;
     if (second != kNone) {
-      piece.last = std::min(piece.last, piece.chunk->first_after(second));
+      piece.last = std::min(piece.last, piece.page->first_after(second));
     }
     const std::size_t size = piece.bytes().size();
     if (n > 0 && size > max_bytes) return ReadStatus::more;

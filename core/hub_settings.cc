@@ -94,7 +94,7 @@ void Hub::adopt_settings() {
   for (const Namespace& space : settings_.namespaces) {
     bound_events(space.settings.max_event_bytes.value_or(SIZE_MAX));
   }
-  chunks_.limit_pinned(settings_.total_bytes / limits::kPinnedShare);
+  pages_.limit_pinned(settings_.total_bytes / limits::kPinnedShare);
   for (const std::string& name : settings_.topics) make(name, 0).declared = true;
 }
 

@@ -1,5 +1,5 @@
 // The hub's own events, each for one stream. A browser cannot read an EventSource's response
-// headers, so what a page is to know has to be an event.
+// headers, so what a web page is to know has to be an event.
 //
 // `topics`: all that the connection reads; a direct one is not named. Ids are as they stand on the
 // wire (proto/sse/wire_id.h).

@@ -74,9 +74,9 @@ struct HubSettings {
   SlowPolicy slow_policy = SlowPolicy::disconnect;
   // A larger event is refused: frame_bytes() of it.
   std::size_t max_event_bytes = limits::kMaxEncodedBatch;
-  // Memory of all chunks, counted whole: of the logs, and of those that a log has dropped and a
+  // Memory of all pages, counted whole: of the logs, and of those that a log has dropped and a
   // reader is in the middle of (at most a part of it, limits::kPinnedShare). Past it the hub's
-  // oldest chunk goes.
+  // oldest page goes.
   std::size_t total_bytes = 256 * limits::kMiB;
   // A topic without subscribers and without history is forgotten after this.
   TimeMs topic_idle_ms = 60'000;

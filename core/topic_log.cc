@@ -18,65 +18,65 @@ bool older(TimeMs time, TimeMs age_ms, TimeMs now) {
 }  // namespace
 
 bool TopicLog::append(std::string_view body, std::string_view tail, bool indexed, Sequence sequence,
-                      TimeMs now, ChunkList& all, ReceiptUs received) {
+                      TimeMs now, PageList& all, ReceiptUs received) {
   TOCSIN_ASSERT(sequence > last_sequence_);
   const std::size_t size = body.size() + tail.size();
   const bool grows = newest_ == nullptr || !newest_->accepts(size, sequence, now);
-  Chunk& chunk = grows ? add_chunk(size, sequence, now, all) : *newest_;
-  chunk.append(body, tail, sequence, now, received);
+  Page& page = grows ? add_page(size, sequence, now, all) : *newest_;
+  page.append(body, tail, sequence, now, received);
   last_sequence_ = sequence;
   ++frames_;
   bytes_ += proto::chunk_size(size);
-  __builtin_prefetch(&chunks_.back());  // which its readers will be given
+  __builtin_prefetch(&pages_.back());  // which its readers will be given
   if (indexed) {
     if (!ids_) ids_ = std::make_unique<IdIndex>();
-    ids_->try_emplace(proto::id_of_frame(chunk.frame(chunk.frames() - 1)), sequence);
+    ids_->try_emplace(proto::id_of_frame(page.frame(page.frames() - 1)), sequence);
   }
   return grows;
 }
 
-Chunk& TopicLog::add_chunk(std::size_t frame_size, Sequence sequence, TimeMs now, ChunkList& all) {
-  const std::size_t doubled = newest_ == nullptr ? limits::kMinChunk : 2 * newest_->capacity();
+Page& TopicLog::add_page(std::size_t frame_size, Sequence sequence, TimeMs now, PageList& all) {
+  const std::size_t doubled = newest_ == nullptr ? limits::kMinPage : 2 * newest_->capacity();
   const std::size_t capacity =
-      std::max(std::clamp(doubled, limits::kMinChunk, limits::kMaxChunk), Chunk::cost(frame_size));
-  chunks_.push_back(std::make_shared<Chunk>(
+      std::max(std::clamp(doubled, limits::kMinPage, limits::kMaxPage), Page::cost(frame_size));
+  pages_.push_back(std::make_shared<Page>(
       capacity,
-      Chunk::Origin{.position = bytes_, .frame = frames_, .sequence = sequence, .time = now}));
-  newest_ = chunks_.back().get();
+      Page::Origin{.position = bytes_, .frame = frames_, .sequence = sequence, .time = now}));
+  newest_ = pages_.back().get();
   all.push(*newest_, *this);
   return *newest_;
 }
 
-const ChunkRef* TopicLog::find_chunk(Sequence after) const {
-  // Most readers are at the end, or lack what is new in the newest chunk. Each other one may be a
+const PageRef* TopicLog::find_page(Sequence after) const {
+  // Most readers are at the end, or lack what is new in the newest page. Each other one may be a
   // cache miss or two.
   if (empty() || last_sequence_ <= after) return end();
-  const ChunkRef* const newest = end() - 1;
+  const PageRef* const newest = end() - 1;
   if (newest_->first_sequence() <= after) return newest;
   return std::ranges::partition_point(
-      begin(), newest, [after](const ChunkRef& chunk) { return chunk->last_sequence() <= after; });
+      begin(), newest, [after](const PageRef& page) { return page->last_sequence() <= after; });
 }
 
 ReadStatus TopicLog::read(Sequence after, std::size_t max_bytes, Piece& piece) const {
   if (after < dropped_) return ReadStatus::gap;
-  const ChunkRef* at = find_chunk(after);
+  const PageRef* at = find_page(after);
   if (at == end()) return ReadStatus::end;
-  const Chunk& chunk = **at;
-  piece.chunk = *at;
-  piece.first = chunk.first_after(after);
-  piece.last = chunk.frames();
+  const Page& page = **at;
+  piece.page = *at;
+  piece.first = page.first_after(after);
+  piece.last = page.frames();
   if (piece.first > 0) {
-    piece.above = chunk.sequence_of(piece.first - 1);
+    piece.above = page.sequence_of(piece.first - 1);
   } else {
     piece.above = at == begin() ? dropped_ : at[-1]->last_sequence();
   }
-  const std::uint64_t limit = chunk.begin_of(piece.first) + std::uint64_t{max_bytes};
-  if (chunk.size() > limit) {
+  const std::uint64_t limit = page.begin_of(piece.first) + std::uint64_t{max_bytes};
+  if (page.size() > limit) {
     std::uint32_t low = piece.first + 1;
     std::uint32_t high = piece.last;
     while (low < high) {  // the most frames that end within the limit
       const std::uint32_t middle = low + (high - low + 1) / 2;
-      if (chunk.end_of(middle - 1) <= limit) {
+      if (page.end_of(middle - 1) <= limit) {
         low = middle;
       } else {
         high = middle - 1;
@@ -88,28 +88,28 @@ ReadStatus TopicLog::read(Sequence after, std::size_t max_bytes, Piece& piece) c
 }
 
 Sequence TopicLog::history_floor(const HistoryLimits& limits, TimeMs now) const {
-  const auto expired = [&](const Chunk& chunk, std::uint32_t i) {
-    return end_frame() - (chunk.begin_frame() + i) > limits.count ||
-           end_position() - (chunk.begin_position() + chunk.begin_of(i)) > limits.bytes ||
-           older(chunk.time_of(i), limits.age_ms, now);
+  const auto expired = [&](const Page& page, std::uint32_t i) {
+    return end_frame() - (page.begin_frame() + i) > limits.count ||
+           end_position() - (page.begin_position() + page.begin_of(i)) > limits.bytes ||
+           older(page.time_of(i), limits.age_ms, now);
   };
-  // The last chunk of which anything is expired. A search: the backlog window and unswept events
-  // can leave many chunks below history, and every subscriber asks.
-  const ChunkRef* const kept = std::ranges::partition_point(
-      begin(), end(), [&](const ChunkRef& chunk) { return expired(*chunk, 0); });
+  // The last page of which anything is expired. A search: the backlog window and unswept events
+  // can leave many pages below history, and every subscriber asks.
+  const PageRef* const kept = std::ranges::partition_point(
+      begin(), end(), [&](const PageRef& page) { return expired(*page, 0); });
   if (kept == begin()) return dropped_;
-  const Chunk& chunk = **(kept - 1);
+  const Page& page = **(kept - 1);
   std::uint32_t low = 1;
-  std::uint32_t high = chunk.frames();
-  while (low < high) {  // the number of expired frames in the chunk
+  std::uint32_t high = page.frames();
+  while (low < high) {  // the number of expired frames in the page
     const std::uint32_t middle = low + (high - low + 1) / 2;
-    if (expired(chunk, middle - 1)) {
+    if (expired(page, middle - 1)) {
       low = middle;
     } else {
       high = middle - 1;
     }
   }
-  return chunk.sequence_of(low - 1);
+  return page.sequence_of(low - 1);
 }
 
 std::optional<Sequence> TopicLog::find(std::string_view id) const {
@@ -120,61 +120,61 @@ std::optional<Sequence> TopicLog::find(std::string_view id) const {
 }
 
 void TopicLog::trim(const HistoryLimits& history, const BacklogLimits& backlog, Sequence swept,
-                    TimeMs now, ChunkList& all) {
+                    TimeMs now, PageList& all) {
   while (!empty()) {
-    const Chunk& chunk = *chunks_[head_];
-    const std::uint64_t bytes_behind = end_position() - chunk.end_position();
-    const bool in_history = end_frame() - chunk.end_frame() < history.count &&
+    const Page& page = *pages_[head_];
+    const std::uint64_t bytes_behind = end_position() - page.end_position();
+    const bool in_history = end_frame() - page.end_frame() < history.count &&
                             bytes_behind < history.bytes &&
-                            !older(chunk.last_time(), history.age_ms, now);
+                            !older(page.last_time(), history.age_ms, now);
     const bool in_backlog =
-        bytes_behind < backlog.bytes && !older(chunk.last_time(), backlog.age_ms, now);
-    if (in_history || in_backlog || chunk.last_sequence() > swept) return;
+        bytes_behind < backlog.bytes && !older(page.last_time(), backlog.age_ms, now);
+    if (in_history || in_backlog || page.last_sequence() > swept) return;
     drop_oldest(all);
   }
 }
 
-void TopicLog::drop_oldest(ChunkList& all) {
+void TopicLog::drop_oldest(PageList& all) {
   TOCSIN_ASSERT(!empty());
-  const Chunk& chunk = *chunks_[head_];
-  TOCSIN_ASSERT(chunk.last_sequence() > dropped_);
-  dropped_ = chunk.last_sequence();
-  if (ids_) unindex(chunk);
-  all.drop(std::exchange(chunks_[head_], nullptr));
+  const Page& page = *pages_[head_];
+  TOCSIN_ASSERT(page.last_sequence() > dropped_);
+  dropped_ = page.last_sequence();
+  if (ids_) unindex(page);
+  all.drop(std::exchange(pages_[head_], nullptr));
   ++head_;
   if (empty()) {
-    std::vector<ChunkRef>().swap(chunks_);  // a quiet topic keeps no memory
+    std::vector<PageRef>().swap(pages_);  // a quiet topic keeps no memory
     newest_ = nullptr;
     head_ = 0;
     ids_.reset();
-  } else if (head_ > chunks_.size() / 2) {
-    chunks_.erase(chunks_.begin(), chunks_.begin() + static_cast<std::ptrdiff_t>(head_));
+  } else if (head_ > pages_.size() / 2) {
+    pages_.erase(pages_.begin(), pages_.begin() + static_cast<std::ptrdiff_t>(head_));
     head_ = 0;
   }
 }
 
-void TopicLog::unindex(const Chunk& chunk) {
-  for (std::uint32_t i = 0; i < chunk.frames(); ++i) {
-    const auto it = ids_->find(proto::id_of_frame(chunk.frame(i)));
-    if (it != ids_->end() && it->second == chunk.sequence_of(i)) ids_->erase(it);
+void TopicLog::unindex(const Page& page) {
+  for (std::uint32_t i = 0; i < page.frames(); ++i) {
+    const auto it = ids_->find(proto::id_of_frame(page.frame(i)));
+    if (it != ids_->end() && it->second == page.sequence_of(i)) ids_->erase(it);
   }
 }
 
 std::uint64_t TopicLog::bytes_after(Sequence after) const {
-  const ChunkRef* at = find_chunk(after);
+  const PageRef* at = find_page(after);
   if (at == end()) return 0;
-  const Chunk& chunk = **at;
-  return end_position() - (chunk.begin_position() + chunk.begin_of(chunk.first_after(after)));
+  const Page& page = **at;
+  return end_position() - (page.begin_position() + page.begin_of(page.first_after(after)));
 }
 
 std::optional<Sequence> TopicLog::next_after(Sequence after) const {
-  const ChunkRef* at = find_chunk(after);
+  const PageRef* at = find_page(after);
   if (at == end()) return std::nullopt;
   return (*at)->sequence_of((*at)->first_after(after));
 }
 
 std::optional<TimeMs> TopicLog::time_after(Sequence after) const {
-  const ChunkRef* at = find_chunk(after);
+  const PageRef* at = find_page(after);
   if (at == end()) return std::nullopt;
   return (*at)->time_of((*at)->first_after(after));
 }

@@ -1,9 +1,9 @@
-// One topic's events, newest at the end, in chunks; the one structure behind live delivery,
+// One topic's events, newest at the end, in pages; the one structure behind live delivery,
 // catch-up after a reconnect, and slow readers.
 //
 // Two bounds with two purposes:
 //  - history: what a subscriber may resume from. Exact, frame by frame: history_floor().
-//  - memory: chunks go when neither history, nor the backlog window of slow connections, nor a
+//  - memory: pages go when neither history, nor the backlog window of slow connections, nor a
 //  shard
 //    that has yet to sweep them needs them: trim().
 //
@@ -21,8 +21,8 @@
 #include <string_view>
 #include <vector>
 
-#include "core/chunk.h"
-#include "core/chunk_list.h"
+#include "core/page.h"
+#include "core/page_list.h"
 #include "core/settings.h"
 
 namespace tocsin::core {
@@ -42,13 +42,13 @@ class TopicLog {
   TopicLog& operator=(const TopicLog&) = delete;
 
   // Appends a frame: `body` is what proto::encode_frame_body makes, `tail` a proto::FrameEnd.
-  // `indexed`: the id is the publisher's own and resumes through the index. Registers a new chunk
+  // `indexed`: the id is the publisher's own and resumes through the index. Registers a new page
   // with `all`. True: it began one.
   bool append(std::string_view body, std::string_view tail, bool indexed, Sequence sequence,
-              TimeMs now, ChunkList& all, ReceiptUs received = 0);
+              TimeMs now, PageList& all, ReceiptUs received = 0);
 
   // The frames above `after` that are adjacent in memory, at most `max_bytes` of them but at least
-  // one frame. The end of a chunk ends a piece.
+  // one frame. The end of a page ends a piece.
   [[nodiscard]] ReadStatus read(Sequence after, std::size_t max_bytes, Piece& piece) const;
 
   // The last event of the topic that history does not keep at `now`: replay starts above it. What a
@@ -59,13 +59,13 @@ class TopicLog {
   // use, if used twice: a resume repeats rather than loses). O(log n).
   [[nodiscard]] std::optional<Sequence> find(std::string_view id) const;
 
-  // Drops the oldest chunks that nobody needs: see above. `swept`: every shard has delivered up to
+  // Drops the oldest pages that nobody needs: see above. `swept`: every shard has delivered up to
   // it.
   void trim(const HistoryLimits& history, const BacklogLimits& backlog, Sequence swept, TimeMs now,
-            ChunkList& all);
+            PageList& all);
 
-  // Drops the oldest chunk, needed or not (the hub is over its cap). REQUIRES: !empty().
-  void drop_oldest(ChunkList& all);
+  // Drops the oldest page, needed or not (the hub is over its cap). REQUIRES: !empty().
+  void drop_oldest(PageList& all);
 
   // Wire bytes above `after`.
   [[nodiscard]] std::uint64_t bytes_after(Sequence after) const;
@@ -74,29 +74,29 @@ class TopicLog {
   // When it was published.
   [[nodiscard]] std::optional<TimeMs> time_after(Sequence after) const;
 
-  [[nodiscard]] bool empty() const { return head_ == chunks_.size(); }
+  [[nodiscard]] bool empty() const { return head_ == pages_.size(); }
   [[nodiscard]] Sequence dropped() const { return dropped_; }
   [[nodiscard]] Sequence last_sequence() const { return last_sequence_; }
 
  private:
-  [[nodiscard]] const ChunkRef* begin() const { return chunks_.data() + head_; }
-  [[nodiscard]] const ChunkRef* end() const { return chunks_.data() + chunks_.size(); }
-  // The chunk that has the first frame above `after`; end() if there is none.
-  [[nodiscard]] const ChunkRef* find_chunk(Sequence after) const;
+  [[nodiscard]] const PageRef* begin() const { return pages_.data() + head_; }
+  [[nodiscard]] const PageRef* end() const { return pages_.data() + pages_.size(); }
+  // The page that has the first frame above `after`; end() if there is none.
+  [[nodiscard]] const PageRef* find_page(Sequence after) const;
   [[nodiscard]] std::uint64_t end_position() const;
   [[nodiscard]] std::uint64_t end_frame() const;
-  Chunk& add_chunk(std::size_t frame_size, Sequence sequence, TimeMs now, ChunkList& all);
-  void unindex(const Chunk& chunk);
+  Page& add_page(std::size_t frame_size, Sequence sequence, TimeMs now, PageList& all);
+  void unindex(const Page& page);
 
-  std::vector<ChunkRef> chunks_;  // [head_, size): the log; before it: dropped, to be compacted
-  Chunk* newest_ = nullptr;       // the last of them; null: there is none
+  std::vector<PageRef> pages_;  // [head_, size): the log; before it: dropped, to be compacted
+  Page* newest_ = nullptr;      // the last of them; null: there is none
   std::size_t head_ = 0;
   Sequence dropped_;          // the last event that is gone; 0: none
   Sequence last_sequence_;    // of the newest event ever
   std::uint64_t frames_ = 0;  // ever appended
   std::uint64_t bytes_ = 0;
 
-  // Publisher-set ids of the frames in memory; the keys point into the chunks, so they are as on
+  // Publisher-set ids of the frames in memory; the keys point into the pages, so they are as on
   // the wire. Made at first use.
   // Ordered: clients choose the ids, and a tree has no bucket to aim at.
   using IdIndex = std::map<std::string_view, Sequence>;

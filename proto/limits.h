@@ -181,9 +181,9 @@ inline constexpr std::size_t kReaderBuffer = 16 * kKiB;
 
 // --- the log ---
 
-// A topic's chunks double from the smallest to the largest; an event larger than that gets its own.
-inline constexpr std::size_t kMinChunk = 512;
-inline constexpr std::size_t kMaxChunk = 64 * kKiB;
+// A topic's pages double from the smallest to the largest; an event larger than that gets its own.
+inline constexpr std::size_t kMinPage = 512;
+inline constexpr std::size_t kMaxPage = 64 * kKiB;
 
 // Bytes appended but not yet swept by every shard. Past it publishers' requests wait (for the hub's
 // own cores, never for a subscriber).
@@ -192,17 +192,17 @@ inline constexpr std::size_t kMaxUnswept = 16 * kMiB;
 inline constexpr std::size_t kMinUnswept = 64 * kKiB;
 
 // The rest of a frame that a full socket cut is copied up to this size: a few percent of what the
-// kernel holds for such a socket, where its chunk may be sixteen times as much.
+// kernel holds for such a socket, where its page may be sixteen times as much.
 inline constexpr std::size_t kMaxCopiedRest = 4 * kKiB;
-static_assert(kMaxCopiedRest * 16 <= kMaxChunk);
+static_assert(kMaxCopiedRest * 16 <= kMaxPage);
 
-// A larger rest keeps its chunk, which many readers may share, when the log drops it: within this
-// part of the hub's memory for events (1 in ...), and as many chunks as one walk may look at under
+// A larger rest keeps its page, which many readers may share, when the log drops it: within this
+// part of the hub's memory for events (1 in ...), and as many pages as one walk may look at under
 // the hub's lock. Past either the oldest goes, and its readers end as slow.
 inline constexpr std::size_t kPinnedShare = 4;
-inline constexpr std::size_t kMaxPinnedChunks = 4096;
+inline constexpr std::size_t kMaxPinnedPages = 4096;
 
-// One encoded frame must fit a chunk's 32-bit offsets with room to spare.
+// One encoded frame must fit a page's 32-bit offsets with room to spare.
 static_assert(kMaxEventData * 8 < (1ULL << 31));
 
 }  // namespace tocsin::limits

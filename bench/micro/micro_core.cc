@@ -64,7 +64,7 @@ class BenchHub {
 void log_append(benchmark::State& state) {
   const std::string body = body_of(static_cast<std::size_t>(state.range(0)));
   const proto::FrameEnd end({kEpoch, 1'234'567});
-  ChunkList chunks;
+  PageList chunks;
   TopicLog log{0};
   Sequence sequence = 0;
   for (auto _ : state) {

@@ -33,7 +33,7 @@ constexpr std::array<std::string_view, kRejections> kReasons{
     "draining",      "exhausted",      "request_memory", "failed",
 };
 
-class Page {
+class Exposition {
  public:
   void gauge(std::string name, std::string help, double value) {
     ClientMetric metric;
@@ -70,7 +70,7 @@ ClientMetric::Label label(std::string name, std::string_view value) {
 
 using Shards = std::vector<std::unique_ptr<ShardMetrics>>;
 
-MetricFamily& per_shard(Page& page, const Shards& shards, const char* name, const char* help,
+MetricFamily& per_shard(Exposition& page, const Shards& shards, const char* name, const char* help,
                         Counter ShardMetrics::* member) {
   MetricFamily& family = page.add(name, help, MetricType::Counter);
   for (std::size_t i = 0; i < shards.size(); ++i) {
@@ -82,7 +82,7 @@ MetricFamily& per_shard(Page& page, const Shards& shards, const char* name, cons
   return family;
 }
 
-void connections(Page& page, const Shards& shards) {
+void connections(Exposition& page, const Shards& shards) {
   constexpr std::array<std::pair<const char*, Counter ShardMetrics::*>, 4> kStates{{
       {"request", &ShardMetrics::requests_open},
       {"stream", &ShardMetrics::streams_open},
@@ -102,7 +102,7 @@ void connections(Page& page, const Shards& shards) {
   }
 }
 
-void rejections(Page& page, const Shards& shards) {
+void rejections(Exposition& page, const Shards& shards) {
   MetricFamily& family =
       page.add("tocsin_rejections_total", "Requests and connections refused, by reason.",
                MetricType::Counter);
@@ -132,8 +132,8 @@ void denials(Page& page, const Shards& shards) {
 
 // The histograms added up; the buckets' bounds are powers of two times `unit`.
 template <std::size_t kBuckets>
-void histogram(Page& page, std::span<const Histogram<kBuckets>* const> parts, const char* name,
-               const char* help, double unit) {
+void histogram(Exposition& page, std::span<const Histogram<kBuckets>* const> parts,
+               const char* name, const char* help, double unit) {
   ClientMetric metric;
   std::uint64_t count = 0;
   std::uint64_t sum = 0;
@@ -153,14 +153,14 @@ void histogram(Page& page, std::span<const Histogram<kBuckets>* const> parts, co
 
 // Of all shards.
 template <std::size_t kBuckets>
-void histogram(Page& page, const Shards& shards, const char* name, const char* help, double unit,
-               Histogram<kBuckets> ShardMetrics::* member) {
+void histogram(Exposition& page, const Shards& shards, const char* name, const char* help,
+               double unit, Histogram<kBuckets> ShardMetrics::* member) {
   std::vector<const Histogram<kBuckets>*> parts;
   for (const auto& shard : shards) parts.push_back(&((*shard).*member));
   histogram<kBuckets>(page, parts, name, help, unit);
 }
 
-void traffic(Page& page, const Shards& shards) {
+void traffic(Exposition& page, const Shards& shards) {
   struct Row {
     const char* name;
     const char* help;
@@ -203,7 +203,7 @@ void traffic(Page& page, const Shards& shards) {
   for (const Row& row : kRows) per_shard(page, shards, row.name, row.help, row.member);
 }
 
-void build_info(Page& page) {
+void build_info(Exposition& page) {
   ClientMetric metric;
   metric.label = {label("version", version()), label("commit", commit())};
   metric.gauge.value = 1;
@@ -212,7 +212,7 @@ void build_info(Page& page) {
 }
 
 // The names that every Prometheus client library uses.
-void process(Page& page) {
+void process(Exposition& page) {
   const ProcessMetrics now = read_process_metrics();
   const auto gauge = [&](const char* name, const char* help, const auto& value) {
     if (value) page.gauge(name, help, static_cast<double>(*value));
@@ -233,7 +233,7 @@ void process(Page& page) {
 }
 
 // Those of requests by shard, and those of the program that runs the hub, if it publishes.
-void published(Page& page, const ServerState& state) {
+void published(Exposition& page, const ServerState& state) {
   MetricFamily& family =
       per_shard(page, state.metrics, "tocsin_events_published_total",
                 "Events accepted from publishers.", &ShardMetrics::events_published);
@@ -245,7 +245,7 @@ void published(Page& page, const ServerState& state) {
 }
 
 // All of it is 0 where the history is in memory, which answers at once.
-void store(Page& page, const StoreMetrics& metrics) {
+void store(Exposition& page, const StoreMetrics& metrics) {
   page.gauge("tocsin_publishes_pending", "Publish requests that the history's store has to answer.",
              static_cast<double>(metrics.pending.get()));
   page.gauge("tocsin_pending_bytes", "Memory of their events.",
@@ -275,7 +275,7 @@ void store(Page& page, const StoreMetrics& metrics) {
 }
 
 // Not at all where there are none: all of it would be `other`.
-void namespaces(Page& page, const std::vector<core::NamespaceTable::Named>& counted) {
+void namespaces(Exposition& page, const std::vector<core::NamespaceTable::Named>& counted) {
   if (counted.size() <= 1) return;
   std::map<std::string, core::NamespaceCounts> counts;
   for (const auto& [name, one] : counted) counts[name] += one;
@@ -319,7 +319,7 @@ std::string render_metrics(ServerState& state) {
                     shared.topics(), shared.log_bytes(), shared.pinned_bytes(),
                     shared.namespace_counts()};
   });
-  Page page;
+  Exposition page;
   build_info(page);
   MetricFamily& info =
       page.add("tocsin_info", "Constant 1; the I/O backend in use.", MetricType::Gauge);

@@ -98,7 +98,7 @@ struct Exchange {
 struct Owed {
   std::shared_ptr<const void> keep;  // holds the memory, but for a heartbeat or a pinned rest
   std::string_view bytes;
-  std::optional<core::Pin> pin{};  // `bytes` are in this chunk, if the hub has not taken it back
+  std::optional<core::Pin> pin{};  // `bytes` are in this page, if the hub has not taken it back
 
   // The only bytes that are a literal.
   [[nodiscard]] bool is_heartbeat() const { return keep == nullptr && !pin; }

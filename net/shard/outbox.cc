@@ -56,12 +56,12 @@ void Outbox::push(std::uint32_t slot) {
   auto& [peer, stream] = table_[slot];
   TOCSIN_DEBUG_ASSERT(!peer.blocked && !peer.batched);
   if (peer.owes() && peer.extra().owed.front().pin) {
-    core::ChunkRef chunk = peer.extra().owed.front().pin->hold();
-    if (chunk == nullptr) {
+    core::PageRef page = peer.extra().owed.front().pin->hold();
+    if (page == nullptr) {
       owner_.on_delivery(slot, Delivery::lost);
       return;
     }
-    held_.push_back(std::move(chunk));
+    held_.push_back(std::move(page));
   }
   std::size_t read = kNoRead;
   core::ReadStatus status = core::ReadStatus::end;
@@ -129,7 +129,7 @@ void Outbox::forget(const core::Topic& topic) {
   }
 }
 
-// Lets go of the chunks and keeps the vectors: in the steady state nothing is allocated (I7).
+// Lets go of the pages and keeps the vectors: in the steady state nothing is allocated (I7).
 void Outbox::forget_reads() {
   for (std::size_t i = 0; i < used_; ++i) reads_[i].pieces.clear();
   used_ = 0;
@@ -184,7 +184,7 @@ bool Outbox::send_end(const Peer& peer, std::string_view last) {
     pieces[count++] = vector_of(bytes);
     request.bytes += bytes.size();
   };
-  core::ChunkRef held;
+  core::PageRef held;
   if (peer.owes()) {
     const auto& owed = peer.extra().owed;
     if (owed.size() > kOwedVectors) return false;
@@ -263,7 +263,7 @@ void Outbox::take_part(Connection& connection, const Item& item, std::size_t byt
   const StreamBody::Taken taken = read.body.take(read.pieces, bytes);
   TOCSIN_ASSERT(taken.events > 0 && taken.last > stream.cursor);
   stream.cursor = taken.last;
-  if (taken.chunk) peer.attach().owed.push_back(owe_rest(taken.chunk, taken.rest));
+  if (taken.page) peer.attach().owed.push_back(owe_rest(taken.page, taken.rest));
   metrics_.deliveries.add(taken.events);
   metrics_.events_per_send.record(taken.events);
 }
@@ -298,11 +298,11 @@ std::size_t Outbox::take_owed(Peer& peer, std::size_t bytes) {
   return 0;
 }
 
-Owed Outbox::owe_rest(const core::ChunkRef& chunk, std::string_view rest) {
+Owed Outbox::owe_rest(const core::PageRef& page, std::string_view rest) {
   if (rest.size() <= limits::kMaxCopiedRest) return copy_of(rest);
   return {.keep = {},
           .bytes = rest,
-          .pin = hub_.with([&](core::Hub& hub) { return hub.pin(chunk); })};
+          .pin = hub_.with([&](core::Hub& hub) { return hub.pin(page); })};
 }
 
 }  // namespace tocsin::net

@@ -5,8 +5,8 @@
 // answer: all are "bytes owed, then the log above the cursor". Within a batch all subscribers at
 // one position send the same memory, looked up once.
 //
-// The rest of a frame is copied if it is small; a larger one is a Pin of its chunk, which the hub
-// may take back (core/chunk_list.h). No chunk is held between two turns.
+// The rest of a frame is copied if it is small; a larger one is a Pin of its page, which the hub
+// may take back (core/page_list.h). No page is held between two turns.
 //
 // What the log's bytes look like to a peer, and what of them it has got, is StreamBody's to say.
 //
@@ -113,7 +113,7 @@ class Outbox {
   void take_all(Connection& connection, const Item& item);
   void take_part(Connection& connection, const Item& item, std::size_t bytes);
   static std::size_t take_owed(Peer& peer, std::size_t bytes);
-  [[nodiscard]] Owed owe_rest(const core::ChunkRef& chunk, std::string_view rest);
+  [[nodiscard]] Owed owe_rest(const core::PageRef& page, std::string_view rest);
   static void count_live(const Stream& stream, Read& read);
   void record_latency();
 
@@ -131,9 +131,9 @@ class Outbox {
   std::size_t batch_ = 0;       // of both
   std::vector<iovec> vectors_;  // of items that owe bytes; never reallocated in a batch
   std::size_t used_ = 0;
-  std::deque<Read> reads_;            // of this turn; kept until the batch that uses them is out
-  std::vector<core::ChunkRef> held_;  // of pinned rests in the batch
-  std::vector<core::Piece> pieces_;   // scratch
+  std::deque<Read> reads_;           // of this turn; kept until the batch that uses them is out
+  std::vector<core::PageRef> held_;  // of pinned rests in the batch
+  std::vector<core::Piece> pieces_;  // scratch
 };
 
 }  // namespace tocsin::net

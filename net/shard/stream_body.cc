@@ -22,7 +22,7 @@ bool StreamBody::gather(std::vector<core::Piece>& pieces, std::vector<iovec>& ve
       cut = true;
     }
     for (std::uint32_t i = piece.first; i < piece.last; ++i) {
-      vectors.push_back(vector_of(piece.chunk->frame(i)));
+      vectors.push_back(vector_of(piece.page->frame(i)));
     }
   }
   if (used == pieces.size()) return cut;
@@ -42,25 +42,25 @@ StreamBody::Taken StreamBody::take(std::span<const core::Piece> pieces, std::siz
       if (bytes == 0) return taken;
       continue;
     }
-    const core::Chunk& chunk = *piece.chunk;
+    const core::Page& page = *piece.page;
     const auto cut = static_cast<std::uint32_t>(piece.begin() + bytes);
     std::uint32_t low = piece.first;  // the frame that has the byte at `cut`
     std::uint32_t high = piece.last - 1;
     while (low < high) {
       const std::uint32_t middle = low + (high - low) / 2;
-      if (chunk.end_of(middle) <= cut) {
+      if (page.end_of(middle) <= cut) {
         low = middle + 1;
       } else {
         high = middle;
       }
     }
     taken.events += low - piece.first;
-    if (low > piece.first) taken.last = chunk.sequence_of(low - 1);
-    if (cut == chunk.begin_of(low)) return taken;
+    if (low > piece.first) taken.last = page.sequence_of(low - 1);
+    if (cut == page.begin_of(low)) return taken;
     ++taken.events;
-    taken.last = chunk.sequence_of(low);
-    taken.chunk = piece.chunk;
-    taken.rest = {chunk.data() + cut, std::size_t{chunk.end_of(low)} - cut};
+    taken.last = page.sequence_of(low);
+    taken.page = piece.page;
+    taken.rest = {page.data() + cut, std::size_t{page.end_of(low)} - cut};
     if (framing_ == proto::Framing::close) taken.rest.remove_suffix(proto::kChunkTail.size());
     return taken;
   }
@@ -73,11 +73,11 @@ std::size_t StreamBody::log_bytes(std::span<const core::Piece> pieces, std::size
   std::size_t passed = 0;
   for (const core::Piece& piece : pieces) {
     for (std::uint32_t i = piece.first; i < piece.last; ++i) {
-      const std::string_view frame = piece.chunk->frame(i);
+      const std::string_view frame = piece.page->frame(i);
       if (bytes == 0) return passed;
       if (bytes < frame.size()) return passed + proto::chunk_head_size(frame.size()) + bytes;
       bytes -= frame.size();
-      passed += piece.chunk->end_of(i) - piece.chunk->begin_of(i);
+      passed += piece.page->end_of(i) - piece.page->begin_of(i);
     }
   }
   return passed;

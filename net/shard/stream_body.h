@@ -26,7 +26,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/chunk.h"
+#include "core/page.h"
 #include "proto/http/framing.h"
 
 namespace tocsin::net {
@@ -58,8 +58,8 @@ class StreamBody {
   struct Taken {
     std::uint32_t events = 0;  // with the one that was cut; the bounds are those of `pieces`
     core::Sequence last = 0;   // of these; 0: none
-    core::ChunkRef chunk;      // that of the rest; null: no frame was cut
-    std::string_view rest{};   // its bytes that are to follow, in the chunk
+    core::PageRef page;        // that of the rest; null: no frame was cut
+    std::string_view rest{};   // its bytes that are to follow, in the page
   };
   // It took the first `bytes` of what gather() made of them, not all.
   [[nodiscard]] Taken take(std::span<const core::Piece> pieces, std::size_t bytes) const;

@@ -17,7 +17,7 @@ struct ReceivedEvent {
   std::string_view last_event_id;
 };
 
-// Takes a stream in chunks cut anywhere, also inside a CRLF, a UTF-8 sequence or the leading byte
+// Takes a stream in pieces cut anywhere, also inside a CRLF, a UTF-8 sequence or the leading byte
 // order mark, and calls back for every complete event, in order. Invalid UTF-8 is passed through as
 // it came: replacing it is the display's business.
 //
@@ -54,7 +54,7 @@ class SseParser {
 
   OnEvent on_event_;
   std::size_t max_event_bytes_;
-  std::string line_;  // the incomplete line at the end of the last chunk
+  std::string line_;  // the incomplete line at the end of the last piece
   std::string data_;
   std::string type_;
   std::string id_buffer_;

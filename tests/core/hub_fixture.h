@@ -26,8 +26,8 @@ inline constexpr proto::Epoch kEpoch = 0x9f3c21ab;
 inline constexpr std::size_t kNoLimit = std::size_t{1} << 40;
 inline constexpr std::size_t kManyPieces = std::size_t{1} << 20;
 
-// An event with a body of this size does not share its chunk with another one.
-inline constexpr std::size_t kOwnChunk = limits::kMaxChunk;
+// An event with a body of this size does not share its page with another one.
+inline constexpr std::size_t kOwnPage = limits::kMaxPage;
 
 inline std::string own_id(Sequence sequence, proto::Epoch epoch = kEpoch) {
   return proto::to_string({epoch, sequence});
@@ -74,7 +74,7 @@ struct ReadEvents {
     std::vector<Sequence> result;
     for (const Piece& piece : pieces) {
       for (std::uint32_t i = piece.first; i < piece.last; ++i) {
-        result.push_back(piece.chunk->sequence_of(i));
+        result.push_back(piece.page->sequence_of(i));
       }
     }
     return result;

@@ -88,7 +88,7 @@ TEST_F(HubPublishTest, PutsThePublishersIdOnTheWire) {
 }
 
 TEST_F(HubPublishTest, CarriesLargeEventsWhole) {
-  const std::string large = body_of_size(3 * limits::kMaxChunk);
+  const std::string large = body_of_size(3 * limits::kMaxPage);
   publish("a", "small");
   publish_body("a", large);
   publish("a", "small");
@@ -130,7 +130,7 @@ TEST_F(HubPublishTest, BytesNeverChangeOncePublished) {
   for (int i = 0; i < 10'000; ++i) publish("a", std::to_string(i));
   sweep(0);
   now_ += 1;
-  hub().maintain(now_);  // the chunk of the first goes
+  hub().maintain(now_);  // the page of the first goes
   EXPECT_EQ(hub().read(at.topics, 0, kNoLimit, 1, got.pieces), ReadStatus::gap);
   EXPECT_EQ(got.pieces[0].bytes().data(), address);
   EXPECT_EQ(got.bytes(), frame_of(own_id(1), "first"));
@@ -174,7 +174,7 @@ TEST_F(HubPublishTest, ABatchIsAllOrNothing) {
   EXPECT_EQ(after({"a"}, "one").gap, GapReason::unknown_id) << "not even the id is known";
 }
 
-// What is counted is the frame on the wire, not the chunk that it comes in; of the hub's ids, as if
+// What is counted is the frame on the wire, not the page that it comes in; of the hub's ids, as if
 // each were the longest.
 TEST_F(HubPublishTest, AnEventsSizeIsThatOfItsFrame) {
   const NewEvent own = event("a", "order 17");

@@ -37,7 +37,7 @@ TEST_F(HubReadTest, NothingNewIsTheEnd) {
   }
 }
 
-TEST_F(HubReadTest, EventsOfOneChunkAreOnePiece) {
+TEST_F(HubReadTest, EventsOfOnePageAreOnePiece) {
   Subscription at = live({"a"});
   for (int i = 0; i < 5; ++i) publish("a", "x");
   const ReadEvents got = read_once(at, kNoLimit);
@@ -65,7 +65,7 @@ TEST_F(HubReadTest, KeepsToTheByteLimit) {
   for (const Subscription& at : {earliest({"a"}), earliest({"a", "silent"})}) {
     for (std::size_t limit = 0; limit <= 1000; ++limit) {
       const ReadEvents got = read_once(at, limit);
-      // Over the border of a chunk the frame behind it is read only if it fits as well.
+      // Over the border of a page the frame behind it is read only if it fits as well.
       const std::size_t frames = std::clamp<std::size_t>(limit / 100, 1, 9);
       EXPECT_EQ(got.bytes().size(), frames * 100) << limit;
       EXPECT_EQ(got.status, frames == 9 ? ReadStatus::last : ReadStatus::more) << limit;
@@ -74,8 +74,8 @@ TEST_F(HubReadTest, KeepsToTheByteLimit) {
 }
 
 TEST_F(HubReadTest, TakesOneFrameHoweverLarge) {
-  publish_body("a", body_of_size(kOwnChunk));
-  publish_body("b", body_of_size(kOwnChunk));
+  publish_body("a", body_of_size(kOwnPage));
+  publish_body("b", body_of_size(kOwnPage));
   EXPECT_THAT(read_once(earliest({"a"}), 1).sequences(), ElementsAre(1));
   EXPECT_THAT(read_once(earliest({"a", "b"}), 1).sequences(), ElementsAre(1));
   EXPECT_EQ(read_once(earliest({"a"}), 1).status, ReadStatus::last);
@@ -83,7 +83,7 @@ TEST_F(HubReadTest, TakesOneFrameHoweverLarge) {
 }
 
 TEST_F(HubReadTest, KeepsToThePieceLimit) {
-  for (int i = 0; i < 5; ++i) publish_body("a", body_of_size(kOwnChunk));
+  for (int i = 0; i < 5; ++i) publish_body("a", body_of_size(kOwnPage));
   Subscription at = earliest({"a"});
   EXPECT_THAT(read_once(at, kNoLimit, 1).sequences(), ElementsAre(1));
   EXPECT_THAT(read_once(at, kNoLimit, 4).sequences(), ElementsAre(1, 2, 3, 4));
@@ -159,10 +159,10 @@ TEST_F(HubReadTest, AGapIsToldAndNothingRead) {
   Subscription one = live({"a"}, 0);
   Subscription two = live({"quiet", "a"}, 0);
   publish("quiet", "1");
-  for (int i = 0; i < 3; ++i) publish_body("a", body_of_size(kOwnChunk));
+  for (int i = 0; i < 3; ++i) publish_body("a", body_of_size(kOwnPage));
   sweep(0);
   now_ += 1;
-  publish_body("a", body_of_size(kOwnChunk));  // lets go of what is swept
+  publish_body("a", body_of_size(kOwnPage));  // lets go of what is swept
   for (const Subscription* at : {&one, &two}) {
     const ReadEvents got = read_once(*at, kNoLimit);
     EXPECT_EQ(got.status, ReadStatus::gap);
@@ -180,10 +180,10 @@ TEST_F(HubReadTest, SkipGapGoesOnWithHistory) {
   settings.history = {.count = 2, .age_ms = 1000, .bytes = kNoLimit};
   make_hub(settings);
   Subscription at = live({"a"}, 0);
-  for (int i = 0; i < 5; ++i) publish_body("a", body_of_size(kOwnChunk));
+  for (int i = 0; i < 5; ++i) publish_body("a", body_of_size(kOwnPage));
   sweep(0);
   now_ += 1;
-  publish_body("a", body_of_size(kOwnChunk));
+  publish_body("a", body_of_size(kOwnPage));
   ASSERT_EQ(read_once(at, kNoLimit).status, ReadStatus::gap);
   at.cursor = hub().skip_gap(at.topics, at.cursor, now_);
   EXPECT_THAT(read_once(at, kNoLimit).sequences(), ElementsAre(5, 6));
@@ -196,10 +196,10 @@ TEST_F(HubReadTest, SkipGapLosesNothingOfOtherTopics) {
   make_hub(settings);
   Subscription at = live({"quiet", "a"}, 0);
   publish("quiet", "1");
-  for (int i = 0; i < 5; ++i) publish_body("a", body_of_size(kOwnChunk));
+  for (int i = 0; i < 5; ++i) publish_body("a", body_of_size(kOwnPage));
   sweep(0);
   now_ += 1;
-  publish_body("a", body_of_size(kOwnChunk));
+  publish_body("a", body_of_size(kOwnPage));
   ASSERT_EQ(read_once(at, kNoLimit).status, ReadStatus::gap);
   at.cursor = hub().skip_gap(at.topics, at.cursor, now_);
   EXPECT_THAT(read_once(at, kNoLimit).sequences(), ElementsAre(1, 6, 7));
@@ -258,12 +258,12 @@ TEST_F(HubReadTest, TheSlowRuleIsBrokenByBytesOrByAge) {
 TEST_F(HubReadTest, SkipToLatestPassesOverWhatIsGone) {
   make_hub(nothing_kept());
   Subscription at = live({"a", "gone"}, 0);
-  publish_body("gone", body_of_size(kOwnChunk));
-  for (int i = 0; i < 3; ++i) publish_body("a", body_of_size(kOwnChunk));
+  publish_body("gone", body_of_size(kOwnPage));
+  for (int i = 0; i < 3; ++i) publish_body("a", body_of_size(kOwnPage));
   sweep(0);
   now_ += 1;
   hub().maintain(now_);
-  publish_body("a", body_of_size(kOwnChunk));
+  publish_body("a", body_of_size(kOwnPage));
   ASSERT_EQ(read_once(at, kNoLimit).status, ReadStatus::gap);
   const auto skipped = hub().skip_to_latest(at.topics, at.cursor);
   ASSERT_TRUE(skipped);
@@ -301,7 +301,7 @@ TEST_F(HubReadTest, BehindDoesNotCountWhatWasSkipped) {
   EXPECT_EQ(hub().behind(at.topics, 0).bytes, frame_of(own_id(4), "x").size());
 }
 
-TEST_F(HubReadTest, BehindCountsOverManyChunks) {
+TEST_F(HubReadTest, BehindCountsOverManyPages) {
   Subscription at = live({"a"});
   std::uint64_t bytes = 0;
   for (int i = 0; i < 1000; ++i) {

@@ -26,13 +26,13 @@ class HubRetentionTest : public HubTest {
     hub().leave(*at.topics[0].topic, 2, now_);
     return got.sequences();
   }
-  void publish_large(std::string_view topic) { publish_body(topic, body_of_size(kOwnChunk)); }
+  void publish_large(std::string_view topic) { publish_body(topic, body_of_size(kOwnPage)); }
 };
 
 TEST_F(HubRetentionTest, HistoryByCountIsExact) {
   for (std::size_t count = 0; count <= 200; ++count) {
     make_hub(history(count, kNoLimit, kNoLimit));
-    for (Sequence n = 1; n <= 150; ++n) publish("a", "some text to fill a few chunks");
+    for (Sequence n = 1; n <= 150; ++n) publish("a", "some text to fill a few pages");
     const auto got = kept("a");
     ASSERT_EQ(got.size(), std::min<std::size_t>(count, 150));
     if (!got.empty()) {
@@ -46,7 +46,7 @@ TEST_F(HubRetentionTest, HistoryByAgeIsExactToTheMillisecond) {
     make_hub(history(kNoLimit, age, kNoLimit));
     now_ = 5000;
     for (Sequence n = 1; n <= 100; ++n) {
-      publish("a", "some text to fill a few chunks");
+      publish("a", "some text to fill a few pages");
       now_ += 10;
     }
     // Event n is now 10 * (101 - n) old.
@@ -58,11 +58,11 @@ TEST_F(HubRetentionTest, HistoryByAgeIsExactToTheMillisecond) {
 }
 
 TEST_F(HubRetentionTest, HistoryByBytesIsExact) {
-  const std::size_t size = frame_of(own_id(10), "some text to fill chunks").size();
+  const std::size_t size = frame_of(own_id(10), "some text to fill pages").size();
   for (std::size_t limit = 0; limit <= 40 * size; limit += size / 4 + 1) {
     make_hub(history(kNoLimit, kNoLimit, limit));
     for (Sequence n = 1; n <= 9; ++n) publish("b", "x");
-    for (Sequence n = 10; n <= 60; ++n) publish("a", "some text to fill chunks");
+    for (Sequence n = 10; n <= 60; ++n) publish("a", "some text to fill pages");
     ASSERT_EQ(kept("a").size(), limit / size) << limit;
   }
   make_hub(history(kNoLimit, kNoLimit, size));
@@ -96,13 +96,13 @@ TEST_F(HubRetentionTest, MemoryFollowsHistory) {
     now_ += 1;
     publish_large("a");
   }
-  EXPECT_LE(hub().log_bytes(), 11 * (kOwnChunk + 100));
-  EXPECT_GE(hub().log_bytes(), 10 * kOwnChunk);
+  EXPECT_LE(hub().log_bytes(), 11 * (kOwnPage + 100));
+  EXPECT_GE(hub().log_bytes(), 10 * kOwnPage);
   make_hub(history(kNoLimit, 100, kNoLimit));
   for (int i = 0; i < 1000; ++i) publish_large("a");
   now_ += 100;
   hub().maintain(now_);
-  EXPECT_GE(hub().log_bytes(), 1000 * kOwnChunk) << "just not too old";
+  EXPECT_GE(hub().log_bytes(), 1000 * kOwnPage) << "just not too old";
   now_ += 1;
   hub().maintain(now_);
   EXPECT_EQ(hub().log_bytes(), 0U);
@@ -139,22 +139,22 @@ TEST_F(HubRetentionTest, TheBacklogWindowServesSlowReadersButNoResume) {
 
 TEST_F(HubRetentionTest, TheBacklogWindowIsBoundedInBytes) {
   HubSettings settings = nothing_kept();
-  settings.backlog = {.bytes = 3 * kOwnChunk, .age_ms = kNoLimit};
+  settings.backlog = {.bytes = 3 * kOwnPage, .age_ms = kNoLimit};
   make_hub(settings);
   Subscription slow = live({"a"}, 0);
   for (int i = 0; i < 20; ++i) {
     publish_large("a");
     sweep(0);
-    EXPECT_LE(hub().log_bytes(), 4 * (kOwnChunk + 100));
+    EXPECT_LE(hub().log_bytes(), 4 * (kOwnPage + 100));
   }
   EXPECT_EQ(read_all(slow).status, ReadStatus::gap);
   slow.cursor = 17;
   EXPECT_THAT(read_all(slow).sequences(), ElementsAre(18, 19, 20));
 }
 
-TEST_F(HubRetentionTest, TheCapTakesTheOldestChunkOfTheHub) {
+TEST_F(HubRetentionTest, TheCapTakesTheOldestPageOfTheHub) {
   HubSettings settings = history(kNoLimit, kNoLimit, kNoLimit);
-  settings.total_bytes = 4 * (kOwnChunk + 100);
+  settings.total_bytes = 4 * (kOwnPage + 100);
   make_hub(settings);
   for (const std::string_view topic : {"a", "b", "a", "b"}) publish_large(topic);
   EXPECT_THAT(kept("a"), ElementsAre(1, 3));
@@ -170,31 +170,31 @@ TEST_F(HubRetentionTest, TheCapTakesTheOldestChunkOfTheHub) {
   EXPECT_EQ(after({"a"}, own_id(1)).gap, GapReason::expired);
 }
 
-// A chunk that somebody has still to read must not keep the cap from the swept ones behind it.
-TEST_F(HubRetentionTest, TheCapHoldsBehindAnUnsweptChunk) {
+// A page that somebody has still to read must not keep the cap from the swept ones behind it.
+TEST_F(HubRetentionTest, TheCapHoldsBehindAnUnsweptPage) {
   HubSettings settings = history(kNoLimit, kNoLimit, kNoLimit);
-  settings.total_bytes = 4 * kOwnChunk;
+  settings.total_bytes = 4 * kOwnPage;
   make_hub(settings);
   live({"read"}, 0);
   for (int i = 0; i < 10; ++i) {
-    publish("read", "x");  // all in the oldest chunk
+    publish("read", "x");  // all in the oldest page
     publish_large("unread");
-    EXPECT_LE(hub().log_bytes(), settings.total_bytes + kOwnChunk) << i;
+    EXPECT_LE(hub().log_bytes(), settings.total_bytes + kOwnPage) << i;
     EXPECT_THAT(kept("read"), ::testing::SizeIs(static_cast<std::size_t>(i) + 1));
     sweep(0);
   }
 }
 
-// The memory that total_bytes allows is that of all chunks, whoever keeps them.
-TEST_F(HubRetentionTest, PinnedChunksAreAPartOfWhatTheHubMayTake) {
+// The memory that total_bytes allows is that of all pages, whoever keeps them.
+TEST_F(HubRetentionTest, PinnedPagesAreAPartOfWhatTheHubMayTake) {
   HubSettings settings = history(kNoLimit, kNoLimit, kNoLimit);
-  settings.total_bytes = 8 * (kOwnChunk + 100);
+  settings.total_bytes = 8 * (kOwnPage + 100);
   make_hub(settings);
   Subscription reader = live({"a"});
   std::vector<Pin> pins;
   for (int i = 0; i < 30; ++i) {
     publish_large("a");
-    for (const Piece& piece : read_all(reader).pieces) pins.push_back(hub().pin(piece.chunk));
+    for (const Piece& piece : read_all(reader).pieces) pins.push_back(hub().pin(piece.page));
     sweep(0);
     EXPECT_LE(hub().log_bytes() + hub().pinned_bytes(), settings.total_bytes);
     EXPECT_LE(hub().pinned_bytes(), settings.total_bytes / limits::kPinnedShare);
@@ -210,7 +210,7 @@ TEST_F(HubRetentionTest, AfterReconfiguringTheSmallerLimitsHold) {
   make_hub(history(kNoLimit, kNoLimit, kNoLimit));
   for (int i = 0; i < 10; ++i) publish_large("a");
   HubSettings settings = history(kNoLimit, kNoLimit, kNoLimit);
-  settings.total_bytes = 3 * (kOwnChunk + 100);
+  settings.total_bytes = 3 * (kOwnPage + 100);
   hub().reconfigure(settings);
   hub().maintain(now_);
   EXPECT_THAT(kept("a"), ElementsAre(8, 9, 10));
@@ -272,8 +272,8 @@ TEST_P(UnsweptTest, NothingUnsweptGoesAndAllElseDoes) {
       least = std::min(least, own);
       readers[shard].cursor = own;
     }
-    EXPECT_EQ(hub().log_bytes() / kOwnChunk, 2 - least);
-    EXPECT_EQ(hub().unswept_bytes() / kOwnChunk, 2 - least);
+    EXPECT_EQ(hub().log_bytes() / kOwnPage, 2 - least);
+    EXPECT_EQ(hub().unswept_bytes() / kOwnPage, 2 - least);
     for (Subscription& reader : readers) {
       const Sequence from = reader.cursor;
       EXPECT_EQ(read_all(reader).sequences().size(), 2 - from);
@@ -324,10 +324,10 @@ TEST_F(HubRetentionTest, PublishersWaitForTheShardsAndNeverForReaders) {
 // The hub's own lag must not use up what a slow connection is allowed.
 TEST_F(HubRetentionTest, PublishersWaitAtHalfOfTheBacklogWindow) {
   HubSettings settings;
-  settings.backlog.bytes = 8 * kOwnChunk;
+  settings.backlog.bytes = 8 * kOwnPage;
   make_hub(settings);
   live({"a"}, 0);
-  const std::string body = body_of_size(kOwnChunk);
+  const std::string body = body_of_size(kOwnPage);
   const NewEvent event{.topic = "a", .id = {}, .body = body};
   std::size_t taken = 0;
   while (taken < 100 && hub().publish({&event, 1}, now_)) ++taken;

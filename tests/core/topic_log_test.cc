@@ -15,19 +15,19 @@ class TopicLogTest : public ::testing::Test {
  protected:
   void append(Sequence sequence, std::size_t size = 100, std::string_view id = {}) {
     const std::string text = id.empty() ? own_id(sequence) : std::string{id};
-    log_.append(body_of_size(size), "id: " + text + "\n\n", !id.empty(), sequence, now_, chunks_);
+    log_.append(body_of_size(size), "id: " + text + "\n\n", !id.empty(), sequence, now_, pages_);
   }
   void trim(const HistoryLimits& history, Sequence swept) {
-    log_.trim(history, kNoBacklog, swept, now_, chunks_);
+    log_.trim(history, kNoBacklog, swept, now_, pages_);
   }
   [[nodiscard]] ReadStatus read(Sequence after, std::size_t max_bytes = kNoLimit) {
     piece_ = {};
     return log_.read(after, max_bytes, piece_);
   }
-  Sequence first() const { return piece_.chunk->sequence_of(piece_.first); }
+  Sequence first() const { return piece_.page->sequence_of(piece_.first); }
 
   TimeMs now_ = 1000;
-  ChunkList chunks_;
+  PageList pages_;
   TopicLog log_{0};
   Piece piece_;
 };
@@ -52,13 +52,13 @@ TEST_F(TopicLogTest, StartsFromWhatWasForgotten) {
   EXPECT_EQ(log.last_sequence(), 50U);
 }
 
-TEST_F(TopicLogTest, ChunksDoubleUpToTheLargest) {
+TEST_F(TopicLogTest, PagesDoubleUpToTheLargest) {
   std::vector<std::size_t> capacities;
   for (Sequence n = 1; n <= 3000; ++n) {
     append(n);
     ASSERT_NE(read(n - 1), ReadStatus::gap);
-    if (capacities.empty() || capacities.back() != piece_.chunk->capacity()) {
-      capacities.push_back(piece_.chunk->capacity());
+    if (capacities.empty() || capacities.back() != piece_.page->capacity()) {
+      capacities.push_back(piece_.page->capacity());
     }
   }
   EXPECT_THAT(capacities, ::testing::ElementsAre(512, 1024, 2048, 4096, 8192, 16384, 32768, 65536));
@@ -68,22 +68,22 @@ TEST_F(TopicLogTest, AQuietTopicStartsSmallAgain) {
   for (Sequence n = 1; n <= 1000; ++n) append(n);
   trim(kNoHistory, 1000);
   EXPECT_TRUE(log_.empty());
-  EXPECT_EQ(chunks_.bytes(), 0U);
+  EXPECT_EQ(pages_.bytes(), 0U);
   append(1001);
-  EXPECT_EQ(chunks_.bytes(), limits::kMinChunk);
+  EXPECT_EQ(pages_.bytes(), limits::kMinPage);
 }
 
-TEST_F(TopicLogTest, AnEventAboveTheLargestChunkGetsItsOwn) {
+TEST_F(TopicLogTest, AnEventAboveTheLargestPageGetsItsOwn) {
   append(1);
-  append(2, 5 * limits::kMaxChunk);
+  append(2, 5 * limits::kMaxPage);
   append(3);
   ASSERT_EQ(read(1), ReadStatus::more);
   EXPECT_EQ(piece_.last - piece_.first, 1U);
   ASSERT_EQ(read(2), ReadStatus::last);
-  EXPECT_LE(piece_.chunk->capacity(), limits::kMaxChunk);
+  EXPECT_LE(piece_.page->capacity(), limits::kMaxPage);
 }
 
-TEST_F(TopicLogTest, ReadsFromEverySequenceOverManyChunks) {
+TEST_F(TopicLogTest, ReadsFromEverySequenceOverManyPages) {
   for (Sequence n = 1; n <= 500; ++n) append(2 * n);  // only even ones
   for (Sequence after = 0; after < 1000; ++after) {
     const ReadStatus status = read(after);
@@ -97,7 +97,7 @@ TEST_F(TopicLogTest, ReadsFromEverySequenceOverManyChunks) {
 
 TEST_F(TopicLogTest, TellsOfAGapExactlyBelowWhatIsDropped) {
   for (Sequence n = 1; n <= 100; ++n) append(2 * n);
-  log_.drop_oldest(chunks_);
+  log_.drop_oldest(pages_);
   const Sequence dropped = log_.dropped();
   ASSERT_GT(dropped, 2U);
   EXPECT_EQ(read(dropped - 1), ReadStatus::gap);
@@ -110,15 +110,15 @@ TEST_F(TopicLogTest, TellsOfAGapExactlyBelowWhatIsDropped) {
 TEST_F(TopicLogTest, DroppingEverythingLeavesAGap) {
   append(1);
   append(2);
-  log_.drop_oldest(chunks_);
+  log_.drop_oldest(pages_);
   EXPECT_TRUE(log_.empty());
   EXPECT_EQ(read(1), ReadStatus::gap);
   EXPECT_EQ(read(2), ReadStatus::end);
   EXPECT_EQ(log_.last_sequence(), 2U);
 }
 
-// The list of chunks is compacted now and then; the log must be the same before and after.
-TEST_F(TopicLogTest, StaysReadableWhileChunksComeAndGo) {
+// The list of pages is compacted now and then; the log must be the same before and after.
+TEST_F(TopicLogTest, StaysReadableWhilePagesComeAndGo) {
   constexpr Sequence kWindow = 25;
   for (Sequence n = 1; n <= 2000; ++n) {
     append(n, 20'000);
@@ -131,11 +131,11 @@ TEST_F(TopicLogTest, StaysReadableWhileChunksComeAndGo) {
     ASSERT_EQ(read(n - 1), ReadStatus::last);
     ASSERT_EQ(first(), n);
   }
-  EXPECT_LE(chunks_.bytes(), (kWindow + 8) * 22'000);
+  EXPECT_LE(pages_.bytes(), (kWindow + 8) * 22'000);
 }
 
 TEST_F(TopicLogTest, KeepsWhatIsNotSwept) {
-  for (Sequence n = 1; n <= 10; ++n) append(n, limits::kMaxChunk);
+  for (Sequence n = 1; n <= 10; ++n) append(n, limits::kMaxPage);
   trim(kNoHistory, 0);
   EXPECT_EQ(log_.dropped(), 0U);
   trim(kNoHistory, 4);
@@ -156,11 +156,11 @@ TEST_F(TopicLogTest, FindsPublisherIds) {
   EXPECT_FALSE(log_.find(""));
 }
 
-// The index's keys point into the chunks: none may outlive its chunk, none may go before.
-TEST_F(TopicLogTest, TheIndexFollowsTheChunks) {
+// The index's keys point into the pages: none may outlive its page, none may go before.
+TEST_F(TopicLogTest, TheIndexFollowsThePages) {
   for (Sequence n = 1; n <= 300; ++n) {
     append(n, 100, n % 3 == 0 ? std::string{} : "own-" + std::to_string(n));
-    while (n > 50 && log_.dropped() + 50 < n) log_.drop_oldest(chunks_);
+    while (n > 50 && log_.dropped() + 50 < n) log_.drop_oldest(pages_);
     for (Sequence seen = 1; seen <= n; ++seen) {
       const auto found = log_.find("own-" + std::to_string(seen));
       ASSERT_EQ(found.has_value(), seen % 3 != 0 && seen > log_.dropped()) << seen << " of " << n;
@@ -169,28 +169,28 @@ TEST_F(TopicLogTest, TheIndexFollowsTheChunks) {
       }
     }
   }
-  while (!log_.empty()) log_.drop_oldest(chunks_);
+  while (!log_.empty()) log_.drop_oldest(pages_);
   EXPECT_FALSE(log_.find("own-299"));
 }
 
 // An id used again after its first use is gone counts from its next use on.
 TEST_F(TopicLogTest, AnIdMayBeUsedAgainWhenItsFirstUseIsGone) {
-  append(1, limits::kMaxChunk, "same");
-  append(2, limits::kMaxChunk);
-  log_.drop_oldest(chunks_);
+  append(1, limits::kMaxPage, "same");
+  append(2, limits::kMaxPage);
+  log_.drop_oldest(pages_);
   EXPECT_FALSE(log_.find("same"));
-  append(3, limits::kMaxChunk, "same");
+  append(3, limits::kMaxPage, "same");
   EXPECT_EQ(log_.find("same"), 3U);
-  log_.drop_oldest(chunks_);
+  log_.drop_oldest(pages_);
   EXPECT_EQ(log_.find("same"), 3U) << "the hub's own id of frame 2 takes nothing away";
 }
 
 TEST_F(TopicLogTest, AUseThatIsGoneTakesNoLaterUseAlong) {
-  append(1, limits::kMaxChunk, "same");
-  append(2, limits::kMaxChunk, "same");
-  log_.drop_oldest(chunks_);
-  append(3, limits::kMaxChunk, "same");
-  log_.drop_oldest(chunks_);
+  append(1, limits::kMaxPage, "same");
+  append(2, limits::kMaxPage, "same");
+  log_.drop_oldest(pages_);
+  append(3, limits::kMaxPage, "same");
+  log_.drop_oldest(pages_);
   EXPECT_EQ(log_.find("same"), 3U);
 }
 
@@ -198,7 +198,7 @@ TEST_F(TopicLogTest, AUseThatIsGoneTakesNoLaterUseAlong) {
 TEST_F(TopicLogTest, OnePieceKeepsToTheByteLimit) {
   for (Sequence n = 1; n <= 3; ++n) append(n, 100);
   ASSERT_EQ(read(0), ReadStatus::last);
-  ASSERT_EQ(piece_.last, 3U) << "one chunk";
+  ASSERT_EQ(piece_.last, 3U) << "one page";
   const std::size_t size = piece_.bytes().size() / 3;
   for (std::size_t limit = 0; limit <= 4 * size; ++limit) {
     const ReadStatus status = read(0, limit);

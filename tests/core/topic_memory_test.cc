@@ -51,7 +51,7 @@ TEST_F(TopicMemoryTest, ATopicWithASubscriberAndNoHistoryIsSmall) {
   EXPECT_LT(report("with a subscriber"), 400U);
 }
 
-TEST_F(TopicMemoryTest, OneEventTakesOneSmallChunk) {
+TEST_F(TopicMemoryTest, OneEventTakesOneSmallPage) {
   for (int i = 0; i < kTopics; ++i) {
     live({name(i)});
     publish(name(i), "hello");
@@ -64,13 +64,13 @@ TEST_F(TopicMemoryTest, OneEventTakesOneSmallChunk) {
   EXPECT_LT(report("once the event has expired"), 400U);
 }
 
-// The list of chunks is compacted as its front goes.
+// The list of pages is compacted as its front goes.
 TEST_F(TopicMemoryTest, ALogOfConstantSizeDoesNotGrow) {
   HubSettings settings;
   settings.history.count = 3;
   settings.backlog.age_ms = 0;
   make_hub(settings);
-  const std::string body = body_of_size(kOwnChunk);
+  const std::string body = body_of_size(kOwnPage);
   for (; now_ < 1'000'100; ++now_) publish_body("a", body);
   const std::size_t before = allocated();
   for (; now_ < 1'020'000; ++now_) publish_body("a", body);

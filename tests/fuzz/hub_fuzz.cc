@@ -275,7 +275,7 @@ class HubMachine {
       bytes += piece.bytes().size();
       require(piece.first < piece.last, "no piece is empty");
       for (std::uint32_t i = piece.first; i < piece.last; ++i, ++n) {
-        const Sequence sequence = piece.chunk->sequence_of(i);
+        const Sequence sequence = piece.page->sequence_of(i);
         require(n < expected.size() && sequence == expected[n], "all events once and in order");
         check_frame(model_.event(sequence), piece, i);
       }
@@ -291,7 +291,7 @@ class HubMachine {
   }
 
   static void check_frame(PublishedEvent& event, const Piece& piece, std::uint32_t i) {
-    const std::string_view frame = piece.chunk->frame(i);
+    const std::string_view frame = piece.page->frame(i);
     const char* address = frame.data();
     require(frame == event.frame, "the bytes");
     require(event.address == nullptr || event.address == address, "one address for all readers");
@@ -357,7 +357,7 @@ class HubMachine {
     hub_.reconfigure(model_.settings);
     model_.now += 1;
     maintain();
-    require(hub_.log_bytes() == 0, "no chunk is left");
+    require(hub_.log_bytes() == 0, "no page is left");
     require(hub_.topics() == (model_.settings.auto_topics ? 0 : kDeclared), "no topic is left");
   }
 

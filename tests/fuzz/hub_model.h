@@ -2,7 +2,7 @@
 // for each reader: what it must get, what may be gone, and what may not.
 //
 // The model asks the hub one thing: up to where a topic's memory is dropped (TopicLog::dropped), as
-// that depends on the borders of chunks. It checks that this never takes an event that must stay.
+// that depends on the borders of pages. It checks that this never takes an event that must stay.
 #pragma once
 
 #include <algorithm>

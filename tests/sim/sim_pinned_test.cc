@@ -6,7 +6,7 @@
 namespace tocsin::sim {
 namespace {
 
-constexpr std::size_t kFrame = 50'000;  // has a chunk of its own
+constexpr std::size_t kFrame = 50'000;  // has a page of its own
 
 // The log lets go of all but about the newest event.
 WorldOptions options_of(net::SlowPolicy policy) {
@@ -106,7 +106,7 @@ TEST_P(SimPinned, PastTheBoundThoseThatPinTheOldestEnd) {
     (void)stuck();
     publish();
     EXPECT_LE(pinned(), kTotal / limits::kPinnedShare);
-    EXPECT_LE(in_memory(), kTotal + limits::kMaxChunk);
+    EXPECT_LE(in_memory(), kTotal + limits::kMaxPage);
   }
   EXPECT_GT(pinned(), kTotal / limits::kPinnedShare / 2) << "it is used";
   scenario.world.pass(2000);
@@ -180,7 +180,7 @@ TEST_P(SimPinned, OfSeveralTopicsThePinIsOfOne) {
 }
 
 // A shard that sleeps has let go of what it sent: it may sleep for a second.
-TEST(SimPinnedShard, HoldsNoChunkWhileItSleeps) {
+TEST(SimPinnedShard, HoldsNoPageWhileItSleeps) {
   SimScenario scenario(options_of(net::SlowPolicy::disconnect));
   (void)scenario.subscribe({"a"});
   (void)scenario.subscribe({"a", "b"});
@@ -194,11 +194,11 @@ TEST(SimPinnedShard, HoldsNoChunkWhileItSleeps) {
     hub.leave(*all->topics.front().topic, 1, scenario.world.now_ms());
   });
   ASSERT_EQ(pieces.size(), 1U);
-  const std::weak_ptr<core::Chunk> chunk = pieces.front().chunk;
+  const std::weak_ptr<core::Page> page = pieces.front().page;
   pieces.clear();
   scenario.world.turn(0);
   EXPECT_EQ(scenario.world.state.metrics[0]->deliveries.get(), 2U) << "this turn sent it";
-  EXPECT_EQ(chunk.use_count(), 1) << "the log's";
+  EXPECT_EQ(page.use_count(), 1) << "the log's";
   scenario.finish();
 }
 

@@ -17,19 +17,19 @@ class StreamBodyTest : public testing::TestWithParam<proto::Framing> {
  protected:
   static constexpr std::uint32_t kSkipped = 2;  // of the first page
 
-  core::ChunkRef chunk_of(const std::vector<std::string>& frames) {
-    auto chunk = std::make_shared<core::Chunk>(
-        64 * limits::kKiB, core::Chunk::Origin{.sequence = sequence_, .time = 1});
-    for (const std::string& frame : frames) chunk->append(frame, "\n\n", sequence_++, 1);
-    return chunk;
+  core::PageRef page_of(const std::vector<std::string>& frames) {
+    auto page = std::make_shared<core::Page>(64 * limits::kKiB,
+                                             core::Page::Origin{.sequence = sequence_, .time = 1});
+    for (const std::string& frame : frames) page->append(frame, "\n\n", sequence_++, 1);
+    return page;
   }
   void SetUp() override {
     const std::vector<std::string> first{"data: 0", "data: 1", "data: 22", "data: " + text(15)};
     const std::vector<std::string> second{"data: " + text(300), "data: x", "data: y"};
-    const core::ChunkRef a = chunk_of(first);
-    const core::ChunkRef b = chunk_of(second);
-    pieces_.push_back({.chunk = a, .first = kSkipped, .last = a->frames(), .above = 0});
-    pieces_.push_back({.chunk = b, .first = 0, .last = b->frames(), .above = 0});
+    const core::PageRef a = page_of(first);
+    const core::PageRef b = page_of(second);
+    pieces_.push_back({.page = a, .first = kSkipped, .last = a->frames(), .above = 0});
+    pieces_.push_back({.page = b, .first = 0, .last = b->frames(), .above = 0});
     for (std::size_t i = kSkipped; i < first.size(); ++i) frames_.push_back(first[i] + "\n\n");
     for (const std::string& frame : second) frames_.push_back(frame + "\n\n");
   }
@@ -70,10 +70,10 @@ TEST_P(StreamBodyTest, WhateverWasTakenTheRestFollows) {
     const StreamBody::Taken taken = body_.take(pieces_, bytes);
     EXPECT_EQ(all.substr(0, bytes) + std::string(taken.rest), appended(taken.events));
     EXPECT_EQ(taken.last, taken.events == 0 ? 0 : 100 + kSkipped + taken.events - 1);
-    EXPECT_EQ(taken.chunk == nullptr, taken.rest.empty());
-    if (taken.chunk == nullptr) continue;
-    EXPECT_GE(taken.rest.data(), taken.chunk->data());
-    EXPECT_LE(taken.rest.data() + taken.rest.size(), taken.chunk->data() + taken.chunk->size());
+    EXPECT_EQ(taken.page == nullptr, taken.rest.empty());
+    if (taken.page == nullptr) continue;
+    EXPECT_GE(taken.rest.data(), taken.page->data());
+    EXPECT_LE(taken.rest.data() + taken.rest.size(), taken.page->data() + taken.page->size());
   }
 }
 
@@ -90,8 +90,8 @@ TEST_P(StreamBodyTest, EndsByItselfIfItCan) {
 // More frames than a send has vectors for: the pieces say what the vectors have.
 TEST_P(StreamBodyTest, HasAsManyFramesAsASendMay) {
   const std::vector<std::string> many(limits::kMaxFrames - 1, "data: x");
-  const core::ChunkRef chunk = chunk_of(many);
-  pieces_.push_back({.chunk = chunk, .first = 0, .last = chunk->frames(), .above = 0});
+  const core::PageRef page = page_of(many);
+  pieces_.push_back({.page = page, .first = 0, .last = page->frames(), .above = 0});
   pieces_.push_back(pieces_.back());
   for (int i = 0; i < 2; ++i) {
     for (const std::string& frame : many) frames_.push_back(frame + "\n\n");

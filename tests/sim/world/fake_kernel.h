@@ -3,7 +3,7 @@
 //
 // What it makes happen, by KernelOptions: short sends, full buffers, ENOBUFS and ENOMEM, resets,
 // half-closed and closed peers; accepts that fail; completions that come late, in any order, or
-// from requests long gone; receives without a buffer and bytes in chunks cut anywhere. Descriptors
+// from requests long gone; receives without a buffer and bytes in pieces cut anywhere. Descriptors
 // are private to a shard and reused at once, the lowest first.
 //
 // What it fails the test for: a request for a descriptor that is closed or of another kind, two

@@ -30,7 +30,7 @@ std::string Model::take_in(net::ServerState& state, core::ShardId shard,
       for (const core::Piece& piece : pieces) {
         for (std::uint32_t i = piece.first; i < piece.last; ++i) {
           found.push_back(
-              {piece.chunk->sequence_of(i), topic, std::string{piece.chunk->frame(i)}});
+              {piece.page->sequence_of(i), topic, std::string{piece.page->frame(i)}});
         }
       }
     }
@@ -97,11 +97,11 @@ void Model::limit_history(const net::ServerOptions& options) {
 bool Model::may_be_gone(Sequence s, std::uint64_t now_ms) const {
   const ModelEvent& event = at(s);
   const TopicEvents& of = topics_.at(event.topic);
-  // A chunk has at most this much more than its frames: room that is free, and the slots.
-  constexpr std::uint64_t kChunkShare = 8;
+  // A page has at most this much more than its frames: room that is free, and the slots.
+  constexpr std::uint64_t kPageShare = 8;
   return of.sequences.size() - event.place > count_ ||
          of.bytes - event.topic_bytes > history_bytes_ || now_ms - event.time_ms > age_ms_ ||
-         bytes_ * kChunkShare > total_bytes_;
+         bytes_ * kPageShare > total_bytes_;
 }
 
 }  // namespace tocsin::sim

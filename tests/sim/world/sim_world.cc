@@ -243,7 +243,7 @@ void World::end(bool drain) {
     hub.maintain(now_ms());
     return hub.pinned_bytes() != 0;
   });
-  if (pinned) fail("a chunk is still pinned, and nobody is left");
+  if (pinned) fail("a page is still pinned, and nobody is left");
   if (!kernel.failures().empty()) fail(kernel.failures().front());
 }
 

@@ -280,7 +280,7 @@ void StoreWorld::read(Node& node, Reader& reader) {
   require(status != core::ReadStatus::gap, "nothing goes that is needed");
   for (const core::Piece& piece : pieces) {
     for (std::uint32_t i = piece.first; i < piece.last; ++i) {
-      deliver(reader, piece.chunk->sequence_of(i), piece.chunk->frame(i));
+      deliver(reader, piece.page->sequence_of(i), piece.page->frame(i));
     }
     reader.at.cursor = piece.last_sequence();
   }

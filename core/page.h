@@ -1,7 +1,7 @@
 // A run of one topic's frames as contiguous wire bytes: the memory that every send points into.
 //
-// A chunk is a slotted page. Wire bytes grow from the front, one 16-byte slot per frame grows from
-// the back, and it is full when they meet:
+// A page is slotted: wire bytes grow from the front, one 16-byte slot per frame grows from the
+// back, and it is full when they meet:
 //
 //     | frame 0 | frame 1 | frame 2 | ......free...... | slot 2 | slot 1 | slot 0 |
 //
@@ -11,7 +11,7 @@
 //
 // Invariants: bytes and slots, once written, never change and never move (I1). Sequences rise.
 //
-// Threads: append() and the accessors that say how far the chunk is filled need the hub's lock. Who
+// Threads: append() and the accessors that say how far the page is filled need the hub's lock. Who
 // holds a Piece (below) may read the bytes and slots inside it without the lock, as they were
 // written before the lock that handed it out was released.
 #pragma once
@@ -32,19 +32,19 @@ using proto::Sequence;
 
 class TopicLog;
 
-class Chunk {
+class Page {
  public:
   // `capacity`: bytes for frames and slots together. The three firsts are what slots and positions
-  // count from: the topic's byte and frame number at the chunk's begin, the first frame's time.
+  // count from: the topic's byte and frame number at the page's begin, the first frame's time.
   struct Origin {
     std::uint64_t position = 0;
     std::uint64_t frame = 0;
     Sequence sequence = 0;
     TimeMs time = 0;
   };
-  Chunk(std::size_t capacity, const Origin& origin);
+  Page(std::size_t capacity, const Origin& origin);
 
-  // Bytes of chunk that a frame of `size` > 0 bytes takes.
+  // Bytes of page that a frame of `size` > 0 bytes takes.
   [[nodiscard]] static constexpr std::size_t cost(std::size_t size) {
     return proto::chunk_size(size) + sizeof(Slot);
   }
@@ -75,7 +75,7 @@ class Chunk {
   [[nodiscard]] TimeMs time_of(std::uint32_t i) const { return origin_.time + slot(i).time_ms; }
   [[nodiscard]] ReceiptUs received_of(std::uint32_t i) const { return slot(i).received; }
 
-  // The chunk's place in its topic: byte and frame numbers count from the topic's beginning.
+  // The page's place in its topic: byte and frame numbers count from the topic's beginning.
   [[nodiscard]] std::uint64_t begin_position() const { return origin_.position; }
   [[nodiscard]] std::uint64_t end_position() const { return origin_.position + size(); }
   [[nodiscard]] std::uint64_t begin_frame() const { return origin_.frame; }
@@ -90,7 +90,7 @@ class Chunk {
   [[nodiscard]] std::uint32_t first_after(Sequence after) const;
 
  private:
-  friend class ChunkList;
+  friend class PageList;
   friend class Pin;
 
   struct Slot {
@@ -113,37 +113,37 @@ class Chunk {
   std::uint32_t size_ = 0;
   std::uint32_t last_ = 0;
 
-  // See ChunkList (under the hub's lock).
-  Chunk* older_ = nullptr;
-  Chunk* newer_ = nullptr;
+  // See PageList (under the hub's lock).
+  Page* older_ = nullptr;
+  Page* newer_ = nullptr;
   TopicLog* owner_ = nullptr;  // null: no log has it any more
-  bool kept_ = false;          // true exactly when it is in ChunkList::pinned_
-  // Raised under the lock, lowered anywhere: a count that is seen late frees the chunk later.
+  bool kept_ = false;          // true exactly when it is in PageList::pinned_
+  // Raised under the lock, lowered anywhere: a count that is seen late frees the page later.
   std::atomic<std::uint32_t> pins_{0};
 };
 
 // Shared by the topic's log and by the sends that point into it; one reference per distinct piece
 // of a broadcast, never one per subscriber.
-using ChunkRef = std::shared_ptr<Chunk>;
+using PageRef = std::shared_ptr<Page>;
 
-// Whole frames [first, last) of one chunk, adjacent in memory. Keeps its chunk alive.
+// Whole frames [first, last) of one page, adjacent in memory. Keeps its page alive.
 struct Piece {
-  ChunkRef chunk;
+  PageRef page;
   std::uint32_t first = 0;
   std::uint32_t last = 0;
   // Readers of the topic with a cursor from here up to the first frame's sequence (exclusive) would
   // be given the same piece.
   Sequence above = 0;
 
-  [[nodiscard]] Sequence first_sequence() const { return chunk->sequence_of(first); }
-  [[nodiscard]] ReceiptUs first_received() const { return chunk->received_of(first); }
-  [[nodiscard]] std::uint32_t begin() const { return chunk->begin_of(first); }
-  [[nodiscard]] std::uint32_t end() const { return chunk->end_of(last - 1); }
+  [[nodiscard]] Sequence first_sequence() const { return page->sequence_of(first); }
+  [[nodiscard]] ReceiptUs first_received() const { return page->received_of(first); }
+  [[nodiscard]] std::uint32_t begin() const { return page->begin_of(first); }
+  [[nodiscard]] std::uint32_t end() const { return page->end_of(last - 1); }
   // What a chunked stream is sent.
   [[nodiscard]] std::string_view bytes() const {
-    return {chunk->data() + begin(), std::size_t{end()} - begin()};
+    return {page->data() + begin(), std::size_t{end()} - begin()};
   }
-  [[nodiscard]] Sequence last_sequence() const { return chunk->sequence_of(last - 1); }
+  [[nodiscard]] Sequence last_sequence() const { return page->sequence_of(last - 1); }
 };
 
 }  // namespace tocsin::core

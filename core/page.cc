@@ -1,4 +1,4 @@
-#include "core/chunk.h"
+#include "core/page.h"
 
 #include <algorithm>
 #include <cstring>
@@ -18,20 +18,20 @@ constexpr std::size_t aligned(std::size_t capacity) {
 
 }  // namespace
 
-Chunk::Chunk(std::size_t capacity, const Origin& origin)
+Page::Page(std::size_t capacity, const Origin& origin)
     : origin_(origin),
       bytes_(std::make_unique_for_overwrite<char[]>(aligned(capacity))),
       capacity_(static_cast<std::uint32_t>(aligned(capacity))) {
   TOCSIN_ASSERT(aligned(capacity) <= kMaxOffset);
 }
 
-bool Chunk::accepts(std::size_t size, Sequence sequence, TimeMs time) const {
+bool Page::accepts(std::size_t size, Sequence sequence, TimeMs time) const {
   const std::size_t used = size_ + frames_ * sizeof(Slot);
   return cost(size) <= capacity_ - used && sequence - origin_.sequence <= kMaxOffset &&
          time - origin_.time <= kMaxOffset;
 }
 
-void Chunk::append(std::string_view body, std::string_view tail, Sequence sequence, TimeMs time,
+void Page::append(std::string_view body, std::string_view tail, Sequence sequence, TimeMs time,
                    ReceiptUs received) {
   const std::size_t frame_size = body.size() + tail.size();
   TOCSIN_ASSERT(accepts(frame_size, sequence, time));
@@ -50,7 +50,7 @@ void Chunk::append(std::string_view body, std::string_view tail, Sequence sequen
   last_ = slot.sequence;
 }
 
-std::uint32_t Chunk::first_after(Sequence after) const {
+std::uint32_t Page::first_after(Sequence after) const {
   std::uint32_t high = frames_;  // every frame from here on is above
   std::uint32_t low = frames_;   // no frame below is, once the next loop is over
   for (std::uint32_t step = 1; low > 0 && sequence_of(low - 1) > after; step *= 2) {
