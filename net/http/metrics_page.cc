@@ -116,7 +116,7 @@ void rejections(Exposition& page, const Shards& shards) {
   }
 }
 
-void denials(Page& page, const Shards& shards) {
+void denials(Exposition& page, const Shards& shards) {
   MetricFamily& family = page.add(
       "tocsin_denials_total", "Requests denied for want of a credential or of its right, by cause.",
       MetricType::Counter);
