@@ -1,6 +1,12 @@
 #include "tools/clients/client_common.h"
 
+#include <cstdlib>
+#include <utility>
+
 #include <CLI/CLI.hpp>
+
+#include "proto/text/ascii.h"
+#include "tools/base/credential_file.h"
 
 namespace tocsin::tools {
 
@@ -26,6 +32,35 @@ std::expected<std::shared_ptr<const net::TlsContext>, std::string> tls_context(
   auto context = net::TlsContext::create({.ca_file = flags.ca_file, .verify = !flags.insecure});
   if (!context) return std::unexpected("--ca-file: " + context.error());
   return std::move(*context);
+}
+
+void add_token_flag(CLI::App& command, std::string& token_file) {
+  command
+      .add_option("--token-file", token_file,
+                  "The key or token to send is in this file (default: the variable TOCSIN_TOKEN)")
+      ->type_name("FILE");
+}
+
+std::expected<net::HeaderList, std::string> request_headers(const std::vector<std::string>& headers,
+                                                            const std::string& token_file) {
+  net::HeaderList fields;
+  bool has_credential = false;
+  for (const std::string& text : headers) {
+    auto field = parse_header(text);
+    if (!field) return std::unexpected(std::move(field.error()));
+    has_credential |= proto::equals_ignoring_case(field->name, "Authorization");
+    fields.push_back(std::move(*field));
+  }
+  const char* variable = std::getenv("TOCSIN_TOKEN");
+  const bool is_set = variable != nullptr && *variable != '\0';
+  if (has_credential || (token_file.empty() && !is_set)) return fields;
+  auto field = token_file.empty() ? bearer_field(variable) : bearer_of_file(token_file);
+  if (!field) {
+    return std::unexpected((token_file.empty() ? "TOCSIN_TOKEN " : "--token-file: ") +
+                           field.error());
+  }
+  fields.push_back(std::move(*field));
+  return fields;
 }
 
 std::string topic_fault(const std::string& text) {

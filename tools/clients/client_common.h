@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "net/client/response_reader.h"
 #include "net/transport/tls.h"
@@ -33,6 +34,14 @@ void add_tls_flags(CLI::App& command, TlsFlags& flags);
 // The certificates to trust as `flags` say; null (the client's default) if they say nothing.
 [[nodiscard]] std::expected<std::shared_ptr<const net::TlsContext>, std::string> tls_context(
     const TlsFlags& flags);
+
+// Where the credential is, beside -H: --token-file, else the variable TOCSIN_TOKEN.
+void add_token_flag(CLI::App& command, std::string& token_file);
+
+// All header fields of a request: those of --header ("Name: value"), and the credential's, unless
+// they have an Authorization of their own.
+[[nodiscard]] std::expected<net::HeaderList, std::string> request_headers(
+    const std::vector<std::string>& headers, const std::string& token_file);
 
 // For CLI11, of a flag that names a topic: why `text` does not, or empty. What an unset variable of
 // a shell leaves behind is not to mean the default.

@@ -197,11 +197,9 @@ std::expected<PublisherOptions, std::string> publisher_options(const PublishOpti
                           .source_word = options.data.empty() ? "line" : "argument",
                           .out = streams.out,
                           .err = streams.err};
-  for (const std::string& text : options.headers) {
-    auto field = parse_header(text);
-    if (!field) return std::unexpected(std::move(field.error()));
-    result.headers.push_back(std::move(*field));
-  }
+  auto headers = request_headers(options.headers, options.token_file);
+  if (!headers) return std::unexpected(std::move(headers.error()));
+  result.headers = std::move(*headers);
   return result;
 }
 
@@ -273,6 +271,7 @@ CLI::App* add_publish_command(CLI::App& app, int& exit_code) {
   command->add_option("-H,--header", options->headers, "Send this header field too")
       ->type_name("'NAME: VALUE'")
       ->allow_extra_args(false);
+  add_token_flag(*command, options->token_file);
   add_tls_flags(*command, options->tls);
   auto* ndjson = command->add_flag("--ndjson", options->ndjson, "Lines are JSON objects");
   command->add_flag("--lines")

@@ -25,6 +25,7 @@ struct PublishOptions {
   bool envelope = false;
   std::vector<std::string> headers;  // "Name: value"
   std::vector<std::string> data;     // an event each; none: the input's lines
+  std::string token_file;  // of the credential; empty: TOCSIN_TOKEN, or none
   TlsFlags tls;
   bool ndjson = false;  // the input's lines are JSON objects
   bool verbose = false;

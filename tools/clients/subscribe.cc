@@ -118,11 +118,9 @@ std::expected<net::EventSourceOptions, std::string> Subscriber::source_options()
   result.url = url->to_string();
   result.last_event_id = options_.last_event_id;
   result.reconnect = options_.reconnect;
-  for (const std::string& text : options_.headers) {
-    auto field = parse_header(text);
-    if (!field) return std::unexpected(std::move(field.error()));
-    result.headers.push_back(std::move(*field));
-  }
+  auto headers = request_headers(options_.headers, options_.token_file);
+  if (!headers) return std::unexpected(std::move(headers.error()));
+  result.headers = std::move(*headers);
   auto tls = tls_context(options_.tls);
   if (!tls) return std::unexpected(std::move(tls.error()));
   result.tls = std::move(*tls);
@@ -258,6 +256,7 @@ CLI::App* add_subscribe_command(CLI::App& app, int& exit_code) {
   command->add_option("-H,--header", options->headers, "Send this header field too")
       ->type_name("'NAME: VALUE'")
       ->allow_extra_args(false);
+  add_token_flag(*command, options->token_file);
   add_tls_flags(*command, options->tls);
   command->add_flag("--json", options->json, "One JSON object a line");
   command->add_option("-n,--count", options->count, "Stop after so many printed events")

@@ -21,6 +21,7 @@ struct SubscribeOptions {
   std::string last_event_id;
   std::vector<std::string> types;    // print only these; none: all
   std::vector<std::string> headers;  // "Name: value"
+  std::string token_file;  // of the credential; empty: TOCSIN_TOKEN, or none
   TlsFlags tls;
   bool hello = false;     // `hello=1`
   std::string heartbeat;  // `heartbeat=`; empty: the hub's

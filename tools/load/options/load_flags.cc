@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include "tools/base/credential_file.h"
 #include "tools/load/events/payload.h"
 #include "tools/load/host/server_probe.h"
 #include "tools/load/options/flag_values.h"
@@ -65,6 +66,16 @@ template <typename Place>
 Apply header(Place place) {
   return [=](LoadOptions& options, const std::string& text) -> std::string {
     auto field = parse_header_field(text);
+    if (!field) return std::move(field.error());
+    place(options).push_back(std::move(*field));
+    return {};
+  };
+}
+
+template <typename Place>
+Apply token_file(Place place) {
+  return [=](LoadOptions& options, const std::string& text) -> std::string {
+    auto field = tools::bearer_of_file(text);
     if (!field) return std::move(field.error());
     place(options).push_back(std::move(*field));
     return {};
@@ -185,6 +196,9 @@ void add_subscriber_flags(std::vector<Flag>& flags) {
         parsed(SourceAddresses::parse, in(&S::sources))},
        {"--header", kGroup, "'NAME: VALUE'", "Sent with each stream's request; {topic} is replaced",
         header(in(&S::headers)), true},
+       {"--token-file", kGroup, "FILE",
+        "The key or token of each stream's request: sent as Authorization: Bearer",
+        token_file(in(&S::headers))},
        {"--resume-by", kGroup, "HOW",
         "How a reader resumes: header (Last-Event-ID), or a query parameter's name (default: "
         "header)",
@@ -352,6 +366,8 @@ std::vector<Flag> request_flags() {
       {"--publish-method", kGroup, "METHOD", "(default: POST)", apply_method},
       {"--publish-header", kGroup, "'NAME: VALUE'", "Sent with each request; {topic} is replaced",
        header(in(&T::headers)), true},
+      {"--publish-token-file", kGroup, "FILE", "The key or token of each request",
+       token_file(in(&T::headers))},
       {"--publish-type", kGroup, "TYPE", "Content-Type (default: the recipe's)", apply_type},
       {"--publish-item", kGroup, "TEXT",
        "An event: {topic} and {data} are replaced, \\n is a line "

@@ -1,0 +1,81 @@
+// Where the client commands have their credential from.
+#include "tools/base/credential_file.h"
+
+#include <stdlib.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/tools/auth/temporary_folder.h"
+#include "tools/clients/client_common.h"
+#include "tools/load/options/load_flags.h"
+
+namespace tocsin::tools {
+namespace {
+
+using net::HeaderField;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+class CredentialFile : public testing::Test {
+ protected:
+  CredentialFile() { ::unsetenv("TOCSIN_TOKEN"); }
+  ~CredentialFile() override { ::unsetenv("TOCSIN_TOKEN"); }
+
+  const TemporaryFolder folder_;
+};
+
+TEST_F(CredentialFile, WhiteSpaceAroundItIsNoneOfIt) {
+  EXPECT_EQ(bearer_of_file(folder_.write("a", " x.y-z \r\n")),
+            (HeaderField{"Authorization", "Bearer x.y-z"}));
+}
+
+TEST_F(CredentialFile, WhatIsNoneIsRefusedAndNotRepeated) {
+  EXPECT_THAT(bearer_of_file(folder_.write("a", "\n")).error(), HasSubstr("a has no credential"));
+  EXPECT_THAT(bearer_of_file(folder_.write("a", "secret\nother")).error(),
+              AllOf(HasSubstr("a has more than one"), Not(HasSubstr("secret"))));
+  EXPECT_THAT(bearer_of_file(folder_.path("none")).error(), HasSubstr("cannot be read"));
+}
+
+TEST_F(CredentialFile, AFileStandsAboveTheVariableAndAHeaderAboveBoth) {
+  const std::string file = folder_.write("a", "file");
+  const std::vector<std::string> none;
+  EXPECT_THAT(request_headers(none, "").value(), IsEmpty());
+  ::setenv("TOCSIN_TOKEN", "variable", 1);
+  EXPECT_THAT(request_headers(none, "").value(),
+              ElementsAre(HeaderField{"Authorization", "Bearer variable"}));
+  EXPECT_THAT(request_headers({"A: b"}, file).value(),
+              ElementsAre(HeaderField{"A", "b"}, HeaderField{"Authorization", "Bearer file"}));
+  EXPECT_THAT(request_headers({"authorization: Bearer own"}, file).value(),
+              ElementsAre(HeaderField{"authorization", "Bearer own"}));
+  EXPECT_THAT(request_headers(none, folder_.path("none")).error(), HasSubstr("--token-file: "));
+  ::setenv("TOCSIN_TOKEN", "a b", 1);
+  EXPECT_THAT(request_headers(none, "").error(),
+              AllOf(HasSubstr("TOCSIN_TOKEN has more than one"), Not(HasSubstr("a b"))));
+}
+
+TEST_F(CredentialFile, LoadTakesOneForStreamsAndOneForPublishers) {
+  const std::string file = folder_.write("a", "file");
+  load::LoadOptions options;
+  const auto apply = [&](const std::vector<load::Flag>& flags, std::string_view name) {
+    for (const load::Flag& flag : flags) {
+      if (flag.long_name() == name) return flag.apply(options, file);
+    }
+    return std::string("no such flag");
+  };
+  EXPECT_EQ(apply(load::common_flags(), "--token-file"), "");
+  EXPECT_EQ(apply(load::request_flags(), "--publish-token-file"), "");
+  const HeaderField field{"Authorization", "Bearer file"};
+  EXPECT_THAT(options.subscribe.headers, ElementsAre(field));
+  EXPECT_THAT(options.publish.request.headers, ElementsAre(field));
+}
+
+}  // namespace
+}  // namespace tocsin::tools
