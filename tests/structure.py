@@ -42,12 +42,14 @@ FOLDERS = {
     },
     "tools": {
         "base": set(),
+        "auth": {"base"},
         "clients": {"base"},
         "documents": {"base"},
         "load": {"base"},
-        "serve": {"base"},
+        "serve": {"base", "auth"},
+        "credentials": {"base", "auth", "serve"},
         "demo": {"base", "serve"},
-        ".": {"base", "clients", "demo", "documents", "load", "serve"},
+        ".": {"base", "clients", "credentials", "demo", "documents", "load", "serve"},
     },
     "tools/load": {
         "host": set(),

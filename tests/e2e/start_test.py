@@ -73,7 +73,7 @@ class Ports(unittest.TestCase):
     def test_every_interface_includes_the_one_that_is_taken(self):
         with Hub() as hub:
             everywhere = "0.0.0.0:" + hub.address.rsplit(":", 1)[1]
-            self.assertIn("in use", run("serve", "--listen", everywhere, status=1)[1])
+            self.assertIn("in use", run("serve", "--open", "--listen", everywhere, status=1)[1])
             self.assertEqual(hub.ask("GET", "/healthz")[0], 200)
 
     def test_an_address_named_twice_is_an_error(self):
@@ -375,7 +375,7 @@ class Warnings(unittest.TestCase):
         self.assertNotIn("max_stream_age", run("check", "--max-stream-age", "1h")[1])
 
     def test_publishing_that_is_open_to_others_is_told_once(self):
-        with Hub("--listen", "127.0.0.1:0", listen="0.0.0.0:0") as hub:
+        with Hub("--open", "--listen", "127.0.0.1:0", listen="0.0.0.0:0") as hub:
             self.assertEqual(hub.stop(), 0)
             line, = warnings_of(hub)
             self.assertIn("may publish", line)

@@ -93,6 +93,8 @@ void add_flag(CLI::App& app, const Option& option, std::vector<std::string>& giv
 OptionFlags::OptionFlags(CLI::App& app) : command_(app.get_name()) {
   app.add_option("--config", config_file_, "Configuration file (TOML); flags win over it.")
       ->type_name("FILE");
+  app.add_flag("--open", open_,
+               "Let a hub without [auth] in its configuration listen where others reach it");
   app.get_formatter()->column_width(38);
   for (const Option& option : option_table()) {
     add_flag(app, option, given_[std::string(option.name)]);
@@ -110,18 +112,29 @@ void OptionFlags::complain(std::string_view lines) const {
   }
 }
 
+std::expected<Configuration, std::string> read_configuration(const std::string& file,
+                                                             Reading reading) {
+  const Text text = read_file(file, reading == Reading::again);
+  if (!text) return std::unexpected(text.error());
+  Configuration result;
+  if (auto applied = apply_toml(result, *text, file); !applied) {
+    return std::unexpected(std::move(applied.error()));
+  }
+  return result;
+}
+
 std::expected<Configuration, std::string> OptionFlags::load(Reading reading) const {
   Configuration result;
   std::vector<std::string> problems;
   if (!config_file_.empty()) {
-    const Text text = read_file(config_file_, reading == Reading::again);
-    if (!text) {
-      return std::unexpected(text.error());
-    }
-    if (const auto applied = apply_toml(result, *text, config_file_); !applied) {
-      problems.push_back(applied.error());
+    auto said = read_configuration(config_file_, reading);
+    if (said) {
+      result = *std::move(said);
+    } else {
+      problems.push_back(std::move(said.error()));
     }
   }
+  result.open = open_;
   for (const Option& option : option_table()) {
     const auto given = given_.find(option.name);
     if (given == given_.end() || given->second.empty()) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <expected>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <string_view>
@@ -17,24 +18,36 @@ class App;
 
 namespace tocsin::tools {
 
+struct AuthConfiguration;
+
 // What is in effect, and which of it somebody asked for.
 struct Configuration {
   net::ServerOptions options;
+  // [auth] of the file (tools/auth/auth_configuration.h); null: there is none, the hub is open.
+  std::shared_ptr<const AuthConfiguration> auth;
+  // --open: without [auth] others may reach it, too. No file can say so.
+  bool open = false;
   std::set<std::string, std::less<>> given;  // keys in the file or, as such, among the flags
 };
 
-// Adds --config FILE and one flag for every option of the table to `app`, and keeps what was
-// given. `app` refers to this object until it has parsed; do not move it in between.
+// first: a pipe is good, too. again: at a reload; only a regular file, so that it never blocks.
+enum class Reading : std::uint8_t { first, again };
+
+// What a file says, at most limits::kMaxConfigFile of it, above the defaults. The error has one
+// line for each problem: "FILE:LINE: key ...".
+[[nodiscard]] std::expected<Configuration, std::string> read_configuration(
+    const std::string& file, Reading reading = Reading::first);
+
+// Adds --config FILE, --open and one flag for every option of the table to `app`, and keeps what
+// was given. `app` refers to this object until it has parsed; do not move it in between.
 class OptionFlags {
  public:
   explicit OptionFlags(CLI::App& app);
   OptionFlags(const OptionFlags&) = delete;
   OptionFlags& operator=(const OptionFlags&) = delete;
 
-  // first: a pipe is good, too. again: at a reload; only a regular file, so that it never blocks.
-  enum class Reading : std::uint8_t { first, again };
-  // After parsing: reads the file, if one was named (at most limits::kMaxConfigFile), and puts the
-  // flags on top. The error has one line for each problem: "FILE:LINE: key ..." or "--flag ...".
+  // After parsing: reads the file, if one was named, and puts the flags on top. The error has one
+  // line for each problem: "FILE:LINE: key ..." or "--flag ...".
   [[nodiscard]] std::expected<Configuration, std::string> load(
       Reading reading = Reading::first) const;
 
@@ -47,6 +60,7 @@ class OptionFlags {
  private:
   const std::string command_;
   std::string config_file_;
+  bool open_ = false;
   std::map<std::string, std::vector<std::string>, std::less<>> given_;  // by option name
 };
 

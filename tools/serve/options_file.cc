@@ -5,8 +5,9 @@
 #include <fmt/format.h>
 #include <toml++/toml.h>
 
+#include "tools/auth/auth_configuration.h"
 #include "tools/base/did_you_mean.h"
-#include "tools/serve/file_problems.h"
+#include "tools/base/file_problems.h"
 #include "tools/serve/option_node.h"
 #include "tools/serve/option_table.h"
 #include "tools/serve/options.h"
@@ -15,8 +16,10 @@
 namespace tocsin::tools {
 namespace {
 
+constexpr std::string_view kAuth = "auth";  // a table, and no option
+
 [[nodiscard]] std::string unknown_key(std::string_view key) {
-  std::vector<std::string> keys;
+  std::vector<std::string> keys{std::string(kAuth)};
   for (const Option& option : option_table()) keys.push_back(option.key());
   return fmt::format("{} is not a known key{}", key,
                      did_you_mean(key, std::vector<std::string_view>(keys.begin(), keys.end())));
@@ -80,8 +83,12 @@ std::expected<void, std::string> apply_toml(Configuration& configuration, std::s
         fmt::format("{}:{}: {}", file, error.source().begin.line, error.description()));
   }
   FileProblems problems(file);
-  for (const auto& [key, node] : table) {
+  for (auto&& [key, node] : table) {
     configuration.given.emplace(key.str());
+    if (key.str() == kAuth) {
+      configuration.auth = read_auth(node, file, problems);
+      continue;
+    }
     apply_entry(configuration.options, key.str(), node, problems);
   }
   if (problems.size() > 0) return std::unexpected(problems.text());

@@ -17,6 +17,7 @@
 #include "net/server/handed_descriptors.h"
 #include "net/server/service_notify.h"
 #include "net/state/server_state.h"
+#include "tools/auth/auth_configuration.h"
 #include "tools/serve/memory_return.h"
 #include "tools/serve/service_signals.h"
 #include "tools/serve/start_warnings.h"
@@ -29,13 +30,26 @@ using net::ServerOptions;
 using net::ServiceNotify;
 namespace log = net::log;
 
+std::shared_ptr<const net::Access> access_of(const Configuration& configuration) {
+  return configuration.auth == nullptr ? nullptr : configuration.auth->access;
+}
+
+bool is_same_auth(const Configuration& a, const Configuration& b) {
+  if (a.auth == nullptr || b.auth == nullptr) return a.auth == b.auth;
+  return a.auth->fingerprint == b.auth->fingerprint;
+}
+
 // Reads the configuration again and applies what it can. `read`: what was read last, to tell what
 // is new.
-void reload(const OptionFlags& flags, Server& server, ServiceNotify& notify, ServerOptions& read,
-            MachineWarning& machine) {
+void reload(const OptionFlags& flags, Server& server, ServiceNotify& notify,
+            Configuration& read, MachineWarning& machine) {
   notify.reloading();
   const ServerOptions current = *server.state().options();
-  const auto loaded = flags.load(OptionFlags::Reading::again);
+  auto loaded = flags.load(Reading::again);
+  if (loaded) {
+    std::string fault = open_fault(*loaded, server.addresses());
+    if (!fault.empty()) loaded = std::unexpected(std::move(fault));
+  }
   if (!loaded) {
     log::error("configuration not reloaded", {{"error", loaded.error()}});
     notify.ready("configuration has errors, still running the old one");
@@ -44,9 +58,16 @@ void reload(const OptionFlags& flags, Server& server, ServiceNotify& notify, Ser
   const ServerOptions& wanted = loaded->options;
   const ServerOptions next = reloaded(current, wanted);
   log::set_level(next.log_level);
-  server.reload(next);
   const auto listed = [](const auto& keys) { return fmt::format("{}", fmt::join(keys, ",")); };
-  const Difference news = difference(std::exchange(read, wanted), wanted);
+  Difference news = difference(read.options, wanted);
+  if (is_same_auth(read, *loaded)) {
+    server.reload(next);  // what it knows of tokens stays
+  } else {
+    server.reload(next, access_of(*loaded));
+    news.applied.emplace_back("auth");
+    warn_of_keys(*loaded);
+  }
+  read = *loaded;
   const std::vector<std::string> waiting = difference(current, wanted).restart;
   const bool same = news.applied.empty() && news.restart.empty();
   log::info(same ? "configuration reloaded, nothing has changed" : "configuration reloaded",
@@ -121,7 +142,7 @@ class Watchdog {
 class Service {
  public:
   // `read`: the configuration that the hub was started with.
-  Service(const OptionFlags& flags, ServerOptions read, Server& server, std::jthread companion,
+  Service(const OptionFlags& flags, Configuration read, Server& server, std::jthread companion,
           ServiceNotify& notify, const ServiceSignals& signals, MachineWarning& machine)
       : flags_(flags),
         read_(std::move(read)),
@@ -183,7 +204,7 @@ class Service {
   }
 
   const OptionFlags& flags_;
-  ServerOptions read_;  // as the configuration was read last
+  Configuration read_;  // the last one
   Server& server_;
   std::jthread companion_;
   ServiceNotify& notify_;
@@ -199,6 +220,11 @@ class Service {
 
 int run_serve(const OptionFlags& flags, Configuration configuration, net::Application application,
               const std::function<std::jthread(Server&)>& companion) {
+  const auto& wanted = configuration.options.listen;
+  if (const std::string fault = open_fault(configuration, wanted); !fault.empty()) {
+    flags.complain(fault);
+    return 2;
+  }
   auto handed = net::take_handed_descriptors();
   ServerOptions& options = configuration.options;
   let_memory_go_back();
@@ -207,15 +233,17 @@ int run_serve(const OptionFlags& flags, Configuration configuration, net::Applic
   const ServiceSignals signals;
   if (const auto raised = net::raise_descriptor_limit(); !raised) log::warning(raised.error());
   options.private_descriptors = true;
-  auto server = Server::start(options, std::move(application), nullptr, nullptr, std::move(handed),
-                              &notify);
+  auto server = Server::start(options, std::move(application), nullptr, access_of(configuration),
+                              std::move(handed), &notify);
   if (!server) {
     log::error("cannot start", {{"error", server.error()}});
     return 1;
   }
-  if (const std::string open = reachable_by_others((*server)->addresses()); !open.empty()) {
-    log::warning(kOpenPublishing, {{"address", open}});
+  const std::string reachable = reachable_by_others((*server)->addresses());
+  if (configuration.auth == nullptr && !reachable.empty()) {
+    log::warning(kOpenPublishing, {{"address", reachable}});
   }
+  warn_of_keys(configuration);
   MachineWarning machine(static_cast<std::uint32_t>((*server)->shards()));
   machine.configured(configuration, 0);
   warn_of_heartbeat(configuration);
@@ -224,7 +252,7 @@ int run_serve(const OptionFlags& flags, Configuration configuration, net::Applic
                           {"io", (*server)->state().metrics.front()->io_name.load()}});
   notify.ready(fmt::format("listening on {}", fmt::join((*server)->addresses(), ", ")));
   std::jthread beside = companion ? companion(**server) : std::jthread();
-  Service(flags, options, **server, std::move(beside), notify, signals, machine).run();
+  Service(flags, configuration, **server, std::move(beside), notify, signals, machine).run();
   (*server)->wait();
   log::info("stopped");
   return 0;

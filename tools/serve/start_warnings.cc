@@ -9,6 +9,7 @@
 
 #include "net/io/listen_address.h"
 #include "net/log.h"
+#include "tools/auth/auth_configuration.h"
 
 namespace tocsin::tools {
 
@@ -19,6 +20,21 @@ std::string reachable_by_others(std::span<const std::string> listen) {
     if (address && !net::is_loopback(*address)) open.push_back(text);
   }
   return fmt::format("{}", fmt::join(open, ","));
+}
+
+std::string open_fault(const Configuration& configuration, std::span<const std::string> addresses) {
+  if (configuration.open || configuration.auth != nullptr) return {};
+  const std::string reachable = reachable_by_others(addresses);
+  if (reachable.empty()) return {};
+  return fmt::format(
+      "listen {}: the hub is open, without [auth] in its configuration, and whoever reaches it may "
+      "publish and read all; add [auth], listen on 127.0.0.1, or say --open",
+      reachable);
+}
+
+void warn_of_keys(const Configuration& configuration) {
+  if (configuration.auth == nullptr) return;
+  for (const std::string& warning : configuration.auth->warnings) net::log::warning(warning);
 }
 
 std::string heartbeat_fault(const net::ServerOptions& options) {

@@ -16,10 +16,17 @@ namespace tocsin::tools {
 // Of the addresses of `listen` those that other machines reach, with commas; none: empty.
 [[nodiscard]] std::string reachable_by_others(std::span<const std::string> listen);
 
-// What that means, as long as publishing asks for no password.
+// What that means where there is no [auth].
 inline constexpr std::string_view kOpenPublishing =
-    "whoever reaches it may publish; listen on 127.0.0.1, or let only a proxy or a firewall "
-    "through";
+    "whoever reaches it may publish and read all; add [auth], listen on 127.0.0.1, or let only a "
+    "proxy or a firewall through";
+
+// Why a hub must not listen at `addresses`: it is open, and others reach it. Empty: it may.
+[[nodiscard]] std::string open_fault(const Configuration& configuration,
+                                     std::span<const std::string> addresses);
+
+// What is to be said of key files, to the log.
+void warn_of_keys(const Configuration& configuration);
 
 // Silence that some proxies do not bear, at their defaults (docs/proxies.md).
 inline constexpr std::uint32_t kUnborneSilenceS = 30;

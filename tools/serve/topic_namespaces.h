@@ -13,7 +13,7 @@
 #include <toml++/toml.h>
 
 #include "net/server_options.h"
-#include "tools/serve/file_problems.h"
+#include "tools/base/file_problems.h"
 #include "tools/serve/option_table.h"
 
 namespace tocsin::tools {
