@@ -16,6 +16,9 @@
 #include "tools/base/version_text.h"
 #include "tools/clients/publish.h"
 #include "tools/clients/subscribe.h"
+#include "tools/credentials/key_command.h"
+#include "tools/credentials/token_command.h"
+#include "tools/credentials/url_command.h"
 #include "tools/demo/demo_command.h"
 #include "tools/documents/documents_command.h"
 #include "tools/load/load_command.h"
@@ -103,6 +106,9 @@ int main(int argc, char** argv) {
   tocsin::load::add_load_command(app, exit_code);
   tocsin::demo::add_demo_command(app, exit_code);
   tocsin::tools::add_check_command(app, exit_code);
+  tocsin::tools::add_key_command(app, exit_code);
+  tocsin::tools::add_url_command(app, exit_code);
+  tocsin::tools::add_token_command(app, exit_code);
   tocsin::documents::add_documents_command(app, exit_code);
   app.footer(
       "tocsin COMMAND --help tells more, and so does the manual page tocsin-COMMAND.\n"

@@ -76,6 +76,7 @@ class UrlKeys {
   // Whether one of the keys is the principal's source.
   [[nodiscard]] bool has_source(std::uint64_t source) const;
 
+  [[nodiscard]] bool has_id(std::string_view id) const { return find(id) != nullptr; }
   [[nodiscard]] bool empty() const { return keys_.empty(); }
 
  private:

@@ -1,0 +1,116 @@
+#include "tools/credentials/token_command.h"
+
+#include <cstdio>
+#include <ctime>
+#include <memory>
+
+#include <CLI/CLI.hpp>
+
+#include "tools/base/print.h"
+#include "tools/serve/options.h"
+
+namespace tocsin::tools {
+namespace {
+
+struct TokenArguments {
+  std::string action;
+  std::string token;  // of explain; "-": the input's first line
+  MintOptions mint;
+};
+
+constexpr int kGood = 0;
+constexpr int kRefused = 1;
+constexpr int kBadArguments = 2;
+
+int complain(std::string_view why) {
+  print(stderr, "tocsin token: {}\n", why);
+  return kBadArguments;
+}
+
+int run_mint(const TokenArguments& arguments) {
+  if (!arguments.token.empty()) return complain("mint takes no TOKEN");
+  const auto token = mint_token(arguments.mint, std::time(nullptr));
+  if (!token) return complain(token.error());
+  print(stdout, "{}\n", *token);
+  return kGood;
+}
+
+int run_explain(const TokenArguments& arguments) {
+  std::string token = arguments.token;
+  if (token.empty()) return complain("explain needs a TOKEN, or - to read it from the input");
+  if (token == "-") {
+    token.clear();
+    for (int c = 0; (c = std::getchar()) != EOF && c != '\n';) token += static_cast<char>(c);
+  }
+  AuthConfigurationPtr auth;
+  if (!arguments.mint.config.empty()) {
+    const auto configuration = read_configuration(arguments.mint.config);
+    if (!configuration) return complain(configuration.error());
+    auth = configuration->auth;
+    if (auth == nullptr) {
+      print(stdout, "{} has no [auth]: the hub is open, and asks nobody\n", arguments.mint.config);
+    }
+  }
+  const Explanation explanation = explain_token(token, auth.get(), std::time(nullptr));
+  print_text(stdout, explanation.text);
+  return explanation.is_good ? kGood : kRefused;
+}
+
+void add_mint_options(CLI::App& command, MintOptions& mint) {
+  command.add_option("--config", mint.config, "A hub's configuration")->type_name("FILE");
+  command.add_option("--secret-file", mint.secret_file, "mint: the issuer's secret")
+      ->type_name("FILE");
+  command.add_option("--pem-file", mint.pem_file, "mint: the issuer's private key")
+      ->type_name("FILE");
+  command.add_option("--algorithm", mint.algorithm, "mint: (default: what the key is for)");
+  command.add_option("--kid", mint.key_id, "mint: which of the issuer's keys it is");
+  command.add_option("--issuer", mint.issuer, "mint: iss");
+  command.add_option("--audience", mint.audience, "mint: aud");
+  command.add_option("--subject", mint.subject, "mint: sub");
+  command.add_option("--publish", mint.publish, "mint: what it may publish to; repeatable")
+      ->type_name("SELECTOR")
+      ->allow_extra_args(false);
+  command.add_option("--subscribe", mint.subscribe, "mint: what it may read; repeatable")
+      ->type_name("SELECTOR")
+      ->allow_extra_args(false);
+  command.add_option("--expires-in", mint.expires_in, "mint: how long it is good")
+      ->type_name("TIME")
+      ->capture_default_str();
+}
+
+}  // namespace
+
+CLI::App* add_token_command(CLI::App& app, int& exit_code) {
+  auto arguments = std::make_shared<TokenArguments>();
+  CLI::App* command = app.add_subcommand("token", "Make a token for a test, or explain one");
+  command->footer(
+      "mint prints a JWT. With --config it signs with the first secret_file of an issuer there,\n"
+      "or of the one that --issuer names.\n"
+      "\n"
+      "explain says what is in a token, and with --config what a hub of that configuration does\n"
+      "with it. A TOKEN on the command line is seen by others on the machine; - reads it from\n"
+      "the input.\n"
+      "\n"
+      "Examples:\n"
+      "  tocsin token mint --config tocsin.toml --subscribe 'chat/*' --subject u1\n"
+      "  tocsin token mint --pem-file private.pem --publish '*' --expires-in 5m\n"
+      "  tocsin token explain --config tocsin.toml - < token\n"
+      "\n"
+      "Exit status:\n"
+      "  0  made; or explained, and the hub takes it\n"
+      "  1  explained, and the hub refuses it\n"
+      "  2  wrong arguments or configuration");
+  command->add_option("ACTION", arguments->action, "What to do")
+      ->type_name("mint|explain")
+      ->check(CLI::IsMember({"mint", "explain"}))
+      ->required();
+  command->add_option("TOKEN", arguments->token, "explain: the token, or - for the input")
+      ->type_name("");
+  add_mint_options(*command, arguments->mint);
+  command->callback([arguments, &exit_code] {
+    exit_code = arguments->action == "mint" ? run_mint(*arguments) : run_explain(*arguments);
+  });
+  return command;
+}
+
+}  // namespace tocsin::tools

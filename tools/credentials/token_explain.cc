@@ -1,0 +1,125 @@
+#include <algorithm>
+#include <optional>
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <simdjson.h>
+
+#include "net/auth/claims.h"
+#include "net/jose/jws.h"
+#include "net/jose/strict_json.h"
+#include "tools/credentials/token_command.h"
+
+namespace tocsin::tools {
+namespace {
+
+// JSON of somebody else's for a terminal.
+std::string printable(std::string text) {
+  constexpr std::size_t kMost = 200;
+  std::ranges::replace_if(text, [](char c) { return c < ' ' || c > '~'; }, '?');
+  if (text.size() > kMost) text.replace(kMost, text.npos, "...");
+  return text;
+}
+
+std::string time_words(std::int64_t time_s, std::int64_t now_s) {
+  // A year that a calendar of four digits has.
+  const bool is_date = time_s >= 0 && time_s < 253'402'300'800;
+  const std::string date =
+      is_date ? fmt::format("{:%Y-%m-%dT%H:%M:%SZ}, ", fmt::gmtime(time_s)) : "";
+  return time_s > now_s ? date + "in " + net::span_words(time_s - now_s)
+                        : date + net::span_words(now_s - time_s) + " ago";
+}
+
+std::string line(std::string_view name, std::string_view words) {
+  return fmt::format("  {:<10} {}\n", net::shown(name, 32), words);
+}
+
+// What the hub has to say of one claim; empty: nothing.
+std::string remark(std::string_view name, const net::Claims& claims, const AuthConfiguration* auth,
+                   const std::string& issuer, std::int64_t now_s) {
+  if (name == "exp" && claims.expires_at_s) return time_words(*claims.expires_at_s, now_s);
+  if (name == "nbf" && claims.not_before_s) return time_words(*claims.not_before_s, now_s);
+  if (name == "iat" && claims.issued_at_s) return time_words(*claims.issued_at_s, now_s);
+  if (name == "iss" && auth != nullptr) {
+    const auto& known = auth->issuers;
+    if (std::ranges::find(known, issuer) != known.end()) return "an issuer of this hub";
+    const bool takes_any = std::ranges::find(known, "") != known.end();
+    return takes_any ? "of the issuer without a name" : "no issuer of this hub";
+  }
+  return {};
+}
+
+std::string rights(const net::Selectors& publish, const net::Selectors& subscribe) {
+  return line("publishes", publish.words()) + line("reads", subscribe.words());
+}
+
+std::string claims_of(const net::StrictJson& payload, const AuthConfiguration* auth,
+                      std::int64_t now_s) {
+  const auto claims = net::read_claims(payload);
+  const auto issuer = net::issuer_of(payload);
+  std::string text = "payload\n";
+  for (const auto& [name, value] : payload.root()) {
+    std::string words = printable(simdjson::to_string(value));
+    if (claims && issuer) {
+      const std::string more = remark(name, *claims, auth, *issuer, now_s);
+      if (!more.empty()) words += "  (" + more + ")";
+    }
+    text += line(name, words);
+  }
+  if (claims) text += "rights\n" + rights(claims->publish, claims->subscribe);
+  return text;
+}
+
+// Header and payload; nothing of them is verified. The error says what is wrong with their form.
+std::expected<std::string, std::string> content_of(std::string_view token,
+                                                   const AuthConfiguration* auth,
+                                                   std::int64_t now_s) {
+  const auto jws = net::parse_jws(token);
+  if (!jws) return std::unexpected(jws.error());
+  std::string text = "header\n" + line("alg", net::name_of(jws->algorithm));
+  text += line("kid", jws->key_id.empty() ? "none" : jws->key_id);
+  const auto payload = net::StrictJson::parse(jws->payload, "the token's payload");
+  if (!payload) return std::unexpected(payload.error());
+  text += claims_of(*payload, auth, now_s);
+  if (const auto claims = net::read_claims(*payload); !claims) {
+    return std::unexpected(claims.error().reason);
+  }
+  return text;
+}
+
+}  // namespace
+
+Explanation explain_token(std::string_view token, const AuthConfiguration* auth,
+                          std::int64_t now_s) {
+  Explanation result;
+  const bool is_key = net::is_access_key(token);
+  if (is_key) {
+    result.text = "an access key\n";
+  } else {
+    auto content = content_of(token, auth, now_s);
+    result.is_good = content.has_value();
+    result.text = content ? *content : fmt::format("no good token: {}\n", content.error());
+  }
+  if (auth == nullptr) {
+    if (result.is_good) {
+      result.text += "its signature was not looked at: --config names a hub's configuration\n";
+    }
+    return result;
+  }
+  const auto known = auth->access->authority->check(token, now_s);
+  result.is_good = known.has_value();
+  if (!known) {
+    const net::Denial& denial = known.error();
+    result.text += fmt::format("the hub answers {}: {}\n", net::status_of(denial.cause),
+                               denial.reason);
+    return result;
+  }
+  const net::Principal& who = **known;
+  if (is_key) result.text += rights(who.publish, who.subscribe);
+  result.text += fmt::format(
+      "the hub takes it{}{}\n", who.subject.empty() ? "" : " as " + net::shown(who.subject),
+      who.expires_at_s ? ", until " + time_words(*who.expires_at_s, now_s) : "");
+  return result;
+}
+
+}  // namespace tocsin::tools
