@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "net/log.h"
+#include "proto/limits.h"
 #include "tests/sim/world/seeds.h"
 #include "tests/sim/world/sim_world.h"
 
@@ -41,7 +42,20 @@ net::ServerOptions draw_server(Random& random) {
   options.request_timeout_s = one_of(random, {2U, 3U});
   options.keep_alive_s = one_of(random, {4U, 6U});
   options.drain_timeout_s = one_of(random, {0U, 1U, 3U});
+  if (random.chance(8)) {
+    options.slow_bytes = 4096;
+    options.history_count = 1000;
+    options.history_bytes = 1 << 20;
+    options.history_total_bytes = 256 << 20;
+  }
   return options;
+}
+
+// Publishers may bring more than shards that are not turned for a while may be behind: nobody is
+// promised to keep up with that, and none of it is dropped before the model has seen it.
+bool is_for_floods(const net::ServerOptions& options) {
+  return options.slow_bytes < 256 << 10 && options.history_count >= 50 &&
+         options.history_bytes >= 1 << 20 && options.history_total_bytes >= 256 << 20;
 }
 
 KernelOptions draw_kernel(Random& random) {
@@ -95,12 +109,7 @@ void populate(World& world) {
     if (plan.depth == 1 && world.options().history_total_bytes > 64 << 10 && random.chance(30)) {
       plan.most_data = 20'000;
     }
-    // More than shards that are not turned for a while may be behind, where none of it is dropped
-    // before the model has seen it.
-    const net::ServerOptions& kept = world.options();
-    const bool roomy = kept.history_count >= 50 && kept.history_bytes >= 1 << 20 &&
-                       kept.history_total_bytes >= 256 << 20;
-    if (roomy && random.chance(80)) {
+    if (is_for_floods(world.options()) && random.chance(80)) {
       plan.depth = 12;
       plan.most_data = 60'000;
     }

@@ -14,6 +14,7 @@ std::string Model::take_in(net::ServerState& state, core::ShardId shard,
     Sequence sequence;
     std::string topic;
     std::string frame;
+    std::uint64_t time_ms;  // of one that has waited for the shards, when it began to
   };
   std::vector<Found> found;
   std::string error;
@@ -29,8 +30,8 @@ std::string Model::take_in(net::ServerState& state, core::ShardId shard,
       if (status == core::ReadStatus::gap) error = kLostTrack;
       for (const core::Piece& piece : pieces) {
         for (std::uint32_t i = piece.first; i < piece.last; ++i) {
-          found.push_back(
-              {piece.page->sequence_of(i), topic, std::string{piece.page->frame(i)}});
+          found.push_back({piece.page->sequence_of(i), topic, std::string{piece.page->frame(i)},
+                           piece.page->time_of(i)});
         }
       }
     }
@@ -40,20 +41,21 @@ std::string Model::take_in(net::ServerState& state, core::ShardId shard,
   for (const Found& event : found) {
     if (event.sequence == last()) continue;  // a topic that was named twice
     if (event.sequence != last() + 1) break;
-    add(event.sequence, event.topic, event.frame, now_ms);
+    if (event.time_ms > now_ms) error = fmt::format("event {} of the future", event.sequence);
+    add(event.sequence, event.topic, event.frame, event.time_ms);
   }
   if (error.empty() && last() != newest) error = fmt::format("no trace of event {}", last() + 1);
   return error;
 }
 
-void Model::add(Sequence s, std::string topic, std::string_view frame, std::uint64_t now_ms) {
+void Model::add(Sequence s, std::string topic, std::string_view frame, std::uint64_t time_ms) {
   TopicEvents& of = topics_[topic];
   ModelEvent event;
   const std::size_t id = frame.rfind("\nid: ") + 5;
   event.id = frame.substr(id, frame.size() - 2 - id);
   event.topic = std::move(topic);
   event.frame = frame;
-  event.time_ms = now_ms;
+  event.time_ms = time_ms;
   event.place = of.sequences.size();
   event.topic_bytes = of.bytes;
   of.sequences.push_back(s);

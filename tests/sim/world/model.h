@@ -54,7 +54,7 @@ class Model {
     std::vector<Sequence> sequences;
     std::uint64_t bytes = 0;
   };
-  void add(Sequence s, std::string topic, std::string_view frame, std::uint64_t now_ms);
+  void add(Sequence s, std::string topic, std::string_view frame, std::uint64_t time_ms);
 
   std::vector<ModelEvent> events_;
   std::map<std::string, TopicEvents, std::less<>> topics_;

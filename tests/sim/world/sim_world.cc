@@ -168,7 +168,7 @@ void World::go_quiet(std::uint64_t ms) {
   kernel.options = {.least_capacity = before.least_capacity,
                     .most_capacity = before.most_capacity,
                     .descriptors = 4096};
-  kernel.widen(64 * 1024);
+  kernel.widen(1 << 20);  // a flood has to go through
   const std::uint64_t until = now_ms() + ms;
   while (now_ms() < until && !failed()) {
     for (const auto& client : clients_) client->act(*this);
