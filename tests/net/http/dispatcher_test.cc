@@ -356,5 +356,14 @@ TEST_F(DispatcherTest, ARouteThatDeclinesLetsNobodyIn) {
   EXPECT_EQ(count(DenialCause::foreign_page), 1U);
 }
 
+TEST_F(DispatcherTest, WhoIsKnownToARouteMayNotPublishForThat) {
+  TestAccess rights;
+  access_ = rights.make();
+  route({.path = "/publish", .handle = decline, .needs_principal = true});
+  const std::string cookie = "Cookie: session=" + token_for("[]", "[\"a\"]") + "\r\n";
+  EXPECT_EQ(ask("GET /publish?topic=a&msg=x", cookie).status(), 403) << "of no page of this host";
+  EXPECT_EQ(ask("GET /publish?topic=a&msg=x", cookie + "Origin: http://h\r\n").status(), 204);
+}
+
 }  // namespace
 }  // namespace tocsin::net
