@@ -27,7 +27,8 @@ TEST(Base64Url, ComesBack) {
 
 TEST(Base64Url, TakesNoOtherText) {
   const std::vector<std::string> bad = {"Zg==", "Zg=",   "Zg\n", "Z g",     "\nZg",  "Zm9+", "Zm9/",
-                                        "Z",    "Zm9vY", "Zh",   "Zm9vYmG", "Zm\0v", "Zg.",  "é"};
+                                        "Z",    "Zm9vY", "Zh",   "Zm9vYmG", "Zm\0v", "Zg.",  "é",
+                                        "Zm9\xad", "Zm9\xdf"};
   for (const std::string& text : bad) {
     EXPECT_EQ(base64url_decode(text), std::nullopt) << text;
   }
