@@ -12,12 +12,8 @@ namespace {
 
 constexpr std::uint8_t kNever = 0xFF;
 
-bool is_unreserved(char c) {
-  return proto::is_alpha(c) || proto::is_digit(c) || c == '-' || c == '.' || c == '_' || c == '~';
-}
-bool is_hex(char c) {
-  return proto::is_digit(c) || (proto::to_lower(c) >= 'a' && proto::to_lower(c) <= 'f');
-}
+using proto::is_hex;
+using proto::is_unreserved;
 
 }  // namespace
 

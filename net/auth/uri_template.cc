@@ -8,9 +8,8 @@
 namespace tocsin::net {
 namespace {
 
-bool is_hex(char c) {
-  return proto::is_digit(c) || (proto::to_lower(c) >= 'a' && proto::to_lower(c) <= 'f');
-}
+using proto::is_hex;
+
 bool begins_with_triplet(std::string_view text) {
   return text.size() >= 3 && text[0] == '%' && is_hex(text[1]) && is_hex(text[2]);
 }

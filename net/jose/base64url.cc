@@ -2,22 +2,14 @@
 
 #include <sodium/utils.h>
 
-#include <algorithm>
-
 #include "proto/assert.h"
+#include "proto/text/ascii.h"
 
 namespace tocsin::net {
-namespace {
-
-// libsodium takes some bytes beyond ASCII for characters of the alphabet.
-bool is_ascii(std::string_view text) {
-  return std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
-}
-
-}  // namespace
 
 std::optional<std::string> base64url_decode(std::string_view text) {
-  if (!is_ascii(text)) return std::nullopt;
+  // libsodium takes some bytes beyond ASCII for characters of the alphabet.
+  if (proto::ascii_size(text) != text.size()) return std::nullopt;
   std::string bytes(text.size() / 4 * 3 + 2, '\0');
   std::size_t size = 0;
   const char* end = nullptr;

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "proto/limits.h"
+#include "proto/text/ascii.h"
 #include "proto/text/percent.h"
 #include "proto/text/utf8.h"
 
@@ -23,11 +24,6 @@ std::expected<std::string_view, QueryError> decode(std::span<char> text, bool an
   }
   if (!any_bytes && !is_utf8(decoded)) return std::unexpected(QueryError::utf8);
   return decoded;
-}
-
-bool is_unreserved(char c) {
-  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
-         c == '.' || c == '_' || c == '~';
 }
 
 }  // namespace

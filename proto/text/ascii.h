@@ -35,6 +35,14 @@ namespace tocsin::proto {
   return to_lower(c) >= 'a' && to_lower(c) <= 'z';
 }
 
+[[nodiscard]] constexpr bool is_hex(char c) {
+  return is_digit(c) || (to_lower(c) >= 'a' && to_lower(c) <= 'f');
+}
+// RFC 3986, 2.3: never encoded in a URL.
+[[nodiscard]] constexpr bool is_unreserved(char c) {
+  return is_alpha(c) || is_digit(c) || c == '-' || c == '.' || c == '_' || c == '~';
+}
+
 [[nodiscard]] inline std::string to_lower(std::string_view text) {
   std::string out(text);
   for (char& c : out) c = to_lower(c);

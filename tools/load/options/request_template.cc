@@ -5,6 +5,7 @@
 
 #include "net/client/response_reader.h"
 #include "proto/http/query.h"
+#include "proto/text/ascii.h"
 
 namespace tocsin::load {
 namespace {
@@ -118,11 +119,7 @@ std::size_t RequestTemplate::body_size(std::span<const Item> items) const {
 }
 
 bool RequestTemplate::is_unreserved(std::string_view text) {
-  return std::ranges::all_of(text, [](char c) {
-    const char letter = static_cast<char>(c | 0x20);
-    return (letter >= 'a' && letter <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
-           c == '_' || c == '~';
-  });
+  return std::ranges::all_of(text, proto::is_unreserved);
 }
 
 std::string encoded_topic(std::string_view topic) {
