@@ -54,23 +54,6 @@ class PemBlock {
   long size_ = 0;
 };
 
-// The algorithm that keys of a type have when nobody says which.
-std::optional<Algorithm> usual_algorithm(EVP_PKEY* key) {
-  if (EVP_PKEY_is_a(key, "RSA") == 1) return Algorithm::rs256;
-  if (EVP_PKEY_is_a(key, "ED25519") == 1) return Algorithm::eddsa;
-  if (EVP_PKEY_is_a(key, "EC") != 1) return std::nullopt;
-  switch (EVP_PKEY_get_bits(key)) {
-    case 256:
-      return Algorithm::es256;
-    case 384:
-      return Algorithm::es384;
-    case 521:
-      return Algorithm::es512;
-    default:
-      return std::nullopt;
-  }
-}
-
 std::expected<VerificationKey, std::string> read_block(const PemBlock& block,
                                                        std::optional<Algorithm> algorithm,
                                                        const std::string& id) {
@@ -90,10 +73,31 @@ std::expected<VerificationKey, std::string> read_block(const PemBlock& block,
 
 }  // namespace
 
-LoadedKeys keys_of_secret(std::string_view text, std::optional<Algorithm> algorithm,
-                          std::string id) {
+std::string_view secret_of(std::string_view text) {
   if (text.ends_with('\n')) text.remove_suffix(1);
   if (text.ends_with('\r')) text.remove_suffix(1);
+  return text;
+}
+
+std::optional<Algorithm> usual_algorithm(const EVP_PKEY* key) {
+  if (EVP_PKEY_is_a(key, "RSA") == 1) return Algorithm::rs256;
+  if (EVP_PKEY_is_a(key, "ED25519") == 1) return Algorithm::eddsa;
+  if (EVP_PKEY_is_a(key, "EC") != 1) return std::nullopt;
+  switch (EVP_PKEY_get_bits(key)) {
+    case 256:
+      return Algorithm::es256;
+    case 384:
+      return Algorithm::es384;
+    case 521:
+      return Algorithm::es512;
+    default:
+      return std::nullopt;
+  }
+}
+
+LoadedKeys keys_of_secret(std::string_view text, std::optional<Algorithm> algorithm,
+                          std::string id) {
+  text = secret_of(text);
   // A classic: the other side's public key, taken for a secret.
   if (text.starts_with("-----BEGIN")) {
     return std::unexpected("PEM, which is no secret: name it as a public key");

@@ -18,13 +18,19 @@ inline constexpr std::size_t kMaxKeysOfDocument = 128;
 
 using LoadedKeys = std::expected<std::vector<VerificationKey>, std::string>;
 
-// A secret: all bytes of `text` but one line end behind the last. Without `algorithm`: HS256.
+// The secret that a file has: all its bytes but one line end behind the last.
+[[nodiscard]] std::string_view secret_of(std::string_view text);
+// The algorithm that follows from a public or private key's type: RS256, ES256, ES384, ES512,
+// EdDSA. Nothing: keys of its type sign no tokens.
+[[nodiscard]] std::optional<Algorithm> usual_algorithm(const evp_pkey_st* key);
+
+// A secret, as secret_of() has it. Without `algorithm`: HS256.
 [[nodiscard]] LoadedKeys keys_of_secret(std::string_view text, std::optional<Algorithm> algorithm,
                                         std::string id);
 
 // The public keys (SubjectPublicKeyInfo) and certificates of a PEM text, in order; a certificate is
-// nothing but its key here. Without `algorithm` it follows from the key: RS256, ES256, ES384,
-// ES512, EdDSA. `id` is each one's. A private key is an error: the hub has no use for it.
+// nothing but its key here. Without `algorithm`: the usual one. `id` is each one's. A private key
+// is an error: the hub has no use for it.
 [[nodiscard]] LoadedKeys keys_of_pem(std::string_view text, std::optional<Algorithm> algorithm,
                                      std::string id);
 

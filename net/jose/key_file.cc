@@ -35,13 +35,18 @@ std::unexpected<std::string> failed(const std::string& path) {
       path + " cannot be read: " + std::error_code(errno, std::generic_category()).message());
 }
 
-// A group may read it: that is how a service gets the file of another user.
-std::string exposure_of(const std::string& path, mode_t mode) {
-  if ((mode & (S_IROTH | S_IWOTH)) == 0) return {};
+std::string words_of(const std::string& path, const char* what, mode_t mode) {
   char octal[8];
   std::snprintf(octal, sizeof octal, "%04o", static_cast<unsigned>(mode & 07777U));
-  return path + " can be " + ((mode & S_IROTH) != 0 ? "read" : "changed") + " by everybody (mode " +
-         octal + ")";
+  return path + " can be " + what + " by everybody (mode " + octal + ")";
+}
+
+// A group may read it: that is how a service gets the file of another user.
+KeyFile key_file(Secret&& bytes, const std::string& path, mode_t mode) {
+  KeyFile file{.bytes = std::move(bytes), .exposure = {}, .changeable = {}};
+  if ((mode & S_IWOTH) != 0) file.changeable = words_of(path, "changed", mode);
+  file.exposure = (mode & S_IROTH) != 0 ? words_of(path, "read", mode) : file.changeable;
+  return file;
 }
 
 }  // namespace
@@ -70,7 +75,7 @@ std::expected<KeyFile, std::string> read_key_file(const std::string& path) {
   bytes.resize(size);
   Secret secret(std::move(bytes));
   if (size > kMaxKeyDocument) return std::unexpected(path + " is too large for a key");
-  return KeyFile{.bytes = std::move(secret), .exposure = exposure_of(path, status.st_mode)};
+  return key_file(std::move(secret), path, status.st_mode);
 }
 
 }  // namespace tocsin::net

@@ -12,8 +12,11 @@ namespace tocsin::net {
 struct KeyFile {
   Secret bytes;
   // In words, if others than its owner and group can read or change it: "/etc/tocsin/key can be
-  // read by everybody (mode 0644)". No problem for a public key that is only read.
+  // read by everybody (mode 0644)"; for a file with a secret.
   std::string exposure;
+  // The same, if they can change it. A public key may be read by all, but whoever changes it says
+  // who is let in.
+  std::string changeable;
 };
 
 // Reads a regular file of at most kMaxKeyDocument bytes, in one go. The error says in words what

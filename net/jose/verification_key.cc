@@ -63,6 +63,10 @@ const EVP_MD* evp_of(Hash hash) {
   return kHashes[static_cast<std::size_t>(hash)];
 }
 
+const EVP_MD* evp_of(const Scheme& scheme) {
+  return scheme.family == Family::eddsa ? nullptr : evp_of(scheme.hash);
+}
+
 const unsigned char* bytes_of(std::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());
 }
@@ -92,9 +96,8 @@ bool verify_public(EVP_PKEY* key, const Scheme& scheme, std::string_view message
   }
   const std::unique_ptr<EVP_MD_CTX, FreeWith<EVP_MD_CTX_free>> context(EVP_MD_CTX_new());
   EVP_PKEY_CTX* options = nullptr;  // the context's
-  const EVP_MD* hash = scheme.family == Family::eddsa ? nullptr : evp_of(scheme.hash);
-  bool good =
-      context != nullptr && EVP_DigestVerifyInit(context.get(), &options, hash, nullptr, key) == 1;
+  bool good = context != nullptr && EVP_DigestVerifyInit(context.get(), &options, evp_of(scheme),
+                                                         nullptr, key) == 1;
   if (good && scheme.family == Family::rsa_pss) {
     // RFC 7518, 3.5: MGF1 with the same hash, salt as long as the hash.
     good = EVP_PKEY_CTX_set_rsa_padding(options, RSA_PKCS1_PSS_PADDING) == 1 &&
@@ -154,6 +157,14 @@ std::optional<Algorithm> algorithm_of(std::string_view name) {
     if (kSchemes[i].name == name) return static_cast<Algorithm>(i);
   }
   return std::nullopt;
+}
+
+Hash hash_of(Algorithm algorithm) {
+  return scheme_of(algorithm).hash;
+}
+
+const evp_md_st* evp_hash_of(Algorithm algorithm) {
+  return evp_of(scheme_of(algorithm));
 }
 
 bool is_symmetric(Algorithm algorithm) {

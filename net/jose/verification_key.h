@@ -12,6 +12,7 @@
 
 #include "net/jose/digest.h"
 
+struct evp_md_st;
 struct evp_pkey_st;
 
 namespace tocsin::net {
@@ -37,6 +38,11 @@ enum class Algorithm : std::uint8_t {
 [[nodiscard]] std::string_view name_of(Algorithm algorithm);
 // Nothing for what is not supported, `none` among it. "Ed25519" (RFC 9864) is EdDSA.
 [[nodiscard]] std::optional<Algorithm> algorithm_of(std::string_view name);
+
+// That of its signatures. EdDSA hashes by itself: SHA-256 means nothing there, and it has no
+// OpenSSL's, which is null.
+[[nodiscard]] Hash hash_of(Algorithm algorithm);
+[[nodiscard]] const evp_md_st* evp_hash_of(Algorithm algorithm);
 
 // HS256, HS384, HS512: who can verify can sign.
 [[nodiscard]] bool is_symmetric(Algorithm algorithm);

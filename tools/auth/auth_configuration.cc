@@ -1,9 +1,6 @@
 #include "tools/auth/auth_configuration.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
-#include <ctime>
 #include <cstdint>
 #include <ctime>
 #include <filesystem>
@@ -16,29 +13,16 @@
 
 #include "net/jose/key_documents.h"
 #include "net/jose/key_file.h"
+#include "proto/text/ascii.h"
 #include "tools/auth/table_reader.h"
 
 namespace tocsin::tools {
 namespace {
 
-// Bytes of a text file but for its line end.
-std::string_view first_line(std::string_view text) {
-  if (text.ends_with('\n')) text.remove_suffix(1);
-  if (text.ends_with('\r')) text.remove_suffix(1);
-  return text;
-}
-
 // As WWW-Authenticate has it between quotes.
 bool is_realm(std::string_view text) {
   return std::ranges::all_of(
       text, [](char c) { return c >= 0x20 && c <= 0x7E && c != '"' && c != '\\'; });
-}
-
-// RFC 6265, 4.1.1: a token.
-bool is_cookie_name(std::string_view text) {
-  return std::ranges::all_of(text, [](char c) {
-    return c > 0x20 && c <= 0x7E && !std::string_view("()<>@,;:\\\"/[]?={}").contains(c);
-  });
 }
 
 class AuthReader {
@@ -73,7 +57,8 @@ class AuthReader {
     access.realm = auth.text_or("realm", access.realm);
     if (!is_realm(access.realm)) auth.fault("realm", "may have printable ASCII, no \" and no \\");
     access.cookie = auth.text_or("cookie", access.cookie);
-    if (!is_cookie_name(access.cookie)) auth.fault("cookie", "is no name of a cookie");
+    // RFC 6265, 4.1.1
+    if (!proto::is_token(access.cookie)) auth.fault("cookie", "is no name of a cookie");
     access.query_token = auth.flag_or("query_token", access.query_token);
     access.query_token_publishes =
         auth.flag_or("query_token_publishes", access.query_token_publishes);
@@ -111,13 +96,6 @@ class AuthReader {
     if (text.empty() || std::ranges::find(known, text) != known.end()) return;
     result_.warnings.push_back(text);
   }
-  // A public key may be read by all, but whoever changes it says who is let in.
-  void warn_if_changeable(const std::string& path) {
-    struct stat status {};
-    if (::stat(path.c_str(), &status) != 0 || (status.st_mode & S_IWOTH) == 0) return;
-    warn(fmt::format("{} can be changed by everybody (mode {:04o})", path,
-                     status.st_mode & 07777U));
-  }
 
   void read_key(toml::table& node) {
     TableReader table(node, "auth.keys", problems_);
@@ -145,7 +123,7 @@ class AuthReader {
     } else if (hash) {
       add_key(table, "hash", *hash, std::move(principal));
     } else if (const auto secret = read_secret(table, *file)) {
-      add_key(table, "file", first_line(secret->bytes.view()), std::move(principal));
+      add_key(table, "file", net::secret_of(secret->bytes.view()), std::move(principal));
     }
   }
   void add_key(TableReader& table, std::string_view source, std::string_view key,
@@ -217,8 +195,7 @@ class AuthReader {
     const bool is_secret = std::ranges::any_of(*loaded, [](const net::VerificationKey& one) {
       return net::is_symmetric(one.algorithm());
     });
-    if (is_secret) warn(read->exposure);
-    if (!is_secret) warn_if_changeable(path_of(*name));
+    warn(is_secret ? read->exposure : read->changeable);
     for (net::VerificationKey& one : *loaded) issuer.keys.push_back(std::move(one));
   }
 
@@ -230,7 +207,7 @@ class AuthReader {
     if (!file) {
       table.fault("file", "is missing: where the secret is");
     } else if (const auto secret = read_secret(table, *file)) {
-      const auto added = settings_.url_keys.add(id, first_line(secret->bytes.view()));
+      const auto added = settings_.url_keys.add(id, net::secret_of(secret->bytes.view()));
       if (!added) table.fault("file", fmt::format("{}: {}", path_of(*file), added.error()));
     }
   }

@@ -16,6 +16,7 @@
 #include "net/jose/base64url.h"
 #include "net/jose/digest.h"
 #include "net/jose/free_with.h"
+#include "net/jose/key_documents.h"
 #include "proto/assert.h"
 #include "proto/json/json_text.h"
 
@@ -27,35 +28,6 @@ using net::FreeWith;
 
 std::string_view family_of(Algorithm algorithm) {
   return net::name_of(algorithm).substr(0, 2);
-}
-
-net::Hash hash_of(Algorithm algorithm) {
-  const std::string_view bits = net::name_of(algorithm).substr(2);
-  if (bits == "256") return net::Hash::sha256;
-  return bits == "384" ? net::Hash::sha384 : net::Hash::sha512;
-}
-
-// Null for EdDSA, which hashes by itself.
-const EVP_MD* digest_of(Algorithm algorithm) {
-  if (algorithm == Algorithm::eddsa) return nullptr;
-  switch (hash_of(algorithm)) {
-    case net::Hash::sha256:
-      return EVP_sha256();
-    case net::Hash::sha384:
-      return EVP_sha384();
-    case net::Hash::sha512:
-      break;
-  }
-  return EVP_sha512();
-}
-
-std::optional<Algorithm> usual_algorithm(EVP_PKEY* key) {
-  if (EVP_PKEY_is_a(key, "RSA") == 1) return Algorithm::rs256;
-  if (EVP_PKEY_is_a(key, "ED25519") == 1) return Algorithm::eddsa;
-  if (EVP_PKEY_is_a(key, "EC") != 1) return std::nullopt;
-  const int bits = EVP_PKEY_get_bits(key);
-  if (bits == 256) return Algorithm::es256;
-  return bits == 384 ? Algorithm::es384 : Algorithm::es512;
 }
 
 // What OpenSSL calls a passphrase's dialogue: none, so that a locked key is an error.
@@ -110,8 +82,7 @@ std::expected<TokenSigner, std::string> TokenSigner::from_secret(std::string_vie
   if (!net::is_symmetric(algorithm)) {
     return std::unexpected(fmt::format("{} needs a private key", net::name_of(algorithm)));
   }
-  if (secret.ends_with('\n')) secret.remove_suffix(1);
-  if (secret.ends_with('\r')) secret.remove_suffix(1);
+  secret = net::secret_of(secret);
   // What a hub would not verify with signs nothing either.
   const auto good = net::VerificationKey::from_secret(algorithm, secret, {});
   if (!good) return std::unexpected(good.error());
@@ -127,7 +98,7 @@ std::expected<TokenSigner, std::string> TokenSigner::from_pem(std::string_view p
       PEM_read_bio_PrivateKey(from.get(), nullptr, no_passphrase, nullptr), EVP_PKEY_free);
   ERR_clear_error();
   if (key == nullptr) return std::unexpected("no private key in PEM without a passphrase");
-  if (!algorithm) algorithm = usual_algorithm(key.get());
+  if (!algorithm) algorithm = net::usual_algorithm(key.get());
   if (!algorithm) return std::unexpected("a key of a type that signs no tokens");
   const auto good = net::VerificationKey::from_public_key(*algorithm, key, {});
   if (!good) return std::unexpected(good.error());
@@ -137,11 +108,11 @@ std::expected<TokenSigner, std::string> TokenSigner::from_pem(std::string_view p
 std::string TokenSigner::sign(std::string_view message) const {
   if (key_ == nullptr) {
     std::array<unsigned char, 64> value{};
-    return std::string(net::Hmac(hash_of(algorithm_), secret_.view()).sign(message, value));
+    return std::string(net::Hmac(net::hash_of(algorithm_), secret_.view()).sign(message, value));
   }
   const std::unique_ptr<EVP_MD_CTX, FreeWith<EVP_MD_CTX_free>> context(EVP_MD_CTX_new());
   EVP_PKEY_CTX* options = nullptr;
-  TOCSIN_ASSERT(EVP_DigestSignInit(context.get(), &options, digest_of(algorithm_), nullptr,
+  TOCSIN_ASSERT(EVP_DigestSignInit(context.get(), &options, net::evp_hash_of(algorithm_), nullptr,
                                    key_.get()) == 1);
   if (family_of(algorithm_) == "PS") {
     EVP_PKEY_CTX_set_rsa_padding(options, RSA_PKCS1_PSS_PADDING);

@@ -12,6 +12,7 @@
 
 #include "net/auth/signed_url.h"
 #include "net/http/option_value.h"
+#include "net/jose/key_documents.h"
 #include "net/jose/key_file.h"
 #include "proto/sse/event.h"
 #include "tools/auth/auth_configuration.h"
@@ -38,11 +39,8 @@ std::expected<net::UrlKeys, std::string> keys_of(const UrlOptions& options) {
   }
   const auto file = net::read_key_file(options.secret_file);
   if (!file) return std::unexpected(file.error());
-  std::string_view secret = file->bytes.view();
-  if (secret.ends_with('\n')) secret.remove_suffix(1);
-  if (secret.ends_with('\r')) secret.remove_suffix(1);
   net::UrlKeys keys;
-  if (auto added = keys.add(options.key_id, secret); !added) {
+  if (auto added = keys.add(options.key_id, net::secret_of(file->bytes.view())); !added) {
     return std::unexpected(fmt::format("{}: {}", options.secret_file, added.error()));
   }
   return keys;

@@ -41,6 +41,7 @@ TEST_F(KeyFiles, AreReadAsTheyAre) {
   ASSERT_TRUE(file) << file.error();
   EXPECT_EQ(file->bytes.view(), bytes);
   EXPECT_EQ(file->exposure, "");
+  EXPECT_EQ(file->changeable, "");
 }
 
 TEST_F(KeyFiles, SayWhoElseCanReadThem) {
@@ -48,7 +49,11 @@ TEST_F(KeyFiles, SayWhoElseCanReadThem) {
   EXPECT_EQ(read_key_file(write("k", 0640))->exposure, "");
   EXPECT_THAT(read_key_file(write("k", 0644))->exposure,
               HasSubstr("read by everybody (mode 0644)"));
+  EXPECT_EQ(read_key_file(write("k", 0644))->changeable, "");
   EXPECT_THAT(read_key_file(write("k", 0602))->exposure, HasSubstr("changed by everybody"));
+  EXPECT_THAT(read_key_file(write("k", 0646))->exposure, HasSubstr("read by everybody"));
+  EXPECT_THAT(read_key_file(write("k", 0646))->changeable,
+              HasSubstr("changed by everybody (mode 0646)"));
 }
 
 TEST_F(KeyFiles, AreFilesOfABoundedSize) {

@@ -34,7 +34,8 @@ int number_size(Algorithm algorithm) {
   return algorithm == Algorithm::es384 ? 48 : 66;
 }
 
-const EVP_MD* hash_of(Algorithm algorithm) {
+// By the name: not from the table that is tested.
+const EVP_MD* digest_of(Algorithm algorithm) {
   if (algorithm == Algorithm::eddsa) return nullptr;
   const std::string_view bits = name_of(algorithm).substr(2);
   if (bits == "256") return EVP_sha256();
@@ -159,7 +160,7 @@ std::string TokenMaker::sign(std::string_view message) const {
   }
   const std::unique_ptr<EVP_MD_CTX, FreeWith<EVP_MD_CTX_free>> context(EVP_MD_CTX_new());
   EVP_PKEY_CTX* options = nullptr;
-  EVP_DigestSignInit(context.get(), &options, hash_of(algorithm_), nullptr, key_.get());
+  EVP_DigestSignInit(context.get(), &options, digest_of(algorithm_), nullptr, key_.get());
   if (family_of(algorithm_) == "PS") {
     EVP_PKEY_CTX_set_rsa_padding(options, RSA_PKCS1_PSS_PADDING);
     EVP_PKEY_CTX_set_rsa_pss_saltlen(options, RSA_PSS_SALTLEN_DIGEST);
