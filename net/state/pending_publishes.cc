@@ -1,5 +1,6 @@
 #include "net/state/pending_publishes.h"
 
+#include <algorithm>
 #include <expected>
 #include <utility>
 
@@ -78,7 +79,11 @@ void PendingPublishes::give_up(std::uint64_t before_us, std::uint64_t now_us,
     if (entry->second.committed) {
       // That much is known, only not yet here.
       const core::Place place = *entry->second.committed;
-      std::erase_if(committed_, [&](const auto& one) { return one.second == entry->first; });
+      const auto [begin, end] = committed_.equal_range(place.last);
+      const auto one = std::find_if(
+          begin, end, [&](const auto& known) { return known.second == entry->first; });
+      TOCSIN_ASSERT(one != end);
+      committed_.erase(one);
       settle(entry, core::Published{place}, now_us, told);
     } else {
       settle(entry, std::unexpected(failure_of(Outcome::unknown)), now_us, told);
