@@ -14,8 +14,8 @@
 #include "net/auth/access.h"
 #include "net/auth/denial.h"
 #include "net/http/cors.h"
+#include "net/http/date_field.h"
 #include "net/http/handler.h"
-#include "net/http/http_date.h"
 #include "net/server_options.h"
 #include "net/state/metrics.h"
 #include "proto/http/request.h"
@@ -67,7 +67,7 @@ class AnswerWriter {
 
   const std::string_view stream_headers_;
   ShardMetrics& metrics_;
-  HttpDate date_;
+  DateField date_;
   Cors cors_{{}};
   std::string realm_;
   std::minstd_rand random_;

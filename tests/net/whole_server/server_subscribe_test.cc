@@ -6,7 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "net/http/http_date.h"
+#include "net/http/date_field.h"
 #include "tests/net/support/server_fixture.h"
 
 namespace tocsin::net {

@@ -11,7 +11,7 @@ namespace tocsin::net {
 
 // In HTTP's form (proto/http/http_date.h). Written once a second; in between a look at the clock, a
 // few nanoseconds. Not thread-safe.
-class HttpDate {
+class DateField {
  public:
   // Valid until the next call.
   [[nodiscard]] std::string_view now() {
