@@ -192,7 +192,8 @@ TEST(Sim, RandomWorldsKeepTheirPromises) {
   Tally tally;
   const std::uint64_t count =
       over_seeds(kSeeds, [&](std::uint64_t seed) { return run_world(seed, tally); });
-  EXPECT_LE(tally.lost_track * 50, count + 50) << "worlds that said nothing";
+  // Of floods into little memory: 2 in 100.
+  EXPECT_LE(tally.lost_track * 25, count + 50) << "worlds that said nothing";
   if (count < 100) return;
   EXPECT_GT(tally.late, count / 3);
   EXPECT_GT(tally.several_pending, tally.late / 2);

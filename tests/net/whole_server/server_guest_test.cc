@@ -55,7 +55,8 @@ TEST_P(ServerGuest, SignalsAreTheProgramsAlone) {
   pthread_sigmask(SIG_SETMASK, nullptr, &before);
   start();
   const auto masks = blocked_in_threads("shard-");
-  EXPECT_EQ(masks.size(), 2U);
+  // A worker that the kernel makes for a ring has its thread's name until it gets its own.
+  EXPECT_GE(masks.size(), 2U);
   for (const std::uint64_t mask : masks) {
     for (const int signal : {SIGHUP, SIGINT, SIGTERM, SIGCHLD, SIGALRM, SIGUSR1, SIGRTMIN}) {
       EXPECT_TRUE(mask >> (signal - 1) & 1U) << signal;
