@@ -84,8 +84,10 @@ class Auth(unittest.TestCase):
             with hub.stream(url):
                 pass
             self.assertEqual(hub.ask("GET", url.replace("topic=b", "topic=c"))[0], 401)
-        explained = run("token", "explain", "--config", config, "-", stdin=token + "\n")[0]
-        self.assertIn("the hub takes it as u1, until ", explained)
+        for copied in (token + "\n", f" Authorization: Bearer {token}\r\n"):
+            explained = run("token", "explain", "--config", config, "-", stdin=copied)[0]
+            self.assertIn("the hub takes it as u1, until ", explained)
+        self.assertIn("no token", run("token", "explain", "-", status=2)[1])
         self.write("secret", OTHER_SECRET)
         explained = run("token", "explain", "--config", config, token, status=1)[0]
         self.assertIn("the hub answers 401: the token's signature is wrong", explained)

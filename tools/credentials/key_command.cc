@@ -16,6 +16,7 @@ namespace tocsin::tools {
 
 std::string key_table(std::string_view name, std::string_view key) {
   return fmt::format(
+      "# For the hub's configuration, which has the hash alone.\n"
       "[[auth.keys]]\nname = {}\nhash = \"{}\"\npublish = [\"*\"]\nsubscribe = []\n",
       toml_string(name), net::access_key_hash(key));
 }

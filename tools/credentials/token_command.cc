@@ -1,5 +1,6 @@
 #include "tools/credentials/token_command.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <ctime>
 #include <memory>
@@ -27,21 +28,40 @@ int complain(std::string_view why) {
   return kBadArguments;
 }
 
+// As people copy it: blanks around it, and what stands before it in a request's field.
+std::string_view bare(std::string_view token) {
+  constexpr std::string_view kBlanks = " \t\r\n";
+  const auto without_blanks = [&](std::string_view text) {
+    text.remove_prefix(std::min(text.find_first_not_of(kBlanks), text.size()));
+    return text.substr(0, text.find_last_not_of(kBlanks) + 1);
+  };
+  token = without_blanks(token);
+  for (const std::string_view before : {"Authorization:", "Bearer "}) {
+    if (token.starts_with(before)) token = without_blanks(token.substr(before.size()));
+  }
+  return token;
+}
+
 int run_mint(const TokenArguments& arguments) {
   if (!arguments.token.empty()) return complain("mint takes no TOKEN");
-  const auto token = mint_token(arguments.mint, std::time(nullptr));
-  if (!token) return complain(token.error());
-  print(stdout, "{}\n", *token);
+  const auto tokens = mint_tokens(arguments.mint, std::time(nullptr));
+  if (!tokens) return complain(tokens.error());
+  for (const std::string& token : *tokens) print(stdout, "{}\n", token);
+  if (arguments.mint.publish.empty() && arguments.mint.subscribe.empty()) {
+    print(stderr, "tocsin token: note: it may do nothing; --subscribe and --publish say what\n");
+  }
   return kGood;
 }
 
 int run_explain(const TokenArguments& arguments) {
-  std::string token = arguments.token;
-  if (token.empty()) return complain("explain needs a TOKEN, or - to read it from the input");
-  if (token == "-") {
-    token.clear();
-    for (int c = 0; (c = std::getchar()) != EOF && c != '\n';) token += static_cast<char>(c);
+  std::string given = arguments.token;
+  if (given.empty()) return complain("explain needs a TOKEN, or - to read it from the input");
+  if (given == "-") {
+    given.clear();
+    for (int c = 0; (c = std::getchar()) != EOF && c != '\n';) given += static_cast<char>(c);
   }
+  const std::string_view token = bare(given);
+  if (token.empty()) return complain("there is no token in the input's first line");
   AuthConfigurationPtr auth;
   if (!arguments.mint.config.empty()) {
     const auto configuration = read_configuration(arguments.mint.config);
@@ -76,6 +96,12 @@ void add_mint_options(CLI::App& command, MintOptions& mint) {
   command.add_option("--expires-in", mint.expires_in, "mint: how long it is good")
       ->type_name("TIME")
       ->capture_default_str();
+  command
+      .add_option("--count", mint.count,
+                  "mint: so many, one a line; a number is added to each subject")
+      ->type_name("N")
+      ->check(CLI::Range(1U, 1'000'000U))
+      ->capture_default_str();
 }
 
 }  // namespace
@@ -94,6 +120,7 @@ CLI::App* add_token_command(CLI::App& app, int& exit_code) {
       "Examples:\n"
       "  tocsin token mint --config tocsin.toml --subscribe 'chat/*' --subject u1\n"
       "  tocsin token mint --pem-file private.pem --publish '*' --expires-in 5m\n"
+      "  tocsin token mint --config tocsin.toml --subscribe '*' --subject u --count 1000 > tokens\n"
       "  tocsin token explain --config tocsin.toml - < token\n"
       "\n"
       "Exit status:\n"

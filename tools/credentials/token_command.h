@@ -28,12 +28,14 @@ struct MintOptions {
   std::vector<std::string> publish{};
   std::vector<std::string> subscribe{};
   std::string expires_in = "1h";
+  std::uint32_t count = 1;
 };
 
 // At `now_s`, seconds since 1970. What is empty in the options and stands in the configuration is
-// taken from there. The error is in words.
-[[nodiscard]] std::expected<std::string, std::string> mint_token(const MintOptions& options,
-                                                                 std::int64_t now_s);
+// taken from there. More than one are different: subjects get a number, from 1 ("u-1"). The error
+// is in words.
+[[nodiscard]] std::expected<std::vector<std::string>, std::string> mint_tokens(
+    const MintOptions& options, std::int64_t now_s);
 
 struct Explanation {
   std::string text{};     // a line for each claim, and last what the hub would do

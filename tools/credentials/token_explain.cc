@@ -102,7 +102,8 @@ Explanation explain_token(std::string_view token, const AuthConfiguration* auth,
   }
   if (auth == nullptr) {
     if (result.is_good) {
-      result.text += "its signature was not looked at: --config names a hub's configuration\n";
+      result.text +=
+          "whether a hub takes it was not looked at: that needs a configuration with [auth]\n";
     }
     return result;
   }

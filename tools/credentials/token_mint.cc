@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "net/auth/selectors.h"
 #include "net/http/option_value.h"
 #include "net/jose/key_file.h"
 #include "tools/credentials/token_command.h"
@@ -23,9 +24,21 @@ std::expected<IssuerSecret, std::string> configured_secret(const MintOptions& op
       if (is_issuer && (options.key_id.empty() || secret.key_id == options.key_id)) return secret;
     }
   }
-  return std::unexpected(
-      fmt::format("{} has no such issuer with a secret_file; a public key signs nothing",
-                  options.config));
+  return std::unexpected(fmt::format(
+      "{} has no issuer{}{} with a secret_file; for a public key give the private one: --pem-file",
+      options.config, options.issuer.empty() ? "" : " " + options.issuer,
+      options.key_id.empty() ? "" : " and kid " + options.key_id));
+}
+
+// What a hub would refuse; nothing: nothing.
+std::optional<std::string> fault_of(std::string_view flag, const std::vector<std::string>& texts) {
+  net::Selectors selectors;
+  for (const std::string& text : texts) {
+    if (auto added = selectors.add(net::SelectorForm::tocsin, text); !added) {
+      return fmt::format("{}: {}", flag, added.error());
+    }
+  }
+  return std::nullopt;
 }
 
 std::expected<TokenSigner, std::string> signer_of(const MintOptions& options) {
@@ -47,12 +60,16 @@ std::expected<TokenSigner, std::string> signer_of(const MintOptions& options) {
 
 }  // namespace
 
-std::expected<std::string, std::string> mint_token(const MintOptions& options,
-                                                   std::int64_t now_s) {
+std::expected<std::vector<std::string>, std::string> mint_tokens(const MintOptions& options,
+                                                                 std::int64_t now_s) {
   MintOptions used = options;
   const auto sources = {!used.config.empty(), !used.secret_file.empty(), !used.pem_file.empty()};
   if (std::ranges::count(sources, true) != 1) {
-    return std::unexpected("one of --config, --secret-file and --pem-file is needed");
+    return std::unexpected("one of --config, --secret-file and --pem-file is needed, and only one");
+  }
+  for (const auto& fault :
+       {fault_of("--publish", used.publish), fault_of("--subscribe", used.subscribe)}) {
+    if (fault) return std::unexpected(*fault);
   }
   if (!used.config.empty()) {
     const auto secret = configured_secret(options);
@@ -69,14 +86,21 @@ std::expected<std::string, std::string> mint_token(const MintOptions& options,
   }
   const auto signer = signer_of(used);
   if (!signer) return std::unexpected(signer.error());
-  const TokenTerms terms{.issuer = used.issuer,
-                         .audience = used.audience,
-                         .subject = used.subject,
-                         .publish = used.publish,
-                         .subscribe = used.subscribe,
-                         .issued_at_s = now_s,
-                         .expires_at_s = now_s + static_cast<std::int64_t>(*lives_ms / 1000)};
-  return signer->token(used.key_id, payload_of(terms));
+  TokenTerms terms{.issuer = used.issuer,
+                   .audience = used.audience,
+                   .subject = used.subject,
+                   .publish = used.publish,
+                   .subscribe = used.subscribe,
+                   .issued_at_s = now_s,
+                   .expires_at_s = now_s + static_cast<std::int64_t>(*lives_ms / 1000)};
+  if (used.count == 1) return std::vector{signer->token(used.key_id, payload_of(terms))};
+  std::vector<std::string> tokens;
+  tokens.reserve(used.count);
+  for (std::uint32_t number = 1; number <= used.count; ++number) {
+    terms.subject = fmt::format("{}-{}", used.subject, number);
+    tokens.push_back(signer->token(used.key_id, payload_of(terms)));
+  }
+  return tokens;
 }
 
 }  // namespace tocsin::tools

@@ -22,18 +22,25 @@
 namespace tocsin::tools {
 namespace {
 
+// In front of a path, so without a '/' at its end.
+std::string_view base_of(const UrlOptions& options) {
+  std::string_view base = options.base;
+  while (base.ends_with('/')) base.remove_suffix(1);
+  return base;
+}
+
 std::expected<net::UrlKeys, std::string> keys_of(const UrlOptions& options) {
   if (options.config.empty() == options.secret_file.empty()) {
-    return std::unexpected("one of --config and --secret-file is needed");
+    return std::unexpected("one of --config and --secret-file is needed, and only one");
   }
   if (!options.config.empty()) {
     const auto configuration = read_configuration(options.config);
     if (!configuration) return std::unexpected(configuration.error());
     if (configuration->auth == nullptr || !configuration->auth->url_keys.has_id(options.key_id)) {
-      return std::unexpected(
-          fmt::format("{} has no [[auth.url_keys]] with {}", options.config,
-                      options.key_id.empty() ? "no id; say which with --kid"
-                                             : fmt::format("id = \"{}\"", options.key_id)));
+      return std::unexpected(fmt::format(
+          "{} has no [[auth.url_keys]] {}", options.config,
+          options.key_id.empty() ? "without an id; say which with --kid, if there are any"
+                                 : fmt::format("with id = \"{}\"", options.key_id)));
     }
     return configuration->auth->url_keys;
   }
@@ -61,7 +68,7 @@ std::expected<std::string, std::string> sign_url(const UrlOptions& options, std:
     return std::unexpected("--expires-in takes a time, such as 1h");
   }
   const auto expires_in_s = static_cast<std::int64_t>(*expires_in_ms / 1000);
-  return options.base + keys->sign({.method = options.publish ? "POST" : "GET",
+  return std::string(base_of(options)) + keys->sign({.method = options.publish ? "POST" : "GET",
                                     .path = options.publish ? "/publish" : "/events",
                                     .topics = options.topics,
                                     .expires_at_s = now_s + expires_in_s,

@@ -3,6 +3,8 @@
 #include <expected>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -79,12 +81,12 @@ TEST_F(UrlCommand, AUrlIsGoodAtTheHubThatHasTheKey) {
 TEST_F(UrlCommand, TheSecretAloneIsEnough) {
   const auto url = sign_url({.secret_file = secret_,
                              .key_id = "a",
-                             .base = "http://h:1",
+                             .base = "http://h:1/",
                              .topics = {"a"},
                              .publish = true},
                             kNow);
   ASSERT_TRUE(url) << url.error();
-  ASSERT_TRUE(url->starts_with("http://h:1/publish?"));
+  ASSERT_TRUE(url->starts_with("http://h:1/publish?")) << "one / and not two";
   EXPECT_TRUE(ask("POST", url->substr(10)));
 }
 
@@ -102,6 +104,13 @@ TEST_F(UrlCommand, WhatIsWrongIsSaid) {
               HasSubstr("--expires-in"));
   EXPECT_THAT(fault({.secret_file = folder_.write("short", "secret"), .topics = {"a"}}),
               AllOf(HasSubstr("short: "), HasSubstr("at least 32")));
+}
+
+std::expected<std::string, std::string> mint_one(const MintOptions& options, std::int64_t now_s) {
+  auto tokens = mint_tokens(options, now_s);
+  if (!tokens) return std::unexpected(std::move(tokens.error()));
+  EXPECT_EQ(tokens->size(), 1U);
+  return std::move(tokens->front());
 }
 
 // Each kind of key signs what the library's verification takes.
@@ -154,7 +163,7 @@ class TokenCommand : public testing::Test {
 };
 
 TEST_F(TokenCommand, ATokenOfAConfiguredSecretIsTaken) {
-  const auto token = mint_token(
+  const auto token = mint_one(
       {.config = config_, .subject = "u\"1", .publish = {"a"}, .subscribe = {"b/*", "c"}}, kNow);
   ASSERT_TRUE(token) << token.error();
   const auto known = hub(config_)->access->authority->check(*token, kNow);
@@ -167,19 +176,33 @@ TEST_F(TokenCommand, ATokenOfAConfiguredSecretIsTaken) {
 
 TEST_F(TokenCommand, ATokenOfAPrivateKeyIsTaken) {
   const auto token =
-      mint_token({.pem_file = private_, .issuer = "ec", .subscribe = {"*"}}, kNow);
+      mint_one({.pem_file = private_, .issuer = "ec", .subscribe = {"*"}}, kNow);
   ASSERT_TRUE(token) << token.error();
   const auto known = hub(config_)->access->authority->check(*token, kNow);
   ASSERT_TRUE(known) << known.error().reason;
 }
 
+TEST_F(TokenCommand, ManyAreDifferentAndAllAreTaken) {
+  const auto tokens =
+      mint_tokens({.config = config_, .subject = "u", .subscribe = {"a"}, .count = 3}, kNow);
+  ASSERT_TRUE(tokens) << tokens.error();
+  std::vector<std::string> subjects;
+  for (const std::string& token : *tokens) {
+    const auto known = hub(config_)->access->authority->check(token, kNow);
+    ASSERT_TRUE(known) << known.error().reason;
+    subjects.push_back((*known)->subject);
+  }
+  EXPECT_THAT(subjects, testing::ElementsAre("u-1", "u-2", "u-3"));
+}
+
 TEST_F(TokenCommand, WhatCannotBeMadeIsSaid) {
   const auto fault = [](const MintOptions& options) {
-    const auto token = mint_token(options, kNow);
+    const auto token = mint_one(options, kNow);
     return token ? "made" : token.error();
   };
   EXPECT_THAT(fault({}), HasSubstr("one of --config, --secret-file and --pem-file"));
-  EXPECT_THAT(fault({.config = config_, .issuer = "ec"}), HasSubstr("no such issuer"));
+  EXPECT_THAT(fault({.config = config_, .issuer = "ec"}), HasSubstr("no issuer ec with a secret"));
+  EXPECT_THAT(fault({.config = config_, .subscribe = {"a/{"}}), HasSubstr("--subscribe: "));
   EXPECT_THAT(fault({.pem_file = private_, .algorithm = "none"}), HasSubstr("--algorithm"));
   EXPECT_THAT(fault({.pem_file = private_, .algorithm = "HS256"}), HasSubstr("private.pem: "));
   EXPECT_THAT(fault({.pem_file = private_, .expires_in = "soon"}), HasSubstr("--expires-in"));
@@ -188,7 +211,7 @@ TEST_F(TokenCommand, WhatCannotBeMadeIsSaid) {
 TEST_F(TokenCommand, ExplainsClaimByClaim) {
   const auto auth = hub(config_);
   const std::string token =
-      mint_token({.config = config_, .subject = "u1", .subscribe = {"a/*"}}, kNow).value();
+      mint_one({.config = config_, .subject = "u1", .subscribe = {"a/*"}}, kNow).value();
   const Explanation good = explain_token(token, auth.get(), kNow + 60);
   EXPECT_TRUE(good.is_good);
   for (const std::string_view part :
@@ -205,7 +228,7 @@ TEST_F(TokenCommand, ExplainsClaimByClaim) {
 
 TEST_F(TokenCommand, ExplainsWithoutAHub) {
   const std::string token =
-      mint_token({.pem_file = private_, .subscribe = {"a"}}, kNow).value();
+      mint_one({.pem_file = private_, .subscribe = {"a"}}, kNow).value();
   const Explanation content = explain_token(token, nullptr, kNow);
   EXPECT_TRUE(content.is_good);
   EXPECT_THAT(content.text, AllOf(HasSubstr("alg        ES256"), HasSubstr("was not looked at")));
