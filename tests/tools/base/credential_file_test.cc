@@ -61,20 +61,34 @@ TEST_F(CredentialFile, AFileStandsAboveTheVariableAndAHeaderAboveBoth) {
               AllOf(HasSubstr("TOCSIN_TOKEN has more than one"), Not(HasSubstr("a b"))));
 }
 
-TEST_F(CredentialFile, LoadTakesOneForStreamsAndOneForPublishers) {
+TEST_F(CredentialFile, AListHasOneInEachLine) {
+  EXPECT_THAT(credentials_of_file(folder_.write("a", "x.y\r\n\n z \nlast")).value(),
+              ElementsAre("x.y", "z", "last"));
+  EXPECT_THAT(credentials_of_file(folder_.write("a", "x\nsecret other\n")).error(),
+              AllOf(HasSubstr("a:2 is not one"), Not(HasSubstr("secret"))));
+  EXPECT_THAT(credentials_of_file(folder_.write("a", "\n \n")).error(),
+              HasSubstr("a has no credential"));
+  EXPECT_THAT(credentials_of_file(folder_.path("none")).error(), HasSubstr("cannot be read"));
+}
+
+TEST_F(CredentialFile, LoadTakesManyForStreamsAndOneForPublishers) {
   const std::string file = folder_.write("a", "file");
+  const std::string list = folder_.write("b", "one\ntwo\n");
   load::LoadOptions options;
-  const auto apply = [&](const std::vector<load::Flag>& flags, std::string_view name) {
+  const auto apply = [&](const std::vector<load::Flag>& flags, std::string_view name,
+                         const std::string& file) {
     for (const load::Flag& flag : flags) {
       if (flag.long_name() == name) return flag.apply(options, file);
     }
     return std::string("no such flag");
   };
-  EXPECT_EQ(apply(load::common_flags(), "--token-file"), "");
-  EXPECT_EQ(apply(load::request_flags(), "--publish-token-file"), "");
-  const HeaderField field{"Authorization", "Bearer file"};
-  EXPECT_THAT(options.subscribe.headers, ElementsAre(field));
-  EXPECT_THAT(options.publish.request.headers, ElementsAre(field));
+  EXPECT_EQ(apply(load::common_flags(), "--token-file", list), "");
+  EXPECT_THAT(options.subscribe.tokens, ElementsAre("one", "two"));
+  EXPECT_THAT(apply(load::request_flags(), "--publish-token-file", list),
+              HasSubstr("more than one"));
+  EXPECT_EQ(apply(load::request_flags(), "--publish-token-file", file), "");
+  EXPECT_THAT(options.publish.request.headers,
+              ElementsAre(HeaderField{"Authorization", "Bearer file"}));
 }
 
 }  // namespace

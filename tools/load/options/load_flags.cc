@@ -82,6 +82,13 @@ Apply token_file(Place place) {
   };
 }
 
+std::string token_list(LoadOptions& options, const std::string& text) {
+  auto tokens = tools::credentials_of_file(text);
+  if (!tokens) return std::move(tokens.error());
+  options.subscribe.tokens = *std::move(tokens);
+  return {};
+}
+
 std::string apply_io(LoadOptions& options, const std::string& text) {
   if (text == "auto") {
     options.subscribe.io = IoKind::automatic;
@@ -197,8 +204,8 @@ void add_subscriber_flags(std::vector<Flag>& flags) {
        {"--header", kGroup, "'NAME: VALUE'", "Sent with each stream's request; {topic} is replaced",
         header(in(&S::headers)), true},
        {"--token-file", kGroup, "FILE",
-        "The key or token of each stream's request: sent as Authorization: Bearer",
-        token_file(in(&S::headers))},
+        "Keys or tokens, one a line: each stream sends one as Authorization: Bearer, in turn",
+        token_list},
        {"--resume-by", kGroup, "HOW",
         "How a reader resumes: header (Last-Event-ID), or a query parameter's name (default: "
         "header)",

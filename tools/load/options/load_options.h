@@ -35,6 +35,9 @@ enum class IoKind : std::uint8_t { automatic, uring, epoll };
 struct SubscriberOptions {
   net::Url url;             // {topic} is replaced in its target
   net::HeaderList headers;  // {topic} is replaced in the values
+  // Keys or tokens that stream after stream sends as Authorization: Bearer, from the first again
+  // when they are used up. Each stream keeps its own. Empty: none does.
+  std::vector<std::string> tokens;
   std::uint32_t count = 100;
   std::uint32_t threads = 0;  // 0: one for each core, or as many as descriptors ask for
   IoKind io = IoKind::automatic;

@@ -136,8 +136,7 @@ bool Receiver::Impl::send_request(std::uint32_t slot) {
   std::string_view id = checker_.last_event_id(slot);
   // Tocsin's word for everything that is kept.
   if (id.empty() && wants_history_) id = proto::kEarliest;
-  const std::string request =
-      request_.text(options_.workload.topic_of(setup_.first_index + slot), id);
+  const std::string request = request_.text(setup_.first_index + slot, id);
   // A fresh socket's send buffer takes a request of some hundred bytes whole.
   const ssize_t sent = send(stream.fd, request.data(), request.size(), MSG_NOSIGNAL);
   if (sent < 0 && (errno == EAGAIN || errno == ENOTCONN)) return false;

@@ -48,16 +48,21 @@ StreamRequest::StreamRequest(const SubscriberOptions& options, const Workload& w
       target_("GET " + target_of(options), false),
       query_separator_(separator_of(target_of(options))),
       fields_(fields_of(options), false),
+      tokens_(options.tokens),
       parameter_(options.resume_by == "header" ? "" : proto::percent_encode(options.resume_by)) {}
 
-std::string StreamRequest::text(std::uint32_t topic, std::string_view last_event_id) const {
-  const std::string name = workload_.topic_name(topic);
+std::string StreamRequest::text(std::uint32_t index, std::string_view last_event_id) const {
+  const std::string name = workload_.topic_name(workload_.topic_of(index));
   std::string request = written(target_, encoded_topic(name));
   const bool resumes = !last_event_id.empty();
   if (resumes && !parameter_.empty()) {
     request += query_separator_ + parameter_ + '=' + proto::percent_encode(last_event_id);
   }
   request += written(fields_, name);
+  if (!tokens_.empty()) {
+    request.append("Authorization: Bearer ").append(tokens_[index % tokens_.size()]);
+    request += "\r\n";
+  }
   if (resumes && parameter_.empty()) {
     request.append("Last-Event-ID: ").append(last_event_id).append("\r\n");
   }

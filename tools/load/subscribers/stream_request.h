@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -13,17 +14,19 @@ namespace tocsin::load {
 // Immutable after construction, so threads share it.
 class StreamRequest {
  public:
+  // `options` must outlive it.
   StreamRequest(const SubscriberOptions& options, const Workload& workload);
 
-  // The request of a subscriber of `topic`. `last_event_id` is sent as options.resume_by says;
-  // empty: nothing is resumed.
-  [[nodiscard]] std::string text(std::uint32_t topic, std::string_view last_event_id) const;
+  // The request of the run's stream number `index`. `last_event_id` is sent as options.resume_by
+  // says; empty: nothing is resumed.
+  [[nodiscard]] std::string text(std::uint32_t index, std::string_view last_event_id) const;
 
  private:
   Workload workload_;
   Pattern target_;         // with the method
   char query_separator_;   // in front of an added parameter
   Pattern fields_;         // from the version to the last field
+  std::span<const std::string> tokens_;
   std::string parameter_;  // its name; empty: the header
 };
 
