@@ -4,7 +4,9 @@
 import datetime
 import json
 import re
+import signal
 import subprocess
+import tempfile
 import unittest
 
 from hub import DEADLINE, Hub, run
@@ -307,6 +309,41 @@ class Demo(unittest.TestCase):
         again = self.stream("/chat/sse?username=away", "-H", f"Last-Event-ID: {last}")
         self.assertEqual(self.said(next(again.events()))["Message"], "two")
 
+    def test_chat_a_name_is_its_pages(self):
+        """Of the page whose cookie came with it, as long as that is here."""
+        say = "/chat/broadcast?from=owner&message="
+        mine, other = (f"Cookie: a=b; tocsin_chat={word}\r\n" for word in ("mine", "other"))
+        self.assertEqual(self.hub.ask("POST", say + "before")[0], 200)
+        watcher = self.chat("watcher-of-owner")
+        with self.hub.stream("/chat/sse?username=owner", mine):
+            watcher.until(lambda event: '"joined"' in event["data"] and "owner" in event["data"])
+            for method, target in (("POST", say + "stranger"), ("GET", "/chat/sse?username=owner")):
+                for fields in ("", other):
+                    status, head, body = self.hub.ask(method, target, fields=fields)
+                    self.assertEqual(status, 403, target + fields)
+                    self.assertIn("WWW-Authenticate: Bearer", head)
+                    self.assertIn("another page is in the chat as owner", json.loads(body)["detail"])
+            with self.hub.stream("/chat/sse?username=owner", mine):  # another window
+                self.assertEqual(self.hub.ask("POST", say + "mine", fields=mine)[0], 200)
+        for _ in range(2):
+            watcher.until(lambda event: '"left"' in event["data"] and '"owner"' in event["data"])
+        self.assertEqual(self.hub.ask("POST", say + "after", fields=other)[0], 200)
+        told = self.stream("/chat/sse?username=reader", "-H", "Last-Event-ID: earliest")
+        said = [json.loads(event["data"])["Message"] for event in told.until(
+            lambda event: '"after"' in event["data"]) if '"owner"' in event["data"]]
+        self.assertEqual(said, ["before", "mine", "after"])
+
+    def test_chat_is_read_and_written_there_only(self):
+        for topic in ("chat", "chat/presence", "chat/user/ann"):
+            status, _, body = self.hub.ask("GET", f"/events?stream={topic}")
+            self.assertEqual(status, 403, topic)
+            self.assertIn("clients may not read it", body)
+            self.assertEqual(self.hub.ask("POST", f"/publish?stream={topic}", b"x")[0], 403)
+        batch = b'[{"stream":"events","data":"x"},{"stream":"chat","data":"x"}]'
+        self.assertEqual(self.hub.ask("POST", "/publish", batch,
+                                      "Content-Type: application/json\r\n")[0], 403)
+        self.assertEqual(self.hub.ask("POST", "/publish?stream=chatter", b"x")[0], 204)
+
     def test_chat_refuses_what_it_cannot_show(self):
         long = "x" * 33
         for method, target, field in (
@@ -370,6 +407,19 @@ class Starting(unittest.TestCase):
         printed, _ = run("check")
         self.assertNotIn("demo", printed)
         self.assertIn("auto_topics", run("demo", "--auto-topics", "false", status=2)[1])
+
+    def test_a_reload_does_not_open_the_chat(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
+            with Hub("--config", file.name, "--drain-timeout", "0s", command="demo") as hub:
+                file.write('retry = "1s"\n[[topics]]\nmatch = "*"\nsubscribe = "open"\n')
+                file.flush()
+                hub.signal(signal.SIGHUP)
+                hub.wait_log("configuration reloaded")
+                self.assertEqual(hub.ask("GET", "/events?stream=chat/user/ann")[0], 403)
+                file.write('[[topics]]\nmatch = "news"\n')  # nothing gets as far as that
+                file.flush()
+                hub.signal(signal.SIGHUP)
+                hub.wait_log("configuration not reloaded")
 
     def test_says_where_it_is_once_it_is_ready(self):
         with Hub("--drain-timeout", "0s", command="demo") as hub:

@@ -127,6 +127,9 @@ net::Application Demo::application() {
   application.routes.push_back(unnamed_stream("/sse", {kPing, kTimestamp}, {}));
   application.routes.push_back(prices_.route());
   std::ranges::move(chat_.routes(), std::back_inserter(application.routes));
+  application.authenticate = [this](Server&, const net::AuthenticationRequest& request) {
+    return chat_.authenticate(request);
+  };
   application.on_subscribe = [this](Server&, const net::StreamInfo&) { notices_.opened(); };
   application.on_unsubscribe = [this](Server&, const net::StreamInfo&) { notices_.closed(); };
   return application;

@@ -3,15 +3,18 @@
 // It uses what net/application.h and net/server.h offer to every program:
 //   routes    the site (site.h), the chat (chat.h), prices (prices.h), and streams that begin with
 //             an event of their own (here)
+//   authenticate  who is who in the chat, and may read and write what there (chat.h)
 //   hooks     notifications of streams that open and end (stream_notices.h)
 //   publish   the feeds (feeds.h, dashboard.h), from a thread of their own (here)
 #pragma once
 
 #include <cstdint>
 #include <thread>
+#include <vector>
 
 #include "net/application.h"
 #include "net/server.h"
+#include "net/server_options.h"
 #include "tools/demo/chat.h"
 #include "tools/demo/prices.h"
 #include "tools/demo/stream_notices.h"
@@ -28,6 +31,8 @@ class Demo {
 
   // What the server is to be started with. It refers to this object.
   [[nodiscard]] net::Application application();
+  // For ServerOptions, before any others.
+  [[nodiscard]] static std::vector<net::TopicNamespace> namespaces() { return Chat::namespaces(); }
 
   // Publishes in the thread that it returns until that is asked to stop, which is to be before the
   // server drains.

@@ -41,12 +41,14 @@ int run_demo(const OptionFlags& flags, Configuration configuration) {
     return 2;
   }
   Demo demo(std::random_device{}());
-  return tools::run_serve(flags, std::move(configuration), demo.application(),
-                          [&demo](net::Server& server) {
-                            std::jthread feeds = demo.start(server);
-                            greet("http://" + server.addresses().front());
-                            return feeds;
-                          });
+  return tools::run_serve(flags, std::move(configuration),
+                          {.application = demo.application(),
+                           .namespaces = Demo::namespaces(),
+                           .companion = [&demo](net::Server& server) {
+                             std::jthread feeds = demo.start(server);
+                             greet("http://" + server.addresses().front());
+                             return feeds;
+                           }});
 }
 
 CLI::App* add_demo_command(CLI::App& app, int& exit_code) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <expected>
 #include <optional>
 #include <string>
 #include <thread>
@@ -16,6 +17,7 @@
 #include "net/log.h"
 #include "net/server/handed_descriptors.h"
 #include "net/server/service_notify.h"
+#include "net/server/start_check.h"
 #include "net/state/server_state.h"
 #include "tools/auth/auth_configuration.h"
 #include "tools/serve/memory_return.h"
@@ -39,13 +41,37 @@ bool is_same_auth(const Configuration& a, const Configuration& b) {
   return a.auth->fingerprint == b.auth->fingerprint;
 }
 
+// What the flags and their file say, with what the program on the hub adds.
+class ConfigurationSource {
+ public:
+  ConfigurationSource(const OptionFlags& flags, std::vector<net::TopicNamespace> namespaces)
+      : flags_(flags), namespaces_(std::move(namespaces)) {}
+
+  void add_to(ServerOptions& options) const {
+    options.namespaces.insert(options.namespaces.begin(), namespaces_.begin(), namespaces_.end());
+  }
+  [[nodiscard]] std::expected<Configuration, std::string> read_again() const {
+    auto loaded = flags_.load(Reading::again);
+    if (!loaded) return loaded;
+    add_to(loaded->options);
+    if (auto good = net::check_start(loaded->options, {}); !good) {
+      return std::unexpected(std::move(good.error()));
+    }
+    return loaded;
+  }
+
+ private:
+  const OptionFlags& flags_;
+  const std::vector<net::TopicNamespace> namespaces_;
+};
+
 // Reads the configuration again and applies what it can. `read`: what was read last, to tell what
 // is new.
-void reload(const OptionFlags& flags, Server& server, ServiceNotify& notify,
+void reload(const ConfigurationSource& source, Server& server, ServiceNotify& notify,
             Configuration& read, MachineWarning& machine) {
   notify.reloading();
   const ServerOptions current = *server.state().options();
-  auto loaded = flags.load(Reading::again);
+  auto loaded = source.read_again();
   if (loaded) {
     std::string fault = open_fault(*loaded, server.addresses());
     if (!fault.empty()) loaded = std::unexpected(std::move(fault));
@@ -142,9 +168,10 @@ class Watchdog {
 class Service {
  public:
   // `read`: the configuration that the hub was started with.
-  Service(const OptionFlags& flags, Configuration read, Server& server, std::jthread companion,
-          ServiceNotify& notify, const ServiceSignals& signals, MachineWarning& machine)
-      : flags_(flags),
+  Service(const ConfigurationSource& source, Configuration read, Server& server,
+          std::jthread companion, ServiceNotify& notify, const ServiceSignals& signals,
+          MachineWarning& machine)
+      : source_(source),
         read_(std::move(read)),
         server_(server),
         companion_(std::move(companion)),
@@ -179,7 +206,7 @@ class Service {
 
   void on_signal(const ServiceSignals::Signal& signal) {
     using Meaning = ServiceSignals::Meaning;
-    if (signal.meaning == Meaning::reload) reload(flags_, server_, notify_, read_, machine_);
+    if (signal.meaning == Meaning::reload) reload(source_, server_, notify_, read_, machine_);
     if (signal.meaning == Meaning::nothing) {
       log::info("a signal that means nothing here", {{"signal", signal.name()}});
     }
@@ -203,7 +230,7 @@ class Service {
     server_.drain();
   }
 
-  const OptionFlags& flags_;
+  const ConfigurationSource& source_;
   Configuration read_;  // the last one
   Server& server_;
   std::jthread companion_;
@@ -218,8 +245,7 @@ class Service {
 
 }  // namespace
 
-int run_serve(const OptionFlags& flags, Configuration configuration, net::Application application,
-              const std::function<std::jthread(Server&)>& companion) {
+int run_serve(const OptionFlags& flags, Configuration configuration, HubProgram program) {
   const auto& wanted = configuration.options.listen;
   if (const std::string fault = open_fault(configuration, wanted); !fault.empty()) {
     flags.complain(fault);
@@ -227,14 +253,16 @@ int run_serve(const OptionFlags& flags, Configuration configuration, net::Applic
   }
   auto handed = net::take_handed_descriptors();
   ServerOptions& options = configuration.options;
+  const ConfigurationSource source(flags, std::move(program.namespaces));
+  source.add_to(options);
   let_memory_go_back();
   log::configure(options.log_level, options.log_format);
   ServiceNotify notify = ServiceNotify::from_environment();
   const ServiceSignals signals;
   if (const auto raised = net::raise_descriptor_limit(); !raised) log::warning(raised.error());
   options.private_descriptors = true;
-  auto server = Server::start(options, std::move(application), nullptr, access_of(configuration),
-                              std::move(handed), &notify);
+  auto server = Server::start(options, std::move(program.application), nullptr,
+                              access_of(configuration), std::move(handed), &notify);
   if (!server) {
     log::error("cannot start", {{"error", server.error()}});
     return 1;
@@ -251,8 +279,8 @@ int run_serve(const OptionFlags& flags, Configuration configuration, net::Applic
                           {"shards", (*server)->shards()},
                           {"io", (*server)->state().metrics.front()->io_name.load()}});
   notify.ready(fmt::format("listening on {}", fmt::join((*server)->addresses(), ", ")));
-  std::jthread beside = companion ? companion(**server) : std::jthread();
-  Service(flags, configuration, **server, std::move(beside), notify, signals, machine).run();
+  std::jthread beside = program.companion ? program.companion(**server) : std::jthread();
+  Service(source, configuration, **server, std::move(beside), notify, signals, machine).run();
   (*server)->wait();
   log::info("stopped");
   return 0;

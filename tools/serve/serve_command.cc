@@ -17,7 +17,8 @@ CLI::App* add_serve_command(CLI::App& app, int& exit_code, HubRun demo) {
       app, "serve", "Run the hub", exit_code,
       [with_demo, demo = std::move(demo)](const OptionFlags& flags, Configuration configuration) {
         return *with_demo ? demo(flags, std::move(configuration))
-                          : run_serve(flags, std::move(configuration), front_page());
+                          : run_serve(flags, std::move(configuration),
+                                      {.application = front_page()});
       });
   command->add_flag("--demo", *with_demo,
                     "With the demonstration's page, feeds and chat; open to everybody, not for "

@@ -188,6 +188,20 @@ class Site(BrowserCase):
         self.wait_text("#chat-error", "at most 32 letters")
         self.assertEqual(self.browser.run("return document.activeElement.id"), "chat-name")
 
+    def test_a_name_that_another_browser_has(self):
+        hub = self.demo()
+        self.page(hub.url)
+        self.join("ann")
+        self.page(hub.url)
+        self.browser.run("document.cookie = 'tocsin_chat=another; path=/'")
+        self.expected_errors = ("403 (Forbidden)",)
+        self.browser.type("[data-testid=chat-name]", "ann")
+        self.browser.click("[data-testid=chat-join]")
+        self.wait_text("#chat-error", "another page is in the chat as ann; take another name")
+        self.browser.type("[data-testid=chat-name]", "anna")
+        self.browser.click("[data-testid=chat-join]")
+        self.wait_text("#chat-state", "You are anna.")
+
     # --- a browser's six connections to a host
 
     def test_windows_share_what_can_be_shared(self):

@@ -5,6 +5,15 @@ import { EventStream } from "./stream.js";
 const LOG_MOST = 300;
 const EVERYONE = "";
 
+// While one is in the chat nobody else may write under one's name: the server knows this browser by
+// the cookie.
+function makeCookie() {
+  if (/(^|; )tocsin_chat=/.test(document.cookie)) return;
+  const random = [...crypto.getRandomValues(new Uint8Array(16))];
+  const text = random.map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  document.cookie = `tocsin_chat=${text}; path=/; SameSite=Strict`;
+}
+
 class Chat {
   #log = byId("chat-log");
   #name = byId("chat-name");
@@ -34,6 +43,7 @@ class Chat {
   #join() {
     this.#me = this.#name.value.trim();
     this.#complain("", "");
+    makeCookie();
     const url = (lastId) =>
       withQuery("/chat/sse", { username: this.#me, presence: "1", last_event_id: lastId });
     // Refused at the first try is final; a server that comes back later is waited for.
