@@ -142,7 +142,39 @@ def t10(results, name):
              "20,000/s: {} x the bare send loop's")], [*full, *paced]
 
 
-RULES = {"t1": t1, "t2": t2, "t3": t3, "t5": t5, "t6": t6, "t7": t7, "t8": t8, "t9": t9, "t10": t10}
+def own_ratio(rounds, name, figure, base):
+    """Median over rounds of two figures of one contender."""
+    both = [(r.get(name, {}).get(figure), r.get(name, {}).get(base)) for r in rounds]
+    ratios = [value / other for value, other in both if value is not None and other]
+    return statistics.median(ratios) if ratios else None
+
+
+def t13(results, name):
+    r, held = results["connect_with_tokens"], results.get("connect_with_tokens_held", [])
+    publish, idle = results["publish_with_key"], results["idle_with_expiry"]
+    connects = "{}_connects_per_s".format
+
+    def share(rounds, kind):
+        return own_ratio(rounds, name, connects(kind), connects("open"))
+    more = [x[name]["expiring_pss_each"] - x[name]["open_pss_each"] for x in idle
+            if "expiring_pss_each" in x.get(name, {}) and "open_pss_each" in x[name]]
+    parts = [(share(r, "hs256"), ">=", 0.85, "connects/s {} x open with an HS256 token each"),
+             (share(r, "es256"), ">=", 0.5, "{} x with ES256"),
+             (share(r, "same"), ">=", 0.95, "{} x with one token for all"),
+             (paired(r, name, connects("es256"), "mercure"), ">=", 3, "ES256 {} x Mercure's")]
+    if held:
+        parts.append((share(held, "hs256"), ">=", None,
+                      "held to a share of a core {} x with HS256"))
+        parts += [(share(held, kind), ">=", None, "{} x with " + kind) for kind in ("es256", "same")]
+    parts += [(own_ratio(publish, name, "key_events_per_s", "open_events_per_s"), ">=", 0.95,
+               "publishing with a key {} x open"),
+              (statistics.median(more) if more else None, "<=", 24,
+               "{} B more for a stream that expires")]
+    return parts, [*r, *held, *publish, *idle]
+
+
+RULES = {"t1": t1, "t2": t2, "t3": t3, "t5": t5, "t6": t6, "t7": t7, "t8": t8, "t9": t9, "t10": t10,
+         "t13": t13}
 
 
 def number_of(target):

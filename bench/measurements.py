@@ -8,6 +8,7 @@ import os
 import time
 
 import cpu_quota
+import credentials
 from load import TIMEOUT_S, run_load
 from machine import cpu_seconds, open_files, split_cores
 from servers import family
@@ -19,6 +20,7 @@ class Bench:
     """Where the programs are, on which cores they run, and how large a run is."""
 
     def __init__(self, build, quick=False, window_s=20):
+        self.build = build
         self.tocsin = os.path.join(build, "tocsin")
         self.generator = self.tocsin
         self.floor = os.path.join(build, "bench", "tocsin_bench_floor")
@@ -132,7 +134,7 @@ def connect_held(bench, server, subscribers=10_000):
         return connect(bench, server, subscribers, group)
 
 
-def publish(bench, server, batch=0, seconds=4):
+def publish(bench, server, batch=0, seconds=4, flags=()):
     """T7: single POSTs pipelined on one connection, or batches; one subscriber checks."""
     how = publishing(server, 8 if batch else 256)
     how += ["--batch", batch] if batch else []
@@ -142,13 +144,71 @@ def publish(bench, server, batch=0, seconds=4):
     how += ["--ahead", 0 if server.name == "nchan" else 10_000]
     with server.running(bench.server_cpus):
         result = bench.load(server, "saturate", 1, "--duration", bench.seconds(seconds), "--drain",
-                            3, *how)
+                            3, *how, *flags)
     return keep(result, "events_per_s", "cpu_us_per_event", "server_cpu_share",
                 "client_cpu_share")
 
 
 def publish_batches(bench, server):
     return publish(bench, server, batch=200)
+
+
+def all_together(parts):
+    """The figures of several runs of one server, each under its own name: `hs256_connects_per_s`."""
+    together = {f"{part}_{name}": value for part, figures in parts.items()
+                for name, value in figures.items() if name not in ("faults", "bottlenecks")}
+    together["faults"] = ", ".join(f"{part}: {figures['faults']}"
+                                   for part, figures in parts.items() if figures["faults"])
+    together["bottlenecks"] = ";; ".join(dict.fromkeys(
+        figures["bottlenecks"] for figures in parts.values() if figures["bottlenecks"]))
+    return together
+
+
+def connect_with_tokens(bench, server, subscribers=10_000, group=None):
+    """T13: connects at full speed, to the open server and to one that asks for tokens."""
+    count = bench.count(subscribers)
+    parts = {}
+    with credentials.Credentials(bench.tocsin, count) as made:
+        for kind in ("open", *credentials.KINDS):
+            tried = server if kind == "open" else server.asking(made, kind)
+            if not tried:
+                continue
+            tokens = [] if kind == "open" else ["--token-file", made.tokens(kind)]
+            with tried.running(bench.server_cpus, group):
+                result = bench.load(tried, "idle", count, "--settle", 0, "--idle", 0.1, *tokens)
+            parts[kind] = keep(result, "connects_per_s", "cpu_us_per_connect")
+    return all_together(parts)
+
+
+def connect_with_tokens_held(bench, server, subscribers=10_000):
+    """T13: the same with the server held to a share of its core, so that it is the limit."""
+    with cpu_quota.CpuQuota(HELD_SHARE) as group:
+        return connect_with_tokens(bench, server, subscribers, group)
+
+
+def publish_with_key(bench, server, seconds=4):
+    """T13: single POSTs pipelined on one connection, without and with a key."""
+    with credentials.Credentials(bench.tocsin, 1) as made:
+        return all_together({
+            "open": publish(bench, server, seconds=seconds),
+            "key": publish(bench, server.asking(made, "key"), seconds=seconds, flags=[
+                "--publish-token-file", made.key, "--token-file", made.tokens("same")])})
+
+
+def idle_with_expiry(bench, server, subscribers=15_000, warmup=4000):
+    """T13: memory of each more subscriber, without a token and with one that expires."""
+    warmup = bench.count(warmup)
+    parts = {}
+    with credentials.Credentials(bench.tocsin, 1) as made:
+        for kind, tried, tokens in (
+                ("open", server, []),
+                ("expiring", server.asking(made, "same"), ["--token-file", made.tokens("same")])):
+            with tried.running(bench.server_cpus):
+                result = bench.load(
+                    tried, "idle", min(warmup + bench.count(subscribers), bench.most), "--warmup",
+                    warmup, "--memory", "--settle", bench.seconds(2), "--idle", 0.1, *tokens)
+            parts[kind] = keep(result, "pss_each", "rss_each")
+    return all_together(parts)
 
 
 PRIVATE_TOPICS = 10_000  # T9: each with one subscriber

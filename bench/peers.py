@@ -8,6 +8,7 @@ limit that the run would meet.
 """
 
 import base64
+import copy
 import hashlib
 import hmac
 import json
@@ -274,9 +275,17 @@ class Mercure(GoServer):
     label = "Mercure (library, in-memory transport)"
     module = "github.com/dunglas/mercure"
     KEY = "a key of at least thirty-two bytes for the bench"
+    subscribers = ()  # what it is told of their key; without: nobody needs a token
+
+    def asking(self, credentials, kind):
+        if kind != "es256":  # it knows one key
+            return None
+        other = copy.copy(self)
+        other.subscribers = ("--subscribers-key", credentials.public_key)
+        return other
 
     def command(self):
-        return [*super().command(), "--key", self.KEY]
+        return [*super().command(), "--key", self.KEY, *self.subscribers]
 
     def load_arguments(self):
         token = json_web_token({"mercure": {"publish": ["*"]}}, self.KEY)

@@ -41,6 +41,11 @@ class Quick(unittest.TestCase):
         self.assertIn("tocsin-epoll / before-epoll, cpu_us_per_event", out)
         self.assertNotIn("FAULTS", out)
 
+    def test_tokens(self):
+        out = self.run_script("targets", "t13", "--rounds", "1", "--io", "epoll")
+        self.assertRegex(out, r"T13  tocsin-epoll|T13: left out")
+        self.assertNotIn("FAULTS", out)
+
     def test_compare(self):
         with tempfile.NamedTemporaryFile("r", suffix=".json") as file:
             out = self.run_script("compare", "--rounds", "1", "--scenarios", "saturate-1k,connect",

@@ -140,6 +140,24 @@ class Judging(unittest.TestCase):
         done[0]["tocsin-epoll"] = done[0].pop("tocsin-uring")
         self.assertTrue(judge.judge(results, {"t9"})[0]["met"])
 
+    def test_tokens_are_judged_by_the_same_server_without(self):
+        connects = {"mercure": {"es256_connects_per_s": 100.0},
+                    "tocsin-x": {f"{kind}_connects_per_s": 400.0 * share for kind, share in (
+                        ("open", 1), ("hs256", 0.9), ("es256", 0.8), ("same", 1))}}
+        results = {
+            "connect_with_tokens": [connects],
+            "publish_with_key": [{"tocsin-x": {"open_events_per_s": 10.0,
+                                               "key_events_per_s": 9.6}}],
+            "idle_with_expiry": [{"tocsin-x": {"open_pss_each": 90, "expiring_pss_each": 110}}]}
+        self.assertTrue(judge.judge(results, {"t13"})[0]["met"])
+        for name, figure, value in (("connect_with_tokens", "hs256_connects_per_s", 330.0),
+                                    ("connect_with_tokens", "es256_connects_per_s", 299.0),
+                                    ("publish_with_key", "key_events_per_s", 9.4),
+                                    ("idle_with_expiry", "expiring_pss_each", 115)):
+            worse = copy.deepcopy(results)
+            worse[name][0]["tocsin-x"][figure] = value
+            self.assertFalse(judge.judge(worse, {"t13"})[0]["met"], figure)
+
     def test_an_earlier_build_is_compared_and_not_judged(self):
         done = [{"tocsin-uring": {"x": 1.0, "faults": "", "caches": {"TCP": 1}},
                  "before-uring": {"x": 2.0, "faults": "", "caches": {"TCP": 1}}}]
@@ -149,7 +167,7 @@ class Judging(unittest.TestCase):
                          {"tocsin-uring"})
 
     def test_targets_stand_in_the_order_of_their_numbers(self):
-        self.assertEqual(script("targets").TARGETS[-3:], ["t8", "t9", "t10"])
+        self.assertEqual(script("targets").TARGETS[-4:], ["t8", "t9", "t10", "t13"])
 
     def test_every_target_judges_an_empty_round_as_not_measured(self):
         targets = script("targets")

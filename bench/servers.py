@@ -1,6 +1,7 @@
 """A server while it is measured: started fresh, pinned to its cores, ended by its own pid."""
 
 import contextlib
+import copy
 import ctypes
 import glob
 import os
@@ -165,6 +166,12 @@ class Server:
     def running(self, cpus, group=None):
         return Running(self, cpus, group)
 
+    def asking(self, credentials, kind):
+        """The same server, but it takes who has one of `credentials` (credentials.py) only; None:
+        it knows no tokens of this kind."""
+        del credentials, kind
+        return None
+
 
 def end_if_running(pid):
     """Descendants are reaped by init (or by a parent that ends); a moment's wait is enough."""
@@ -204,6 +211,12 @@ class Tocsin(Server):
     @staticmethod
     def missing(binary):
         return missing_program("tocsin", binary)
+
+    def asking(self, credentials, kind):
+        del kind  # it takes all of them at once
+        other = copy.copy(self)
+        other.options = (*self.options, "--config", credentials.config)
+        return other
 
     def command(self):
         return [self.binary, "serve", "--listen", f"127.0.0.1:{self.port}",
