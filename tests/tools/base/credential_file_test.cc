@@ -76,9 +76,9 @@ TEST_F(CredentialFile, LoadTakesManyForStreamsAndOneForPublishers) {
   const std::string list = folder_.write("b", "one\ntwo\n");
   load::LoadOptions options;
   const auto apply = [&](const std::vector<load::Flag>& flags, std::string_view name,
-                         const std::string& file) {
+                         const std::string& path) {
     for (const load::Flag& flag : flags) {
-      if (flag.long_name() == name) return flag.apply(options, file);
+      if (flag.long_name() == name) return flag.apply(options, path);
     }
     return std::string("no such flag");
   };
