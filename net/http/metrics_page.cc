@@ -4,18 +4,15 @@
 #include "net/http/metrics_page.h"
 
 #include <array>
-#include <functional>
 #include <map>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include <prometheus/metric_family.h>
-#include <prometheus/text_serializer.h>
-
 #include "net/auth/denial.h"
 #include "net/base/process_metrics.h"
+#include "net/http/metrics/exposition.h"
 #include "net/state/server_state.h"
 #include "proto/version.h"
 
@@ -32,41 +29,6 @@ constexpr std::array<std::string_view, kRejections> kReasons{
     "address_limit", "accept_rate",    "topic_limit",    "unavailable", "unknown",
     "draining",      "exhausted",      "request_memory", "failed",
 };
-
-class Exposition {
- public:
-  void gauge(std::string name, std::string help, double value) {
-    ClientMetric metric;
-    metric.gauge.value = value;
-    add(std::move(name), std::move(help), MetricType::Gauge).metric.push_back(metric);
-  }
-  void counter(std::string name, std::string help, std::uint64_t value) {
-    ClientMetric metric;
-    metric.counter.value = static_cast<double>(value);
-    add(std::move(name), std::move(help), MetricType::Counter).metric.push_back(metric);
-  }
-  MetricFamily& add(std::string name, std::string help, MetricType type) {
-    MetricFamily family;
-    family.name = std::move(name);
-    family.help = std::move(help);
-    family.type = type;
-    families_.push_back(std::move(family));
-    return families_.back();
-  }
-  [[nodiscard]] std::string text() const {
-    return prometheus::TextSerializer{}.Serialize(families_);
-  }
-
- private:
-  std::vector<MetricFamily> families_;
-};
-
-ClientMetric::Label label(std::string name, std::string_view value) {
-  ClientMetric::Label result;
-  result.name = std::move(name);
-  result.value = value;
-  return result;
-}
 
 using Shards = std::vector<std::unique_ptr<ShardMetrics>>;
 
@@ -128,27 +90,6 @@ void denials(Exposition& page, const Shards& shards) {
     metric.counter.value = static_cast<double>(sum);
     family.metric.push_back(metric);
   }
-}
-
-// The histograms added up; the buckets' bounds are powers of two times `unit`.
-template <std::size_t kBuckets>
-void histogram(Exposition& page, std::span<const Histogram<kBuckets>* const> parts,
-               const char* name, const char* help, double unit) {
-  ClientMetric metric;
-  std::uint64_t count = 0;
-  std::uint64_t sum = 0;
-  for (std::size_t i = 0; i < kBuckets; ++i) {
-    for (const auto* part : parts) count += part->bucket(i);
-    if (i + 1 == kBuckets) break;  // the last one has no upper bound
-    ClientMetric::Bucket bucket;
-    bucket.cumulative_count = count;
-    bucket.upper_bound = static_cast<double>(1ULL << i) * unit;
-    metric.histogram.bucket.push_back(bucket);
-  }
-  for (const auto* part : parts) sum += part->sum();
-  metric.histogram.sample_count = count;
-  metric.histogram.sample_sum = static_cast<double>(sum) * unit;
-  page.add(name, help, MetricType::Histogram).metric.push_back(metric);
 }
 
 // Of all shards.
