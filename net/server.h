@@ -101,6 +101,8 @@ class Server {
   void reload(const ServerOptions& options);
   // The same, and who may do what. Streams whose right is gone end.
   void reload(const ServerOptions& options, std::shared_ptr<const Access> access);
+  // Who may do what alone.
+  void reload_access(std::shared_ptr<const Access> access);
 
   // Streams end spread over drain_timeout_s. Who connects meanwhile waits until wait() closes the
   // listening sockets: for the next process that has them, or to be reset then.

@@ -12,13 +12,25 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "net/auth/authority.h"
 #include "net/auth/denial.h"
 #include "net/auth/principal.h"
 #include "net/server_options.h"
+#include "proto/http/request.h"
 
 namespace tocsin::net {
+
+class RemoteAuthority;
+
+// A header field that the operator's back end is sent.
+struct PassedField {
+  proto::Header header;
+  std::string_view name;  // a literal
+
+  friend bool operator==(const PassedField&, const PassedField&) = default;
+};
 
 struct Access {
   // Null: nobody is asked for a credential.
@@ -32,6 +44,14 @@ struct Access {
   // proxies and in histories of browsers.
   bool query_token = true;
   bool query_token_publishes = false;
+
+  // What other servers know (net/state/remote_authority.h); null: none is asked.
+  std::shared_ptr<RemoteAuthority> remote{};
+  // What the operator's back end is sent of a request whose credential is nobody's that the
+  // authority knows; empty: there is no such back end.
+  std::vector<PassedField> passed_fields{};
+  // Principal::source of those whom it lets in. 0: there is no such back end.
+  std::uint64_t back_end = 0;
 };
 
 enum class Right : std::uint8_t { subscribe, publish };

@@ -47,6 +47,11 @@ class Authority {
   // A request without a credential.
   [[nodiscard]] std::expected<PrincipalPtr, Denial> check_nobody() const;
 
+  // Of a credential that check() has denied.
+  [[nodiscard]] TokenOrigin origin_of(std::string_view token) const {
+    return tokens_.origin_of(token);
+  }
+
   // Whether what gave a principal its rights is still there. REQUIRES: it is a token's or a signed
   // URL's.
   [[nodiscard]] bool has_source(CredentialKind kind, std::uint64_t source) const;

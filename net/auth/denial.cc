@@ -27,6 +27,8 @@ constexpr std::array<CauseText, kDenialCauses> kCauses = {{
     {.name = "not_yet_valid", .status = 401, .error = "invalid_token"},
     {.name = "foreign_page", .status = 403, .error = "invalid_request"},
     {.name = "insufficient_scope", .status = 403, .error = "insufficient_scope"},
+    {.name = "refused", .status = 401, .error = "invalid_token"},
+    {.name = "unavailable", .status = 503, .error = ""},
 }};
 
 const CauseText& text_of(DenialCause cause) {

@@ -23,10 +23,12 @@ enum class DenialCause : std::uint8_t {
   not_yet_valid,
   foreign_page,        // a cookie that a page of somebody else had sent
   insufficient_scope,  // a good credential for something else
+  refused,             // the operator's back end does not take it
+  unavailable,         // who could say is not to be had: an issuer's keys, the back end
 };
 
 inline constexpr std::size_t kDenialCauses =
-    static_cast<std::size_t>(DenialCause::insufficient_scope) + 1;
+    static_cast<std::size_t>(DenialCause::unavailable) + 1;
 
 struct Denial {
   DenialCause cause = DenialCause::no_credential;
@@ -35,9 +37,10 @@ struct Denial {
   std::string reason;
 };
 
-// 400, 401 or 403 (RFC 6750, 3.1).
+// 400, 401 or 403 (RFC 6750, 3.1); 503 where nothing can be said of the credential now.
 [[nodiscard]] int status_of(DenialCause cause);
-// "invalid_request", "invalid_token" or "insufficient_scope"; empty if there was no credential.
+// "invalid_request", "invalid_token" or "insufficient_scope"; empty if there was no credential, or
+// it is not the credential's fault.
 [[nodiscard]] std::string_view error_code_of(DenialCause cause);
 // A word for metrics and logs: "unknown_key".
 [[nodiscard]] std::string_view name_of(DenialCause cause);

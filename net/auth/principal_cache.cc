@@ -44,7 +44,7 @@ PrincipalPtr PrincipalCache::find(const Digest& credential, std::int64_t now_s) 
   const auto place = part.places.find(credential);
   if (place == part.places.end()) return nullptr;
   const auto entry = place->second;
-  if (entry->principal->is_expired(now_s)) {
+  if (now_s >= entry->until_s || entry->principal->is_expired(now_s)) {
     remove(part, entry);
     return nullptr;
   }
@@ -52,7 +52,7 @@ PrincipalPtr PrincipalCache::find(const Digest& credential, std::int64_t now_s) 
   return entry->principal;
 }
 
-void PrincipalCache::put(const Digest& credential, PrincipalPtr principal) {
+void PrincipalCache::put(const Digest& credential, PrincipalPtr principal, std::int64_t until_s) {
   TOCSIN_ASSERT(principal != nullptr);
   const std::size_t size = size_of_entry(*principal);
   if (size > max_bytes_of_part_) return;
@@ -60,7 +60,8 @@ void PrincipalCache::put(const Digest& credential, PrincipalPtr principal) {
   const MutexLock lock(part.mutex);
   if (part.places.contains(credential)) return;  // another thread verified it at the same time
   while (part.bytes + size > max_bytes_of_part_) remove(part, std::prev(part.entries.end()));
-  part.entries.push_front({.credential = credential, .principal = std::move(principal)});
+  part.entries.push_front(
+      {.credential = credential, .principal = std::move(principal), .until_s = until_s});
   part.places.emplace(credential, part.entries.begin());
   part.bytes += size;
 }

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <list>
 #include <unordered_map>
 
@@ -22,10 +23,13 @@ class PrincipalCache {
   // keeps nothing.
   explicit PrincipalCache(std::size_t max_bytes);
 
-  // Null if it is not there, or expired at `now_s`.
+  static constexpr std::int64_t kForEver = std::numeric_limits<std::int64_t>::max();
+
+  // Null if it is not there, or at `now_s` expired or no longer to be kept.
   [[nodiscard]] PrincipalPtr find(const Digest& credential, std::int64_t now_s);
-  // A principal larger than its part of the bound is not kept.
-  void put(const Digest& credential, PrincipalPtr principal);
+  // Kept until `until_s` at most, seconds since 1970. A principal larger than its part of the bound
+  // is not kept.
+  void put(const Digest& credential, PrincipalPtr principal, std::int64_t until_s = kForEver);
 
   [[nodiscard]] std::size_t bytes();
 
@@ -35,6 +39,7 @@ class PrincipalCache {
   struct Entry {
     Digest credential;
     PrincipalPtr principal;
+    std::int64_t until_s;
   };
   using Entries = std::list<Entry>;
   // The digest is random enough by itself.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "proto/assert.h"
+
 namespace tocsin::net {
 
 StreamRight::StreamRight(const Principal& principal, std::span<const std::string_view> topics)
@@ -20,16 +22,18 @@ StreamRight StreamRight::of_route(const Principal* principal) {
   return right;
 }
 
-bool StreamRight::has_source(const Authority& authority) const {
+bool StreamRight::has_source(const Access& access) const {
+  TOCSIN_ASSERT(access.authority != nullptr);
   switch (kind_) {
     case CredentialKind::key:
-      return authority.key_of(source_) != nullptr;
+      return access.authority->key_of(source_) != nullptr;
     case CredentialKind::token:
     case CredentialKind::signed_url:
-      return authority.has_source(kind_, source_);
+      return access.authority->has_source(kind_, source_);
+    case CredentialKind::webhook:
+      return access.back_end == source_;
     case CredentialKind::open:
     case CredentialKind::anonymous:
-    case CredentialKind::webhook:  // whoever said yes is not of the configuration
       break;
   }
   return true;
@@ -38,7 +42,7 @@ bool StreamRight::has_source(const Authority& authority) const {
 bool StreamRight::holds(const Access* access, const ServerOptions& options,
                         std::span<const std::string_view> topics) const {
   const Authority* authority = access == nullptr ? nullptr : access->authority.get();
-  if (source_ != 0 && authority != nullptr && !has_source(*authority)) return false;
+  if (source_ != 0 && authority != nullptr && !has_source(*access)) return false;
   if (by_route_) return true;
   // Who it is now; null: what it said is not known any more.
   PrincipalPtr principal;

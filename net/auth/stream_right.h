@@ -25,12 +25,13 @@ class StreamRight {
   // Whether it is still there for the stream of these topics. `access`: now; null: the hub is open.
   // Of a token's or a signed URL's the key that has signed it can have gone, and the namespaces can
   // have changed. Where it was such a credential's and a namespace's together, it has gone: what
-  // the credential said is not known any more.
+  // the credential said is not known any more. Whom a back end has let in goes with that back end.
   [[nodiscard]] bool holds(const Access* access, const ServerOptions& options,
                            std::span<const std::string_view> topics) const;
 
  private:
-  [[nodiscard]] bool has_source(const Authority& authority) const;
+  // REQUIRES: there is an authority.
+  [[nodiscard]] bool has_source(const Access& access) const;
 
   std::uint64_t source_ = 0;  // Principal::source
   CredentialKind kind_ = CredentialKind::open;

@@ -151,6 +151,22 @@ std::expected<PrincipalPtr, Denial> TokenVerifier::verify(std::string_view token
                                                      .expires_at_s = claims->expires_at_s});
 }
 
+TokenOrigin TokenVerifier::origin_of(std::string_view token) const {
+  const auto jws = parse_jws(token);
+  if (!jws) return {};
+  const auto payload = StrictJson::parse(jws->payload, "the token's payload");
+  if (!payload) return {};
+  const auto name = issuer_of(*payload);
+  const Issuer* issuer = name ? find_issuer(issuers_, *name) : nullptr;
+  if (issuer == nullptr) return {};
+  // One that names a key which is there would not be verified by another.
+  const bool has_key = !jws->key_id.empty() && std::ranges::find(issuer->keys, jws->key_id,
+                                                                 &VerificationKey::id) !=
+                                                   issuer->keys.end();
+  return {.is_known = true,
+          .key_source = has_key ? std::string_view() : std::string_view(issuer->key_source)};
+}
+
 bool TokenVerifier::has_source(std::uint64_t source) const {
   return std::ranges::any_of(issuers_, [source](const Issuer& issuer) {
     return std::ranges::find(issuer.keys, source, &VerificationKey::fingerprint) !=

@@ -24,6 +24,16 @@ struct Issuer {
   std::uint32_t leeway_s = 30;
   // Refuse tokens that never expire.
   bool require_expiry = true;
+  // What RemoteAuthority knows the place by where more of its keys may be; empty: there is none.
+  std::string key_source{};
+};
+
+// Who could say more of a token that was denied.
+struct TokenOrigin {
+  bool is_known = false;  // it is one of the issuers'
+  // Its issuer's, if that may have a key for it that is not known; empty: it has none. Lives as
+  // long as the verifier.
+  std::string_view key_source{};
 };
 
 // Immutable; safe to use from several threads at once.
@@ -44,6 +54,9 @@ class TokenVerifier {
   // without an id; for a token without a `kid` all of the algorithm.
   [[nodiscard]] std::expected<PrincipalPtr, Denial> verify(std::string_view token,
                                                            std::int64_t now_s) const;
+
+  // Nothing of the token is verified.
+  [[nodiscard]] TokenOrigin origin_of(std::string_view token) const;
 
   // Whether one of the keys is the principal's source.
   [[nodiscard]] bool has_source(std::uint64_t source) const;

@@ -118,7 +118,9 @@ Outcome AnswerWriter::deny(const Request& request, const Denial& denial, std::st
   metrics_.count(denial.cause);
   const int status = status_of(denial.cause);
   reply(request, status, kProblem, proto::problem_json(status, denial.reason), out,
-        fmt::format("WWW-Authenticate: {}\r\n", challenge(denial, realm_)));
+        denial.cause == DenialCause::unavailable
+            ? retry_after(Rejection::unavailable)
+            : fmt::format("WWW-Authenticate: {}\r\n", challenge(denial, realm_)));
   return {};
 }
 

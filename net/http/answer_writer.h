@@ -40,7 +40,8 @@ class AnswerWriter {
   Outcome problem(const proto::Request& request, int status, Rejection why, std::string_view detail,
                   std::string& out, std::string_view extra_headers = {});
   Outcome problem(const proto::Request& request, const proto::InputError& error, std::string& out);
-  // The same where who asks has no right to: 400, 401 or 403, with a challenge (RFC 6750, 3).
+  // The same where who asks has no right to: 400, 401 or 403, with a challenge (RFC 6750, 3); or
+  // where that cannot be said now: 503, with a Retry-After that is spread.
   Outcome deny(const proto::Request& request, const Denial& denial, std::string& out);
   // The same where nothing behind the request can be read: clears keep_alive.
   void refuse(proto::Request& request, int status, Rejection why, std::string_view detail,

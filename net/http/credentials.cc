@@ -225,18 +225,64 @@ std::expected<PrincipalPtr, Denial> nobody(const Access& access, const ServerOpt
       denial(DenialCause::no_credential, "there is no credential, and one is needed"));
 }
 
+bool is_passed(const Access& access, Header header) {
+  return std::ranges::find(access.passed_fields, header, &PassedField::header) !=
+         access.passed_fields.end();
+}
+
+// The request has nothing that the hub looks for, but something that the back end may know.
+bool concerns_back_end(const Request& request, Needs needs, const Access& access) {
+  if (needs == Needs::admin) return false;
+  const auto has = [&](Header header) {
+    return is_passed(access, header) && !request.header(header).empty();
+  };
+  return has(Header::authorization) || (access.cookie.empty() && has(Header::cookie));
+}
+
+// Who may know more of what the authority has denied.
+void refer(const Search& search, Needs needs, const Access& access, DenialCause cause,
+           Referral& referral) {
+  const std::string_view text = search.text();
+  if (is_access_key(text)) return;
+  const TokenOrigin origin = access.authority->origin_of(text);
+  const bool is_about_keys = cause == DenialCause::unknown_key ||
+                             cause == DenialCause::algorithm || cause == DenialCause::signature;
+  if (is_about_keys && !origin.key_source.empty()) {
+    referral.to = Referral::To::issuer;
+    referral.key_source = origin.key_source;
+  } else if (!origin.is_known && !access.passed_fields.empty() && needs != Needs::admin &&
+             is_token68(text)) {
+    referral.to = Referral::To::back_end;
+    if (search.where() != Where::field) {
+      referral.authorization = Secret("Bearer " + std::string(text));
+    }
+  } else {
+    return;
+  }
+  referral.credential = Secret(std::string(text));
+}
+
 }  // namespace
 
 std::expected<PrincipalPtr, Denial> authenticate(const Request& request, Needs needs,
                                                  const Access& access,
-                                                 const ServerOptions& options,
-                                                 std::int64_t now_s) {
+                                                 const ServerOptions& options, std::int64_t now_s,
+                                                 Referral* referral) {
   TOCSIN_ASSERT(access.authority != nullptr && needs != Needs::nothing);
   Search search(request, access);
   search.look_everywhere(needs);
   if (search.fault()) return std::unexpected(*search.fault());
   switch (search.where()) {
     case Where::nowhere: {
+      if (referral != nullptr && concerns_back_end(request, needs, access)) {
+        // Browsers add these by themselves, too.
+        if (changes_something(needs, request.method)) {
+          auto why = deny_page(request, options.cors_origins);
+          if (why) return std::unexpected(*std::move(why));
+        }
+        referral->to = Referral::To::back_end;
+        return std::unexpected(denial(DenialCause::no_credential, search.instead()));
+      }
       auto known = nobody(access, options, needs);
       if (!known && !search.instead().empty()) known.error().reason = search.instead();
       return known;
@@ -256,7 +302,9 @@ std::expected<PrincipalPtr, Denial> authenticate(const Request& request, Needs n
     case Where::query:
       break;
   }
-  return access.authority->check(search.text(), now_s);
+  auto known = access.authority->check(search.text(), now_s);
+  if (!known && referral != nullptr) refer(search, needs, access, known.error().cause, *referral);
+  return known;
 }
 
 std::optional<Denial> deny_needs(Needs needs, const Principal& principal, std::int64_t now_s) {

@@ -10,6 +10,10 @@
 // had none. Two that differ are refused (RFC 6750, 2 and 3.1): which of them its sender meant, and
 // which one a proxy in front has looked at, is not known.
 //
+// Where there is a back end of the operator's, it judges what is left: a credential that is no key,
+// no signed URL and no token of an issuer's; and of a request that has none of these, a field
+// Authorization of another scheme, or if Access::cookie is empty its cookies.
+//
 // What a Denial says is of the request's own: never a credential, nor a part of one.
 #pragma once
 
@@ -21,6 +25,7 @@
 #include "net/auth/access.h"
 #include "net/auth/denial.h"
 #include "net/auth/principal.h"
+#include "net/jose/secret.h"
 #include "net/server_options.h"
 #include "proto/http/request.h"
 
@@ -35,11 +40,27 @@ enum class Needs : std::uint8_t {
   admin,      // Principal::admin
 };
 
+// Who else may know whose a credential is that the authority does not take.
+struct Referral {
+  enum class To : std::uint8_t {
+    nobody,
+    issuer,    // of the token: it may have signed with a new key
+    back_end,  // the operator's: the credential is of no kind that the authority knows
+  };
+  To to = To::nobody;
+  std::string_view key_source{};  // TokenOrigin's; lives as long as the Access
+  Secret credential{};            // that was found; empty: none that the hub looks for
+  // The same as the field Authorization has it, if it stands elsewhere.
+  Secret authorization{};
+};
+
 // REQUIRES: `access` has an authority, and `needs` is not `nothing`. `now_s`: seconds since 1970.
+// `referral`: where others are to be asked first; then the denial is what counts if they cannot.
 [[nodiscard]] std::expected<PrincipalPtr, Denial> authenticate(const proto::Request& request,
                                                                Needs needs, const Access& access,
                                                                const ServerOptions& options,
-                                                               std::int64_t now_s);
+                                                               std::int64_t now_s,
+                                                               Referral* referral = nullptr);
 
 // Whoever it is, and however that became known: whether that is enough. Nothing: it is.
 [[nodiscard]] std::optional<Denial> deny_needs(Needs needs, const Principal& principal,

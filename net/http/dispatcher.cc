@@ -9,9 +9,11 @@
 #include <fmt/format.h>
 
 #include "net/auth/authentication.h"
+#include "net/http/remote/back_end_question.h"
 #include "net/http/credentials.h"
 #include "net/http/query_parameters.h"
 #include "net/log.h"
+#include "net/state/remote_authority.h"
 #include "proto/assert.h"
 #include "proto/http/http_response.h"
 #include "proto/limits.h"
@@ -19,9 +21,10 @@
 namespace tocsin::net {
 
 Dispatcher::Dispatcher(ServerState& state, ShardMetrics& metrics, const Clock& clock,
-                       std::uint64_t seed)
+                       std::uint64_t seed, AddressOf address_of)
     : state_(state),
       clock_(clock),
+      address_of_(std::move(address_of)),
       answers_(state.application.stream_headers, metrics, seed),
       subscribe_(state.hub, answers_),
       publish_(state, metrics, answers_),
@@ -91,10 +94,8 @@ std::expected<Dispatcher::Identity, Denial> Dispatcher::identify(const proto::Re
     if (access_ == nullptr || access_->authority == nullptr) {
       asked.principal = open_;
     } else {
-      auto known =
-          authenticate(request, needs, *access_, options, clock_.unix_s());
-      if (!known) return std::unexpected(std::move(known).error());
-      asked.principal = *std::move(known);
+      const auto known = ask_authority(request, options, asked, ticket);
+      if (!known || *known != Identity::known) return known;
     }
   }
   if (asked.principal == open_ && needs != Needs::admin) return Identity::known;
@@ -102,6 +103,42 @@ std::expected<Dispatcher::Identity, Denial> Dispatcher::identify(const proto::Re
     return std::unexpected(*std::move(denial));
   }
   return Identity::known;
+}
+
+std::expected<Dispatcher::Identity, Denial> Dispatcher::ask_authority(
+    const proto::Request& request, const ServerOptions& options, Asked& asked,
+    const RequestTicket& ticket) {
+  const Needs needs = asked.endpoint->needs;
+  Referral referral;
+  auto known = authenticate(request, needs, *access_, options, clock_.unix_s(),
+                            access_->remote == nullptr ? nullptr : &referral);
+  if (!known && referral.to != Referral::To::nobody) {
+    auto said = ask_others(request, needs, referral, std::move(known).error(), ticket);
+    if (!said) return Identity::later;
+    known = *std::move(said);
+  }
+  if (!known) return std::unexpected(std::move(known).error());
+  asked.principal = *std::move(known);
+  return Identity::known;
+}
+
+// Nothing: a letter brings it.
+std::optional<Authenticated> Dispatcher::ask_others(const proto::Request& request, Needs needs,
+                                                    const Referral& referral, Denial&& denial,
+                                                    const RequestTicket& ticket) {
+  const Deferral deferral{.state = state_, .ticket = ticket};
+  const AuthenticationRequest asking{.http = request, .deferral = deferral};
+  if (referral.to == Referral::To::issuer) {
+    return access_->remote->ask_for_keys({.source = referral.key_source,
+                                          .token = referral.credential.view(),
+                                          .authority = access_->authority.get(),
+                                          .denial = std::move(denial)},
+                                         asking, clock_.unix_s());
+  }
+  const auto question =
+      question_of(request, needs, *access_, referral, address_of_(ticket.slot));
+  if (!question) return std::unexpected(question.error());
+  return access_->remote->ask_back_end(*question, asking, clock_.unix_s());
 }
 
 // `known` and no principal: it has declined.

@@ -7,7 +7,7 @@
 //   handler.h              what a handler is given, and what comes of it
 //   subscribe_handler.cc   /events, /sse     (stream_request.h: what any stream may be asked for)
 //   publish_handler.cc     /publish
-//   credentials.h          who asks
+//   credentials.h          who asks (remote/back_end_question.h: what others are told to find out)
 //   health_handler.cc      /healthz, /readyz, /metrics
 //   route_handler.cc       routes of the application
 //   fallback_handler.cc    404, 405, OPTIONS
@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <deque>
 #include <expected>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,6 +30,7 @@
 #include "net/auth/principal.h"
 #include "net/base/clock.h"
 #include "net/http/answer_writer.h"
+#include "net/http/credentials.h"
 #include "net/http/endpoint_table.h"
 #include "net/http/fallback_handler.h"
 #include "net/http/handler.h"
@@ -47,8 +49,11 @@ namespace tocsin::net {
 
 class Dispatcher {
  public:
+  // What a client's address is (Io::peer_address), by the slot of its connection.
+  using AddressOf = std::function<std::string(std::uint32_t slot)>;
   // `state`, `metrics`, those of this shard, and `clock` outlive it.
-  Dispatcher(ServerState& state, ShardMetrics& metrics, const Clock& clock, std::uint64_t seed);
+  Dispatcher(ServerState& state, ShardMetrics& metrics, const Clock& clock, std::uint64_t seed,
+             AddressOf address_of);
 
   // `options` and `access` hold from now on: those of the calls below, and who may do what, null:
   // the hub is open.
@@ -90,12 +95,20 @@ class Dispatcher {
   [[nodiscard]] std::expected<Identity, Denial> ask_application(const proto::Request& request,
                                                                 Asked& asked,
                                                                 const RequestTicket& ticket);
+  [[nodiscard]] std::expected<Identity, Denial> ask_authority(const proto::Request& request,
+                                                              const ServerOptions& options,
+                                                              Asked& asked,
+                                                              const RequestTicket& ticket);
+  [[nodiscard]] std::optional<Authenticated> ask_others(const proto::Request& request, Needs needs,
+                                                        const Referral& referral, Denial&& denial,
+                                                        const RequestTicket& ticket);
   [[nodiscard]] Head take_body(proto::RequestParser& parser, const Endpoint& endpoint,
                                std::string& out);
   Outcome failed(const proto::Request& request, std::string& out);
 
   ServerState& state_;
   const Clock& clock_;
+  const AddressOf address_of_;
   const PrincipalPtr open_ = open_principal();
   std::shared_ptr<const Access> access_;
   AnswerWriter answers_;

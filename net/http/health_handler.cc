@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "net/http/metrics_page.h"
+#include "net/state/remote_authority.h"
 
 namespace tocsin::net {
 namespace {
@@ -17,10 +18,14 @@ std::optional<Outcome> HealthHandler::handle(const RequestContext& context) {
 }
 
 std::optional<Outcome> ReadinessHandler::handle(const RequestContext& context) {
-  if (state_.phase.load() == Phase::running) {
-    answers_.reply(context.request, 200, kText, "ready\n", context.out);
-  } else {
+  const bool has_others = context.access != nullptr && context.access->remote != nullptr;
+  const std::string missing = has_others ? context.access->remote->missing() : std::string();
+  if (state_.phase.load() != Phase::running) {
     answers_.reply(context.request, 503, kText, "draining\n", context.out);
+  } else if (!missing.empty()) {
+    answers_.reply(context.request, 503, kText, missing + '\n', context.out);
+  } else {
+    answers_.reply(context.request, 200, kText, "ready\n", context.out);
   }
   return Outcome{};
 }

@@ -23,7 +23,7 @@ class HealthHandler final : public Handler {
   AnswerWriter& answers_;
 };
 
-// Whether the hub is to be sent new clients; 503: it drains.
+// Whether the hub is to be sent new clients; 503: it drains, or has none of an issuer's keys yet.
 class ReadinessHandler final : public Handler {
  public:
   ReadinessHandler(const ServerState& state, AnswerWriter& answers)

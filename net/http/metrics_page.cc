@@ -10,9 +10,11 @@
 #include <string_view>
 #include <vector>
 
+#include "net/auth/access.h"
 #include "net/auth/denial.h"
 #include "net/base/process_metrics.h"
 #include "net/http/metrics/exposition.h"
+#include "net/state/remote_authority.h"
 #include "net/state/server_state.h"
 #include "proto/version.h"
 
@@ -215,6 +217,27 @@ void store(Exposition& page, const StoreMetrics& metrics) {
                 "From a publish to the store's answer, and its events being here.", 1e-6);
 }
 
+// Not at all where the configuration names no other servers.
+void others(Exposition& page, const ServerState& state) {
+  const auto access = state.access();
+  if (access == nullptr || access->remote == nullptr) return;
+  const OutboundMetrics& metrics = access->remote->metrics();
+  by_outcome<OutboundMetrics::kFetches>(page, "tocsin_key_fetches_total",
+                                        "Times that an issuer's keys were asked for.",
+                                        {"fetched", "failed"}, metrics.fetches);
+  by_outcome<OutboundMetrics::kCalls>(
+      page, "tocsin_webhook_calls_total", "Questions to the webhook's back end.",
+      {"allowed", "refused", "failed", "timed_out"}, metrics.calls);
+  page.counter("tocsin_webhook_cached_total", "Requests for which its answer was known.",
+               metrics.cached.get());
+  page.counter("tocsin_outbound_crowded_total",
+               "Requests refused because too many waited for what other servers say.",
+               metrics.crowded.get());
+  const Histogram<24>* const times = &metrics.call_us;
+  histogram<24>(page, std::span{&times, 1}, "tocsin_webhook_seconds",
+                "From a question to the webhook's back end to its answer, or its end.", 1e-6);
+}
+
 // Not at all where there are none: all of it would be `other`.
 void namespaces(Exposition& page, const std::vector<core::NamespaceTable::Named>& counted) {
   if (counted.size() <= 1) return;
@@ -287,6 +310,7 @@ std::string render_metrics(ServerState& state) {
   page.gauge("tocsin_unswept_bytes", "Bytes published that some shard has yet to sweep.",
              static_cast<double>(hub.unswept));
   store(page, state.hub.store_metrics());
+  others(page, state);
   namespaces(page, hub.namespaces);
   histogram(page, state.metrics, "tocsin_events_per_send", "Events that one send carried.", 1,
             &ShardMetrics::events_per_send);

@@ -1,5 +1,6 @@
 #include "net/io/socket_ops.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/ioctl.h>
@@ -126,6 +127,32 @@ std::uint64_t SocketIo::peer_key(int fd) {
   socklen_t size = sizeof(storage);
   if (::getpeername(fd, reinterpret_cast<sockaddr*>(&storage), &size) != 0) return 0;
   return address_key(storage);
+}
+
+std::string SocketIo::peer_address(int fd) {
+  sockaddr_storage storage{};
+  socklen_t size = sizeof(storage);
+  if (::getpeername(fd, reinterpret_cast<sockaddr*>(&storage), &size) != 0) return {};
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  const void* number = nullptr;
+  sockaddr_in v4{};
+  sockaddr_in6 v6{};
+  int family = storage.ss_family;
+  if (family == AF_INET) {
+    std::memcpy(&v4, &storage, sizeof(v4));
+    number = &v4.sin_addr;
+  } else if (family == AF_INET6) {
+    std::memcpy(&v6, &storage, sizeof(v6));
+    number = &v6.sin6_addr;
+    if (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr)) {
+      family = AF_INET;
+      number = &v6.sin6_addr.s6_addr[12];
+    }
+  }
+  if (number == nullptr || ::inet_ntop(family, number, text.data(), text.size()) == nullptr) {
+    return {};
+  }
+  return text.data();
 }
 
 void SocketIo::shut_down_sending(int fd) {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "net/io/io.h"
@@ -46,6 +47,7 @@ class SocketIo : public Io {
   bool has_unread(int fd) final;
   void limit_receive_buffer(int fd, std::uint32_t bytes) final;
   std::uint64_t peer_key(int fd) final;
+  std::string peer_address(int fd) final;
   bool is_among_last(int fd) final;
   void shut_down_sending(int fd) final;
   void shut_down(int fd, bool reset) final;

@@ -261,6 +261,11 @@ void Server::reload(const ServerOptions& options, std::shared_ptr<const Access> 
   wake_all();  // who may do less now, may so at once
 }
 
+void Server::reload_access(std::shared_ptr<const Access> access) {
+  state_->set_access(std::move(access));
+  wake_all();
+}
+
 void Server::drain() {
   Phase expected = Phase::running;
   state_->phase.compare_exchange_strong(expected, Phase::draining);

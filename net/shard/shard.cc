@@ -26,7 +26,10 @@ Shard::Shard(core::ShardId id, ServerState& state, Io& io, const Clock& clock,
       lifecycle_(shard_, outbox_, subscriptions_, sweep_, routed_),
       slow_readers_(shard_, lifecycle_),
       heartbeats_(shard_, lifecycle_),
-      http_(state, shard_.metrics, clock, shard_.random()),
+      http_(state, shard_.metrics, clock, shard_.random(),
+            [this](std::uint32_t slot) {
+              return shard_.io.peer_address(shard_.table[slot].peer.fd);
+            }),
       streams_(shard_, lifecycle_, subscriptions_, routed_, heartbeats_, http_.answers()),
       requests_(shard_, lifecycle_, streams_, http_),
       acceptor_(shard_, lifecycle_, requests_, http_.answers(), listeners),

@@ -137,4 +137,39 @@ struct alignas(64) StoreMetrics {
   }
 };
 
+// Several writers.
+class SharedCounter {
+ public:
+  void add(std::uint64_t n = 1) { value_.fetch_add(n, std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t get() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::uint64_t> value_{0};
+};
+
+// What is counted of other servers that are asked who somebody is (RemoteAuthority).
+struct alignas(64) OutboundMetrics {
+  // What came of fetching an issuer's keys.
+  enum class Fetch : std::uint8_t { fetched, failed, kCount };
+  // What came of a question to the operator's back end.
+  enum class Call : std::uint8_t {
+    allowed,
+    refused,
+    failed,     // no answer, or none that means anything
+    timed_out,  // none in time
+    kCount,
+  };
+  static constexpr std::size_t kFetches = static_cast<std::size_t>(Fetch::kCount);
+  static constexpr std::size_t kCalls = static_cast<std::size_t>(Call::kCount);
+
+  std::array<SharedCounter, kFetches> fetches;
+  std::array<SharedCounter, kCalls> calls;
+  SharedCounter cached;      // requests whose answer was known
+  SharedCounter crowded;     // requests that were refused because too many waited
+  Histogram<24> call_us;     // from a call's begin to its end; one thread's
+
+  void count(Fetch what) { fetches[static_cast<std::size_t>(what)].add(); }
+  void count(Call what) { calls[static_cast<std::size_t>(what)].add(); }
+};
+
 }  // namespace tocsin::net

@@ -93,4 +93,13 @@ void ServerState::set_options(const ServerOptions& options, std::shared_ptr<cons
   options_version.fetch_add(1);
 }
 
+void ServerState::set_access(std::shared_ptr<const Access> access) {
+  access = access_for(application, std::move(access));
+  {
+    const MutexLock lock(options_mutex_);
+    current_access_.swap(access);
+  }
+  options_version.fetch_add(1);
+}
+
 }  // namespace tocsin::net

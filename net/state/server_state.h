@@ -56,6 +56,7 @@ struct ServerState : std::enable_shared_from_this<ServerState> {
   }
   // Shards take the new ones over at their next turn; the hub at once.
   void set_options(const ServerOptions& options, std::shared_ptr<const Access> access);
+  void set_access(std::shared_ptr<const Access> access);
 
   // To the shard of its ticket, which is woken.
   void post(Letter&& letter) {

@@ -1,6 +1,7 @@
 // The text of /metrics, by prometheus-cpp's serializer, and how the hub's counters become samples.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -70,6 +71,19 @@ void histogram(Exposition& page, std::span<const Histogram<kBuckets>* const> par
   metric.histogram.sample_count = count;
   metric.histogram.sample_sum = static_cast<double>(sum) * unit;
   page.add(name, help, prometheus::MetricType::Histogram).metric.push_back(metric);
+}
+
+template <std::size_t kCount>
+void by_outcome(Exposition& page, const char* name, const char* help,
+                const std::array<const char*, kCount>& outcomes,
+                const std::array<SharedCounter, kCount>& counts) {
+  prometheus::MetricFamily& family = page.add(name, help, prometheus::MetricType::Counter);
+  for (std::size_t i = 0; i < kCount; ++i) {
+    prometheus::ClientMetric metric;
+    metric.label = {label("outcome", outcomes[i])};
+    metric.counter.value = static_cast<double>(counts[i].get());
+    family.metric.push_back(metric);
+  }
 }
 
 }  // namespace tocsin::net

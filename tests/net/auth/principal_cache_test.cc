@@ -38,6 +38,17 @@ TEST(PrincipalCache, ForgetsWhatHasExpired) {
   EXPECT_EQ(cache.bytes(), 0U);
 }
 
+TEST(PrincipalCache, KeepsNothingForLongerThanItShould) {
+  PrincipalCache cache(1 << 20);
+  cache.put(number(1), named("one", 200), 100);
+  cache.put(number(2), named("two", 50), 100);
+  EXPECT_NE(cache.find(number(1), 99), nullptr);
+  EXPECT_EQ(cache.find(number(1), 100), nullptr);
+  EXPECT_EQ(cache.find(number(2), 50), nullptr) << "it has expired before";
+  cache.put(number(1), named("one"), 300);
+  EXPECT_NE(cache.find(number(1), 299), nullptr);
+}
+
 TEST(PrincipalCache, HasABound) {
   constexpr std::size_t kBound = 64 * 1024;
   PrincipalCache cache(kBound);

@@ -1,5 +1,6 @@
 #include "net/http/credentials.h"
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -192,6 +193,91 @@ TEST_F(Credentials, OfACookiePublishFromAllowedPagesAlone) {
   EXPECT_EQ(who("GET /events", cookie + "Origin: https://evil.example\r\n"), "u");
   // A page cannot set this field without leave, so what it says is no cookie's.
   EXPECT_EQ(from(bearer(token("u")) + "Origin: https://evil.example\r\n"), "u");
+}
+
+// --- who else is asked
+
+class Referrals : public Credentials {
+ protected:
+  Referrals() { access.cookie.clear(); }
+  // Who else may know whose the request is: "issuer SOURCE", "back end" and what is said to it in
+  // Authorization, or "nobody: CAUSE".
+  std::string asked(const std::string& line, const std::string& fields = {},
+                    Needs needs = Needs::subscribe) {
+    auto made = std::make_shared<Access>(*access.make());
+    AuthoritySettings settings;
+    settings.keys.add(key, std::make_shared<const Principal>()).value();
+    settings.issuers = {{.name = "id", .key_source = "url"}, {.name = "file"}};
+    made->authority = std::make_shared<const Authority>(std::move(settings));
+    made->passed_fields = passed;
+    proto::RequestParser parser(limits::kMaxRequestHead, limits::kMaxRequestBody);
+    const std::string bytes = line + " HTTP/1.1\r\nHost: hub.example\r\n" + fields + "\r\n";
+    EXPECT_EQ(parser.feed(bytes).state, proto::RequestParser::State::head_complete);
+    Referral referral;
+    const auto known =
+        authenticate(parser.request(), needs, *made, options, kNow, &referral);
+    if (known) return "known";
+    switch (referral.to) {
+      case Referral::To::issuer:
+        return "issuer " + std::string(referral.key_source);
+      case Referral::To::back_end:
+        return "back end " + std::string(referral.authorization.view());
+      case Referral::To::nobody:
+        break;
+    }
+    return "nobody: " + std::string(name_of(known.error().cause));
+  }
+  const std::string key{make_access_key().view()};
+  std::vector<PassedField> passed{{proto::Header::authorization, "Authorization"},
+                                  {proto::Header::cookie, "Cookie"}};
+};
+
+TEST_F(Referrals, OfATokenAreToItsIssuer) {
+  EXPECT_EQ(asked("GET /events", bearer(make_token(R"({"iss":"id"})"))), "issuer url");
+  EXPECT_EQ(asked("GET /events?token=" + make_token(R"({"iss":"id"})")), "issuer url");
+  EXPECT_EQ(asked("GET /admin", bearer(make_token(R"({"iss":"id"})")), Needs::admin), "issuer url");
+  EXPECT_EQ(asked("GET /events", bearer(make_token(R"({"iss":"file"})"))), "nobody: algorithm");
+  EXPECT_EQ(asked("GET /events", bearer(make_token(R"({"iss":"other"})"))), "back end ");
+  passed.clear();
+  EXPECT_EQ(asked("GET /events", bearer(make_token(R"({"iss":"other"})"))), "nobody: issuer");
+  EXPECT_EQ(asked("GET /events", bearer(make_token(R"({"iss":"id"})"))), "issuer url");
+}
+
+TEST_F(Referrals, OfWhatIsLeftAreToTheBackEnd) {
+  EXPECT_EQ(asked("GET /events", bearer("abc")), "back end ");
+  EXPECT_EQ(asked("GET /events?token=abc"), "back end Bearer abc");
+  EXPECT_EQ(asked("GET /events", "Authorization: Basic dTpw\r\n"), "back end ");
+  EXPECT_EQ(asked("GET /events", "Cookie: sessionid=1\r\n"), "back end ");
+  EXPECT_EQ(asked("POST /publish", bearer("abc"), Needs::publish), "back end ");
+  access.cookie = "session";
+  EXPECT_EQ(asked("GET /events", "Cookie: session=1\r\n"), "back end Bearer 1");
+  EXPECT_EQ(asked("GET /events", "Cookie: lang=en\r\n"), "nobody: no_credential");
+  passed.clear();
+  EXPECT_EQ(asked("GET /events", bearer("abc")), "nobody: malformed");
+  EXPECT_EQ(asked("GET /events", "Authorization: Basic dTpw\r\n"), "nobody: no_credential");
+}
+
+TEST_F(Referrals, OfWhatTheHubKnowsThereAreNone) {
+  const std::string none = "nobody: no_credential";
+  EXPECT_EQ(asked("GET /events"), none);
+  EXPECT_EQ(asked("GET /events", "Referer: http://hub.example/\r\n"), none);
+  EXPECT_EQ(asked("GET /admin", "Cookie: a=b\r\n", Needs::admin), none);
+  EXPECT_EQ(asked("GET /events", bearer(key)), "known");
+  EXPECT_THAT(asked("GET /events", bearer(make_access_key().view())), HasSubstr("nobody: "));
+  EXPECT_THAT(asked("GET /events", bearer("tocsin_abc")), HasSubstr("nobody: "));
+  EXPECT_THAT(asked("GET /events?topic=a&sig=AAAA"), HasSubstr("nobody: "));
+  EXPECT_EQ(asked("GET /admin", bearer("abc"), Needs::admin), "nobody: malformed");
+  EXPECT_EQ(asked("GET /events", "Authorization: Bearer a b\r\n"), "nobody: malformed");
+  EXPECT_EQ(asked("GET /events?token=a%0d%0ab"), "nobody: malformed") << "no line may be added";
+  EXPECT_EQ(asked("GET /events?token=abc", bearer("abd")), "nobody: two_credentials");
+  // A page of somebody else's has a browser send these.
+  const std::string evil = "Origin: https://evil.example\r\n";
+  EXPECT_EQ(asked("POST /publish", "Cookie: a=b\r\n" + evil, Needs::publish),
+            "nobody: foreign_page");
+  EXPECT_EQ(asked("POST /publish", "Authorization: Basic dTpw\r\n" + evil, Needs::publish),
+            "nobody: foreign_page");
+  EXPECT_EQ(asked("POST /publish", "Cookie: a=b\r\nOrigin: http://hub.example\r\n", Needs::publish),
+            "back end ");
 }
 
 TEST_F(Credentials, NothingOfThemIsInWhatIsSaid) {

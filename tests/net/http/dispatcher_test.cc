@@ -57,7 +57,8 @@ class DispatcherTest : public testing::Test {
                                              access_);
       state_->server = reinterpret_cast<Server*>(&no_server_);
       state_->phase = Phase::running;
-      dispatcher_.emplace(*state_, *state_->metrics[0], clock_, 1);
+      dispatcher_.emplace(*state_, *state_->metrics[0], clock_, 1,
+                          [](std::uint32_t) { return "192.0.2.1"; });
     }
     const auto options = state_->options();
     RequestParser parser(limits::kMaxRequestHead, limits::kMaxRequestBody);

@@ -174,6 +174,7 @@ class FakeIo final : public net::Io {
   bool has_unread(int fd) override;
   void limit_receive_buffer(int fd, std::uint32_t bytes) override;
   std::uint64_t peer_key(int fd) override;
+  std::string peer_address(int) override { return {}; }
   bool is_among_last(int fd) override;
   void shut_down_sending(int fd) override;
   void shut_down(int fd, bool reset) override;

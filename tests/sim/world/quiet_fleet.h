@@ -79,6 +79,7 @@ class QuietIo final : public net::Io {
   bool has_unread(int) override { return false; }
   void limit_receive_buffer(int, std::uint32_t) override {}
   std::uint64_t peer_key(int) override { return 1; }
+  std::string peer_address(int) override { return {}; }
   bool is_among_last(int) override { return false; }
   void shut_down_sending(int) override {}
   void shut_down(int, bool) override {}
