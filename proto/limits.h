@@ -128,6 +128,17 @@ inline constexpr std::size_t kPendingPublish = 1 * kKiB;
 // is then unknown. A disk that stalls is back by then, and publishers still wait for theirs.
 inline constexpr std::uint64_t kMaxStoreAnswerMs = 10'000;
 
+// Bytes of requests that wait for what other servers say of who makes them (net/outbound): their
+// credentials, and kInquiry each besides. Once there are so many, the next ones are answered 503.
+// Each waits for seconds at most, so a hub bears some thousand of them a second whose back end
+// hangs.
+inline constexpr std::size_t kMaxInquiries = 16 * kMiB;
+inline constexpr std::size_t kInquiry = 1 * kKiB;
+static_assert(kMaxInquiries >= 64 * (kMaxRequestHead + kInquiry));
+
+// URLs of issuers' keys in a configuration: each is a connection and a timer.
+inline constexpr std::size_t kMaxKeySources = 64;
+
 // What the hub's connections that are no streams hold together: unfinished bodies, requests that
 // are behind others, answers that a peer does not take. Past it the one that has stood still for
 // the longest is answered 503, or ended where it takes no answer. Shards take their part in

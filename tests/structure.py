@@ -39,6 +39,7 @@ FOLDERS = {
         "server": {".", "base", "auth", "io", "jose", "state", "http", "shard"},
         "transport": {"base"},
         "client": {"base", "transport"},
+        "outbound": {".", "base", "jose", "auth", "state", "transport", "client"},
     },
     "tools": {
         "base": set(),

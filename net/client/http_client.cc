@@ -1,5 +1,7 @@
 #include "net/client/http_client.h"
 
+#include <string.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -91,12 +93,17 @@ std::expected<void, HttpError> HttpClient::connect() {
   if (!socket) {
     return std::unexpected(HttpError{Kind::connect, false, std::move(socket.error().message)});
   }
-  socket_ = std::move(*socket);
+  adopt(std::move(*socket));
+  return {};
+}
+
+void HttpClient::adopt(ClientSocket socket) {
+  TOCSIN_ASSERT(in_flight_.empty());
+  socket_ = std::move(socket);
   out_.clear();
   out_offset_ = 0;
   sent_ = 0;
   send_failed_ = false;
-  return {};
 }
 
 bool HttpClient::can_submit() const {
@@ -150,6 +157,7 @@ void HttpClient::flush() {
     sent_ += sent.bytes;
   }
   TOCSIN_ASSERT(out_offset_ <= out_.size());
+  if (out_offset_ == out_.size()) ::explicit_bzero(out_.data(), out_.size());  // credentials
   // Half sent: drop what is, or a pipeline that never drains would grow for ever.
   if (out_offset_ > options_.max_pending_bytes) {
     out_.erase(0, out_offset_);
@@ -157,8 +165,12 @@ void HttpClient::flush() {
   }
 }
 
+// A server that never stops, with interim responses say, must not keep its caller from others.
 void HttpClient::receive(std::vector<Outcome>& outcomes) {
-  while (is_connected()) {
+  constexpr int kMostReads = 64;
+  for (int reads = 0; is_connected(); ++reads) {
+    const bool is_over = now() >= deadline();
+    if (is_over || (reads >= kMostReads && !socket_.has_buffered())) return;
     const Transfer got = socket_.receive(buffer_);
     switch (got.state) {
       case State::moved:

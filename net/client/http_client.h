@@ -94,6 +94,9 @@ class HttpClient {
 
   // Blocks until there is a connection (at most connect_timeout_ms, see connect_blocking).
   [[nodiscard]] std::expected<void, HttpError> connect();
+  // Goes on over a connection that its caller has made, to the server of `origin`.
+  // REQUIRES: in_flight() == 0.
+  void adopt(ClientSocket socket);
   [[nodiscard]] bool is_connected() const { return socket_.is_open(); }
 
   [[nodiscard]] bool can_submit() const;

@@ -1,0 +1,194 @@
+// The webhook: what is asked once, how many at once, and that everybody gets an answer.
+#include <atomic>
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "net/base/mutex.h"
+#include "proto/limits.h"
+#include "tests/net/outbound/outbound_fixture.h"
+#include "tests/net/support/call_server.h"
+
+namespace tocsin::net {
+namespace {
+
+using std::chrono::milliseconds;
+using Connection = ScriptedServer::Connection;
+
+class OutboundWebhook : public OutboundTest {
+ protected:
+  // Lets calls go on that hold_ has held up.
+  void let_go(int count) {
+    const MutexLock lock(hold);
+    free += count;
+    freed.notify_all();
+  }
+  // "good…" may; "hang" hangs, "bad" may not. Each once it is let go.
+  CallServer::Answer held() {
+    return [this](Connection& connection, const std::string& asked) {
+      ++waiting;
+      {
+        const MutexLock lock(hold);
+        while (free == 0) freed.wait(hold);
+        --free;
+      }
+      --waiting;
+      return connection.send(asked.contains("Bearer good")
+                                 ? http_answer(200, R"({"subject":"u1"})")
+                                 : http_answer(401, R"({"reason":"no"})"));
+    };
+  }
+  Mutex hold;
+  Condition freed;
+  int free TOCSIN_LOCKS(guarded_by(hold)) = 0;
+  std::atomic<int> waiting = 0;
+};
+
+TEST_F(OutboundWebhook, IsAskedOncePerQuestion) {
+  let_go(1000);
+  CallServer server(held());
+  use_back_end(server.url());
+  begin();
+  EXPECT_EQ(access()->back_end, plan.back_end->source());
+  EXPECT_FALSE(ask_back_end("Bearer good"));
+  EXPECT_EQ(answer(), "u1");
+  const auto known = ask_back_end("Bearer good");
+  ASSERT_TRUE(known);
+  EXPECT_EQ(word(*known), "u1");
+  EXPECT_EQ((**known)->source, plan.back_end->source());
+  EXPECT_EQ(server.requests(), 1);
+  EXPECT_EQ(outbound->metrics().cached.get(), 1U);
+  EXPECT_FALSE(ask_back_end("Bearer good", "b")) << "another topic is another question";
+  EXPECT_EQ(answer(), "u1");
+  // A refusal is not kept: who logs in now may come at once.
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_FALSE(ask_back_end("Bearer bad"));
+    EXPECT_EQ(answer(), "refused");
+  }
+  EXPECT_EQ(server.requests(), 4);
+  EXPECT_EQ(calls(OutboundMetrics::Call::allowed), 2U);
+  EXPECT_EQ(calls(OutboundMetrics::Call::refused), 2U);
+}
+
+TEST_F(OutboundWebhook, TheSameQuestionOfManyIsOne) {
+  CallServer server(held());
+  use_back_end(server.url());
+  begin();
+  for (int i = 0; i < 50; ++i) EXPECT_FALSE(ask_back_end("Bearer good"));
+  ASSERT_TRUE(eventually([&] { return waiting == 1; }));
+  for (int i = 0; i < 50; ++i) EXPECT_FALSE(ask_back_end("Bearer good"));
+  let_go(1);
+  for (const std::string& given : answers(100)) EXPECT_EQ(given, "u1");
+  EXPECT_EQ(server.requests(), 1);
+}
+
+TEST_F(OutboundWebhook, SoManyAreAskedAtOnceAndTheOthersWait) {
+  CallServer server(held());
+  use_back_end(server.url());
+  begin();
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_FALSE(ask_back_end("Bearer good" + std::to_string(i)));
+  }
+  ASSERT_TRUE(eventually([&] { return waiting == 2; }));
+  EXPECT_EQ(server.requests(), 2);
+  let_go(10);
+  EXPECT_EQ(answers(10), std::vector<std::string>(10, "u1"));
+  EXPECT_EQ(server.requests(), 10);
+  EXPECT_LE(server.connections(), 2);
+}
+
+TEST_F(OutboundWebhook, NobodyWaitsLongerThanTheTimeOut) {
+  CallServer server(held());
+  use_back_end(server.url());
+  begin();
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_FALSE(ask_back_end("Bearer good" + std::to_string(i)));
+  }
+  ASSERT_TRUE(eventually([&] { return waiting == 2; }));
+  waiter.advance(milliseconds(plan.back_end->timeout_ms));
+  EXPECT_EQ(answers(10), std::vector<std::string>(10, "unavailable"));
+  EXPECT_EQ(calls(OutboundMetrics::Call::timed_out), 10U);
+  let_go(1000);
+  ASSERT_TRUE(eventually([&] { return waiting == 0; }));
+  EXPECT_FALSE(ask_back_end("Bearer good"));
+  EXPECT_EQ(answer(), "u1") << "it goes on";
+}
+
+TEST_F(OutboundWebhook, NoMoreWaitThanThereIsRoomFor) {
+  CallServer server(held());
+  use_back_end(server.url());
+  begin();
+  const std::string large(12'000, 'x');
+  std::size_t asked = 0;
+  std::optional<Authenticated> known;
+  while (!(known = ask_back_end("Bearer good" + std::to_string(asked) + large))) ++asked;
+  EXPECT_EQ(word(*known), "unavailable");
+  EXPECT_GT(asked, 1000U);
+  EXPECT_LT(asked, limits::kMaxInquiries / large.size());
+  EXPECT_EQ(outbound->metrics().crowded.get(), 1U);
+  waiter.advance(milliseconds(plan.back_end->timeout_ms));
+  EXPECT_EQ(answers(asked).size(), asked);
+  let_go(1000);
+  EXPECT_FALSE(ask_back_end("Bearer good"));
+  EXPECT_EQ(answer(), "u1") << "there is room again";
+}
+
+TEST_F(OutboundWebhook, AnswersAreKeptThroughANewConfigurationUnlessItIsAnother) {
+  let_go(1000);
+  CallServer server(held());
+  CallServer other(held());
+  use_back_end(server.url());
+  begin();
+  EXPECT_FALSE(ask_back_end("Bearer good"));
+  EXPECT_EQ(answer(), "u1");
+  configure();
+  EXPECT_EQ(word(*ask_back_end("Bearer good")), "u1");
+  use_back_end(other.url());
+  configure();
+  EXPECT_FALSE(ask_back_end("Bearer good"));
+  EXPECT_EQ(answer(), "u1");
+  EXPECT_EQ(other.requests(), 1);
+  plan.back_end.reset();
+  configure();
+  EXPECT_EQ(word(*ask_back_end("Bearer good")), "unavailable");
+  EXPECT_EQ(access()->back_end, 0U);
+}
+
+TEST_F(OutboundWebhook, WhoWaitsForOneThatIsGoneIsTold) {
+  CallServer server(held());
+  use_back_end(server.url());
+  begin();
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_FALSE(ask_back_end("Bearer good" + std::to_string(i)));
+  }
+  ASSERT_TRUE(eventually([&] { return waiting == 2; }));
+  use_back_end(server.url("/other"));
+  configure();
+  EXPECT_EQ(answers(4), std::vector<std::string>(4, "unavailable"));
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_FALSE(ask_back_end("Bearer good" + std::to_string(i)));
+  }
+  ASSERT_TRUE(eventually([&] { return waiting == 4; }));
+  outbound->stop();
+  EXPECT_EQ(answers(4), std::vector<std::string>(4, "unavailable"));
+  let_go(1000);
+}
+
+TEST_F(OutboundWebhook, KeepsNoAnswerWhereNoneIsToBeKept) {
+  let_go(1000);
+  CallServer server(held());
+  use_back_end(server.url());
+  plan.back_end->cache_s = 0;
+  begin();
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_FALSE(ask_back_end("Bearer good"));
+    EXPECT_EQ(answer(), "u1");
+  }
+  EXPECT_EQ(server.requests(), 3);
+}
+
+}  // namespace
+}  // namespace tocsin::net
