@@ -7,7 +7,8 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from hub import Hub, each_backend, run
+import others
+from hub import Hub, each_backend, eventually, run
 
 SECRET = "a secret of thirty-two bytes, or more"
 OTHER_SECRET = "another secret of thirty-two bytes, too"
@@ -117,6 +118,53 @@ class Auth(unittest.TestCase):
                 fields = bearer(self.mint(config, "--publish", "open"))
                 self.assertEqual(hub.ask("POST", "/publish?stream=open", b"x", fields)[0], 204)
                 stays.read_until(b"data: x\n")
+
+    @unittest.skipUnless(others.OPENSSL, "no openssl: package openssl")
+    def test_other_servers_are_asked(self):
+        jwks = others.make_key(self.write("key.pem", ""))
+        for io in each_backend():
+            with others.Others(jwks) as there:
+                issuer = ('[auth]\nanonymous = ["open"]\n[[auth.issuers]]\niss = "me"\n'
+                          f'keys = [{{ jwks_url = "{there.url}/jwks" }}]\n')
+                config = self.write("f.toml", issuer)
+                token = run("token", "mint", "--pem-file", self.folder.name + "/key.pem",
+                            "--issuer", "me", "--subscribe", "*", "--subject", "u1")[0].strip()
+                with Hub("--config", config, "--io", io, "--drain-timeout", "1s") as hub, \
+                        hub.stream("/events?stream=open") as nobody:
+                    eventually(lambda: hub.ask("GET", "/readyz")[0] == 200, "the keys")
+                    with hub.stream("/events?stream=a", bearer(token)) as stays:
+                        self.assertEqual(
+                            hub.ask("GET", "/events?stream=a", fields=bearer("opaque"))[0], 401)
+                        webhook = f'[auth.webhook]\nurl = "{there.url}/may-they"\n'
+                        self.write("f.toml", issuer + webhook)
+                        hub.signal(signal.SIGHUP)
+                        hub.wait_log("applied=auth")
+                        with hub.stream("/events?stream=b", bearer("opaque")):
+                            pass
+                        status, _, body = hub.ask("GET", "/events?stream=b",
+                                                  fields=bearer("another"))
+                        self.assertEqual((status, "say opaque" in str(body)), (401, True))
+                        self.assertEqual(there.asked[0]["topics"], ["b"])
+                        self.assertEqual(there.asked[0]["address"], "127.0.0.1")
+                        hub.signal(signal.SIGTERM)
+                        stays.read_to_end()
+                        nobody.read_to_end()
+                    self.assertEqual(hub.wait_exit(), 0)
+                    self.assertNotIn("opaque", "".join(hub.log))
+                complaints = run("check", "--fetch", "--config", config)[1]
+                self.assertIn(f"{there.url}/jwks: 1 keys", complaints)
+                self.assertIn(f"{there.url}/may-they: answers", complaints)
+                refused = run("token", "explain", "--config", config, token, status=1)[0]
+                self.assertIn(f"unless it has fetched the key from {there.url}/jwks", refused)
+                taken = run("token", "explain", "--fetch", "--config", config, token)[0]
+                self.assertIn("the hub takes it as u1", taken)
+            complaints = run("check", "--fetch", "--config", config, status=1)[1]
+            self.assertIn(f"warning: {there.url}/jwks: ", complaints)
+            with Hub("--config", config, "--io", io) as hub:
+                hub.wait_log("keys were not fetched")
+                status, _, body = hub.ask("GET", "/readyz")
+                self.assertEqual(status, 503)
+                self.assertIn(f"waiting for the keys of {there.url}/jwks", str(body))
 
     def test_check_names_what_is_wrong_and_prints_no_secret(self):
         self.write("secret", SECRET, 0o644)

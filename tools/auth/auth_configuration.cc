@@ -13,7 +13,9 @@
 
 #include "net/jose/key_documents.h"
 #include "net/jose/key_file.h"
+#include "proto/limits.h"
 #include "proto/text/ascii.h"
+#include "tools/auth/remote_settings.h"
 #include "tools/auth/table_reader.h"
 
 namespace tocsin::tools {
@@ -33,18 +35,20 @@ class AuthReader {
   AuthConfigurationPtr read(toml::table& table) {
     const std::size_t problems_before = problems_.size();
     TableReader auth(table, "auth", problems_);
-    auto access = std::make_shared<net::Access>();
-    read_switches(auth, *access);
+    read_switches(auth, plan_.access);
     read_selectors(auth, "anonymous", settings_.anonymous);
     for (toml::table* key : auth.tables("keys")) read_key(*key);
     for (toml::table* issuer : auth.tables("issuers")) read_issuer(*issuer);
     for (toml::table* key : auth.tables("url_keys")) read_url_key(*key);
+    if (toml::table* webhook = auth.table("webhook")) read_webhook_table(*webhook);
     auth.finish();
     if (problems_.size() > problems_before) return nullptr;
     for (const net::Issuer& issuer : settings_.issuers) result_.issuers.push_back(issuer.name);
     result_.url_keys = settings_.url_keys;
-    access->authority = std::make_shared<const net::Authority>(std::move(settings_));
+    auto access = std::make_shared<net::Access>(plan_.access);
+    access->authority = std::make_shared<const net::Authority>(settings_);
     result_.access = std::move(access);
+    result_.plan = std::make_shared<const net::AccessPlan>(std::move(plan_));
     std::ostringstream text;
     text << toml::toml_formatter(toml::table{{"auth", table}});
     result_.toml = std::move(text).str() + "\n";
@@ -154,6 +158,40 @@ class AuthReader {
     settings_.issuers.push_back(std::move(issuer));
   }
 
+  // The issuer's keys are fetched from a URL.
+  void read_key_source(TableReader& table, const std::string& url,
+                       std::optional<net::Algorithm> algorithm, net::Issuer& issuer) {
+    auto server = read_server(table, "jwks_url", url, folder_);
+    table.finish();
+    if (!server) return;
+    if (!issuer.key_source.empty()) {
+      table.fault("jwks_url", "is there twice: an issuer has one URL of keys");
+      return;
+    }
+    add_trust(*server);
+    net::KeySettings settings{.server = *std::move(server), .algorithm = algorithm};
+    issuer.key_source = settings.name();
+    const auto& known = plan_.key_sources;
+    if (std::ranges::find(known, issuer.key_source, &net::KeySettings::name) != known.end()) return;
+    if (known.size() == limits::kMaxKeySources) {
+      table.fault("jwks_url", fmt::format("is one too many, at most {}", limits::kMaxKeySources));
+    } else {
+      plan_.key_sources.push_back(std::move(settings));
+    }
+  }
+  void add_trust(const net::RemoteServer& server) {
+    files_.append(reinterpret_cast<const char*>(server.trust.data()), server.trust.size());
+  }
+
+  void read_webhook_table(toml::table& node) {
+    TableReader table(node, "auth.webhook", problems_);
+    auto webhook = read_webhook(table, folder_);
+    if (!webhook) return;
+    add_trust(webhook->back_end.server);
+    plan_.access.passed_fields = std::move(webhook->fields);
+    plan_.back_end = std::move(webhook->back_end);
+  }
+
   // Adds what one of the tables of keys says to the issuer.
   void read_issuer_key(toml::table& node, net::Issuer& issuer) {
     TableReader table(node, "auth.issuers.keys", problems_);
@@ -163,18 +201,25 @@ class AuthReader {
         {"jwks_file", table.text("jwks_file")}};
     const std::string id = table.text("kid").value_or("");
     const auto word = table.text("algorithm");
-    table.finish();
+    const auto url = table.text("jwks_url");
+    if (!url) table.finish();
     const auto algorithm = word ? net::algorithm_of(*word) : std::nullopt;
     if (word && !algorithm) {
       table.fault("algorithm", "must be one of HS256, RS256, PS256, ES256 (or 384, 512), EdDSA");
       return;
     }
-    if (std::ranges::count_if(files, [](const auto& one) { return one.second.has_value(); }) != 1) {
-      table.fault("secret_file", "or pem_file or jwks_file must be there, one of them");
+    const auto has_file = [](const auto& one) { return one.second.has_value(); };
+    const auto count = std::ranges::count_if(files, has_file) + (url ? 1 : 0);
+    if (count != 1) {
+      table.fault("secret_file", "or pem_file, jwks_file or jwks_url must be there, one of them");
       return;
     }
-    const auto& [key, name] =
-        *std::ranges::find_if(files, [](const auto& one) { return one.second.has_value(); });
+    if (url) {
+      if (!id.empty()) table.fault("kid", "stands in the JWKS itself");
+      read_key_source(table, *url, algorithm, issuer);
+      return;
+    }
+    const auto& [key, name] = *std::ranges::find_if(files, has_file);
     if (key == "jwks_file" && !id.empty()) table.fault("kid", "stands in the JWKS itself");
     const auto read = read_file(table, key, *name);
     if (!read) return;
@@ -214,7 +259,8 @@ class AuthReader {
 
   const std::filesystem::path folder_;
   FileProblems& problems_;
-  net::AuthoritySettings settings_;
+  net::AccessPlan plan_;
+  net::AuthoritySettings& settings_ = plan_.authority;
   AuthConfiguration result_;
   std::set<std::string, std::less<>> names_;  // of keys
   std::string files_;                         // a digest of each that was read

@@ -9,10 +9,12 @@
 //     [[auth.issuers]]
 //     iss = "https://id.example.com"
 //     audience = ["hub"]
-//     keys = [{ pem_file = "id.pem" }]       # or secret_file, jwks_file
+//     keys = [{ pem_file = "id.pem" }]       # or secret_file, jwks_file, jwks_url
 //     [[auth.url_keys]]
 //     id = "a"
 //     file = "url-key"
+//     [auth.webhook]
+//     url = "http://127.0.0.1:3000/may-they"
 //
 // Files are named as seen from the configuration file's folder.
 #pragma once
@@ -28,6 +30,7 @@
 #include "net/auth/signed_url.h"
 #include "net/jose/digest.h"
 #include "net/jose/verification_key.h"
+#include "net/outbound/access_plan.h"
 #include "tools/base/file_problems.h"
 
 namespace tocsin::tools {
@@ -43,7 +46,9 @@ struct IssuerSecret {
 
 // Immutable once it is read.
 struct AuthConfiguration {
-  std::shared_ptr<const net::Access> access;  // never null
+  // What `access` is made of, for who asks other servers as well.
+  std::shared_ptr<const net::AccessPlan> plan;
+  std::shared_ptr<const net::Access> access;  // what stands in files alone; never null
   net::UrlKeys url_keys;                      // those of `access`
   std::vector<IssuerSecret> secrets;          // in the order of the file
   std::vector<std::string> issuers;           // names

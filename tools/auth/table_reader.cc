@@ -45,11 +45,14 @@ std::string TableReader::text_or(std::string_view key, std::string_view usual) {
   return said.value_or(std::string(usual));
 }
 
-std::vector<std::string> TableReader::texts(std::string_view key) {
+std::vector<std::string> TableReader::texts_or(std::string_view key,
+                                               const std::vector<std::string>& usual) {
   toml::node* node = find(key);
   if (node == nullptr) {
-    table_.emplace(key, toml::array{});
-    return {};
+    toml::array said;
+    for (const std::string& text : usual) said.push_back(text);
+    table_.emplace(key, std::move(said));
+    return usual;
   }
   std::vector<std::string> texts;
   const auto* array = node->as_array();
@@ -108,6 +111,29 @@ std::optional<std::int64_t> TableReader::time(std::string_view key) {
   }
   if (!seconds) fault(key, "must be a date, or a date and time such as 2027-01-31T12:00:00Z");
   return seconds;
+}
+
+std::uint32_t TableReader::number_or(std::string_view key, std::uint32_t usual,
+                                     std::uint32_t least, std::uint32_t most) {
+  toml::node* node = find(key);
+  if (node == nullptr) {
+    table_.emplace(key, static_cast<std::int64_t>(usual));
+    return usual;
+  }
+  const auto* number = node->as_integer();
+  if (number != nullptr && number->get() >= least && number->get() <= most) {
+    return static_cast<std::uint32_t>(number->get());
+  }
+  fault(key, fmt::format("must be a number from {} to {}", least, most));
+  return usual;
+}
+
+toml::table* TableReader::table(std::string_view key) {
+  toml::node* node = find(key);
+  if (node == nullptr) return nullptr;
+  auto* table = node->as_table();
+  if (table == nullptr) fault(key, fmt::format("must be a table: [{}.{}]", name_, key));
+  return table;
 }
 
 std::vector<toml::table*> TableReader::tables(std::string_view key) {

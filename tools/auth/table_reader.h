@@ -26,13 +26,20 @@ class TableReader {
   [[nodiscard]] std::optional<std::string> text(std::string_view key);
   [[nodiscard]] std::string text_or(std::string_view key, std::string_view usual);
   // An array of strings; none: empty.
-  [[nodiscard]] std::vector<std::string> texts(std::string_view key);
+  [[nodiscard]] std::vector<std::string> texts(std::string_view key) { return texts_or(key, {}); }
+  [[nodiscard]] std::vector<std::string> texts_or(std::string_view key,
+                                                  const std::vector<std::string>& usual);
   [[nodiscard]] bool flag_or(std::string_view key, bool usual);
   // A time span as options have it, whole seconds up to `most_s`.
   [[nodiscard]] std::uint32_t seconds_or(std::string_view key, std::uint32_t usual,
                                          std::uint32_t most_s);
   // A date, which is its beginning in UTC, or a date and time with an offset: seconds since 1970.
   [[nodiscard]] std::optional<std::int64_t> time(std::string_view key);
+  // A number within these bounds.
+  [[nodiscard]] std::uint32_t number_or(std::string_view key, std::uint32_t usual,
+                                        std::uint32_t least, std::uint32_t most);
+  // [name.key]; it lives as long as the table. Null: it is not there.
+  [[nodiscard]] toml::table* table(std::string_view key);
   // [[name.key]]; they live as long as the table.
   [[nodiscard]] std::vector<toml::table*> tables(std::string_view key);
 

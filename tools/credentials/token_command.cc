@@ -3,7 +3,14 @@
 #include <algorithm>
 #include <cstdio>
 #include <ctime>
+#include <expected>
+#include <functional>
+#include <map>
 #include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
@@ -16,6 +23,7 @@ namespace {
 struct TokenArguments {
   std::string action;
   std::string token;  // of explain; "-": the input's first line
+  bool fetch = false;  // of explain
   MintOptions mint;
 };
 
@@ -53,6 +61,26 @@ int run_mint(const TokenArguments& arguments) {
   return kGood;
 }
 
+// The same with the keys that stand at URLs.
+std::expected<AuthConfigurationPtr, std::string> with_fetched_keys(const AuthConfiguration& auth) {
+  std::map<std::string, std::vector<net::VerificationKey>, std::less<>> keys;
+  for (const net::KeySettings& source : auth.plan->key_sources) {
+    auto fetched = net::fetch_keys(source);
+    if (!fetched) return std::unexpected(source.server.shown_url() + ": " + fetched.error());
+    keys.emplace(source.name(), std::move(fetched->keys));
+  }
+  auto access = std::make_shared<net::Access>(*auth.access);
+  access->authority = net::make_authority(*auth.plan, [&keys](std::string_view source) {
+    return std::span<const net::VerificationKey>(keys.find(source)->second);
+  });
+  auto plan = std::make_shared<net::AccessPlan>(*auth.plan);
+  plan->key_sources.clear();  // they have been asked
+  auto result = std::make_shared<AuthConfiguration>(auth);
+  result->access = std::move(access);
+  result->plan = std::move(plan);
+  return result;
+}
+
 int run_explain(const TokenArguments& arguments) {
   std::string given = arguments.token;
   if (given.empty()) return complain("explain needs a TOKEN, or - to read it from the input");
@@ -70,6 +98,11 @@ int run_explain(const TokenArguments& arguments) {
     if (auth == nullptr) {
       print(stdout, "{} has no [auth]: the hub is open, and asks nobody\n", arguments.mint.config);
     }
+  }
+  if (arguments.fetch && auth != nullptr) {
+    auto fetched = with_fetched_keys(*auth);
+    if (!fetched) return complain(fetched.error());
+    auth = *std::move(fetched);
   }
   const Explanation explanation = explain_token(token, auth.get(), std::time(nullptr));
   print_text(stdout, explanation.text);
@@ -133,6 +166,8 @@ CLI::App* add_token_command(CLI::App& app, int& exit_code) {
       ->required();
   command->add_option("TOKEN", arguments->token, "explain: the token, or - for the input")
       ->type_name("");
+  command->add_flag("--fetch", arguments->fetch,
+                    "explain: with the keys at the URLs that the configuration names");
   add_mint_options(*command, arguments->mint);
   command->callback([arguments, &exit_code] {
     exit_code = arguments->action == "mint" ? run_mint(*arguments) : run_explain(*arguments);

@@ -87,6 +87,19 @@ std::expected<std::string, std::string> content_of(std::string_view token,
   return text;
 }
 
+// What the hub asks others of a token that it does not take; empty: nothing.
+std::string others_say(std::string_view token, const AuthConfiguration& auth) {
+  const net::TokenOrigin origin = auth.access->authority->origin_of(token);
+  for (const net::KeySettings& source : auth.plan->key_sources) {
+    if (source.name() != origin.key_source) continue;
+    return fmt::format("unless it has fetched the key from {}; --fetch does that here\n",
+                       source.server.shown_url());
+  }
+  if (origin.is_known || net::is_access_key(token) || !auth.plan->back_end) return {};
+  return fmt::format("unless the webhook {} takes it, which is not asked here\n",
+                     auth.plan->back_end->server.shown_url());
+}
+
 }  // namespace
 
 Explanation explain_token(std::string_view token, const AuthConfiguration* auth,
@@ -107,12 +120,14 @@ Explanation explain_token(std::string_view token, const AuthConfiguration* auth,
     }
     return result;
   }
-  const auto known = auth->access->authority->check(token, now_s);
+  const net::Authority& authority = *auth->access->authority;
+  const auto known = authority.check(token, now_s);
   result.is_good = known.has_value();
   if (!known) {
     const net::Denial& denial = known.error();
     result.text += fmt::format("the hub answers {}: {}\n", net::status_of(denial.cause),
                                denial.reason);
+    result.text += others_say(token, *auth);
     return result;
   }
   const net::Principal& who = **known;

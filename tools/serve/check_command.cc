@@ -27,6 +27,11 @@ void print_access(const OptionFlags& flags, const Configuration& configuration) 
   for (const std::string& warning : configuration.auth->warnings) {
     flags.complain(fmt::format("warning: auth: {}", warning));
   }
+  for (const net::KeySettings& source : configuration.auth->plan->key_sources) {
+    flags.complain(fmt::format("note: auth: until the hub has the keys of {} it is not ready, and "
+                               "refuses their issuer's tokens (503); --fetch tries the URL",
+                               source.server.shown_url()));
+  }
 }
 
 void print_check(const OptionFlags& flags, const Configuration& configuration) {
@@ -46,15 +51,38 @@ void print_check(const OptionFlags& flags, const Configuration& configuration) {
   }
 }
 
+// Whether other servers answer as the hub needs it. False: not all of them do.
+bool ask_others(const OptionFlags& flags, const Configuration& configuration) {
+  if (configuration.auth == nullptr) return true;
+  const net::AccessPlan& plan = *configuration.auth->plan;
+  bool good = true;
+  for (const net::KeySettings& source : plan.key_sources) {
+    const std::string url = source.server.shown_url();
+    const auto fetched = net::fetch_keys(source);
+    good = good && fetched;
+    flags.complain(fetched ? fmt::format("note: {}: {} keys", url, fetched->keys.size())
+                           : fmt::format("warning: {}: {}", url, fetched.error()));
+  }
+  if (plan.back_end) {
+    const std::string url = plan.back_end->server.shown_url();
+    const auto fault = net::probe_back_end(*plan.back_end);
+    good = good && !fault;
+    flags.complain(fault ? fmt::format("warning: {}: {}", url, *fault)
+                         : fmt::format("note: {}: answers", url));
+  }
+  return good;
+}
+
 }  // namespace
 
 CLI::App* add_check_command(CLI::App& app, int& exit_code) {
   const auto quiet = std::make_shared<bool>(false);
+  const auto fetch = std::make_shared<bool>(false);
   CLI::App* command = add_hub_command(
       app, "check", "Check a configuration and this machine, print what is in effect", exit_code,
-      [quiet](const OptionFlags& flags, const Configuration& configuration) {
+      [quiet, fetch](const OptionFlags& flags, const Configuration& configuration) {
         if (!*quiet) print_check(flags, configuration);
-        return 0;
+        return *fetch && !ask_others(flags, configuration) ? 1 : 0;
       });
   command->footer(
       "Prints every setting that is in effect, as a configuration file, a warning for each limit\n"
@@ -67,8 +95,11 @@ CLI::App* add_check_command(CLI::App& app, int& exit_code) {
       "\n"
       "Exit status:\n"
       "  0  the configuration is good, whatever the machine lacks\n"
+      "  1  it is, but with --fetch one of the other servers does not answer as it should\n"
       "  2  wrong arguments or configuration");
   command->add_flag("-q,--quiet", *quiet, "Print only what is wrong with the configuration");
+  command->add_flag("--fetch", *fetch,
+                    "Also ask the other servers that [auth] names: URLs of keys, the webhook");
   return command;
 }
 

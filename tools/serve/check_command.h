@@ -11,8 +11,9 @@ namespace tocsin::tools {
 // standard output, and to standard error what is wrong with it, what the machine is short of and
 // what some proxies do not bear ("tocsin check: warning: ...", advice as "tocsin check: note:
 // ...");
-// --quiet: only what is wrong with it. `exit_code`, which must live as long as the app: 0 the
-// configuration is good (warnings included), 2 it is not.
+// --quiet: only what is wrong with it. --fetch: asks the other servers that it names. `exit_code`,
+// which must live as long as the app: 0 the configuration is good (warnings included), 1 one of
+// these servers does not answer as it should, 2 the configuration is not good.
 CLI::App* add_check_command(CLI::App& app, int& exit_code);
 
 }  // namespace tocsin::tools

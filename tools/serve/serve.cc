@@ -15,6 +15,7 @@
 #include <fmt/ranges.h>
 
 #include "net/log.h"
+#include "net/outbound/outbound.h"
 #include "net/server/handed_descriptors.h"
 #include "net/server/service_notify.h"
 #include "net/server/start_check.h"
@@ -32,8 +33,8 @@ using net::ServerOptions;
 using net::ServiceNotify;
 namespace log = net::log;
 
-std::shared_ptr<const net::Access> access_of(const Configuration& configuration) {
-  return configuration.auth == nullptr ? nullptr : configuration.auth->access;
+std::shared_ptr<const net::AccessPlan> plan_of(const Configuration& configuration) {
+  return configuration.auth == nullptr ? nullptr : configuration.auth->plan;
 }
 
 bool is_same_auth(const Configuration& a, const Configuration& b) {
@@ -67,8 +68,8 @@ class ConfigurationSource {
 
 // Reads the configuration again and applies what it can. `read`: what was read last, to tell what
 // is new.
-void reload(const ConfigurationSource& source, Server& server, ServiceNotify& notify,
-            Configuration& read, MachineWarning& machine) {
+void reload(const ConfigurationSource& source, Server& server, net::Outbound& outbound,
+            ServiceNotify& notify, Configuration& read, MachineWarning& machine) {
   notify.reloading();
   const ServerOptions current = *server.state().options();
   auto loaded = source.read_again();
@@ -89,7 +90,9 @@ void reload(const ConfigurationSource& source, Server& server, ServiceNotify& no
   if (is_same_auth(read, *loaded)) {
     server.reload(next);  // what it knows of tokens stays
   } else {
-    server.reload(next, access_of(*loaded));
+    outbound.configure(plan_of(*loaded), [&](std::shared_ptr<const net::Access> access) {
+      server.reload(next, std::move(access));
+    });
     news.applied.emplace_back("auth");
     warn_of_keys(*loaded);
   }
@@ -169,11 +172,12 @@ class Service {
  public:
   // `read`: the configuration that the hub was started with.
   Service(const ConfigurationSource& source, Configuration read, Server& server,
-          std::jthread companion, ServiceNotify& notify, const ServiceSignals& signals,
-          MachineWarning& machine)
+          net::Outbound& outbound, std::jthread companion, ServiceNotify& notify,
+          const ServiceSignals& signals, MachineWarning& machine)
       : source_(source),
         read_(std::move(read)),
         server_(server),
+        outbound_(outbound),
         companion_(std::move(companion)),
         notify_(notify),
         signals_(signals),
@@ -206,7 +210,9 @@ class Service {
 
   void on_signal(const ServiceSignals::Signal& signal) {
     using Meaning = ServiceSignals::Meaning;
-    if (signal.meaning == Meaning::reload) reload(source_, server_, notify_, read_, machine_);
+    if (signal.meaning == Meaning::reload) {
+      reload(source_, server_, outbound_, notify_, read_, machine_);
+    }
     if (signal.meaning == Meaning::nothing) {
       log::info("a signal that means nothing here", {{"signal", signal.name()}});
     }
@@ -233,6 +239,7 @@ class Service {
   const ConfigurationSource& source_;
   Configuration read_;  // the last one
   Server& server_;
+  net::Outbound& outbound_;
   std::jthread companion_;
   ServiceNotify& notify_;
   const ServiceSignals& signals_;
@@ -261,12 +268,23 @@ int run_serve(const OptionFlags& flags, Configuration configuration, HubProgram 
   const ServiceSignals signals;
   if (const auto raised = net::raise_descriptor_limit(); !raised) log::warning(raised.error());
   options.private_descriptors = true;
-  auto server = Server::start(options, std::move(program.application), nullptr,
-                              access_of(configuration), std::move(handed), &notify);
+  const auto outbound = net::Outbound::create();
+  if (!outbound) {
+    log::error("cannot start", {{"error", outbound.error()}});
+    return 1;
+  }
+  std::shared_ptr<const net::Access> access;
+  (*outbound)->configure(plan_of(configuration),
+                         [&access](std::shared_ptr<const net::Access> made) { access = made; });
+  auto server = Server::start(options, std::move(program.application), nullptr, std::move(access),
+                              std::move(handed), &notify);
   if (!server) {
     log::error("cannot start", {{"error", server.error()}});
     return 1;
   }
+  (*outbound)->begin([&server](std::shared_ptr<const net::Access> renewed) {
+    (*server)->reload_access(std::move(renewed));
+  });
   const std::string reachable = reachable_by_others((*server)->addresses());
   if (configuration.auth == nullptr && !reachable.empty()) {
     log::warning(kOpenPublishing, {{"address", reachable}});
@@ -280,8 +298,10 @@ int run_serve(const OptionFlags& flags, Configuration configuration, HubProgram 
                           {"io", (*server)->state().metrics.front()->io_name.load()}});
   notify.ready(fmt::format("listening on {}", fmt::join((*server)->addresses(), ", ")));
   std::jthread beside = program.companion ? program.companion(**server) : std::jthread();
-  Service(source, configuration, **server, std::move(beside), notify, signals, machine).run();
+  Service(source, configuration, **server, **outbound, std::move(beside), notify, signals, machine)
+      .run();
   (*server)->wait();
+  (*outbound)->stop();
   log::info("stopped");
   return 0;
 }

@@ -189,7 +189,8 @@ TEST_F(AuthFile, IssuersThatWillNotDoAreNamed) {
   EXPECT_THAT(with("jwks_file = \"secret\""), HasSubstr("f.toml:3: auth.issuers.keys.jwks_file"));
   EXPECT_THAT(with("pem_file = \"public.pem\", algorithm = \"none\""),
               HasSubstr("f.toml:3: auth.issuers.keys.algorithm must be one of"));
-  EXPECT_THAT(with("kid = \"a\""), HasSubstr("secret_file or pem_file or jwks_file must be there"));
+  EXPECT_THAT(with("kid = \"a\""),
+              HasSubstr("secret_file or pem_file, jwks_file or jwks_url must be "));
   EXPECT_THAT(fault("[[auth.issuers]]\niss = \"a\"\n"),
               HasSubstr("f.toml:1: auth.issuers.keys must name at least one key"));
   EXPECT_THAT(fault("[[auth.issuers]]\nleeway = \"1h\"\nkeys = [{ secret_file = \"secret\" }]\n"),
@@ -197,6 +198,65 @@ TEST_F(AuthFile, IssuersThatWillNotDoAreNamed) {
   EXPECT_THAT(fault("[[auth.issuers]]\nkeys = [{ secret_file = \"secret\" }]\n"
                     "[[auth.issuers]]\nkeys = [{ secret_file = \"secret\" }]\n"),
               HasSubstr("f.toml:3: auth.issuers.iss is missing from two issuers"));
+}
+
+TEST_F(AuthFile, KeysMayStandAtAUrl) {
+  const auto auth = read(
+      "[auth]\n[[auth.issuers]]\niss = \"id\"\naudience = [\"hub\"]\n"
+      "keys = [{ jwks_url = \"https://id.example.com/jwks\", algorithm = \"PS256\" }]\n"
+      "[[auth.issuers]]\niss = \"local\"\n"
+      "keys = [{ jwks_url = \"http://127.0.0.1:8080/jwks\" }]\n");
+  ASSERT_NE(auth, nullptr);
+  const auto& sources = auth->plan->key_sources;
+  ASSERT_EQ(sources.size(), 2U);
+  EXPECT_EQ(sources[0].server.url.to_string(), "https://id.example.com/jwks");
+  EXPECT_EQ(sources[0].algorithm, net::Algorithm::ps256);
+  EXPECT_EQ(auth->plan->authority.issuers.at(0).key_source, sources[0].name());
+  EXPECT_EQ(auth->plan->authority.issuers.at(1).key_source, sources[1].name());
+  const auto with = [&](const std::string& keys) {
+    return fault("[auth]\n[[auth.issuers]]\niss = \"id\"\nkeys = [" + keys + "]\n");
+  };
+  EXPECT_THAT(with("{ jwks_url = \"http://id.example.com/jwks\" }"),
+              HasSubstr("http to another machine"));
+  EXPECT_EQ(with("{ jwks_url = \"http://id.example.com/jwks\", allow_http = true }"), "accepted");
+  EXPECT_THAT(with("{ jwks_url = \"jwks\" }"), HasSubstr("auth.issuers.keys.jwks_url 'jwks'"));
+  EXPECT_THAT(with("{ jwks_url = \"https://a/\" }, { jwks_url = \"https://b/\" }"),
+              HasSubstr("an issuer has one URL of keys"));
+  EXPECT_THAT(with("{ jwks_url = \"https://a/\", kid = \"1\" }"), HasSubstr("in the JWKS itself"));
+  EXPECT_THAT(with("{ jwks_url = \"https://a/\", jwks_file = \"b\" }"), HasSubstr("one of them"));
+  EXPECT_THAT(with("{ jwks_url = \"https://a/\", ca_file = \"none.pem\" }"), HasSubstr("none.pem"));
+  EXPECT_THAT(with("{ jwks_url = \"https://a/\", cafile = \"x\" }"), HasSubstr("not a known key"));
+}
+
+TEST_F(AuthFile, AWebhookKnowsTheOthers) {
+  const auto auth = read("[auth]\n[auth.webhook]\nurl = \"http://127.0.0.1:3000/may-they\"\n");
+  ASSERT_NE(auth, nullptr);
+  ASSERT_TRUE(auth->plan->back_end);
+  EXPECT_EQ(auth->plan->back_end->timeout_ms, 5000U);
+  EXPECT_EQ(auth->plan->back_end->at_once, 16U);
+  EXPECT_EQ(auth->plan->back_end->cache_s, 60U);
+  ASSERT_EQ(auth->plan->access.passed_fields.size(), 2U);
+  EXPECT_EQ(auth->plan->access.passed_fields[0].name, "Authorization");
+  EXPECT_EQ(auth->plan->access.passed_fields[1].name, "Cookie");
+  EXPECT_THAT(auth->toml, HasSubstr("pass_headers = [ 'authorization', 'cookie' ]"));
+  const auto with = [&](const std::string& lines) {
+    return fault("[auth]\n[auth.webhook]\nurl = \"https://a.example/\"\n" + lines);
+  };
+  EXPECT_EQ(with("timeout = \"30s\"\nat_once = 256\ncache = \"0s\"\n"
+                 "pass_headers = [\"Cookie\", \"origin\", \"User-Agent\"]\n"),
+            "accepted");
+  EXPECT_THAT(with("timeout = \"0s\"\n"), HasSubstr("auth.webhook.timeout"));
+  EXPECT_THAT(with("timeout = \"31s\"\n"), HasSubstr("auth.webhook.timeout"));
+  EXPECT_THAT(with("at_once = 0\n"), HasSubstr("auth.webhook.at_once"));
+  EXPECT_THAT(with("cache = \"2h\"\n"), HasSubstr("auth.webhook.cache"));
+  EXPECT_THAT(with("pass_headers = [\"x-user\"]\n"), HasSubstr("'x-user'"));
+  EXPECT_THAT(with("pass_headers = [\"origin\"]\n"), HasSubstr("authorization or cookie"));
+  EXPECT_THAT(with("times_out = \"5s\"\n"), HasSubstr("not a known key"));
+  EXPECT_THAT(fault("[auth]\n[auth.webhook]\ncache = \"1s\"\n"),
+              HasSubstr("auth.webhook.url is missing"));
+  EXPECT_THAT(fault("[auth]\n[auth.webhook]\nurl = \"http://b.example/\"\n"),
+              HasSubstr("http to another machine"));
+  EXPECT_THAT(fault("[auth]\nwebhook = \"http://127.0.0.1/\"\n"), HasSubstr("must be a table"));
 }
 
 TEST_F(AuthFile, FilesThatOthersReadAreNamed) {
