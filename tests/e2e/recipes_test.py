@@ -191,6 +191,9 @@ class Recipes(unittest.TestCase):
                 self.assertNotIn(b"event:", event)
             self.assertEqual(ask("POST", evaluate)["flags"][0]["value"], True)
             self.assertEqual(hub.ask("GET", target.replace("production", "staging"))[0], 401)
+            # A provider keeps its connection, as long as the URL is the same.
+            urls = [ask("POST", evaluate)["eventStreams"][0]["url"] for _ in range(3)]
+            self.assertTrue(urls[0] == urls[1] or urls[1] == urls[2], urls)
             self.assertEqual(hub.ask("GET", "/events?topic=flags/production")[0], 401)
 
 

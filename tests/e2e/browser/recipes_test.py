@@ -2,10 +2,88 @@
 """The recipes of docs/auth-recipes.md that have a page: as they stand there, but for ports and how
 long something is good."""
 
+import json
+import os
+import threading
+import urllib.request
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
 from browser_case import BrowserCase, eventually, main
 
-from hub import run
+from hub import DEADLINE, run
 from recipes import PYTHON, Recipe, need
+
+import fetch  # of bench
+
+INTEROP = Path(__file__).resolve().parent.parent / "interop" / "ofrep"
+PROVIDER_PAGE = """<!doctype html>
+<link rel="icon" href="data:,">
+<script type="importmap">{"imports": {
+  "@openfeature/core": "/node_modules/@openfeature/core/dist/esm/index.js",
+  "@openfeature/web-sdk": "/node_modules/@openfeature/web-sdk/dist/esm/index.js",
+  "@openfeature/ofrep-core": "/node_modules/@openfeature/ofrep-core/index.esm.js",
+  "@openfeature/ofrep-web-provider": "/node_modules/@openfeature/ofrep-web-provider/index.esm.js"
+}}</script>
+<script type="module">
+import { OFREPWebProvider } from "@openfeature/ofrep-web-provider";
+import { OpenFeature } from "@openfeature/web-sdk";
+await OpenFeature.setProviderAndWait(new OFREPWebProvider({ baseUrl: location.origin }));
+window.flag = () => {
+  const details = OpenFeature.getClient().getBooleanDetails("dark-mode", false);
+  return details.errorCode ?? details.value;
+};
+</script>
+"""
+
+
+class ProviderSite:
+    """The origin of a page with a flag provider: it passes on what is for the flag service."""
+
+    def __init__(self, folder):
+        site = self
+        self.flags = ""  # the flag service's URL
+
+        class Handler(SimpleHTTPRequestHandler):
+            def __init__(self, *arguments):
+                super().__init__(*arguments, directory=str(folder))
+
+            def do_GET(self):
+                if self.path == "/":
+                    self.answer("text/html", PROVIDER_PAGE.encode())
+                else:
+                    super().do_GET()
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                self.answer("application/json", site.ask("POST", self.path, body))
+
+            def answer(self, kind, body):
+                self.send_response(200)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        self.thread = threading.Thread(target=self.server.serve_forever)
+        self.thread.start()
+
+    def ask(self, method, path, body):
+        request = urllib.request.Request(self.flags + path, body, method=method)
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(request, timeout=DEADLINE) as answer:
+            return answer.read()
+
+    def close(self):
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
 
 LINES = "return [...document.querySelectorAll('li')].map((line) => line.textContent)"
 
@@ -63,6 +141,34 @@ class Recipes(BrowserCase):
         self.wait_opened(hub, 3)
         publish("news", "the sun shines")
         self.wait_lines("it rains", "an umbrella", "the sun shines")
+
+    def test_a_flag_service(self):
+        """With OpenFeature's own provider."""
+        folder = Path(os.environ["BUILD"]) / "interop" / "ofrep"
+        if why := fetch.fetch_from_npm("OpenFeature's provider", str(INTEROP), str(folder)):
+            self.skipTest(why)
+        self.expected_errors = ("401 (Unauthorized)",)  # when a URL is over
+        site = ProviderSite(folder)
+        self.addCleanup(site.close)
+        recipe = Recipe("A flag service", {"https://www.example.com": site.url,
+                                           "3600 - int(time.time()) % 1800": "8"})
+        self.addCleanup(recipe.close)
+        site.flags = recipe.url
+        hub = recipe.hub()
+        self.addCleanup(hub.__exit__)
+        self.addCleanup(recipe.site(PYTHON, "flags.py").__exit__)
+
+        def switch(value):
+            site.ask("PUT", "/flags", json.dumps({"dark-mode": value}).encode())
+            self.browser.wait("window.flag() === arguments[0]", value)
+        self.window(site.url + "/")
+        self.browser.wait("window.flag && window.flag() === false")
+        hub.wait_streams(1)
+        switch(True)
+        # The stream ends with its URL, and the provider asks for another one.
+        opened = hub.counter("tocsin_streams_opened_total")
+        self.wait_opened(hub, opened + 1)
+        switch(False)
 
 
 if __name__ == "__main__":
