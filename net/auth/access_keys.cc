@@ -1,6 +1,7 @@
 #include "net/auth/access_keys.h"
 
 #include <sodium/core.h>
+#include <sodium/crypto_shorthash_siphash24.h>
 #include <sodium/randombytes.h>
 #include <sodium/utils.h>
 
@@ -30,8 +31,8 @@ std::array<char, kChecksum> checksum_of(std::string_view before) {
 // What is wrong with a key's form, in words that have nothing of it; empty: nothing.
 std::string_view fault_of(std::string_view key) {
   if (key.size() != kAccessKeySize) return "the key is cut off, or has more than a key";
-  const std::string_view body = key.substr(kAccessKeyPrefix.size());
-  if (body.find_first_not_of(kAlphabet) != body.npos) {
+  const auto is_of_key = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '2' && c <= '7'); };
+  if (!std::ranges::all_of(key.substr(kAccessKeyPrefix.size()), is_of_key)) {
     return "the key has a character that keys do not have";
   }
   const auto checksum = checksum_of(key.substr(0, kAccessKeySize - kChecksum));
@@ -104,8 +105,28 @@ std::expected<void, std::string> AccessKeys::add(std::string_view key, Principal
   return {};
 }
 
+AccessKeys::Mark AccessKeys::mark_of(std::string_view credential) {
+  using SipKey = std::array<unsigned char, crypto_shorthash_siphashx24_KEYBYTES>;
+  static const SipKey kSecret = [] {
+    SipKey secret{};
+    randombytes_buf(secret.data(), secret.size());
+    return secret;
+  }();
+  Mark mark;
+  static_assert(sizeof mark == crypto_shorthash_siphashx24_BYTES);
+  crypto_shorthash_siphashx24(reinterpret_cast<unsigned char*>(&mark),
+                              reinterpret_cast<const unsigned char*>(credential.data()),
+                              credential.size(), kSecret.data());
+  mark.low |= 1;  // not that of what was never seen
+  return mark;
+}
+
 std::expected<PrincipalPtr, Denial> AccessKeys::find(std::string_view credential) const {
   TOCSIN_ASSERT(is_access_key(credential));
+  const Mark mark = mark_of(credential);
+  const auto seen = std::ranges::find_if(
+      keys_, [&mark](const Known& known) { return known.seen.is(mark); });
+  if (seen != keys_.end()) return seen->principal;
   if (const auto fault = fault_of(credential); !fault.empty()) {
     return std::unexpected(Denial{.cause = DenialCause::malformed, .reason = std::string(fault)});
   }
@@ -114,7 +135,10 @@ std::expected<PrincipalPtr, Denial> AccessKeys::find(std::string_view credential
   for (const Known& known : keys_) {
     if (same_bytes(known.hash, hash)) found = &known;
   }
-  if (found != nullptr) return found->principal;
+  if (found != nullptr) {
+    found->seen.note(mark);
+    return found->principal;
+  }
   return std::unexpected(Denial{.cause = DenialCause::unknown_key,
                                 .reason = "the key is none of this hub, or no longer"});
 }

@@ -6,6 +6,7 @@
 // kept where others can read it.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <expected>
@@ -40,7 +41,8 @@ class AccessKeys {
   // nothing of the key. Not kept but for its hash, which becomes the principal's source.
   [[nodiscard]] std::expected<void, std::string> add(std::string_view key, PrincipalPtr principal);
 
-  // Compares the credential's hash with every key's, all in full: the time tells nothing.
+  // Compares the credential's hash with every key's, all in full: the time tells nothing. A key that
+  // was good before is known by a faster hash, which nobody can aim without this process's secret.
   // REQUIRES: is_access_key(credential).
   [[nodiscard]] std::expected<PrincipalPtr, Denial> find(std::string_view credential) const;
 
@@ -50,10 +52,41 @@ class AccessKeys {
   [[nodiscard]] bool empty() const { return keys_.empty(); }
 
  private:
+  // SipHash of a text, 128 bits.
+  struct Mark {
+    std::uint64_t low = 0;
+    std::uint64_t high = 0;
+  };
+  // The mark of the one text that is the key, once that was found out. Written and read by several
+  // threads at once: as no other mark is ever written, halves of two times make none that is good.
+  class Seen {
+   public:
+    Seen() = default;
+    Seen(const Seen&) {}  // a copy has yet to see it
+    Seen& operator=(const Seen&) {
+      note({});
+      return *this;
+    }
+    [[nodiscard]] bool is(const Mark& mark) const {
+      const bool same_low = low_.load(std::memory_order_relaxed) == mark.low;
+      return (high_.load(std::memory_order_relaxed) == mark.high) & same_low;
+    }
+    void note(const Mark& mark) {
+      low_.store(mark.low, std::memory_order_relaxed);
+      high_.store(mark.high, std::memory_order_relaxed);
+    }
+
+   private:
+    std::atomic<std::uint64_t> low_{0};
+    std::atomic<std::uint64_t> high_{0};
+  };
   struct Known {
     Digest hash;
     PrincipalPtr principal;
+    mutable Seen seen{};
   };
+  [[nodiscard]] static Mark mark_of(std::string_view credential);
+
   std::vector<Known> keys_;
 };
 

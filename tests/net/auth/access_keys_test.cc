@@ -1,9 +1,13 @@
 #include "net/auth/access_keys.h"
 
+#include <atomic>
 #include <memory>
 #include <regex>
 #include <set>
 #include <string>
+#include <thread>
+#include <utility>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -41,6 +45,44 @@ TEST(AccessKeys, AreFoundByThemselvesOrTheirHash) {
   const auto unknown = keys.find(make_access_key().view());
   ASSERT_FALSE(unknown);
   EXPECT_EQ(unknown.error().cause, DenialCause::unknown_key);
+}
+
+// A key that was found is known by another hash than one that was not.
+TEST(AccessKeys, AreFoundAgainAndOthersAreNot) {
+  const Secret first = make_access_key();
+  const Secret second = make_access_key();
+  AccessKeys keys;
+  ASSERT_TRUE(keys.add(first.view(), named("first")));
+  ASSERT_TRUE(keys.add(access_key_hash(second.view()), named("second")));
+  AccessKeys copy;
+  for (int round = 0; round < 3; ++round) {
+    for (const AccessKeys* known : {&keys, &copy}) {
+      if (known->empty()) continue;
+      EXPECT_EQ(known->find(first.view()).value()->subject, "first");
+      EXPECT_EQ(known->find(second.view()).value()->subject, "second");
+      EXPECT_FALSE(known->find(make_access_key().view()));
+      std::string typo(first.view());
+      typo.back() = typo.back() == 'a' ? 'b' : 'a';
+      EXPECT_EQ(known->find(typo).error().cause, DenialCause::malformed);
+    }
+    copy = keys;
+  }
+}
+
+TEST(AccessKeys, AreFoundBySeveralThreadsAtOnce) {
+  const Secret key = make_access_key();
+  AccessKeys keys;
+  ASSERT_TRUE(keys.add(key.view(), named("k")));
+  std::atomic<int> found{0};
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 4; ++i) {
+      threads.emplace_back([&] {
+        for (int round = 0; round < 1000; ++round) found += keys.find(key.view()) ? 1 : 0;
+      });
+    }
+  }
+  EXPECT_EQ(found, 4000);
 }
 
 TEST(AccessKeys, TellATypoFromAKeyThatIsNotKnown) {
