@@ -240,7 +240,7 @@ std::optional<Denial> Streams::deny_by_now(const Outcome& wanted) const {
 
 void Streams::ask_again() {
   unasked_ = shard_.table.size();
-  if (shard_.access == nullptr) std::vector<StreamRight>().swap(rights_);
+  if (shard_.access == nullptr) std::deque<StreamRight>().swap(rights_);
 }
 
 void Streams::ask_slice() {

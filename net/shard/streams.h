@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string>
 #include <vector>
@@ -92,7 +93,7 @@ class Streams {
     std::size_t left;     // of its subscribers, from the first
   };
   std::vector<Ending> ending_;  // topics whose streams are being ended
-  std::vector<StreamRight> rights_;  // by slot, of streams; empty while the hub is open
+  std::deque<StreamRight> rights_;   // by slot, of streams; empty while the hub is open
   std::uint32_t unasked_ = 0;        // slots below were not asked for their right since it changed
 };
 
