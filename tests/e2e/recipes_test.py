@@ -4,13 +4,18 @@
 What a machine lacks is told, and skipped.
 """
 
+import base64
 import json
 import subprocess
+import tempfile
+import threading
 import unittest
 import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import recipes
-from hub import DEADLINE
+from hub import DEADLINE, eventually, run
 from recipes import PYTHON, SECTIONS, Recipe
 
 BUILD_S = 300  # Go's first build has all of its library to compile
@@ -148,8 +153,9 @@ class Signing(unittest.TestCase):
         with self.hub.stream("/events?topic=chat/1", bearer(token)):
             pass
         self.assertEqual(self.hub.ask("GET", "/events?topic=news", fields=bearer(token))[0], 403)
-        self.assertEqual(self.hub.ask("GET", "/events?topic=chat/1",
-                                      fields=bearer(token[:-1] + "_"))[0], 401)
+        text, _, signature = token.rpartition(".")
+        forged = f"{text}.{'AB'[signature[0] == 'A']}{signature[1:]}"
+        self.assertEqual(self.hub.ask("GET", "/events?topic=chat/1", fields=bearer(forged))[0], 401)
 
     def test_python(self):
         self.check(*PYTHON, "driver.py")
@@ -195,6 +201,116 @@ class Recipes(unittest.TestCase):
             urls = [ask("POST", evaluate)["eventStreams"][0]["url"] for _ in range(3)]
             self.assertTrue(urls[0] == urls[1] or urls[1] == urls[2], urls)
             self.assertEqual(hub.ask("GET", "/events?topic=flags/production")[0], 401)
+
+
+class Webhook(unittest.TestCase):
+    """The same back end in three languages."""
+
+    def check(self, file, *program):
+        recipe = Recipe("A webhook")
+        self.addCleanup(recipe.close)
+        command = [part.replace("PORT", recipe.site_port) for part in program]
+        with recipe.hub() as hub, recipe.site(command, file):
+            session = "Cookie: other=1; sessionid=a-long-random-text\r\n"
+            orders = "topic=user/ann/orders"
+            with hub.stream("/events?" + orders, session) as stream:
+                self.assertEqual(hub.ask("POST", "/publish?" + orders, b"paid",
+                                         bearer(recipe.read("backend-key")))[0], 204)
+                stream.read_until(b"data: paid\n")
+            own_page = session + "Origin: http://hub\r\n"
+            for method, target, fields, expected, reason in (
+                    ("GET", "/events?topic=user/bob/orders", session, 403, "user/ann/*"),
+                    ("GET", "/events?" + orders, "Cookie: sessionid=none\r\n", 401, "log in first"),
+                    ("GET", "/events?" + orders, "", 401, "there is no credential"),
+                    ("POST", "/publish?" + orders, own_page, 403, "only the shop publishes")):
+                status, _, answer = hub.ask(method, target, b"x" * (method == "POST"), fields)
+                self.assertEqual(status, expected, answer)
+                self.assertIn(reason, answer)
+
+    def test_python(self):
+        self.check("webhook.py", *PYTHON)
+
+    def test_javascript(self):
+        self.check("webhook.mjs", recipes.need("node", "nodejs"))
+
+    def test_php(self):
+        self.check("webhook.php", recipes.need("php", "php-cli"), "-S", "127.0.0.1:PORT")
+
+
+class Provider:
+    """An OpenID provider, as far as a hub sees it: its keys at a URL. The key's number is `kid`."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self.openssl = recipes.need("openssl", "openssl")
+        self.keys = []
+        provider = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                body = json.dumps({"keys": provider.keys}).encode()
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/jwks.json"
+        self.thread = threading.Thread(target=self.server.serve_forever)
+        self.thread.start()
+
+    def close(self):
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+    def run(self, *arguments):
+        return subprocess.run([self.openssl, *arguments], check=True, capture_output=True,
+                              timeout=DEADLINE).stdout
+
+    def private_key(self, number):
+        return str(self.folder / f"private-{number}.pem")
+
+    def take_key(self, number):
+        """From now on this one signs, and no other."""
+        self.run("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out",
+                 self.private_key(number))
+        # The point, uncompressed, is the last of it: 04, x, y.
+        point = self.run("pkey", "-in", self.private_key(number), "-pubout", "-outform", "DER")[-64:]
+        x, y = (base64.urlsafe_b64encode(part).rstrip(b"=").decode()
+                for part in (point[:32], point[32:]))
+        self.keys = [{"kty": "EC", "crv": "P-256", "kid": str(number), "x": x, "y": y}]
+
+    def token(self, number):
+        return run("token", "mint", "--pem-file", self.private_key(number), "--kid", str(number),
+                   "--issuer", "https://id.example.com", "--audience", "hub", "--subject", "ann",
+                   "--subscribe", "news")[0].strip()
+
+
+class OpenIdProvider(unittest.TestCase):
+    def test_its_tokens_read_and_its_keys_change(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        provider = Provider(folder.name)
+        self.addCleanup(provider.close)
+        provider.take_key(1)
+        recipe = Recipe("An OpenID provider", {"https://id.example.com/jwks.json": provider.url})
+        self.addCleanup(recipe.close)
+        with recipe.hub() as hub:
+            eventually(lambda: hub.ask("GET", "/readyz")[0] == 200, "the keys")
+            with hub.stream("/events?topic=news", bearer(provider.token(1))) as stream:
+                self.assertEqual(hub.ask("POST", "/publish?topic=news", b"x",
+                                         bearer(recipe.read("backend-key")))[0], 204)
+                stream.read_until(b"data: x\n")
+            provider.take_key(2)
+            with hub.stream("/events?topic=news", bearer(provider.token(2))):
+                pass
+            self.assertEqual(hub.ask("GET", "/events?topic=news",
+                                     fields=bearer(provider.token(1)))[0], 401)
 
 
 if __name__ == "__main__":
