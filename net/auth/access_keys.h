@@ -68,8 +68,8 @@ class AccessKeys {
       return *this;
     }
     [[nodiscard]] bool is(const Mark& mark) const {
-      const bool same_low = low_.load(std::memory_order_relaxed) == mark.low;
-      return (high_.load(std::memory_order_relaxed) == mark.high) & same_low;
+      return low_.load(std::memory_order_relaxed) == mark.low &&
+             high_.load(std::memory_order_relaxed) == mark.high;
     }
     void note(const Mark& mark) {
       low_.store(mark.low, std::memory_order_relaxed);
