@@ -41,8 +41,9 @@ class AccessKeys {
   // nothing of the key. Not kept but for its hash, which becomes the principal's source.
   [[nodiscard]] std::expected<void, std::string> add(std::string_view key, PrincipalPtr principal);
 
-  // Compares the credential's hash with every key's, all in full: the time tells nothing. A key that
-  // was good before is known by a faster hash, which nobody can aim without this process's secret.
+  // Compares the credential's hash with every key's, all in full: the time tells nothing. A key
+  // that was good before is known by a faster hash, which nobody can aim without this process's
+  // secret.
   // REQUIRES: is_access_key(credential).
   [[nodiscard]] std::expected<PrincipalPtr, Denial> find(std::string_view credential) const;
 
