@@ -138,6 +138,22 @@ void Requests::on_answered(std::uint32_t slot, Peer& peer) {
   go_on_later(slot, peer);
 }
 
+// Its deadline was that of a full socket: now it has time for whatever it is that it has to do.
+void Requests::on_room(std::uint32_t slot, Peer& peer) {
+  TOCSIN_ASSERT(!peer.blocked);
+  const Exchange& exchange = *peer.extra().exchange;
+  const bool closes = peer.extra().close_when_sent;
+  if (exchange.parser.mid_message() && !exchange.held && !closes) {
+    lifecycle_.progress(slot, peer, std::uint64_t{shard_.options->request_timeout_s} * 1000);
+  } else if (exchange.awaits()) {
+    peer.extra().deadline_ms = 0;  // it waits for us
+  } else if (closes) {
+    lifecycle_.progress(slot, peer, kLingerMs);
+  } else {
+    lifecycle_.progress(slot, peer, std::uint64_t{shard_.options->keep_alive_s} * 1000);
+  }
+}
+
 // Everything owed is sent.
 void Requests::on_sent(std::uint32_t slot, Peer& peer) {
   if (peer.state != State::request) return;

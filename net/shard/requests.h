@@ -40,6 +40,8 @@ class Requests {
   void on_linger(std::uint32_t slot, Peer& peer, const Completion& completion);
   // The socket took a part of the answers.
   void on_blocked(std::uint32_t slot, Peer& peer) { count_untaken(slot, peer); }
+  // There may be room for the rest; state request.
+  void on_room(std::uint32_t slot, Peer& peer);
   // It took all of them.
   void on_sent(std::uint32_t slot, Peer& peer);
   // The time for the next step is up; state request.

@@ -165,14 +165,14 @@ void Shard::handle(const Completion& completion) {
       if (op == Op::receive) {
         requests_.on_received(slot, peer, completion);
       } else {
-        slow_readers_.unblock(slot, *found);
+        on_room(slot, *found);
       }
       return;
     case State::stream:
       if (op == Op::hangup || completion.result < 0) {
         lifecycle_.terminate(slot, false);
       } else {
-        slow_readers_.unblock(slot, *found);
+        on_room(slot, *found);
       }
       return;
     case State::linger:
@@ -185,6 +185,11 @@ void Shard::handle(const Completion& completion) {
       break;
   }
   TOCSIN_ASSERT(false);
+}
+
+void Shard::on_room(std::uint32_t slot, Connection& connection) {
+  slow_readers_.unblock(slot, connection);
+  if (connection.peer.state == State::request) requests_.on_room(slot, connection.peer);
 }
 
 void Shard::on_delivery(std::uint32_t slot, Delivery outcome) {
@@ -263,7 +268,7 @@ void Shard::on_call(std::uint32_t slot, Connection& connection, Deadlines::Call 
 void Shard::on_deadline(std::uint32_t slot, Connection& connection) {
   Peer& peer = connection.peer;
   if (peer.blocked && peer.extra().starved) {
-    slow_readers_.unblock(slot, connection);
+    on_room(slot, connection);
     return;
   }
   switch (peer.state) {

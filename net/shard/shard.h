@@ -95,6 +95,7 @@ class Shard final : private Outbox::Owner {
   void deliver_ready() { shard_.ready.deliver(outbox_, shard_.clock, ShardContext::kSliceUs); }
   void sweep();
   void run_timers();
+  void on_room(std::uint32_t slot, Connection& connection);
   void on_call(std::uint32_t slot, Connection& connection, Deadlines::Call call);
   void on_deadline(std::uint32_t slot, Connection& connection);
   void maintain();

@@ -46,8 +46,6 @@ void SlowReaders::unblock(std::uint32_t slot, Connection& connection) {
     if (const auto behind = std::exchange(extra.skipped_behind, std::nullopt)) {
       owe_gap(connection, *behind);
     }
-  } else {
-    lifecycle_.progress(slot, peer, std::uint64_t{shard_.options->keep_alive_s} * 1000);
   }
   shard_.ready.add(slot, peer);
 }

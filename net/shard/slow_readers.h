@@ -23,7 +23,7 @@ class SlowReaders {
   // The socket took a part or nothing: waits for room in it, or (`starved`: the kernel had no
   // memory) for a while.
   void block(std::uint32_t slot, Peer& peer, bool starved);
-  // There may be room again.
+  // There may be room again. It has no deadline then.
   void unblock(std::uint32_t slot, Connection& connection);
 
   // A blocked stream, looked at from time to time. What counts is what was published since it

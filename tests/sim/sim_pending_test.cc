@@ -208,6 +208,33 @@ TEST_F(SimPending, ARefusalBehindThemLeavesTheTimerOfAStarvedSocket) {
   scenario_.finish();
 }
 
+// An answer in front of them filled the socket, and their client has read it: from then on it is the
+// hub that is awaited, for as long as that takes.
+TEST_F(SimPending, RoomInTheSocketGivesThemNoDeadline) {
+  net::ServerOptions options = world().options();
+  options.keep_alive_s = 1;
+  options.request_timeout_s = 1;
+  world().set_options(options);
+  const SocketRef client = connect();
+  client->capacity = 1024;
+  world().kernel.write(*client, "GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n" + post("one"));
+  turn_one();
+  EXPECT_EQ(waits(), 1U);
+  EXPECT_EQ(client->to_client.size(), client->capacity);
+  std::string answers;
+  for (int i = 0; i < 1000; ++i) {
+    answers += FakeKernel::read(*client, SIZE_MAX);
+    turn_one(1);
+  }
+  EXPECT_EQ(statuses(answers), "200 ");
+  turn_one(3000);
+  scenario_.run(10);
+  answers += FakeKernel::read(*client, SIZE_MAX);
+  EXPECT_EQ(statuses(answers), "200 204 ");
+  FakeKernel::close(*client);
+  scenario_.finish();
+}
+
 class SimPendingAtTheEnd : public SimPending {
  protected:
   SimPendingAtTheEnd() : SimPending(options_of(0)) {}
