@@ -95,14 +95,41 @@ struct ServerOptions {
 
   // Streams of the whole hub; the next one is answered 503 with Retry-After.
   std::uint32_t max_connections = 1'000'000;
-  // Streams from one client address (an IPv6 /64 is one). Other connections are counted beside
-  // them, at most as many, but at least limits::kMinRequestsPerAddress. 0: no limit, as it must be
-  // behind a proxy, from which all clients have one address.
-  std::uint32_t max_per_address = 0;
   // New streams per second for the whole hub; more are answered 503. 0: no limit. To browsers'
   // EventSource and many other clients a 503 is final, also when they come back from a cut: a rate
-  // that a crowd of them meets loses those that are over it.
+  // that a crowd of them meets loses those that are over it; with full_retry_ms
+  // they come again.
   std::uint32_t accept_rate = 0;
+  // A stream that is refused for now, because the hub is full or by a limit on its client, is
+  // answered 200 with this reconnection time in milliseconds, jittered, and ends: what a browser
+  // takes for a cut. 0: it is answered 503 or 429, which a browser takes for final.
+  std::uint32_t full_retry_ms = 0;
+
+  // --- limits on one client, an address (of IPv6 a /64) or a subject (Principal::subject); past
+  // them it is answered 429. 0: no limit. Rates hold over time; limits::kClientBurstS seconds'
+  // worth may come at once. None of them holds for access keys of the configuration, which are no
+  // strangers, but for connections, which are counted before they ask. A client without a subject
+  // is limited by its address alone.
+
+  // Streams. Of an address other connections are counted beside them, at most as many, but at least
+  // limits::kMinRequestsPerAddress.
+  std::uint32_t max_per_address = 0;
+  std::uint32_t max_per_subject = 0;
+  // Streams opened a second.
+  std::uint32_t open_rate_per_address = 0;
+  std::uint32_t open_rate_per_subject = 0;
+  // Events published a second, and bytes of the bodies and queries that publish.
+  std::uint32_t publish_rate_per_address = 0;
+  std::uint32_t publish_rate_per_subject = 0;
+  std::uint64_t publish_bytes_per_address = 0;
+  std::uint64_t publish_bytes_per_subject = 0;
+  // Topics of one stream; more are answered 400, as they would be the next time.
+  std::uint32_t max_topics_per_stream = 128;  // limits::kMaxTopicsPerSubscriber
+  // Networks of the proxies in front, whose X-Forwarded-For says which address a request is from
+  // (net/state/trusted_proxies.h): 10.0.0.0/8, ::1. They must write it, and only they may reach the
+  // hub from there. Their own connections are not counted. None: all of a proxy's clients have its
+  // address.
+  std::vector<std::string> trusted_proxies{};
 
   // --- streams
 

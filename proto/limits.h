@@ -158,6 +158,13 @@ inline constexpr std::uint32_t kMaxRequestConnections = 8192;
 // is one address, too, and may be larger than what a reader is allowed.
 inline constexpr std::uint32_t kMinRequestsPerAddress = 256;
 
+// Clients that have nothing open and whose rates are remembered, of addresses and of subjects so
+// many: some 150 bytes each. Past it the one that was here the longest ago is forgotten.
+inline constexpr std::size_t kMaxRestingClients = 65'536;
+
+// Seconds' worth of its rate that a client may use at once: a page opens some streams together.
+inline constexpr std::uint32_t kClientBurstS = 10;
+
 // The last descriptors that a shard can have are not for streams: when streams have taken all the
 // others, publishers and probes still come in. Of a low limit an eighth.
 inline constexpr std::uint64_t kRequestDescriptors = 64;

@@ -8,8 +8,10 @@
 
 #include "net/base/jitter.h"
 #include "net/state/pending_publishes.h"
+#include "proto/http/framing.h"
 #include "proto/http/http_response.h"
 #include "proto/limits.h"
+#include "proto/sse/sse_encode.h"
 #include "proto/text/ascii.h"
 
 namespace tocsin::net {
@@ -49,8 +51,6 @@ std::string_view words_for(Rejection why) {
   switch (why) {
     case Rejection::connection_limit:
       return "the hub has as many streams as it is configured for";
-    case Rejection::address_limit:
-      return "this address has as many connections as it may have";
     case Rejection::accept_rate:
       return "streams are being opened faster than the hub is configured for";
     case Rejection::topic_limit:
@@ -64,6 +64,49 @@ std::string_view words_for(Rejection why) {
     default:
       return "the hub is shutting down";
   }
+}
+
+// A limit on one client.
+struct ClientLimitWords {
+  Rejection why;
+  std::string_view words;
+  std::string_view option;
+  std::string_view unit;  // of its value
+};
+constexpr auto kClientLimits = std::to_array<ClientLimitWords>({
+    {Rejection::address_limit, "this address has as many connections as it may have",
+     "max_per_address", ""},
+    {Rejection::address_opens, "this address opens streams faster than it may",
+     "open_rate_per_address", " a second"},
+    {Rejection::address_publishes, "this address publishes more than it may",
+     "publish_rate_per_address", " events a second"},
+    {Rejection::address_bytes, "this address publishes more than it may",
+     "publish_bytes_per_address", " bytes a second"},
+    {Rejection::subject_limit, "this subject has as many streams as it may have",
+     "max_per_subject", ""},
+    {Rejection::subject_opens, "this subject opens streams faster than it may",
+     "open_rate_per_subject", " a second"},
+    {Rejection::subject_publishes, "this subject publishes more than it may",
+     "publish_rate_per_subject", " events a second"},
+    {Rejection::subject_bytes, "this subject publishes more than it may",
+     "publish_bytes_per_subject", " bytes a second"},
+});
+
+// What an answer to who is refused for now says.
+struct RefusalAnswer {
+  int status;
+  std::string body;
+};
+RefusalAnswer answer_of(const AdmissionRefusal& refusal) {
+  const auto limit = std::ranges::find(kClientLimits, refusal.why, &ClientLimitWords::why);
+  if (limit == kClientLimits.end()) {
+    return {.status = 503, .body = proto::problem_json(503, words_for(refusal.why))};
+  }
+  const std::string detail = fmt::format("{} ({}: {}{})", limit->words, limit->option,
+                                         refusal.limit, limit->unit);
+  return {.status = 429,
+          .body = proto::problem_json(
+              429, detail, proto::LimitMembers{.limit = limit->option, .value = refusal.limit})};
 }
 
 // After how many seconds it may be worth to ask again, on average: most pass as soon as others
@@ -130,8 +173,24 @@ void AnswerWriter::refuse(Request& request, int status, Rejection why, std::stri
   (void)problem(request, status, why, detail, out, extra_headers);
 }
 
-void AnswerWriter::unavailable(const Request& request, Rejection why, std::string& out) {
-  (void)problem(request, 503, why, words_for(why), out, retry_after(why));
+void AnswerWriter::unavailable(const Request& request, const AdmissionRefusal& refusal,
+                               std::string& out) {
+  metrics_.count(refusal.why);
+  const auto [status, body] = answer_of(refusal);
+  reply(request, status, kProblem, body, out, retry_after(refusal));
+}
+
+Outcome AnswerWriter::too_many_topics(const Request& request, std::uint32_t most,
+                                      std::string& out) {
+  constexpr std::string_view kOption = "max_topics_per_stream";
+  metrics_.count(Rejection::stream_topics);
+  reply(request, 400, kProblem,
+        proto::problem_json(400,
+                            fmt::format("a stream has at most so many topics ({}: {})", kOption,
+                                        most),
+                            proto::LimitMembers{.limit = kOption, .value = most}),
+        out);
+  return {};
 }
 
 void AnswerWriter::unknown(const Request& request, std::string_view detail, std::string& out) {
@@ -139,18 +198,25 @@ void AnswerWriter::unknown(const Request& request, std::string_view detail, std:
   reply(request, 503, kProblem, proto::problem_json(503, detail, "unknown"), out);
 }
 
-void AnswerWriter::turn_away(Rejection why, std::string& out) {
-  proto::append_reply(out, {.status = 503,
+void AnswerWriter::turn_away(const AdmissionRefusal& refusal, std::string& out) {
+  const auto [status, body] = answer_of(refusal);
+  proto::append_reply(out, {.status = status,
                             .content_type = kProblem,
-                            .body = proto::problem_json(503, words_for(why)),
+                            .body = body,
                             .date = date_.now(),
                             .cors = cors_.fields_for({}),
-                            .extra_headers = retry_after(why),
+                            .extra_headers = retry_after(refusal),
                             .keep_alive = false});
 }
 
-std::string AnswerWriter::retry_after(Rejection why) {
-  return fmt::format("Retry-After: {}\r\n", jittered(retry_after_s(why), random_));
+// Of a rate it is known when it has passed: not before that.
+std::string AnswerWriter::retry_after(const AdmissionRefusal& refusal) {
+  std::uint64_t after_s = jittered(retry_after_s(refusal.why), random_);
+  if (refusal.wait_us > 0) {
+    const std::uint64_t wait_s = (refusal.wait_us + 999'999) / 1'000'000;
+    after_s = wait_s + random_() % (wait_s / 2 + 2);
+  }
+  return fmt::format("Retry-After: {}\r\n", after_s);
 }
 
 void AnswerWriter::preflight(const Request& request, std::string_view allowed, std::string& out) {
@@ -168,6 +234,16 @@ void AnswerWriter::stream_head(const Request& request, const Outcome& stream, st
   proto::append_stream_head(out, stream.framing, date_.now(),
                             {cors_.fields_for(request.header(Header::origin)), stream_headers_,
                              stream.route ? stream.route->headers : std::string_view{}});
+}
+
+void AnswerWriter::come_back(const Request& request, const Outcome& stream, Rejection why,
+                             std::uint32_t retry_ms, std::string& out) {
+  metrics_.count(why);
+  stream_head(request, stream, out);
+  std::string greeting;
+  proto::append_greeting(greeting, jittered(retry_ms, random_), {});
+  proto::append_framed(out, stream.framing, greeting);
+  if (stream.framing == proto::Framing::chunked) out += proto::kLastChunk;
 }
 
 }  // namespace tocsin::net

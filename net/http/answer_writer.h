@@ -17,6 +17,7 @@
 #include "net/http/date_field.h"
 #include "net/http/handler.h"
 #include "net/server_options.h"
+#include "net/state/admission.h"
 #include "net/state/metrics.h"
 #include "proto/http/request.h"
 #include "proto/sse/event.h"
@@ -47,24 +48,33 @@ class AnswerWriter {
   void refuse(proto::Request& request, int status, Rejection why, std::string_view detail,
               std::string& out, std::string_view extra_headers = {});
 
-  // 503, the same for every reason that may pass: with a Retry-After that is spread, so that those
-  // who are told together do not come back together.
-  void unavailable(const proto::Request& request, Rejection why, std::string& out);
+  // 503, and where it is a limit on one client 429, which says it and its value; the same for every
+  // reason that may pass: with a Retry-After that is spread, so that those who are told together do
+  // not come back together.
+  void unavailable(const proto::Request& request, const AdmissionRefusal& refusal,
+                   std::string& out);
+  void unavailable(const proto::Request& request, Rejection why, std::string& out) {
+    unavailable(request, AdmissionRefusal{.why = why}, out);
+  }
+  // 400: a stream of more topics than max_topics_per_stream, `most`.
+  Outcome too_many_topics(const proto::Request& request, std::uint32_t most, std::string& out);
   // 503 where what was asked for may have happened all the same, which a person reads in `detail`
   // and a program in the member "outcome". Without a Retry-After: that would ask for it twice.
   void unknown(const proto::Request& request, std::string_view detail, std::string& out);
   // As unavailable(), for a connection of which no request was read; it ends. Not counted.
-  void turn_away(Rejection why, std::string& out);
+  void turn_away(const AdmissionRefusal& refusal, std::string& out);
 
   // To OPTIONS, and so to CORS preflights. `allowed`: as in Allow.
   void preflight(const proto::Request& request, std::string_view allowed, std::string& out);
 
   // The head that begins a stream.
   void stream_head(const proto::Request& request, const Outcome& stream, std::string& out);
+  // Instead of unavailable(), for a stream whose client is told to come back in about `retry_ms`.
+  void come_back(const proto::Request& request, const Outcome& stream, Rejection why,
+                 std::uint32_t retry_ms, std::string& out);
 
  private:
-  // Of a 503.
-  [[nodiscard]] std::string retry_after(Rejection why);
+  [[nodiscard]] std::string retry_after(const AdmissionRefusal& refusal);
 
   const std::string_view stream_headers_;
   ShardMetrics& metrics_;

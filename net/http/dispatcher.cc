@@ -171,7 +171,7 @@ Outcome Dispatcher::failed(const proto::Request& request, std::string& out) {
 Dispatcher::Head Dispatcher::on_head(proto::RequestParser& parser, const ServerOptions& options,
                                      Asked& asked, const RequestTicket& ticket, std::string& out) {
   proto::Request& request = parser.request();
-  asked = {.endpoint = &table_.find(request)};
+  asked = {.endpoint = &table_.find(request), .principal = nullptr, .address = asked.address};
   const Endpoint& endpoint = *asked.endpoint;
   if (!request.has_body) return Head::taken;
   if (endpoint.body == BodyPolicy::none) {
@@ -187,16 +187,38 @@ Dispatcher::Head Dispatcher::on_head(proto::RequestParser& parser, const ServerO
     return Head::refused;
   }
   const auto identity = identify(request, options, asked, ticket);
-  if (identity == Identity::known) return take_body(parser, endpoint, out);
+  if (identity == Identity::known) return take_body(parser, options, asked, out);
   if (identity == Identity::later) return Head::held;
   request.keep_alive = false;
   (void)(identity ? failed(request, out) : answers_.deny(request, identity.error(), out));
   return Head::refused;
 }
 
-Dispatcher::Head Dispatcher::take_body(proto::RequestParser& parser, const Endpoint& endpoint,
-                                       std::string& out) {
+// Whom limits hold for: nobody where none is set, for then no address was asked for.
+ClientKeys Dispatcher::client_of(const Asked& asked) const {
+  if (asked.address == 0 || is_no_stranger(asked.principal.get())) return {};
+  return {.address = asked.address,
+          .subject = asked.principal == nullptr
+                         ? 0
+                         : state_.admission.subject_key(asked.principal->subject)};
+}
+
+Dispatcher::Head Dispatcher::take_body(proto::RequestParser& parser, const ServerOptions& options,
+                                       const Asked& asked, std::string& out) {
   proto::Request& request = parser.request();
+  const Endpoint& endpoint = *asked.endpoint;
+  // What has not been sent yet need not be; a small body is there, and the connection goes on.
+  const bool is_small = request.content_length > 0 && !request.expects_continue &&
+                        request.content_length <= limits::kReceiveBuffer;
+  const ClientKeys client = client_of(asked);
+  if (!is_small && endpoint.needs == Needs::publish && client != ClientKeys{}) {
+    const auto refused = state_.admission.refuse_publish(options, client, clock_.now_us());
+    if (refused) {
+      request.keep_alive = false;
+      answers_.unavailable(request, *refused, out);
+      return Head::refused;
+    }
+  }
   if (const auto fault = body_fault(endpoint, request)) {
     answers_.refuse(request, fault->status, fault->why, fault->detail, out, fault->extra_headers);
     return Head::refused;
@@ -206,7 +228,8 @@ Dispatcher::Head Dispatcher::take_body(proto::RequestParser& parser, const Endpo
   return Head::taken;
 }
 
-Dispatcher::Head Dispatcher::on_authenticated(proto::RequestParser& parser, Asked& asked,
+Dispatcher::Head Dispatcher::on_authenticated(proto::RequestParser& parser,
+                                              const ServerOptions& options, Asked& asked,
                                               Letter&& letter, std::string& out) {
   TOCSIN_ASSERT(asked.endpoint != nullptr && asked.principal == nullptr);
   proto::Request& request = parser.request();
@@ -220,7 +243,7 @@ Dispatcher::Head Dispatcher::on_authenticated(proto::RequestParser& parser, Aske
     denial = std::move(*given).error();
   }
   if (asked.principal != nullptr && !denial) {
-    return whole ? Head::taken : take_body(parser, *asked.endpoint, out);
+    return whole ? Head::taken : take_body(parser, options, asked, out);
   }
   if (!whole) request.keep_alive = false;
   if (denial) {
@@ -251,6 +274,7 @@ Outcome Dispatcher::on_request(const proto::Request& request, const ServerOption
                                                                .principal = asked.principal,
                                                                .received_us = received_us,
                                                                .ticket = ticket,
+                                                               .client = client_of(asked),
                                                                .out = out});
     if (outcome) return *std::move(outcome);
     const Endpoint& next = table_.find_behind(endpoint, request);

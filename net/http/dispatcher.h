@@ -66,7 +66,8 @@ class Dispatcher {
   };
   // The parser has read a head, and a body may follow: finds out whose the request is, and if a
   // body follows who asks. Where it takes one, `100 Continue` is appended to `out` if that is
-  // waited for. `asked` is the request's from here on; it refers to this object.
+  // waited for. `asked` is the request's from here on, and has its address; it refers to this
+  // object.
   [[nodiscard]] Head on_head(proto::RequestParser& parser, const ServerOptions& options,
                              Asked& asked, const RequestTicket& ticket, std::string& out);
 
@@ -77,8 +78,8 @@ class Dispatcher {
 
   // What a request was held for. One that is whole is then handled by on_request(), or was
   // answered; of the others as in on_head().
-  [[nodiscard]] Head on_authenticated(proto::RequestParser& parser, Asked& asked, Letter&& letter,
-                                      std::string& out);
+  [[nodiscard]] Head on_authenticated(proto::RequestParser& parser, const ServerOptions& options,
+                                      Asked& asked, Letter&& letter, std::string& out);
 
   // The parser gave up; the answer ends the connection.
   void on_bad_request(proto::RequestParser& parser, std::string& out);
@@ -102,8 +103,9 @@ class Dispatcher {
   [[nodiscard]] std::optional<Authenticated> ask_others(const proto::Request& request, Needs needs,
                                                         const Referral& referral, Denial&& denial,
                                                         const RequestTicket& ticket);
-  [[nodiscard]] Head take_body(proto::RequestParser& parser, const Endpoint& endpoint,
-                               std::string& out);
+  [[nodiscard]] Head take_body(proto::RequestParser& parser, const ServerOptions& options,
+                               const Asked& asked, std::string& out);
+  [[nodiscard]] ClientKeys client_of(const Asked& asked) const;
   Outcome failed(const proto::Request& request, std::string& out);
 
   ServerState& state_;

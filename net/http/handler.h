@@ -14,6 +14,7 @@
 #include "net/auth/principal.h"
 #include "net/http/answer_queue.h"
 #include "net/server_options.h"
+#include "net/state/admission.h"
 #include "net/state/mailbox.h"
 #include "proto/assert.h"
 #include "proto/http/framing.h"
@@ -47,13 +48,21 @@ struct Outcome {
   proto::Framing framing = kDefaultFraming;
   std::unique_ptr<StreamResponse> route{};  // of a route: its topics and `resume` are those above
   PrincipalPtr principal{};  // whose right the stream is; null: everybody's, in an open hub
+  ClientKeys client{};       // who is to be counted for it
 };
 
 // What the hub knows of a request beside its bytes.
 struct Asked {
   const Endpoint* endpoint = nullptr;  // whose it is; null: there is no head yet
   PrincipalPtr principal{};            // who asks; null: nobody needed to know yet
+  // Where limits on clients are set: whom it is from (IpAddress::client_key()).
+  std::uint64_t address = 0;
 };
+
+// Who has an access key of the configuration: no limit on one client holds for it.
+[[nodiscard]] inline bool is_no_stranger(const Principal* principal) {
+  return principal != nullptr && principal->kind == CredentialKind::key;
+}
 
 // A whole request, and where its answer goes. Everything outlives the call.
 struct RequestContext {
@@ -64,6 +73,7 @@ struct RequestContext {
   const PrincipalPtr& principal;  // who asks; null: the endpoint needs to know nothing
   std::uint64_t received_us;  // of the monotonic clock, when the request was whole
   RequestTicket ticket{};     // of this request, should its answer come later
+  ClientKeys client{};        // whom limits hold for
   std::string& out;           // the answer is appended, unless it is a stream or pending
 };
 

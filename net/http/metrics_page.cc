@@ -26,10 +26,13 @@ using prometheus::MetricFamily;
 using prometheus::MetricType;
 
 constexpr std::array<std::string_view, kRejections> kReasons{
-    "malformed",     "head_too_large", "body_too_large", "timeout",   "version",
-    "not_found",     "method",         "invalid",        "forbidden", "connection_limit",
-    "address_limit", "accept_rate",    "topic_limit",    "unavailable", "unknown",
-    "draining",      "exhausted",      "request_memory", "failed",
+    "malformed",         "head_too_large",   "body_too_large", "timeout",
+    "version",           "not_found",        "method",         "invalid",
+    "forbidden",         "connection_limit", "accept_rate",    "topic_limit",
+    "unavailable",       "unknown",          "draining",       "exhausted",
+    "request_memory",    "failed",           "address_limit",  "address_opens",
+    "address_publishes", "address_bytes",    "subject_limit",  "subject_opens",
+    "subject_publishes", "subject_bytes",    "stream_topics",
 };
 
 using Shards = std::vector<std::unique_ptr<ShardMetrics>>;

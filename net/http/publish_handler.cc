@@ -116,6 +116,10 @@ std::optional<Outcome> PublishHandler::handle(const RequestContext& context) {
     return answers_.problem(request, 403, Rejection::forbidden,
                             "publishing by GET is switched off; use POST", context.out);
   }
+  if (const auto refused = refuse_client(context)) {
+    answers_.unavailable(request, *refused, context.out);
+    return Outcome{};
+  }
   const auto query = known_query(context);
   if (!query) return answers_.problem(request, query.error(), context.out);
   Defaults defaults = defaults_of(*query);
@@ -156,7 +160,25 @@ std::optional<Outcome> PublishHandler::handle(const RequestContext& context) {
     }
     allowed = event.topic;
   }
+  if (context.client != ClientKeys{} && (*events)->size() > 1) {
+    state_.admission.count_publish(context.options, context.client, (*events)->size() - 1, 0,
+                                   context.received_us);
+  }
   return publish(context, **events, form);
+}
+
+// Counts the request, whatever comes of it, as one event; those of a batch follow once they are
+// known.
+std::optional<AdmissionRefusal> PublishHandler::refuse_client(const RequestContext& context) {
+  if (context.client == ClientKeys{}) return std::nullopt;
+  const proto::Request& request = context.request;
+  Admission& admission = state_.admission;
+  auto refused = admission.refuse_publish(context.options, context.client, context.received_us);
+  if (!refused) {
+    admission.count_publish(context.options, context.client, 1,
+                            request.body.size() + request.query().size(), context.received_us);
+  }
+  return refused;
 }
 
 Outcome PublishHandler::publish(const RequestContext& context,

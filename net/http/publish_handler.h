@@ -37,6 +37,7 @@ class PublishHandler final : public Handler {
     std::string_view last_id;
   };
 
+  [[nodiscard]] std::optional<AdmissionRefusal> refuse_client(const RequestContext& context);
   Outcome publish(const RequestContext& context, const std::vector<proto::EventView>& events,
                   proto::BodyForm form);
   Outcome wait(const RequestContext& context, const Said& said);

@@ -45,6 +45,10 @@ std::optional<Outcome> SubscribeHandler::handle(const RequestContext& context) {
   if (!query) return answers_.problem(context.request, query.error(), context.out);
   auto topics = topics_of(*query);
   if (!topics) return answers_.problem(context.request, topics.error(), context.out);
+  const std::uint32_t most = context.options.max_topics_per_stream;
+  if (topics->size() > most && !is_no_stranger(context.principal.get())) {
+    return answers_.too_many_topics(context.request, most, context.out);
+  }
   Outcome wanted{.kind = Outcome::Kind::stream,
                  .topics = *std::move(topics),
                  .last_event_ids = positions_of(context.request, *query)};

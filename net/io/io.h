@@ -16,10 +16,10 @@
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <string>
 #include <string_view>
 #include <vector>
 
+#include "net/base/ip_address.h"
 #include "proto/limits.h"
 
 namespace tocsin::net {
@@ -97,12 +97,8 @@ class Io {
 
   // A stream's client has nothing more to say: bounds what it can make the kernel hold.
   virtual void limit_receive_buffer(int fd, std::uint32_t bytes) = 0;
-  // A number that is the same for connections from one client address (IPv6: one /64), and
-  // another for every other; 0: it is not known.
-  virtual std::uint64_t peer_key(int fd) = 0;
-  // The client's address in words, without its port; an IPv4 address written as IPv6 is the IPv4
-  // one. Empty: it is not known.
-  virtual std::string peer_address(int fd) = 0;
+  // Whom a connection is from.
+  virtual IpAddress peer_address(int fd) = 0;
   // Whether `fd` is among the last limits::kRequestDescriptors that there can be.
   virtual bool is_among_last(int fd) = 0;
   // No more sending; the peer reads to the end of what was sent.

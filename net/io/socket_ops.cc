@@ -1,17 +1,13 @@
 #include "net/io/socket_ops.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
-#include <bit>
 #include <cerrno>
-#include <cstring>
 
 #include "proto/assert.h"
 #include "proto/limits.h"
@@ -22,34 +18,6 @@ std::int64_t receive_some(int fd, std::span<char> buffer) {
   TOCSIN_ASSERT(!buffer.empty());  // of an empty one 0 would not mean the end
   const ssize_t n = ::recv(fd, buffer.data(), buffer.size(), MSG_DONTWAIT);
   return n >= 0 ? n : -errno;
-}
-
-std::uint64_t address_key(const sockaddr_storage& address) {
-  // All 64 bits belong to IPv6 networks. Of these no peer is in ff00::/8, multicast (RFC 4291,
-  // 2.7): there is room for IPv4, and for ::/64 (::1), whose own number would be 0.
-  std::array<unsigned char, sizeof(std::uint64_t)> bytes{0xff};
-  if (address.ss_family == AF_INET) {
-    sockaddr_in v4{};
-    std::memcpy(&v4, &address, sizeof(v4));
-    std::memcpy(&bytes[4], &v4.sin_addr, sizeof(v4.sin_addr));
-  } else if (address.ss_family == AF_INET6) {
-    sockaddr_in6 v6{};
-    std::memcpy(&v6, &address, sizeof(v6));
-    const auto& number = v6.sin6_addr.s6_addr;
-    constexpr std::array<unsigned char, sizeof(bytes)> kZero{};
-    if (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr)) {
-      std::memcpy(&bytes[4], &number[12], 4);
-    } else if (std::memcmp(number, kZero.data(), kZero.size()) == 0) {
-      bytes[1] = 1;
-    } else {
-      std::memcpy(bytes.data(), number, bytes.size());
-    }
-  } else {
-    return 0;
-  }
-  const auto key = std::bit_cast<std::uint64_t>(bytes);
-  TOCSIN_ASSERT(key != 0);
-  return key;
 }
 
 void signal_eventfd(int fd) {
@@ -122,37 +90,11 @@ void SocketIo::limit_receive_buffer(int fd, std::uint32_t bytes) {
   ::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &value, sizeof(value));
 }
 
-std::uint64_t SocketIo::peer_key(int fd) {
-  sockaddr_storage storage{};
-  socklen_t size = sizeof(storage);
-  if (::getpeername(fd, reinterpret_cast<sockaddr*>(&storage), &size) != 0) return 0;
-  return address_key(storage);
-}
-
-std::string SocketIo::peer_address(int fd) {
+IpAddress SocketIo::peer_address(int fd) {
   sockaddr_storage storage{};
   socklen_t size = sizeof(storage);
   if (::getpeername(fd, reinterpret_cast<sockaddr*>(&storage), &size) != 0) return {};
-  std::array<char, INET6_ADDRSTRLEN> text{};
-  const void* number = nullptr;
-  sockaddr_in v4{};
-  sockaddr_in6 v6{};
-  int family = storage.ss_family;
-  if (family == AF_INET) {
-    std::memcpy(&v4, &storage, sizeof(v4));
-    number = &v4.sin_addr;
-  } else if (family == AF_INET6) {
-    std::memcpy(&v6, &storage, sizeof(v6));
-    number = &v6.sin6_addr;
-    if (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr)) {
-      family = AF_INET;
-      number = &v6.sin6_addr.s6_addr[12];
-    }
-  }
-  if (number == nullptr || ::inet_ntop(family, number, text.data(), text.size()) == nullptr) {
-    return {};
-  }
-  return text.data();
+  return IpAddress(storage);
 }
 
 void SocketIo::shut_down_sending(int fd) {

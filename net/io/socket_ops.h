@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <span>
-#include <string>
 #include <string_view>
 
 #include "net/io/io.h"
@@ -15,10 +14,6 @@ namespace tocsin::net {
 
 // Reads what is there: bytes, 0 at the end, or a negative errno.
 std::int64_t receive_some(int fd, std::span<char> buffer);
-// See Io::peer_key: all addresses of an IPv6 /64 (a subscriber line is usually given one) are one
-// client, and an IPv4 address written as IPv6 (::ffff:0:0/96) is the IPv4 one. No two clients have
-// the same number, and none has 0, which is what other families get.
-std::uint64_t address_key(const sockaddr_storage& address);
 // See Io::wake. From any thread.
 void signal_eventfd(int fd);
 
@@ -46,8 +41,7 @@ class SocketIo : public Io {
   std::int64_t receive_now(int fd, std::span<char> buffer) final;
   bool has_unread(int fd) final;
   void limit_receive_buffer(int fd, std::uint32_t bytes) final;
-  std::uint64_t peer_key(int fd) final;
-  std::string peer_address(int fd) final;
+  IpAddress peer_address(int fd) final;
   bool is_among_last(int fd) final;
   void shut_down_sending(int fd) final;
   void shut_down(int fd, bool reset) final;

@@ -54,7 +54,7 @@ void Acceptor::on_accepted(const Completion& completion) {
   shard_.metrics.accepted.add();
   const auto refused = take(fd);
   if (!refused) return;
-  shard_.metrics.count(*refused);
+  shard_.metrics.count(refused->why);
   refusal_.clear();
   answers_.turn_away(*refused, refusal_);
   shard_.io.send_last(fd, refusal_);
@@ -64,21 +64,27 @@ void Acceptor::on_accepted(const Completion& completion) {
 }
 
 // Into the table, or says why not.
-std::optional<Rejection> Acceptor::take(int fd) {
-  const std::uint64_t key = shard_.options->max_per_address == 0 ? 0 : shard_.io.peer_key(fd);
-  if (const auto refused = shard_.state.admission.admit_request(*shard_.options, key))
-    return refused;
+std::optional<AdmissionRefusal> Acceptor::take(int fd) {
+  const std::uint64_t key = shard_.options->max_per_address == 0 ? 0 : counted_key(fd);
+  Admission& admission = shard_.state.admission;
+  if (auto refused = admission.admit_request(*shard_.options, key, shard_.now_us)) return refused;
   const bool full = lifecycle_.requests().size() >= limits::kMaxRequestConnections && !make_room();
   const std::uint32_t slot = full ? ConnectionTable::kNoSlot : shard_.table.allocate();
   if (slot == ConnectionTable::kNoSlot) {
-    shard_.state.admission.leave_request(key);
-    return Rejection::exhausted;
+    admission.leave_request(key, shard_.now_us);
+    return AdmissionRefusal{.why = Rejection::exhausted};
   }
   Peer& peer = shard_.table[slot].peer;
   peer.fd = fd;
   peer.key = key;
   requests_.begin(slot, peer);
   return std::nullopt;
+}
+
+// By which a connection is counted; 0: not at all, as a proxy's are everybody's.
+std::uint64_t Acceptor::counted_key(int fd) {
+  const IpAddress address = shard_.io.peer_address(fd);
+  return shard_.proxies.trusts(address) ? 0 : address.client_key();
 }
 
 void Acceptor::on_failed(Listener& listener, int error) {
@@ -103,7 +109,7 @@ void Acceptor::on_failed(Listener& listener, int error) {
   }
   for (std::uint32_t i = 0; i < kRefusals && (error == EMFILE || error == ENFILE); ++i) {
     refusal_.clear();
-    answers_.turn_away(Rejection::exhausted, refusal_);
+    answers_.turn_away({.why = Rejection::exhausted}, refusal_);
     if (!shard_.io.refuse(listener.fd, refusal_)) break;
     shard_.metrics.count(Rejection::exhausted);
   }

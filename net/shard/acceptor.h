@@ -42,7 +42,8 @@ class Acceptor {
     std::uint64_t resume_ms = 0;  // not accepting: try again then
   };
 
-  [[nodiscard]] std::optional<Rejection> take(int fd);
+  [[nodiscard]] std::optional<AdmissionRefusal> take(int fd);
+  [[nodiscard]] std::uint64_t counted_key(int fd);
   void on_failed(Listener& listener, int error);
   [[nodiscard]] bool make_room();
 

@@ -23,6 +23,7 @@
 
 #include "core/hub.h"
 #include "net/base/age_list.h"
+#include "net/base/ip_address.h"
 #include "net/http/answer_queue.h"
 #include "net/http/handler.h"
 #include "net/shard/stream_body.h"
@@ -78,6 +79,7 @@ struct Exchange {
 
   proto::RequestParser parser;
   Asked asked;  // of the request in the parser
+  IpAddress address;  // of the peer, once a limit asks for it
   ShardRequestMemory& shard_memory;
   std::uint64_t counted = 0;  // this connection's part of it
   std::uint64_t untaken = 0;  // bytes of answers that the socket was too full for
@@ -124,7 +126,9 @@ static_assert(sizeof(Attachment) <= 88, "a size of malloc's");
 // The other end: a socket, what is under way on it, and what it is to get before anything else.
 struct Peer {
   std::unique_ptr<Attachment> attachment;
-  std::uint64_t key = 0;  // Io::peer_key, counted by the per-address limit; 0: not counted
+  // The address that it is counted by (IpAddress::client_key()): its own, and as a stream its
+  // client's, which a proxy may have named; 0: by none.
+  std::uint64_t key = 0;
   int fd = -1;
   std::uint32_t generation = 0;    // 24 bits; bumped when the slot is freed
   std::uint32_t last_sent_ds = 0;  // deciseconds of the shard's clock; 0: nothing was sent yet

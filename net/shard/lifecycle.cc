@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "proto/assert.h"
 
@@ -104,18 +105,35 @@ void Lifecycle::terminate(std::uint32_t slot, bool reset) {
     requests_.remove(slot);
     if (peer.extra().exchange) holders_.remove(slot);
   }
-  if (peer.admitted) {
-    shard_.state.admission.leave_stream(peer.key);
-    peer.admitted = false;
-  } else {
-    shard_.state.admission.leave_request(peer.key);
-  }
+  leave_admission(slot, peer);
   peer.ready = false;
   peer.blocked = false;
   peer.attachment.reset();
   change_state(peer, State::closing);
   if (peer.armed > 0) shard_.io.shut_down(peer.fd, reset);
   close_if_joined(slot, peer);
+}
+
+void Lifecycle::count_as_stream(std::uint32_t slot, Peer& peer, const ClientKeys& client) {
+  TOCSIN_ASSERT(!peer.admitted);
+  shard_.state.admission.leave_request(peer.key, shard_.now_us);
+  peer.key = client.address;
+  peer.admitted = true;
+  if (client.subject == 0) return;
+  if (slot >= subjects_.size()) subjects_.resize(shard_.table.size());
+  subjects_[slot] = client.subject;
+}
+
+void Lifecycle::leave_admission(std::uint32_t slot, Peer& peer) {
+  Admission& admission = shard_.state.admission;
+  if (!peer.admitted) {
+    admission.leave_request(peer.key, shard_.now_us);
+    return;
+  }
+  const std::uint64_t subject =
+      slot < subjects_.size() ? std::exchange(subjects_[slot], 0) : std::uint64_t{0};
+  admission.leave_stream({.address = peer.key, .subject = subject}, shard_.now_us);
+  peer.admitted = false;
 }
 
 // The stream is nobody's from now on.

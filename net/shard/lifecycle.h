@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "core/own_events.h"
 #include "net/base/age_list.h"
@@ -24,6 +25,8 @@ class Lifecycle {
 
   // A connection that was accepted: it is in state request, and has an Exchange.
   void begin_request(Peer& peer);
+  // Admission counts it as a stream of this client from now on, and not as a request any more.
+  void count_as_stream(std::uint32_t slot, Peer& peer, const ClientKeys& client);
   // Its request was for a stream, which ends at this time (see Stream::ends_s). The Exchange ends.
   void begin_stream(std::uint32_t slot, std::uint32_t ends_s);
   // Its last answer is out. The Exchange ends.
@@ -63,6 +66,7 @@ class Lifecycle {
  private:
   void change_state(Peer& peer, State next);
   void leave_stream(std::uint32_t slot, Connection& connection);
+  void leave_admission(std::uint32_t slot, Peer& peer);
 
   ShardContext& shard_;
   Outbox& outbox_;
@@ -72,6 +76,8 @@ class Lifecycle {
   AgeList requests_;
   AgeList holders_;
   std::uint32_t ending_streams_ = 0;  // see ending_streams
+  // By slot, of streams: the subject that they are counted by (ClientKeys); empty: of none.
+  std::vector<std::uint64_t> subjects_;
 };
 
 }  // namespace tocsin::net

@@ -87,7 +87,8 @@ void Requests::on_authenticated(std::uint32_t slot, Peer& peer, Letter&& letter)
   reply_.clear();
   const bool whole = !exchange.parser.mid_message();
   const auto head =
-      http_.on_authenticated(exchange.parser, exchange.asked, std::move(letter), reply_);
+      http_.on_authenticated(exchange.parser, *shard_.options, exchange.asked, std::move(letter),
+                             reply_);
   if (head == Dispatcher::Head::refused && !whole) {
     refuse_and_linger(slot, peer);
     return;
@@ -213,7 +214,7 @@ bool Requests::make_memory_room(std::uint32_t but) {
       continue;
     }
     std::string own = std::exchange(reply_, {});  // answers to `but`
-    turn_away(oldest, holder, Rejection::request_memory);
+    turn_away(oldest, holder, {.why = Rejection::request_memory});
     reply_ = std::move(own);
   }
   return shard_.memory.fit();
@@ -236,11 +237,11 @@ void Requests::refuse_and_linger(std::uint32_t slot, Peer& peer) {
   owe_reply(slot, peer);
 }
 
-// 503, where the request can be answered and no more.
-void Requests::turn_away(std::uint32_t slot, Peer& peer, Rejection why) {
+// 503 or 429, where the request can be answered and no more.
+void Requests::turn_away(std::uint32_t slot, Peer& peer, const AdmissionRefusal& refusal) {
   proto::Request& request = peer.extra().exchange->parser.request();
   request.keep_alive = false;
-  http_.answers().unavailable(request, why, reply_);
+  http_.answers().unavailable(request, refusal, reply_);
   refuse_and_linger(slot, peer);
 }
 
@@ -283,7 +284,7 @@ bool Requests::end(std::uint32_t slot, Peer& peer, Rejection why) {
   const bool told = peer.state == State::request && !peer.blocked && asks(*peer.extra().exchange);
   if (told) {
     std::string refusal;
-    http_.answers().turn_away(why, refusal);
+    http_.answers().turn_away({.why = why}, refusal);
     shard_.io.send_last(peer.fd, refusal);
   }
   lifecycle_.terminate(slot, peer.blocked);

@@ -119,13 +119,14 @@ Requests::Fed Requests::feed(std::uint32_t slot, Peer& peer, std::string_view& b
     case ParserState::need_more:
       if (exchange.counted > 0) lifecycle_.holders().renew(slot);
       if (shard_.memory.fit() || make_memory_room(slot)) return Fed::all;
-      turn_away(slot, peer, Rejection::request_memory);
+      turn_away(slot, peer, {.why = Rejection::request_memory});
       return Fed::ended;
     case ParserState::failed:
       http_.on_bad_request(exchange.parser, reply_);
       refuse_and_linger(slot, peer);
       return Fed::ended;
     case ParserState::head_complete:
+      if (shard_.limited) exchange.asked.address = address_of(peer);
       switch (http_.on_head(exchange.parser, *shard_.options, exchange.asked,
                             ticket_of(slot, peer), reply_)) {
         case Dispatcher::Head::taken:
@@ -196,18 +197,35 @@ void Requests::obey(std::uint32_t slot, Peer& peer, Outcome&& outcome) {
 
 void Requests::open_stream(std::uint32_t slot, const Outcome& wanted) {
   if (const auto refused = streams_.open(slot, wanted, reply_)) {
-    refuse_stream(slot, shard_.table[slot].peer, *refused);
+    refuse_stream(slot, shard_.table[slot].peer, wanted, *refused);
   }
 }
 
-void Requests::refuse_stream(std::uint32_t slot, Peer& peer, const Streams::Refusal& refusal) {
-  if (refusal.why != Rejection::not_found) {
-    turn_away(slot, peer, refusal.why);
-    return;
+void Requests::refuse_stream(std::uint32_t slot, Peer& peer, const Outcome& wanted,
+                             const Streams::Refusal& refusal) {
+  proto::Request& request = peer.extra().exchange->parser.request();
+  const Rejection why = refusal.admission.why;
+  const std::uint32_t retry_ms = shard_.options->full_retry_ms;
+  if (why == Rejection::not_found) {
+    http_.answers().refuse(request, 404, why, refusal.detail, reply_);
+    refuse_and_linger(slot, peer);
+  } else if (retry_ms != 0) {
+    request.keep_alive = false;
+    http_.answers().come_back(request, wanted, why, retry_ms, reply_);
+    refuse_and_linger(slot, peer);
+  } else {
+    turn_away(slot, peer, refusal.admission);
   }
-  http_.answers().refuse(peer.extra().exchange->parser.request(), 404, refusal.why, refusal.detail,
-                         reply_);
-  refuse_and_linger(slot, peer);
+}
+
+// Of the request in the parser, whose head is there: the client's, whichever way it came.
+std::uint64_t Requests::address_of(const Peer& peer) {
+  Exchange& exchange = *peer.extra().exchange;
+  if (!exchange.address.is_known()) exchange.address = shard_.io.peer_address(peer.fd);
+  const auto& request = exchange.parser.request();
+  return shard_.proxies
+      .client_of(exchange.address, request.header(proto::Header::x_forwarded_for))
+      .client_key();
 }
 
 // --- connections of which more was received than handled

@@ -73,8 +73,10 @@ class Requests {
   [[nodiscard]] Fed feed(std::uint32_t slot, Peer& peer, std::string_view& bytes);
   void on_request(std::uint32_t slot, Peer& peer);
   void obey(std::uint32_t slot, Peer& peer, Outcome&& outcome);
+  [[nodiscard]] std::uint64_t address_of(const Peer& peer);
   void open_stream(std::uint32_t slot, const Outcome& wanted);
-  void refuse_stream(std::uint32_t slot, Peer& peer, const Streams::Refusal& refusal);
+  void refuse_stream(std::uint32_t slot, Peer& peer, const Outcome& wanted,
+                     const Streams::Refusal& refusal);
   void on_letter(Letter&& letter);
   void on_authenticated(std::uint32_t slot, Peer& peer, Letter&& letter);
   [[nodiscard]] RequestTicket ticket_of(std::uint32_t slot, const Peer& peer) const;
@@ -85,7 +87,7 @@ class Requests {
   void count_untaken(std::uint32_t slot, Peer& peer);
   [[nodiscard]] bool make_memory_room(std::uint32_t but);
   void refuse_and_linger(std::uint32_t slot, Peer& peer);
-  void turn_away(std::uint32_t slot, Peer& peer, Rejection why);
+  void turn_away(std::uint32_t slot, Peer& peer, const AdmissionRefusal& refusal);
   [[nodiscard]] bool had_their_slice() const { return shard_.clock.now_us() > until_us_; }
 
   ShardContext& shard_;

@@ -28,7 +28,7 @@ Shard::Shard(core::ShardId id, ServerState& state, Io& io, const Clock& clock,
       heartbeats_(shard_, lifecycle_),
       http_(state, shard_.metrics, clock, shard_.random(),
             [this](std::uint32_t slot) {
-              return shard_.io.peer_address(shard_.table[slot].peer.fd);
+              return shard_.io.peer_address(shard_.table[slot].peer.fd).text();
             }),
       streams_(shard_, lifecycle_, subscriptions_, routed_, heartbeats_, http_.answers()),
       requests_(shard_, lifecycle_, streams_, http_),
@@ -139,7 +139,9 @@ void Shard::adopt_options() {
   const bool changed =
       access != shard_.access || before->namespaces != shard_.options->namespaces;
   shard_.access = std::move(access);
+  shard_.proxies = TrustedProxies(shard_.options->trusted_proxies);
   http_.adopt(*shard_.options, shard_.access);
+  shard_.limited = limits_clients(*shard_.options);
   if (changed) streams_.ask_again();
 }
 

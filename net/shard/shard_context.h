@@ -17,6 +17,7 @@
 #include "net/shard/local_topics.h"
 #include "net/shard/ready_list.h"
 #include "net/state/server_state.h"
+#include "net/state/trusted_proxies.h"
 #include "proto/limits.h"
 
 namespace tocsin::net {
@@ -35,8 +36,10 @@ struct ShardContext {
         metrics(*server.metrics[shard]),
         options(server.options()),
         access(server.access()),
+        proxies(options->trusted_proxies),
         options_version(server.options_version.load()),
         random(static_cast<std::minstd_rand::result_type>(seed | 1)),
+        limited(limits_clients(*options)),
         now_us(time.now_us()),
         now_ms(now_us / 1000),
         memory(server.request_memory),
@@ -68,12 +71,14 @@ struct ShardContext {
   ShardMetrics& metrics;
   std::shared_ptr<const ServerOptions> options;
   std::shared_ptr<const Access> access;  // null: the hub is open
+  TrustedProxies proxies;                // of the options
   std::uint32_t options_version;
   std::minstd_rand random;
 
   std::uint64_t now_us;  // of this turn
   std::uint64_t now_ms;
 
+  bool limited;                          // by the options: clients are looked at
   ShardRequestMemory memory;  // of requests and their answers; outlives their Exchange
   ConnectionTable table;
   LocalTopics topics;

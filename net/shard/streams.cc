@@ -29,15 +29,13 @@ std::optional<Streams::Refusal> Streams::open(std::uint32_t slot, const Outcome&
                                               std::string& reply) {
   Connection& connection = shard_.table[slot];
   auto& [peer, stream] = connection;
-  const std::uint64_t counted_key = peer.key;  // as a request, until it is a stream
-  if (const auto refused = admit(peer)) return Refusal{.why = *refused};
+  if (const auto refused = admit(peer, wanted.client)) return Refusal{.admission = *refused};
   const auto subscription = subscribe(wanted);
   if (!subscription) {
-    shard_.state.admission.leave_stream(std::exchange(peer.key, counted_key));
-    peer.admitted = false;
+    shard_.state.admission.leave_stream(wanted.client, shard_.now_us);
     return no_topics(wanted);
   }
-  shard_.state.admission.leave_request(counted_key);
+  lifecycle_.count_as_stream(slot, peer, wanted.client);
   answers_.stream_head(peer.extra().exchange->parser.request(), wanted, reply);
   become_stream(slot, connection, wanted, *subscription);
   append_opening(peer.body(), wanted, *subscription, reply);
@@ -54,17 +52,9 @@ std::optional<Streams::Refusal> Streams::open(std::uint32_t slot, const Outcome&
   return std::nullopt;
 }
 
-std::optional<Rejection> Streams::admit(Peer& peer) {
-  const ServerOptions& options = *shard_.options;
-  if (shard_.io.is_among_last(peer.fd)) return Rejection::exhausted;
-  std::uint64_t key = peer.key;
-  if (key == 0 && options.max_per_address != 0) key = shard_.io.peer_key(peer.fd);
-  if (const auto refused = shard_.state.admission.admit_stream(options, key, shard_.now_us)) {
-    return refused;
-  }
-  peer.key = key;
-  peer.admitted = true;
-  return std::nullopt;
+std::optional<AdmissionRefusal> Streams::admit(const Peer& peer, const ClientKeys& client) {
+  if (shard_.io.is_among_last(peer.fd)) return AdmissionRefusal{.why = Rejection::exhausted};
+  return shard_.state.admission.admit_stream(*shard_.options, client, shard_.now_us);
 }
 
 // The stream's topics, and one of its own where somebody is to write to it.
@@ -86,11 +76,11 @@ std::optional<core::Subscription> Streams::subscribe(const Outcome& wanted) {
 
 // Why there was no subscription, for who asked for several topics.
 Streams::Refusal Streams::no_topics(const Outcome& wanted) {
-  if (shard_.options->auto_topics) return {.why = Rejection::topic_limit};
+  if (shard_.options->auto_topics) return {.admission = {.why = Rejection::topic_limit}};
   const auto missing = shard_.state.hub.with([&](const core::Hub& hub) {
     return std::ranges::find_if(wanted.topics, [&](const auto& name) { return !hub.exists(name); });
   });
-  return {.why = Rejection::not_found,
+  return {.admission = {.why = Rejection::not_found},
           .detail = missing == wanted.topics.end() ? "no such topic"
                                                    : "topic " + *missing + ": no such topic"};
 }

@@ -36,8 +36,8 @@ class Streams {
         answers_(answers) {}
 
   struct Refusal {
-    Rejection why;
-    std::string detail{};  // of not_found (404), for people; the others are 503
+    AdmissionRefusal admission;
+    std::string detail{};  // of not_found (404), for people; the others are 503 or 429
   };
   // The stream that the connection's request wants opens, behind the answers in `reply`, which it
   // takes over; or it is refused, and nothing has changed.
@@ -64,7 +64,7 @@ class Streams {
   [[nodiscard]] std::optional<Denial> deny_by_now(const Outcome& wanted) const;
 
  private:
-  [[nodiscard]] std::optional<Rejection> admit(Peer& peer);
+  [[nodiscard]] std::optional<AdmissionRefusal> admit(const Peer& peer, const ClientKeys& client);
   [[nodiscard]] std::optional<core::Subscription> subscribe(const Outcome& wanted);
   [[nodiscard]] Refusal no_topics(const Outcome& wanted);
   void become_stream(std::uint32_t slot, Connection& connection, const Outcome& wanted,

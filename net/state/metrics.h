@@ -61,7 +61,6 @@ enum class Rejection : std::uint8_t {
   invalid,           // 400: a field, an event, a body; 415
   forbidden,         // 403: GET publish is off; a topic is not for clients
   connection_limit,  // 503
-  address_limit,     // 503
   accept_rate,       // 503
   topic_limit,       // 503
   unavailable,       // 503: the store took no publish
@@ -70,6 +69,15 @@ enum class Rejection : std::uint8_t {
   exhausted,         // 503: no descriptors, no memory, no request slot
   request_memory,    // 503, or none: the memory for requests and answers is used up
   failed,            // 500: a route of the application
+  address_limit,     // 429, and so those below: limits on one client
+  address_opens,
+  address_publishes,
+  address_bytes,
+  subject_limit,
+  subject_opens,
+  subject_publishes,
+  subject_bytes,
+  stream_topics,  // 400
   kCount,
 };
 inline constexpr std::size_t kRejections = static_cast<std::size_t>(Rejection::kCount);

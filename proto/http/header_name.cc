@@ -28,6 +28,7 @@ constexpr std::array<KnownName, static_cast<std::size_t>(Header::kCount)> kKnown
     {"origin", Header::origin},
     {"referer", Header::referer},
     {"user-agent", Header::user_agent},
+    {"x-forwarded-for", Header::x_forwarded_for},
     {"x-varnish", Header::x_varnish},
 }};
 

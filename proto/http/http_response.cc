@@ -177,6 +177,15 @@ std::string problem_json(int status, std::string_view detail, std::string_view o
   return json + '}';
 }
 
+std::string problem_json(int status, std::string_view detail, const LimitMembers& limit) {
+  std::string json = problem(status, detail);
+  json += R"(,"limit":)";
+  append_json_string(json, limit.limit);
+  json += R"(,"value":)";
+  append_number(json, limit.value);
+  return json + '}';
+}
+
 std::string problem_json(int status, const InputError& error) {
   std::string json = problem(status, error.message);
   if (!error.field.empty()) {

@@ -47,5 +47,12 @@ inline constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 [[nodiscard]] std::string problem_json(int status, std::string_view detail,
                                        std::string_view outcome = {});
 [[nodiscard]] std::string problem_json(int status, const InputError& error);
+// The members "limit", an option's key, and "value".
+struct LimitMembers {
+  std::string_view limit;
+  std::uint64_t value;
+};
+[[nodiscard]] std::string problem_json(int status, std::string_view detail,
+                                       const LimitMembers& limit);
 
 }  // namespace tocsin::proto

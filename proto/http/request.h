@@ -27,6 +27,7 @@ enum class Header : std::uint8_t {
   origin,
   referer,
   user_agent,
+  x_forwarded_for,
   x_varnish,
   kCount,
 };

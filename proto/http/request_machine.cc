@@ -113,7 +113,7 @@ void RequestParser::Machine::begin() {
   request.has_body = false;
   request.content_length = 0;
   clear_keeping(request.target, kKeptString);
-  // Thirteen strings, of which a request has two or three.
+  // Some fifteen strings, of which a request has two or three.
   for (; request.fields != 0; request.fields &= request.fields - 1) {
     const auto first = static_cast<std::size_t>(std::countr_zero(request.fields));
     clear_keeping(request.headers[first], kKeptString);

@@ -208,8 +208,8 @@ TEST_F(SimPending, ARefusalBehindThemLeavesTheTimerOfAStarvedSocket) {
   scenario_.finish();
 }
 
-// An answer in front of them filled the socket, and their client has read it: from then on it is the
-// hub that is awaited, for as long as that takes.
+// An answer in front of them filled the socket, and their client has read it: from then on it is
+// the hub that is awaited, for as long as that takes.
 TEST_F(SimPending, RoomInTheSocketGivesThemNoDeadline) {
   net::ServerOptions options = world().options();
   options.keep_alive_s = 1;

@@ -38,6 +38,7 @@ net::ServerOptions draw_server(Random& random) {
   options.max_connections = one_of(random, {4U, 1000U, 1000U, 1000U});
   options.max_per_address = one_of(random, {0U, 0U, 0U, 2U});
   options.accept_rate = one_of(random, {0U, 0U, 0U, 5U});
+  options.open_rate_per_address = one_of(random, {0U, 0U, 1U});
   options.max_stream_age_s = one_of(random, {0U, 0U, 0U, 3U});
   options.request_timeout_s = one_of(random, {2U, 3U});
   options.keep_alive_s = one_of(random, {4U, 6U});

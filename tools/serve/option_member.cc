@@ -208,6 +208,7 @@ std::string value_form(const Option& option) {
           [](const TopicsMember&) { return std::string("NAME"); },
           [&](const ListMember&) {
             if (option.name == "listen") return std::string("ADDR:PORT");
+            if (option.name == "trusted-proxies") return std::string("ADDR/BITS");
             return std::string(option.name == "cors-origins" ? "ORIGIN" : "NAME");
           }},
       option.member);

@@ -8,6 +8,7 @@
 #include "net/http/cors.h"
 #include "net/io/listen_address.h"
 #include "net/server/system_check.h"
+#include "net/state/trusted_proxies.h"
 #include "proto/limits.h"
 #include "proto/sse/event.h"
 #include "proto/text/name_pattern.h"
@@ -23,6 +24,7 @@ constexpr std::array<std::string_view, 4> kFormatWords{"auto", "human", "logfmt"
 constexpr std::uint64_t kDay = 86'400;  // seconds
 constexpr std::uint64_t kMiB = limits::kMiB;
 constexpr std::uint64_t kGiB = 1024 * kMiB;
+constexpr std::uint64_t kMaxRate = 10'000'000;  // a second
 constexpr std::uint64_t kMaxStreams = std::uint64_t{limits::kMaxSlots} * limits::kMaxShards;
 
 constexpr ValueRange at_most(std::uint64_t most) {
@@ -68,6 +70,7 @@ std::string automatic_shards(const ServerOptions& options) {
 
 constexpr std::string_view kListening = "Listening";
 constexpr std::string_view kAdmission = "Admission";
+constexpr std::string_view kClients = "Limits on one client; past them it is answered 429";
 constexpr std::string_view kStreams = "Streams";
 constexpr std::string_view kTopics = "Topics and history";
 constexpr std::string_view kRequests = "Requests";
@@ -91,13 +94,41 @@ constexpr auto kTable = std::to_array<Option>({
 
     {"max-connections", kAdmission, "Streams of the whole hub; the next one is answered 503.",
      Change::reload, NumberMember{&S::max_connections, between(1, kMaxStreams)}},
-    {"max-per-address", kAdmission,
-     "Streams from one client address, and other connections, of these at least 256; 0: no limit. "
-     "Behind a proxy all clients have its address: leave it 0.",
-     Change::reload, NumberMember{&S::max_per_address, at_most(kMaxStreams)}},
     {"accept-rate", kAdmission,
      "New streams per second; more are answered 503, which is final to many clients; 0: no limit.",
-     Change::reload, NumberMember{&S::accept_rate, at_most(10'000'000)}},
+     Change::reload, NumberMember{&S::accept_rate, at_most(kMaxRate)}},
+    {"full-retry", kAdmission,
+     "Tell a stream that is refused for now to come back after this, jittered (200 and retry:), "
+     "where 503 and 429 are final to browsers; 0: say 503 or 429.",
+     Change::reload, TimeMember{&S::full_retry_ms, 1, off_or(100, limits::kMaxRetryMs)}},
+
+    {"max-per-address", kClients,
+     "Streams from one client address, and other connections, of these at least 256; 0: no limit.",
+     Change::reload, NumberMember{&S::max_per_address, at_most(kMaxStreams)}},
+    {"max-per-subject", kClients, "Streams of one subject of [auth]; 0: no limit.", Change::reload,
+     NumberMember{&S::max_per_subject, at_most(kMaxStreams)}},
+    {"open-rate-per-address", kClients,
+     "Streams that one address may open per second; 0: no limit.", Change::reload,
+     NumberMember{&S::open_rate_per_address, at_most(kMaxRate)}},
+    {"open-rate-per-subject", kClients, "The same of one subject.", Change::reload,
+     NumberMember{&S::open_rate_per_subject, at_most(kMaxRate)}},
+    {"publish-rate-per-address", kClients,
+     "Events that one address may publish per second; 0: no limit.", Change::reload,
+     NumberMember{&S::publish_rate_per_address, at_most(kMaxRate)}},
+    {"publish-rate-per-subject", kClients, "The same of one subject.", Change::reload,
+     NumberMember{&S::publish_rate_per_subject, at_most(kMaxRate)}},
+    {"publish-bytes-per-address", kClients,
+     "Bytes of requests that one address may publish per second; 0: no limit.", Change::reload,
+     SizeMember{&S::publish_bytes_per_address, at_most(64 * kGiB)}},
+    {"publish-bytes-per-subject", kClients, "The same of one subject.", Change::reload,
+     SizeMember{&S::publish_bytes_per_subject, at_most(64 * kGiB)}},
+    {"max-topics-per-stream", kClients, "Topics of one stream; more are answered 400.",
+     Change::reload,
+     NumberMember{&S::max_topics_per_stream, between(1, limits::kMaxTopicsPerSubscriber)}},
+    {"trusted-proxies", kClients,
+     "Networks of the proxies whose X-Forwarded-For says the client's address; without them all of "
+     "a proxy's clients have its own.",
+     Change::reload, ListMember{&S::trusted_proxies, net::proxy_fault}},
 
     {"heartbeat", kStreams,
      "Silence after which a comment is sent; 0: never, and the kernel finds vanished clients. "

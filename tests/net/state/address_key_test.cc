@@ -1,4 +1,4 @@
-// Io::peer_key's numbers: who counts as one client, and that nobody shares a number with another.
+// The numbers of addresses: who counts as one client, and that nobody shares one with another.
 #include <netinet/in.h>
 
 #include <cstddef>
@@ -7,8 +7,8 @@
 
 #include <gtest/gtest.h>
 
+#include "net/base/ip_address.h"
 #include "net/io/listen_address.h"
-#include "net/io/socket_ops.h"
 
 namespace tocsin::net {
 namespace {
@@ -16,7 +16,7 @@ namespace {
 std::uint64_t key_of(const std::string& host) {
   const auto address = parse_listen_address(host + ":1");
   if (!address) ADD_FAILURE() << host << ": " << address.error();
-  return address_key(address->storage);
+  return IpAddress(address->storage).client_key();
 }
 
 TEST(AddressKey, ANetworkOf64BitsIsOneClient) {
@@ -35,13 +35,22 @@ TEST(AddressKey, NetworksThatDifferInOneBitAreTwoClients) {
   ListenAddress address = *parse_listen_address("[2001:db8:55aa:55aa::1]:1");
   const std::size_t prefix = offsetof(sockaddr_in6, sin6_addr);
   auto* bytes = reinterpret_cast<unsigned char*>(&address.storage) + prefix;
-  keys.insert(address_key(address.storage));
+  keys.insert(IpAddress(address.storage).client_key());
   for (std::size_t bit = 0; bit < 64; ++bit) {
     const auto mask = static_cast<unsigned char>(1U << bit % 8);
     bytes[bit / 8] ^= mask;
-    EXPECT_TRUE(keys.insert(address_key(address.storage)).second) << "bit " << bit;
+    EXPECT_TRUE(keys.insert(IpAddress(address.storage).client_key()).second) << "bit " << bit;
     bytes[bit / 8] ^= mask;
   }
+}
+
+TEST(IpAddress, IsReadAndWrittenAsPeopleDo) {
+  for (const char* text : {"192.0.2.1", "255.255.255.255", "::1", "2001:db8::1", "fe80::1"}) {
+    EXPECT_EQ(IpAddress::parse(text).value().text(), text);
+  }
+  EXPECT_EQ(IpAddress::parse("::ffff:192.0.2.1").value().text(), "192.0.2.1");
+  EXPECT_EQ(IpAddress::parse("2001:DB8:0::1").value().text(), "2001:db8::1");
+  EXPECT_EQ(IpAddress().text(), "");
 }
 
 TEST(AddressKey, FamiliesNeverMeetAndNobodyHasZero) {
@@ -52,7 +61,7 @@ TEST(AddressKey, FamiliesNeverMeetAndNobodyHasZero) {
   }
   sockaddr_storage local{};
   local.ss_family = AF_UNIX;
-  EXPECT_EQ(address_key(local), 0U);
+  EXPECT_EQ(IpAddress(local).client_key(), 0U);
 }
 
 }  // namespace

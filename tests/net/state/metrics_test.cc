@@ -91,6 +91,15 @@ TEST(MetricsPage, ReasonsAreNamedAsTheyAreMeant) {
   EXPECT_EQ(count("accept_rate"), index(Rejection::accept_rate));
   EXPECT_EQ(count("draining"), index(Rejection::draining));
   EXPECT_EQ(count("exhausted"), index(Rejection::exhausted));
+  EXPECT_EQ(count("failed"), index(Rejection::failed));
+  EXPECT_EQ(count("address_opens"), index(Rejection::address_opens));
+  EXPECT_EQ(count("address_publishes"), index(Rejection::address_publishes));
+  EXPECT_EQ(count("address_bytes"), index(Rejection::address_bytes));
+  EXPECT_EQ(count("subject_limit"), index(Rejection::subject_limit));
+  EXPECT_EQ(count("subject_opens"), index(Rejection::subject_opens));
+  EXPECT_EQ(count("subject_publishes"), index(Rejection::subject_publishes));
+  EXPECT_EQ(count("subject_bytes"), index(Rejection::subject_bytes));
+  EXPECT_EQ(count("stream_topics"), index(Rejection::stream_topics));
 }
 
 }  // namespace

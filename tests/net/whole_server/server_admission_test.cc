@@ -1,4 +1,5 @@
-// The limits on streams: the newcomer is refused with 503, and who is there stays.
+// The limits on streams: the newcomer is refused with 503, at the limit of its address with 429,
+// and who is there stays.
 #include <deque>
 #include <set>
 
@@ -16,9 +17,9 @@ using testing::HasSubstr;
 class ServerAdmission : public ServerTest {
  protected:
   // Asks for a stream and expects to be refused.
-  void expect_refused(TestClient client, const std::string& why) {
+  void expect_refused(TestClient client, const std::string& why, int status = 503) {
     const TestResponse response = client.request("GET /events HTTP/1.1\r\nHost: h\r\n\r\n");
-    EXPECT_EQ(response.status, 503);
+    EXPECT_EQ(response.status, status);
     EXPECT_EQ(response.header("Content-Type"), "application/problem+json");
     EXPECT_THAT(response.body, HasSubstr(why));
     const int retry_after = std::atoi(response.header("Retry-After").c_str());
@@ -76,8 +77,8 @@ TEST_P(ServerAdmission, AtMostSoManyFromOneAddress) {
     streams.emplace_back(address(), "/events", "", 0, "127.0.0.11:0");
     streams.emplace_back(address(), "/events", "", 0, "127.0.0.12:0");
   }
-  expect_refused(TestClient(address(), 0, "127.0.0.11:0"), "this address");
-  expect_refused(TestClient(address(), 0, "127.0.0.12:0"), "this address");
+  expect_refused(TestClient(address(), 0, "127.0.0.11:0"), "this address", 429);
+  expect_refused(TestClient(address(), 0, "127.0.0.12:0"), "this address", 429);
   EXPECT_EQ(rejections(Rejection::address_limit), 2U);
   streams.emplace_back(address(), "/events", "", 0, "127.0.0.13:0");
   expect_served(streams);
@@ -103,7 +104,7 @@ TEST_P(ServerAdmission, AtMostSoManyConnectionsThatAreNoStreamsFromOneAddress) {
   // Told before it asks.
   const auto expect_told = [&](TestClient client) {
     const TestResponse response = client.response();
-    EXPECT_EQ(response.status, 503);
+    EXPECT_EQ(response.status, 429);
     EXPECT_THAT(response.body, HasSubstr("this address"));
     EXPECT_FALSE(response.header("Date").empty());
     EXPECT_EQ(response.header("Access-Control-Allow-Origin"), "*");

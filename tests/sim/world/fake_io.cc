@@ -156,9 +156,10 @@ void FakeIo::limit_receive_buffer(int fd, std::uint32_t) {
   (void)socket_of(fd, "limit_receive_buffer");
 }
 
-std::uint64_t FakeIo::peer_key(int fd) {
-  const Socket* socket = socket_of(fd, "peer_key");
-  return socket == nullptr ? 0 : socket->address;
+net::IpAddress FakeIo::peer_address(int fd) {
+  const Socket* socket = socket_of(fd, "peer_address");
+  if (socket == nullptr || socket->address == 0) return {};
+  return *net::IpAddress::parse("192.0.2." + std::to_string(socket->address));
 }
 
 void FakeIo::shut_down_sending(int fd) {

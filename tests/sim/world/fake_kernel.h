@@ -62,7 +62,7 @@ struct KernelOptions {
 
 // One TCP connection, both ends. The client's end is used by way of FakeKernel.
 struct Socket {
-  std::uint64_t address = 0;  // of the client
+  std::uint64_t address = 0;  // of the client, the last part of 192.0.2.0/24; 0: not known
   std::string to_server;
   std::string to_client;
   std::size_t capacity = 0;      // of to_client
@@ -173,8 +173,7 @@ class FakeIo final : public net::Io {
   std::int64_t receive_now(int fd, std::span<char> buffer) override;
   bool has_unread(int fd) override;
   void limit_receive_buffer(int fd, std::uint32_t bytes) override;
-  std::uint64_t peer_key(int fd) override;
-  std::string peer_address(int) override { return {}; }
+  net::IpAddress peer_address(int fd) override;
   bool is_among_last(int fd) override;
   void shut_down_sending(int fd) override;
   void shut_down(int fd, bool reset) override;

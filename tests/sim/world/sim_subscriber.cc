@@ -123,7 +123,8 @@ void SimSubscriber::on_response(World& world, const SimResponse& response) {
     take(world, responses_.take_rest());
     return;
   }
-  const bool may = (response.status == 503 && world.may_refuse()) ||
+  const bool is_refusal = response.status == 503 || response.status == 429;
+  const bool may = (is_refusal && world.may_refuse()) ||
                    (response.status == 404 && world.may_be_unknown()) ||
                    plan_.visitor != nullptr;
   if (!may) world.fail(fmt::format("a subscriber was answered {}", response.status));

@@ -71,7 +71,7 @@ void World::adopt(const net::ServerOptions& options) {
   slow_seconds_ = std::max(slow_seconds_, options_.slow_seconds);
   generous_ &= options_.slow_bytes >= 256 * 1024 && options_.history_total_bytes >= 8 << 20;
   refuses_at_the_door_ |= kernel.options.descriptors < 100 || kernel.options.failed_accept != 0;
-  may_refuse_ |= options_.max_connections < 100 || options_.max_per_address != 0 ||
+  may_refuse_ |= options_.max_connections < 100 || net::limits_clients(options_) ||
                  options_.accept_rate != 0 || refuses_at_the_door_;
   may_end_ |= options_.max_stream_age_s != 0;
   may_be_unknown_ |= !options_.auto_topics;

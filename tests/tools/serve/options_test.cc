@@ -94,6 +94,7 @@ struct Other {
     return {"5MiB", "\"5MiB\""};
   }
   if (option.name == "cors-origins") return {"https://a.example", R"(["https://a.example"])"};
+  if (option.name == "trusted-proxies") return {"10.0.0.0/8", R"(["10.0.0.0/8"])"};
   return {"[::1]:77", R"(["[::1]:77"])"};
 }
 
@@ -143,8 +144,17 @@ TEST_F(OptionsTest, EveryMemberOfTheStructIsInTheTable) {
   EXPECT_TRUE(c.listen != d.listen && c.shards != d.shards && c.io != d.io &&
               c.pin_shards != d.pin_shards && c.send_buffer != d.send_buffer &&
               c.receive_buffer != d.receive_buffer);
-  EXPECT_TRUE(c.max_connections != d.max_connections && c.max_per_address != d.max_per_address &&
-              c.accept_rate != d.accept_rate);
+  EXPECT_TRUE(c.max_connections != d.max_connections && c.accept_rate != d.accept_rate &&
+              c.full_retry_ms != d.full_retry_ms);
+  EXPECT_TRUE(c.max_per_address != d.max_per_address && c.max_per_subject != d.max_per_subject &&
+              c.open_rate_per_address != d.open_rate_per_address &&
+              c.open_rate_per_subject != d.open_rate_per_subject &&
+              c.publish_rate_per_address != d.publish_rate_per_address &&
+              c.publish_rate_per_subject != d.publish_rate_per_subject &&
+              c.publish_bytes_per_address != d.publish_bytes_per_address &&
+              c.publish_bytes_per_subject != d.publish_bytes_per_subject &&
+              c.max_topics_per_stream != d.max_topics_per_stream &&
+              c.trusted_proxies != d.trusted_proxies);
   EXPECT_TRUE(c.heartbeat_s != d.heartbeat_s && c.retry_ms != d.retry_ms &&
               c.max_stream_age_s != d.max_stream_age_s && c.slow_policy != d.slow_policy &&
               c.slow_bytes != d.slow_bytes && c.slow_seconds != d.slow_seconds);
@@ -193,6 +203,10 @@ TEST_F(OptionsTest, MistakesInFlagsAreNamed) {
   EXPECT_EQ(flag_error({"--io", "iocp"}), "--io must be one of auto, uring, epoll");
   EXPECT_EQ(flag_error({"--listen", "localhost:80"}),
             "--listen \"localhost:80\" is not a numeric address; names are not looked up");
+  EXPECT_EQ(flag_error({"--trusted-proxies", "10.0.0.1/8"}),
+            "--trusted-proxies \"10.0.0.1/8\" says something behind its first 8 bits");
+  EXPECT_EQ(flag_error({"--trusted-proxies", "0.0.0.0/0"}),
+            "--trusted-proxies \"0.0.0.0/0\" would be everybody");
   EXPECT_THAT(flag_error({"--shards", "1", "--shards", "2"}), HasSubstr("parser: "));
   EXPECT_THAT(flag_error({"--nonsense"}), HasSubstr("parser: "));
 }
