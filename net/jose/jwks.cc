@@ -3,6 +3,7 @@
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <utility>
@@ -120,6 +121,12 @@ bool is_for_signatures(const object& jwk) {
   return false;
 }
 
+// An id as a line for people may have it.
+std::string printable(std::string text) {
+  std::ranges::replace_if(text, [](char c) { return c < ' ' || c > '~'; }, '?');
+  return text;
+}
+
 // A key's material and the algorithm that its type has when nobody says which.
 struct Usable {
   std::shared_ptr<EVP_PKEY> key;
@@ -150,7 +157,7 @@ std::vector<Algorithm> candidates(const object& jwk, std::optional<Algorithm> wa
 }
 
 void add_key(const object& jwk, std::optional<Algorithm> wanted,
-             std::vector<VerificationKey>& keys) {
+             std::vector<VerificationKey>& keys, std::vector<std::string>& left_out) {
   const std::string id(text_of(jwk, "kid"));
   if (id.size() > kMaxKeyId || !is_for_signatures(jwk)) return;
   const bool is_secret = text_of(jwk, "kty") == "oct";
@@ -158,19 +165,26 @@ void add_key(const object& jwk, std::optional<Algorithm> wanted,
       is_secret ? Usable{.key = nullptr, .algorithm = Algorithm::hs256} : public_key(jwk);
   if (!is_secret && usable.key == nullptr) return;
   const Secret secret(is_secret ? bytes_of(jwk, "k") : std::string());
+  std::string fault;
   for (const Algorithm algorithm : candidates(jwk, wanted, usable.algorithm)) {
     auto key = is_secret ? VerificationKey::from_secret(algorithm, secret.view(), id)
                          : VerificationKey::from_public_key(algorithm, usable.key, id);
-    if (!key) continue;
+    if (!key) {
+      fault = std::move(key.error());
+      continue;
+    }
     keys.push_back(*std::move(key));
     return;
   }
+  if (fault.empty()) return;
+  left_out.push_back((id.empty() ? "a key without kid" : "kid " + printable(id)) +
+                     " is left out: " + fault);
 }
 
 }  // namespace
 
 LoadedKeys keys_of_jwks(std::string_view text, JwksOrigin origin,
-                        std::optional<Algorithm> algorithm) {
+                        std::optional<Algorithm> algorithm, std::vector<std::string>* weak) {
   if (text.size() > kMaxKeyDocument) return std::unexpected("the JWKS is too large");
   const auto json = StrictJson::parse(text, "the JWKS");
   if (!json) return std::unexpected(json.error());
@@ -180,6 +194,7 @@ LoadedKeys keys_of_jwks(std::string_view text, JwksOrigin origin,
   }
   if (list.size() > kMaxKeysOfDocument) return std::unexpected("the JWKS has too many keys");
   std::vector<VerificationKey> keys;
+  std::vector<std::string> left_out;
   for (const element item : list) {
     object jwk;
     if (item.get(jwk) != simdjson::SUCCESS) {
@@ -193,9 +208,13 @@ LoadedKeys keys_of_jwks(std::string_view text, JwksOrigin origin,
     if (origin == JwksOrigin::fetched && text_of(jwk, "kty") == "oct") {
       return std::unexpected("the JWKS has a secret (oct), which whoever fetches it knows");
     }
-    add_key(jwk, algorithm, keys);
+    add_key(jwk, algorithm, keys, left_out);
   }
-  if (keys.empty()) return std::unexpected("the JWKS has no key that the hub can verify with");
+  if (keys.empty()) {
+    return std::unexpected("the JWKS has no key that the hub can verify with" +
+                           (left_out.empty() ? "" : "; " + left_out.front()));
+  }
+  if (weak != nullptr) *weak = std::move(left_out);
   return keys;
 }
 

@@ -44,7 +44,12 @@ enum class JwksOrigin : std::uint8_t {
 // that says no algorithm has `algorithm` if that fits it, else the one that follows from its type
 // (`oct`: HS256). The JSON parser wipes no secret that it read; one in a file of its own is better
 // kept. An error: what is no JWKS, a private key, a member twice, no key that is left.
+//
+// `weak`: becomes a sentence for each key that is left out although it is meant for signatures, and
+// its type is known: "kid 7 is left out: an RSA key of 1024 bits; it needs 2048 to 8192". Null:
+// nobody wants to know.
 [[nodiscard]] LoadedKeys keys_of_jwks(std::string_view text, JwksOrigin origin,
-                                      std::optional<Algorithm> algorithm);
+                                      std::optional<Algorithm> algorithm,
+                                      std::vector<std::string>* weak = nullptr);
 
 }  // namespace tocsin::net

@@ -224,10 +224,12 @@ class AuthReader {
     const auto read = read_file(table, key, *name);
     if (!read) return;
     const std::string_view bytes = read->bytes.view();
+    std::vector<std::string> weak;
     auto loaded = key == "secret_file" ? net::keys_of_secret(bytes, algorithm, id)
                   : key == "pem_file"
                       ? net::keys_of_pem(bytes, algorithm, id)
-                      : net::keys_of_jwks(bytes, net::JwksOrigin::file, algorithm);
+                      : net::keys_of_jwks(bytes, net::JwksOrigin::file, algorithm, &weak);
+    for (const std::string& text : weak) warn(fmt::format("{}: {}", path_of(*name), text));
     if (!loaded) {
       table.fault(key, fmt::format("{}: {}", path_of(*name), loaded.error()));
       return;

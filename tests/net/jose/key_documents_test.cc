@@ -135,6 +135,25 @@ TEST(KeyDocuments, KeysForOthersAreIgnored) {
   EXPECT_TRUE(load("{\"keys\":[{\"use\":\"sig\",\"key_ops\":[\"verify\"]," + body + "]}"));
 }
 
+TEST(KeyDocuments, KeysThatAreTooWeakAreNamed) {
+  const TokenMaker good(Algorithm::es256, "good");
+  const std::string n = base64url_encode("\xc1" + std::string(126, 'x') + "\x01");  // 1024 bits
+  const std::string weak_key = R"({"kty":"RSA","kid":"old\u0007","e":"AQAB","n":")" + n + "\"}";
+  const std::string jwks = "{\"keys\":[" + weak_key + R"(,{"kty":"oct","k":"c2hvcnQ"},)" +
+                           R"({"kty":"NEW"},{"use":"enc",)" + weak_key.substr(1) + "," +
+                           good.jwk() + "]}";
+  std::vector<std::string> weak;
+  const auto keys = keys_of_jwks(jwks, JwksOrigin::file, std::nullopt, &weak);
+  ASSERT_TRUE(keys) << keys.error();
+  EXPECT_EQ(keys->size(), 1U);
+  EXPECT_THAT(weak, testing::ElementsAre(
+                        "kid old? is left out: an RSA key of 1024 bits; it needs 2048 to 8192",
+                        testing::StartsWith("a key without kid is left out: a secret of 5 bytes")));
+  const auto none = load("{\"keys\":[" + weak_key + "]}");
+  ASSERT_FALSE(none);
+  EXPECT_THAT(none.error(), HasSubstr("an RSA key of 1024 bits"));
+}
+
 TEST(KeyDocuments, APointIsOnItsCurve) {
   const std::string zero = base64url_encode(std::string(31, '\0') + '\x02');
   EXPECT_FALSE(

@@ -271,6 +271,19 @@ TEST_F(AuthFile, FilesThatOthersReadAreNamed) {
                           folder_.path("public.pem") + " can be changed by everybody (mode 0646)"));
 }
 
+// Of a JWKS the others count (RFC 7517, 5); that one is missing is said.
+TEST_F(AuthFile, KeysOfAJwksThatAreTooWeakAreNamed) {
+  const std::string n = net::base64url_encode("\xc1" + std::string(126, 'x') + "\x01");
+  write("jwks.json", R"({"keys":[{"kty":"RSA","kid":"old","e":"AQAB","n":")" + n +
+                         R"("},{"kty":"oct","k":")" + net::base64url_encode(net::kTestSecret) +
+                         "\"}]}");
+  const auto auth = read("[[auth.issuers]]\nkeys = [{ jwks_file = \"jwks.json\" }]\n");
+  ASSERT_NE(auth, nullptr);
+  EXPECT_THAT(auth->warnings,
+              ElementsAre(folder_.path("jwks.json") +
+                          ": kid old is left out: an RSA key of 1024 bits; it needs 2048 to 8192"));
+}
+
 TEST_F(AuthFile, WhatIsPrintedIsReadAgainAndHasNoSecret) {
   write("secret", net::kTestSecret);
   write("key", key_);
