@@ -24,6 +24,7 @@ struct TokenArguments {
   std::string action;
   std::string token;  // of explain; "-": the input's first line
   bool fetch = false;  // of explain
+  std::vector<std::string> topics;  // the same
   MintOptions mint;
 };
 
@@ -91,10 +92,15 @@ int run_explain(const TokenArguments& arguments) {
   const std::string_view token = bare(given);
   if (token.empty()) return complain("there is no token in the input's first line");
   AuthConfigurationPtr auth;
+  net::ServerOptions options;
+  if (!arguments.topics.empty() && arguments.mint.config.empty()) {
+    return complain("--topic is asked of a hub: name its configuration with --config");
+  }
   if (!arguments.mint.config.empty()) {
     const auto configuration = read_configuration(arguments.mint.config);
     if (!configuration) return complain(configuration.error());
     auth = configuration->auth;
+    options = configuration->options;
     if (auth == nullptr) {
       print(stdout, "{} has no [auth]: the hub is open, and asks nobody\n", arguments.mint.config);
     }
@@ -104,7 +110,9 @@ int run_explain(const TokenArguments& arguments) {
     if (!fetched) return complain(fetched.error());
     auth = *std::move(fetched);
   }
-  const Explanation explanation = explain_token(token, auth.get(), std::time(nullptr));
+  const Explanation explanation =
+      explain_token(token, auth.get(), std::time(nullptr),
+                    {.options = &options, .topics = arguments.topics});
   print_text(stdout, explanation.text);
   return explanation.is_good ? kGood : kRefused;
 }
@@ -147,14 +155,14 @@ CLI::App* add_token_command(CLI::App& app, int& exit_code) {
       "or of the one that --issuer names.\n"
       "\n"
       "explain says what is in a token, and with --config what a hub of that configuration does\n"
-      "with it. A TOKEN on the command line is seen by others on the machine; - reads it from\n"
-      "the input.\n"
+      "with it, also by its [[topics]], and with --topic for a topic. A TOKEN on the command line\n"
+      "is seen by others on the machine; - reads it from the input.\n"
       "\n"
       "Examples:\n"
       "  tocsin token mint --config tocsin.toml --subscribe 'chat/*' --subject u1\n"
       "  tocsin token mint --pem-file private.pem --publish '*' --expires-in 5m\n"
       "  tocsin token mint --config tocsin.toml --subscribe '*' --subject u --count 1000 > tokens\n"
-      "  tocsin token explain --config tocsin.toml - < token\n"
+      "  tocsin token explain --config tocsin.toml --topic chat/1 - < token\n"
       "\n"
       "Exit status:\n"
       "  0  made; or explained, and the hub takes it\n"
@@ -168,6 +176,9 @@ CLI::App* add_token_command(CLI::App& app, int& exit_code) {
       ->type_name("");
   command->add_flag("--fetch", arguments->fetch,
                     "explain: with the keys at the URLs that the configuration names");
+  command->add_option("--topic", arguments->topics, "explain: what it may do with this; repeatable")
+      ->type_name("NAME")
+      ->allow_extra_args(false);
   add_mint_options(*command, arguments->mint);
   command->callback([arguments, &exit_code] {
     exit_code = arguments->action == "mint" ? run_mint(*arguments) : run_explain(*arguments);

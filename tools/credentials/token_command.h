@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "net/server_options.h"
 #include "tools/auth/auth_configuration.h"
 
 namespace CLI {
@@ -42,9 +43,15 @@ struct Explanation {
   bool is_good = true;  // the hub would take it; without a configuration: its form is right
 };
 
+// What of a hub's configuration beside [auth] says who may do what with topics.
+struct TopicQuestion {
+  const net::ServerOptions* options = nullptr;  // its namespaces; null: it has none
+  std::vector<std::string> topics{};            // that are asked for by their names
+};
+
 // Of a token or an access key. `auth`: null: no hub's. Has nothing of a signature or a key.
 [[nodiscard]] Explanation explain_token(std::string_view token, const AuthConfiguration* auth,
-                                        std::int64_t now_s);
+                                        std::int64_t now_s, const TopicQuestion& question = {});
 
 CLI::App* add_token_command(CLI::App& app, int& exit_code);
 

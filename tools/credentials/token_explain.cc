@@ -100,10 +100,49 @@ std::string others_say(std::string_view token, const AuthConfiguration& auth) {
                      auth.plan->back_end->server.shown_url());
 }
 
+// What a namespace makes of a right, as far as that is the same for all of its topics.
+std::string_view words_for(const std::optional<net::TopicAccess>& access) {
+  switch (access.value_or(net::TopicAccess::token)) {
+    case net::TopicAccess::open:
+      return "everybody";
+    case net::TopicAccess::nobody:
+      return "nobody";
+    case net::TopicAccess::token:
+      break;
+  }
+  return "as its rights say";
+}
+
+std::string verdict(const net::ServerOptions& options, const net::Principal& who,
+                    std::string_view topic, net::Right right) {
+  const auto denial = net::deny(options, right, who, topic);
+  return denial ? fmt::format("no ({})", denial->reason) : "yes";
+}
+
+// What comes of the rights with the hub's [[topics]], and for the topics that are asked for.
+std::string topics_of(const net::Principal& who, const TopicQuestion& question) {
+  if (question.options == nullptr) return {};
+  std::string text;
+  const auto& namespaces = question.options->namespaces;
+  if (!namespaces.empty()) text += "topics, of which the first that matches counts\n";
+  for (const net::TopicNamespace& space : namespaces) {
+    text += line(space.match, fmt::format("publishes: {}; reads: {}", words_for(space.publish),
+                                          words_for(space.subscribe)));
+  }
+  if (!question.topics.empty()) text += "asked for\n";
+  for (const std::string& topic : question.topics) {
+    text += line(topic, fmt::format("publishes: {}; reads: {}",
+                                    verdict(*question.options, who, topic, net::Right::publish),
+                                    verdict(*question.options, who, topic,
+                                            net::Right::subscribe)));
+  }
+  return text;
+}
+
 }  // namespace
 
 Explanation explain_token(std::string_view token, const AuthConfiguration* auth,
-                          std::int64_t now_s) {
+                          std::int64_t now_s, const TopicQuestion& question) {
   Explanation result;
   const bool is_key = net::is_access_key(token);
   if (is_key) {
@@ -132,6 +171,7 @@ Explanation explain_token(std::string_view token, const AuthConfiguration* auth,
   }
   const net::Principal& who = **known;
   if (is_key) result.text += rights(who.publish, who.subscribe);
+  result.text += topics_of(who, question);
   result.text += fmt::format(
       "the hub takes it{}{}\n", who.subject.empty() ? "" : " as " + net::shown(who.subject),
       who.expires_at_s ? ", until " + time_words(*who.expires_at_s, now_s) : "");

@@ -226,6 +226,30 @@ TEST_F(TokenCommand, ExplainsClaimByClaim) {
   EXPECT_THAT(late.text, HasSubstr("the hub answers 401: the token expired 40 s ago"));
 }
 
+TEST_F(TokenCommand, ExplainsWhatComesOfItByTopic) {
+  const std::string config = folder_.write(
+      "topics.toml",
+      "[[topics]]\nmatch = \"chat/*\"\npublish = \"nobody\"\n"
+      "[[topics]]\nmatch = \"status\"\nsubscribe = \"open\"\npublish = \"token\"\n"
+      "[[auth.issuers]]\niss = \"me\"\nkeys = [{ secret_file = \"secret\" }]\n");
+  const auto configuration = read_configuration(config);
+  ASSERT_TRUE(configuration) << configuration.error();
+  const std::string token =
+      mint_one({.config = config, .publish = {"*"}, .subscribe = {"chat/*"}}, kNow).value();
+  const Explanation said =
+      explain_token(token, configuration->auth.get(), kNow,
+                    {.options = &configuration->options, .topics = {"chat/1", "status", "other"}});
+  EXPECT_TRUE(said.is_good);
+  for (const std::string_view part :
+       {"chat/*     publishes: nobody; reads: as its rights say\n",
+        "status     publishes: as its rights say; reads: everybody\n",
+        "chat/1     publishes: no (topic chat/1: clients may not publish here); reads: yes\n",
+        "status     publishes: yes; reads: yes\n",
+        "other      publishes: yes; reads: no (the token may read chat/*, not other)\n"}) {
+    EXPECT_THAT(said.text, HasSubstr(part));
+  }
+}
+
 TEST_F(TokenCommand, ExplainsWithoutAHub) {
   const std::string token =
       mint_one({.pem_file = private_, .subscribe = {"a"}}, kNow).value();
