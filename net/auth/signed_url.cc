@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <charconv>
 #include <memory>
+#include <utility>
 
 #include "net/jose/base64url.h"
+#include "net/jose/secret.h"
 #include "proto/text/ascii.h"
 #include "proto/assert.h"
 #include "proto/sse/event.h"
@@ -169,9 +171,11 @@ std::expected<PrincipalPtr, Denial> UrlKeys::verify(std::string_view method, std
                                                     std::string_view query, std::int64_t now_s,
                                                     bool (*is_free)(std::string_view name)) const {
   const SignedQuery parts = take_apart(query, is_free);
-  const auto signature = base64url_decode(parts.signature);
+  auto decoded = base64url_decode(parts.signature);
+  const bool is_base64 = decoded.has_value();
+  const Secret signature(std::move(decoded).value_or(""));
   const auto pairs = proto::Query::parse(parts.signed_part);
-  if (parts.signatures != 1 || !signature || !pairs) {
+  if (parts.signatures != 1 || !is_base64 || !pairs) {
     return denied(DenialCause::malformed,
                   "the signed URL has no sig, or more than one, or is not "
                   "encoded as it must be");
@@ -183,7 +187,7 @@ std::expected<PrincipalPtr, Denial> UrlKeys::verify(std::string_view method, std
                   id.empty() ? "the signed URL does not say which key has signed it (kid)"
                              : "kid " + shown(id) + " is no key for URLs of this hub");
   }
-  if (!key->hmac.verify(message_of(method, path, parts.signed_part), *signature)) {
+  if (!key->hmac.verify(message_of(method, path, parts.signed_part), signature.view())) {
     return denied(DenialCause::signature,
                   "the signed URL is good for one method, path and query, byte for byte, and this "
                   "is another; or it was signed with another key");

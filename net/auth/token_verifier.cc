@@ -128,7 +128,7 @@ std::expected<PrincipalPtr, Denial> TokenVerifier::verify(std::string_view token
   const auto keys = candidates(*issuer, *jws);
   if (!keys) return std::unexpected(keys.error());
   const auto has_signed = [&](const VerificationKey* key) {
-    return key->verify(jws->signed_part, jws->signature);
+    return key->verify(jws->signed_part, jws->signature.view());
   };
   const auto signer = std::ranges::find_if(*keys, has_signed);
   if (signer == keys->end()) {

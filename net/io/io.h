@@ -55,7 +55,7 @@ struct Token {
 struct Completion {
   Token token;
   int result = 0;              // >= 0, or a negative errno
-  std::span<const char> data;  // received bytes, valid until the next wait()
+  std::span<char> data;  // received bytes, valid until the next wait(); whoever had them wipes them
 };
 
 // One send: the pieces in order. `result` is the number of bytes that the kernel took (all of them

@@ -11,6 +11,7 @@
 
 #include "proto/assert.h"
 #include "proto/limits.h"
+#include "proto/text/wipe.h"
 
 namespace tocsin::net {
 
@@ -51,6 +52,7 @@ bool ReserveDescriptor::refuse(int listener, std::string_view bytes) {
     std::array<char, 4096> scratch;
     while (receive_some(fd, scratch) > 0) {
     }
+    proto::wipe(scratch);  // it may be a credential
     ::close(fd);
   }
   fd_ = ::open("/dev/null", O_RDONLY | O_CLOEXEC);

@@ -56,7 +56,7 @@ class ReceiveBuffers {
     return true;
   }
 
-  [[nodiscard]] std::span<const char> take(std::uint16_t id, std::size_t size) {
+  [[nodiscard]] std::span<char> take(std::uint16_t id, std::size_t size) {
     TOCSIN_ASSERT(id < limits::kReceiveBuffers && size <= limits::kReceiveBuffer);
     taken_.push_back(id);
     return {at(id), size};
@@ -220,7 +220,7 @@ void UringIo::on_completion(const io_uring_cqe& completion, std::span<SendReques
   }
   const Token token = Token::unpack(data);
   if (token.op == Op::accept) return on_accept(completion, token);
-  std::span<const char> received;
+  std::span<char> received;
   if ((completion.flags & IORING_CQE_F_BUFFER) != 0) {
     const auto id = static_cast<std::uint16_t>(completion.flags >> IORING_CQE_BUFFER_SHIFT);
     received = buffers_.take(id, static_cast<std::size_t>(std::max(completion.res, 0)));

@@ -95,7 +95,9 @@ std::uint64_t Hmac::fingerprint() const {
 
 bool Hmac::verify(std::string_view message, std::string_view value) const {
   std::array<unsigned char, 64> own{};
-  return same_bytes(sign(message, own), value);
+  const bool same = same_bytes(sign(message, own), value);
+  sodium_memzero(own.data(), own.size());
+  return same;
 }
 
 }  // namespace tocsin::net

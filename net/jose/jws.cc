@@ -94,8 +94,10 @@ std::expected<Jws, std::string> parse_jws(std::string_view text) {
   }
   const auto header = base64url_decode(text.substr(0, first));
   auto payload = base64url_decode(text.substr(first + 1, second - first - 1));
-  auto signature = base64url_decode(text.substr(second + 1));
-  if (!header || !payload || !signature) {
+  auto decoded = base64url_decode(text.substr(second + 1));
+  const bool is_base64 = decoded.has_value();
+  Secret signature(std::move(decoded).value_or(""));
+  if (!header || !payload || !is_base64) {
     return refused("a part of the token is not base64url without padding");
   }
   const auto json = StrictJson::parse(*header, "the token's header");
@@ -103,7 +105,7 @@ std::expected<Jws, std::string> parse_jws(std::string_view text) {
   auto jws = read_header(json->root());
   if (!jws) return jws;
   jws->payload = *std::move(payload);
-  jws->signature = *std::move(signature);
+  jws->signature = std::move(signature);
   jws->signed_part = text.substr(0, second);
   return jws;
 }

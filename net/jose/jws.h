@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "net/jose/secret.h"
 #include "net/jose/verification_key.h"
 
 namespace tocsin::net {
@@ -19,7 +20,7 @@ struct Jws {
   Algorithm algorithm;
   std::string key_id{};            // `kid`; empty: none
   std::string payload{};           // decoded
-  std::string signature{};         // decoded
+  Secret signature{};              // decoded
   std::string_view signed_part{};  // of the text that was parsed: header '.' payload
 };
 

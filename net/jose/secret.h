@@ -2,11 +2,11 @@
 // core dump does with the memory behind them.
 #pragma once
 
-#include <sodium/utils.h>
-
 #include <string>
 #include <string_view>
 #include <utility>
+
+#include "proto/text/wipe.h"
 
 namespace tocsin::net {
 
@@ -31,13 +31,7 @@ class Secret {
   // Lives as long as the Secret.
   [[nodiscard]] std::string_view view() const { return bytes_; }
 
-  // Overwrites all that `bytes` has room for, and empties it. A moved-from string keeps short bytes
-  // in place, so this is called for it, too.
-  static void wipe(std::string& bytes) {
-    bytes.resize(bytes.capacity());
-    sodium_memzero(bytes.data(), bytes.size());
-    bytes.clear();
-  }
+  static void wipe(std::string& bytes) { proto::wipe(bytes); }
 
  private:
   std::string bytes_;

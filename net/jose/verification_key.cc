@@ -12,6 +12,7 @@
 
 #include "net/jose/free_with.h"
 #include "proto/assert.h"
+#include "proto/text/wipe.h"
 
 namespace tocsin::net {
 namespace {
@@ -106,6 +107,7 @@ bool verify_public(EVP_PKEY* key, const Scheme& scheme, std::string_view message
   good = good && EVP_DigestVerify(context.get(), bytes_of(signature), signature.size(),
                                   bytes_of(message), message.size()) == 1;
   if (!good) ERR_clear_error();
+  proto::wipe(der);
   return good;
 }
 

@@ -58,8 +58,9 @@ void Acceptor::on_accepted(const Completion& completion) {
   refusal_.clear();
   answers_.turn_away(*refused, refusal_);
   shard_.io.send_last(fd, refusal_);
-  (void)shard_.io.receive_now(fd,
-                              shard_.scratch);  // unread bytes would turn the close into a reset
+  // Unread bytes would turn the close into a reset.
+  const std::int64_t read = shard_.io.receive_now(fd, shard_.scratch);
+  if (read > 0) shard_.wipe({shard_.scratch.data(), static_cast<std::size_t>(read)});
   shard_.io.close(fd);
 }
 

@@ -32,6 +32,7 @@
 #include "proto/http/framing.h"
 #include "proto/http/http_request.h"
 #include "proto/limits.h"
+#include "proto/text/wipe.h"
 
 namespace tocsin::net {
 
@@ -49,7 +50,10 @@ struct Exchange {
   // `memory` outlives this.
   explicit Exchange(ShardRequestMemory& memory)
       : parser(limits::kMaxRequestHead, limits::kMaxRequestBody), shard_memory(memory) {}
-  ~Exchange() { shard_memory.count(counted, 0); }
+  ~Exchange() {
+    proto::wipe(unread);
+    shard_memory.count(counted, 0);
+  }
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
 

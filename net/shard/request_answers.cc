@@ -225,7 +225,7 @@ void Requests::refuse_and_linger(std::uint32_t slot, Peer& peer) {
   Exchange& exchange = *peer.extra().exchange;
   lifecycle_.holders().remove(slot);
   exchange.begin();
-  exchange.unread.clear();
+  proto::wipe(exchange.unread);
   exchange.stream.reset();
   exchange.held = false;
   peer.extra().close_when_sent = true;

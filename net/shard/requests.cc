@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <memory>
+#include <span>
 #include <utility>
 
 #include "proto/assert.h"
@@ -59,7 +60,9 @@ void Requests::read_on(std::uint32_t slot, Peer& peer, bool more_to_read) {
     if (n <= 0) break;  // the end or an error comes again, as a completion
     total += static_cast<std::size_t>(n);
     more_to_read = static_cast<std::size_t>(n) == shard_.scratch.size();
-    consume(slot, peer, {shard_.scratch.data(), static_cast<std::size_t>(n)});
+    const std::span<char> read(shard_.scratch.data(), static_cast<std::size_t>(n));
+    consume(slot, peer, {read.data(), read.size()});
+    shard_.wipe(read);
   }
   if (peer.state != State::request || peer.extra().exchange->receiving) return;
   // Who awaits an answer may leave: what else comes is dropped.
@@ -74,7 +77,7 @@ void Requests::read_on(std::uint32_t slot, Peer& peer, bool more_to_read) {
 void Requests::consume(std::uint32_t slot, Peer& peer, std::string_view bytes) {
   Exchange& exchange = *peer.extra().exchange;
   if (exchange.is_full() || !exchange.unread.empty()) {
-    exchange.unread += bytes;
+    proto::append_wiping(exchange.unread, bytes);
     exchange.count();
     return;
   }
@@ -256,8 +259,9 @@ void Requests::go_on() {
 
 void Requests::go_on(std::uint32_t slot, Peer& peer) {
   if (peer.blocked) return;  // on_sent() goes on
-  const std::string unread = std::exchange(peer.extra().exchange->unread, {});
+  std::string unread = std::exchange(peer.extra().exchange->unread, {});
   if (!peer.extra().close_when_sent && !unread.empty()) consume(slot, peer, unread);
+  shard_.wipe(unread);
   if (peer.state == State::request) read_on(slot, peer, true);
 }
 

@@ -91,6 +91,7 @@ bool Shard::turn() {
       if ((completion.token.op == Op::accept) == accepts) handle(completion);
     }
   }
+  for (const Completion& completion : completions_) shard_.wipe(completion.data);
   requests_.take_mail();
   requests_.go_on();
   sweep_.collect();
@@ -140,8 +141,8 @@ void Shard::adopt_options() {
       access != shard_.access || before->namespaces != shard_.options->namespaces;
   shard_.access = std::move(access);
   shard_.proxies = TrustedProxies(shard_.options->trusted_proxies);
-  http_.adopt(*shard_.options, shard_.access);
   shard_.limited = limits_clients(*shard_.options);
+  http_.adopt(*shard_.options, shard_.access);
   if (changed) streams_.ask_again();
 }
 

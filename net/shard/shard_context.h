@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <random>
+#include <span>
 #include <vector>
 
 #include "net/base/clock.h"
@@ -19,6 +20,7 @@
 #include "net/state/server_state.h"
 #include "net/state/trusted_proxies.h"
 #include "proto/limits.h"
+#include "proto/text/wipe.h"
 
 namespace tocsin::net {
 
@@ -37,9 +39,9 @@ struct ShardContext {
         options(server.options()),
         access(server.access()),
         proxies(options->trusted_proxies),
+        limited(limits_clients(*options)),
         options_version(server.options_version.load()),
         random(static_cast<std::minstd_rand::result_type>(seed | 1)),
-        limited(limits_clients(*options)),
         now_us(time.now_us()),
         now_ms(now_us / 1000),
         memory(server.request_memory),
@@ -54,6 +56,10 @@ struct ShardContext {
   void take_time() {
     now_us = clock.now_us();
     now_ms = now_us / 1000;
+  }
+  // Bytes of requests, which may be credentials, are not needed any more.
+  void wipe(std::span<char> received) const {
+    if (access != nullptr) proto::wipe(received);
   }
   [[nodiscard]] std::uint32_t now_s() const { return static_cast<std::uint32_t>(now_ms / 1000); }
   [[nodiscard]] std::uint32_t now_ds() const { return static_cast<std::uint32_t>(now_ms / 100); }
@@ -72,13 +78,13 @@ struct ShardContext {
   std::shared_ptr<const ServerOptions> options;
   std::shared_ptr<const Access> access;  // null: the hub is open
   TrustedProxies proxies;                // of the options
+  bool limited;                          // by the options: clients are looked at
   std::uint32_t options_version;
   std::minstd_rand random;
 
   std::uint64_t now_us;  // of this turn
   std::uint64_t now_ms;
 
-  bool limited;                          // by the options: clients are looked at
   ShardRequestMemory memory;  // of requests and their answers; outlives their Exchange
   ConnectionTable table;
   LocalTopics topics;

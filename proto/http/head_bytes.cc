@@ -4,6 +4,7 @@
 
 #include "proto/assert.h"
 #include "proto/text/ascii.h"
+#include "proto/text/wipe.h"
 
 namespace tocsin::proto {
 
@@ -24,7 +25,7 @@ std::size_t take_line(std::string_view bytes, std::uint64_t& budget, std::string
   const std::size_t size =
       std::min<std::size_t>(end == std::string_view::npos ? bytes.size() : end + 1, budget);
   TOCSIN_ASSERT(size <= budget);
-  line += bytes.substr(0, size);
+  append_wiping(line, bytes.substr(0, size));
   budget -= size;
   return size;
 }

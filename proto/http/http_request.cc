@@ -12,7 +12,9 @@ RequestParser::RequestParser(std::size_t max_head, std::size_t max_body)
   machine_->begin();
 }
 
-RequestParser::~RequestParser() = default;
+RequestParser::~RequestParser() {
+  machine_->wipe_credentials();
+}
 
 void RequestParser::begin() {
   machine_->begin();

@@ -61,7 +61,8 @@ class RequestParser {
   RequestParser& operator=(const RequestParser&) = delete;
 
   // Makes ready for the next request of the connection; keeps a body's memory up to 4 KiB and the
-  // head's strings up to 1 KiB each.
+  // head's strings up to 1 KiB each. Here and at its end nothing is left of the target,
+  // Authorization and Cookie, which may be credentials.
   void begin();
 
   [[nodiscard]] Step feed(std::string_view bytes);

@@ -8,6 +8,7 @@
 #include "proto/text/ascii.h"
 #include "proto/text/percent.h"
 #include "proto/text/utf8.h"
+#include "proto/text/wipe.h"
 
 namespace tocsin::proto {
 
@@ -17,10 +18,11 @@ namespace {
 std::expected<std::string_view, QueryError> decode(std::span<char> text, bool any_bytes) {
   std::string_view decoded{text.data(), text.size()};
   if (decoded.contains('%')) {
-    const auto bytes = percent_decode(decoded);
+    auto bytes = percent_decode(decoded);
     if (!bytes) return std::unexpected(QueryError::escape);
     std::ranges::copy(*bytes, text.begin());
     decoded = decoded.substr(0, bytes->size());
+    wipe(*bytes);
   }
   if (!any_bytes && !is_utf8(decoded)) return std::unexpected(QueryError::utf8);
   return decoded;
@@ -28,10 +30,15 @@ std::expected<std::string_view, QueryError> decode(std::span<char> text, bool an
 
 }  // namespace
 
+void Query::Wipe::operator()(char* text) const {
+  wipe(std::span<char>(text, size));
+  delete[] text;
+}
+
 std::expected<Query, QueryError> Query::parse(std::string_view text,
                                               bool (*any_bytes)(std::string_view)) {
   Query query;
-  query.text_ = std::make_unique_for_overwrite<char[]>(text.size());
+  query.text_ = std::unique_ptr<char[], Wipe>(new char[text.size()], Wipe{text.size()});
   // application/x-www-form-urlencoded: '+' is a blank.
   std::ranges::replace_copy(text, query.text_.get(), '+', ' ');
   std::span<char> rest{query.text_.get(), text.size()};

@@ -1,6 +1,7 @@
 // The query part of a request target: application/x-www-form-urlencoded (WHATWG URL, 5.1).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <expected>
 #include <memory>
@@ -34,8 +35,13 @@ class Query {
   [[nodiscard]] const std::vector<Pair>& pairs() const { return pairs_; }
 
  private:
+  // It may be a credential.
+  struct Wipe {
+    std::size_t size;  // of no text: 0, as a unique_ptr without one makes it
+    void operator()(char* text) const;
+  };
   // A copy of the text, decoded in place: a part is never longer than it was.
-  std::unique_ptr<char[]> text_;
+  std::unique_ptr<char[], Wipe> text_;
   std::vector<Pair> pairs_;
 };
 

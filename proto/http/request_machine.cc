@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <span>
+#include <string>
 #include <utility>
 
 #include "proto/assert.h"
 #include "proto/limits.h"
 #include "proto/text/ascii.h"
+#include "proto/text/wipe.h"
 
 namespace tocsin::proto {
 
@@ -112,6 +115,7 @@ void RequestParser::Machine::begin() {
   request.expects_continue = false;
   request.has_body = false;
   request.content_length = 0;
+  wipe_credentials();
   clear_keeping(request.target, kKeptString);
   // Some fifteen strings, of which a request has two or three.
   for (; request.fields != 0; request.fields &= request.fields - 1) {
@@ -119,6 +123,15 @@ void RequestParser::Machine::begin() {
     clear_keeping(request.headers[first], kKeptString);
   }
   clear_keeping(request.body, kKeptBody);
+}
+
+void RequestParser::Machine::wipe_credentials() {
+  wipe(std::span<char>(request.target));
+  constexpr auto kBits = 1U << static_cast<unsigned>(Header::authorization) |
+                         1U << static_cast<unsigned>(Header::cookie);
+  if ((request.fields & kBits) == 0) return;
+  wipe(request.headers[static_cast<std::size_t>(Header::authorization)]);
+  wipe(request.headers[static_cast<std::size_t>(Header::cookie)]);
 }
 
 int RequestParser::Machine::fail(Error e, std::string_view why) {
@@ -159,7 +172,7 @@ int RequestParser::Machine::on_message_begin() {
 
 int RequestParser::Machine::on_target(std::string_view piece) {
   request.method = method_of(parser);
-  request.target += piece;
+  append_wiping(request.target, piece);
   return HPE_OK;
 }
 
@@ -214,7 +227,7 @@ int RequestParser::Machine::on_field_name_complete() {
 int RequestParser::Machine::on_field_value(std::string_view piece) {
   if (field == FieldUse::kept) {
     TOCSIN_DEBUG_ASSERT(header != Header::kCount && stage == Stage::head);
-    request.headers[static_cast<std::size_t>(header)] += piece;
+    append_wiping(request.headers[static_cast<std::size_t>(header)], piece);
   } else if (field == FieldUse::expect) {
     expect.add(piece);
   } else if (field == FieldUse::transfer_encoding) {
@@ -309,7 +322,7 @@ std::size_t RequestParser::Machine::read_wide(std::string_view bytes) {
   }
   const auto end = std::ranges::find_if(bytes.substr(0, budget), is_ascii);
   const auto size = static_cast<std::size_t>(end - bytes.begin());
-  request.target += bytes.substr(0, size);
+  append_wiping(request.target, bytes.substr(0, size));
   budget -= size;
   (void)scan.takes(bytes.substr(0, size));
   return size;
@@ -357,7 +370,8 @@ std::size_t RequestParser::Machine::read_bad_method(std::string_view bytes) {
   if (request.target.ends_with('\n')) {
     const auto target = target_of_line(request.target);
     (void)fail(target ? Error::method : Error::malformed, "the request line is none of HTTP");
-    request.target = std::string(target.value_or(""));
+    std::string line = std::exchange(request.target, std::string(target.value_or("")));
+    wipe(line);
   } else if (budget == 0) {
     error = Error::head_too_large;
   }

@@ -29,6 +29,8 @@ struct RequestParser::Machine {
   static const llhttp_settings_t& settings();
 
   void begin();
+  // What may be a credential: the target, Authorization, Cookie.
+  void wipe_credentials();
   llhttp_errno_t execute(std::string_view bytes, std::size_t& consumed);
   std::size_t read_bad_method(std::string_view bytes);
   // Bytes beyond ASCII in a target's path or query are no URI (RFC 3986, 2), but what clients send

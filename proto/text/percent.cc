@@ -2,6 +2,8 @@
 
 #include <cstddef>
 
+#include "proto/text/wipe.h"
+
 namespace tocsin::proto {
 
 namespace {
@@ -40,10 +42,13 @@ std::optional<std::string> percent_decode(std::string_view text) {
       decoded += text[at];
       continue;
     }
-    if (text.size() - at < 3) return std::nullopt;
-    const int high = hex_value(text[at + 1]);
-    const int low = hex_value(text[at + 2]);
-    if (high < 0 || low < 0) return std::nullopt;
+    const bool is_whole = text.size() - at >= 3;
+    const int high = is_whole ? hex_value(text[at + 1]) : -1;
+    const int low = is_whole ? hex_value(text[at + 2]) : -1;
+    if (high < 0 || low < 0) {
+      wipe(decoded);  // it may be a credential
+      return std::nullopt;
+    }
     decoded += static_cast<char>(high << 4 | low);
     at += 2;
   }

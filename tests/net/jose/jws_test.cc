@@ -32,7 +32,7 @@ TEST(Jws, IsTakenApart) {
   EXPECT_EQ(jws->algorithm, Algorithm::es256);
   EXPECT_EQ(jws->key_id, "2024-a");
   EXPECT_EQ(jws->payload, R"({"a":1})");
-  EXPECT_EQ(jws->signature, "sig");
+  EXPECT_EQ(jws->signature.view(), "sig");
   EXPECT_EQ(std::string(jws->signed_part) + ".c2ln", token);
 }
 

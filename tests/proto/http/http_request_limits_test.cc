@@ -1,6 +1,7 @@
 // What the request parser refuses: malformed streams, and everything beyond its limits.
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -251,6 +252,34 @@ TEST(HttpRequestLimitsTest, LargeBuffersAreFreedAtBegin) {
   parser.begin();
   EXPECT_LT(parser.request().body.capacity(), 5 * 1024U);
   EXPECT_LE(parser.request().target.capacity(), 1024U);
+}
+
+// Strings keep their memory for the next request, and nothing of what may be a credential in it.
+TEST(HttpRequestLimitsTest, NothingIsLeftOfWhatMayBeACredential) {
+  const std::string secret = "a-secret-that-is-longer-than-a-short-string";
+  for (const std::size_t piece : {std::size_t{1}, std::size_t{7}, std::size_t{4096}}) {
+    RequestParser parser(limits::kMaxRequestHead, limits::kMaxRequestBody);
+    std::string_view rest;
+    const std::string stream = "GET /events?token=" + secret + " HTTP/1.1\r\nHost: h\r\n" +
+                               "Authorization: Bearer " + secret + "\r\nCookie: a=" + secret +
+                               "\r\n\r\n";
+    rest = stream;
+    State state = State::need_more;
+    while (state != State::message_complete) {
+      const auto step = parser.feed(rest.substr(0, piece));
+      rest.remove_prefix(step.consumed);
+      state = step.state;
+      ASSERT_NE(state, State::failed);
+    }
+    const Request& request = parser.request();
+    std::vector<std::string_view> memory{request.target, request.header(Header::authorization),
+                                         request.header(Header::cookie)};
+    for (const std::string_view text : memory) ASSERT_TRUE(text.contains(secret));
+    parser.begin();
+    for (const std::string_view text : memory) {
+      EXPECT_EQ(std::string(text), std::string(text.size(), '\0')) << piece;
+    }
+  }
 }
 
 }  // namespace

@@ -284,7 +284,7 @@ void FakeIo::complete_receive(Socket& socket, std::vector<Completion>& out) {
   if (!socket.to_server.empty() && !socket.shut_down) {
     std::size_t size = std::min(limits::kReceiveBuffer, socket.to_server.size());
     if (random_.chance(kernel_.options.small_receive)) size = random_.between(1, size);
-    const std::string& bytes = received_.emplace_back(socket.to_server.substr(0, size));
+    std::string& bytes = received_.emplace_back(socket.to_server.substr(0, size));
     socket.to_server.erase(0, size);
     emit(socket, socket.receive, static_cast<int>(size), out);
     out.back().data = bytes;
