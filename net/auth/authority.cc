@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "net/auth/principal_cache.h"
 #include "proto/assert.h"
 
 namespace tocsin::net {
@@ -12,15 +13,17 @@ Authority::Authority(AuthoritySettings settings)
       url_keys_(std::move(settings.url_keys)),
       anonymous_(settings.anonymous.empty() ? nullptr
                                             : anonymous_principal(std::move(settings.anonymous))),
-      cache_(settings.cache_bytes) {}
+      cache_(std::make_unique<PrincipalCache>(settings.cache_bytes)) {}
+
+Authority::~Authority() = default;
 
 std::expected<PrincipalPtr, Denial> Authority::check(std::string_view credential,
                                                      std::int64_t now_s) const {
   if (is_access_key(credential)) return check_key(credential, now_s);
   const Digest digest = sha256(credential);
-  if (auto known = cache_.find(digest, now_s)) return known;
+  if (auto known = cache_->find(digest, now_s)) return known;
   auto verified = tokens_.verify(credential, now_s);
-  if (verified) cache_.put(digest, *verified);
+  if (verified) cache_->put(digest, *verified);
   return verified;
 }
 

@@ -13,11 +13,12 @@
 
 #include "net/auth/access_keys.h"
 #include "net/auth/principal.h"
-#include "net/auth/principal_cache.h"
 #include "net/auth/signed_url.h"
 #include "net/auth/token_verifier.h"
 
 namespace tocsin::net {
+
+class PrincipalCache;
 
 struct AuthoritySettings {
   AccessKeys keys;
@@ -34,6 +35,7 @@ struct AuthoritySettings {
 class Authority {
  public:
   explicit Authority(AuthoritySettings settings);
+  ~Authority();
 
   // A key or a JWT, from wherever the request had it. The principal has not expired at `now_s`.
   [[nodiscard]] std::expected<PrincipalPtr, Denial> check(std::string_view credential,
@@ -66,7 +68,7 @@ class Authority {
   TokenVerifier tokens_;
   UrlKeys url_keys_;
   PrincipalPtr anonymous_;  // null: not allowed
-  mutable PrincipalCache cache_;
+  const std::unique_ptr<PrincipalCache> cache_;
 };
 
 }  // namespace tocsin::net

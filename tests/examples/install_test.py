@@ -51,7 +51,7 @@ def main(cmake, build, compiler, library_folder):
 
         project = root / "project"
         shutil.copytree(EXAMPLES / "project", project)
-        for name in ("server.cc", "client.cc", "later.cc"):
+        for name in ("server.cc", "client.cc", "later.cc", "access.cc"):
             shutil.copy(EXAMPLES / name, project)
         # The libraries may become part of a shared one.
         with (project / "CMakeLists.txt").open("a", encoding="utf-8") as lists:
@@ -62,12 +62,13 @@ def main(cmake, build, compiler, library_folder):
              f"-DCMAKE_PREFIX_PATH={prefix}", f"-DCMAKE_CXX_COMPILER={compiler}",
              "-DCMAKE_CXX_FLAGS=-fPIC")
         call(cmake, "--build", root / "build")
-        run_test.main(root / "build" / "server", root / "build" / "client", root / "build" / "later")
+        run_test.main(*(root / "build" / name for name in ("server", "client", "later", "access")))
 
         environment = dict(os.environ, PKG_CONFIG_PATH=prefix / library_folder / "pkgconfig")
         flags = call("pkg-config", "--cflags", "--libs", "tocsin", env=environment).split()
         call(compiler, "-std=c++23", EXAMPLES / "client.cc", *flags, "-o", root / "client")
-        run_test.main(root / "build" / "server", root / "client", root / "build" / "later")
+        run_test.main(root / "build" / "server", root / "client", root / "build" / "later",
+                      root / "build" / "access")
 
 
 if __name__ == "__main__":

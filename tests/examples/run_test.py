@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""The examples against each other: run_test.py SERVER CLIENT LATER"""
+"""The examples against each other: run_test.py SERVER CLIENT LATER ACCESS"""
 
 import contextlib
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 
 DEADLINE = 60.0  # far beyond what a loaded machine under a sanitizer needs
@@ -49,8 +50,32 @@ def run_later(program):
         assert server.wait(DEADLINE) == 0, server.returncode
 
 
-def main(server_program, client_program, later_program):
+def run_access(program):
+    with started(program, "127.0.0.1:0") as server:
+        url, key = (server.stdout.readline().strip() for _ in range(2))
+
+        def status(target, data=None, fields=()):
+            request = urllib.request.Request(target, data, dict(fields))
+            try:
+                with urllib.request.urlopen(request, timeout=DEADLINE) as answer:
+                    return answer.status
+            except urllib.error.HTTPError as refused:
+                return refused.code
+
+        known = {"Authorization": f"Bearer {key}"}
+        publish = url.replace("/events", "/publish?topic=other")
+        assert status(url + "?topic=news") == 200
+        assert status(url + "?topic=other") == 401
+        assert status(url + "?topic=other", fields=known) == 200
+        assert status(publish, b"x") == 401
+        assert status(publish, b"x", known) == 204
+        server.stdin.close()
+        assert server.wait(DEADLINE) == 0, server.returncode
+
+
+def main(server_program, client_program, later_program, access_program):
     run_later(later_program)
+    run_access(access_program)
     with started(server_program, "127.0.0.1:0") as server:
         url = server.stdout.readline().strip()
 
