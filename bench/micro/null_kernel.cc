@@ -77,7 +77,7 @@ std::int64_t NullIo::receive_now(int, std::span<char>) {
 
 void NullIo::limit_receive_buffer(int, std::uint32_t) {}
 
-net::IpAddress NullIo::peer_address(int) {
+net::IpAddress NullIo::peer_ip(int) {
   return {};
 }
 

@@ -98,7 +98,7 @@ class Io {
   // A stream's client has nothing more to say: bounds what it can make the kernel hold.
   virtual void limit_receive_buffer(int fd, std::uint32_t bytes) = 0;
   // Whom a connection is from.
-  virtual IpAddress peer_address(int fd) = 0;
+  virtual IpAddress peer_ip(int fd) = 0;
   // Whether `fd` is among the last limits::kRequestDescriptors that there can be.
   virtual bool is_among_last(int fd) = 0;
   // No more sending; the peer reads to the end of what was sent.

@@ -92,7 +92,7 @@ void SocketIo::limit_receive_buffer(int fd, std::uint32_t bytes) {
   ::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &value, sizeof(value));
 }
 
-IpAddress SocketIo::peer_address(int fd) {
+IpAddress SocketIo::peer_ip(int fd) {
   sockaddr_storage storage{};
   socklen_t size = sizeof(storage);
   if (::getpeername(fd, reinterpret_cast<sockaddr*>(&storage), &size) != 0) return {};

@@ -41,7 +41,7 @@ class SocketIo : public Io {
   std::int64_t receive_now(int fd, std::span<char> buffer) final;
   bool has_unread(int fd) final;
   void limit_receive_buffer(int fd, std::uint32_t bytes) final;
-  IpAddress peer_address(int fd) final;
+  IpAddress peer_ip(int fd) final;
   bool is_among_last(int fd) final;
   void shut_down_sending(int fd) final;
   void shut_down(int fd, bool reset) final;

@@ -84,7 +84,7 @@ std::optional<AdmissionRefusal> Acceptor::take(int fd) {
 
 // By which a connection is counted; 0: not at all, as a proxy's are everybody's.
 std::uint64_t Acceptor::counted_key(int fd) {
-  const IpAddress address = shard_.io.peer_address(fd);
+  const IpAddress address = shard_.io.peer_ip(fd);
   return shard_.proxies.trusts(address) ? 0 : address.client_key();
 }
 

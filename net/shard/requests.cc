@@ -224,7 +224,7 @@ void Requests::refuse_stream(std::uint32_t slot, Peer& peer, const Outcome& want
 // Of the request in the parser, whose head is there: the client's, whichever way it came.
 std::uint64_t Requests::address_of(const Peer& peer) {
   Exchange& exchange = *peer.extra().exchange;
-  if (!exchange.address.is_known()) exchange.address = shard_.io.peer_address(peer.fd);
+  if (!exchange.address.is_known()) exchange.address = shard_.io.peer_ip(peer.fd);
   const auto& request = exchange.parser.request();
   return shard_.proxies
       .client_of(exchange.address, request.header(proto::Header::x_forwarded_for))

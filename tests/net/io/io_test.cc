@@ -334,9 +334,9 @@ TEST_P(IoSockets, WaitsAboutAsLongAsItIsTold) {
 TEST_P(IoSockets, ConnectionsOfOneClientHaveOneAddress) {
   SocketPair one = make_socket_pair();
   SocketPair other = make_socket_pair();
-  EXPECT_TRUE(io_->peer_address(one.near.get()).is_known());
-  EXPECT_EQ(io_->peer_address(one.near.get()), io_->peer_address(other.near.get()));
-  EXPECT_FALSE(io_->peer_address(wake_.get()).is_known()) << "not a socket";
+  EXPECT_TRUE(io_->peer_ip(one.near.get()).is_known());
+  EXPECT_EQ(io_->peer_ip(one.near.get()), io_->peer_ip(other.near.get()));
+  EXPECT_FALSE(io_->peer_ip(wake_.get()).is_known()) << "not a socket";
 }
 
 TEST_P(IoSockets, LimitsTheReceiveBuffer) {

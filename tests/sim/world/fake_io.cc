@@ -156,8 +156,8 @@ void FakeIo::limit_receive_buffer(int fd, std::uint32_t) {
   (void)socket_of(fd, "limit_receive_buffer");
 }
 
-net::IpAddress FakeIo::peer_address(int fd) {
-  const Socket* socket = socket_of(fd, "peer_address");
+net::IpAddress FakeIo::peer_ip(int fd) {
+  const Socket* socket = socket_of(fd, "peer_ip");
   if (socket == nullptr || socket->address == 0) return {};
   return *net::IpAddress::parse("192.0.2." + std::to_string(socket->address));
 }

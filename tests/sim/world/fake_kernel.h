@@ -173,7 +173,7 @@ class FakeIo final : public net::Io {
   std::int64_t receive_now(int fd, std::span<char> buffer) override;
   bool has_unread(int fd) override;
   void limit_receive_buffer(int fd, std::uint32_t bytes) override;
-  net::IpAddress peer_address(int fd) override;
+  net::IpAddress peer_ip(int fd) override;
   bool is_among_last(int fd) override;
   void shut_down_sending(int fd) override;
   void shut_down(int fd, bool reset) override;

@@ -79,7 +79,7 @@ class QuietIo final : public net::Io {
   std::int64_t receive_now(int, std::span<char>) override { return -EAGAIN; }
   bool has_unread(int) override { return false; }
   void limit_receive_buffer(int, std::uint32_t) override {}
-  net::IpAddress peer_address(int) override { return {}; }
+  net::IpAddress peer_ip(int) override { return {}; }
   bool is_among_last(int) override { return false; }
   void shut_down_sending(int) override {}
   void shut_down(int, bool) override {}
