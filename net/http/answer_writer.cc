@@ -162,7 +162,7 @@ Outcome AnswerWriter::deny(const Request& request, const Denial& denial, std::st
   const int status = status_of(denial.cause);
   reply(request, status, kProblem, proto::problem_json(status, denial.reason), out,
         denial.cause == DenialCause::unavailable
-            ? retry_after(Rejection::unavailable)
+            ? retry_after({.why = Rejection::unavailable})
             : fmt::format("WWW-Authenticate: {}\r\n", challenge(denial, realm_)));
   return {};
 }
