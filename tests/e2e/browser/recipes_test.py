@@ -127,7 +127,7 @@ class Recipes(BrowserCase):
     def test_a_signed_url(self):
         node = need("node", "nodejs")
         self.expected_errors = ("401 (Unauthorized)",)  # a URL that was old when it was used
-        recipe, hub = self.start("A signed URL", {"goodFor = 600": "goodFor = 2"},
+        recipe, hub = self.start("A signed URL", {"goodFor = 600": "goodFor = 4"},
                                  [node], "backend.mjs")
 
         def publish(topic, text):
@@ -138,7 +138,7 @@ class Recipes(BrowserCase):
         publish("what's new", "an umbrella")
         self.wait_lines("it rains", "an umbrella")
         # The page asks for another URL, and goes on behind the last event.
-        self.wait_opened(hub, 3)
+        self.wait_opened(hub, 2)
         publish("news", "the sun shines")
         self.wait_lines("it rains", "an umbrella", "the sun shines")
 
