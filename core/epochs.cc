@@ -1,11 +1,23 @@
 #include "core/epochs.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "proto/assert.h"
 #include "proto/limits.h"
 
 namespace tocsin::core {
+
+std::optional<Epochs> Epochs::kept(proto::Epoch current, std::vector<Older> older) {
+  Epochs epochs(current);
+  if (older.size() >= limits::kMaxEpochs) return std::nullopt;
+  for (const Older& next : older) {
+    const bool falls = !epochs.older_.empty() && epochs.older_.back().end > next.end;
+    if (falls || epochs.has(next.epoch)) return std::nullopt;
+    epochs.older_.push_back(next);
+  }
+  return epochs;
+}
 
 void Epochs::fork(proto::Epoch epoch, Sequence fork) {
   TOCSIN_ASSERT(!has(epoch));

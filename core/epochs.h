@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "proto/sse/event_id.h"
@@ -21,8 +22,18 @@ using proto::Sequence;
 
 class Epochs {
  public:
+  // An earlier epoch, and the last event that it shares with this history.
+  struct Older {
+    proto::Epoch epoch;
+    Sequence end;
+
+    friend bool operator==(const Older&, const Older&) = default;
+  };
+
   // A history that has not forked.
   explicit Epochs(proto::Epoch first) : current_(first) {}
+  // One that is kept elsewhere, as current() and older() said; nothing: no history can be so.
+  [[nodiscard]] static std::optional<Epochs> kept(proto::Epoch current, std::vector<Older> older);
 
   // From here on ids are of `epoch`; the history before it ends with the event `fork` (0: nothing
   // of it is left). The oldest epoch is forgotten where there are limits::kMaxEpochs.
@@ -48,18 +59,18 @@ class Epochs {
   }
 
   [[nodiscard]] std::size_t size() const { return older_.size() + 1; }
+  // Oldest first, so that their ends rise; no epoch twice, the current one not among them.
+  [[nodiscard]] std::span<const Older> older() const { return older_; }
+
+  friend bool operator==(const Epochs&, const Epochs&) = default;
 
  private:
-  struct Older {
-    proto::Epoch epoch;
-    Sequence end;  // the last event that it shares with this history
-  };
   // Null: there is none.
   [[nodiscard]] const Older* find_older(proto::Epoch epoch) const;
   [[nodiscard]] proto::Epoch of_older(Sequence sequence) const;
 
   proto::Epoch current_;
-  std::vector<Older> older_;  // oldest first, so that ends rise; no epoch twice
+  std::vector<Older> older_;
 };
 
 }  // namespace tocsin::core

@@ -65,6 +65,30 @@ TEST(EpochsTest, TheOldestIsForgottenAtTheBound) {
   EXPECT_EQ(epochs.of(5), 2U) << "in which it is a position, too";
 }
 
+TEST(EpochsTest, WhatIsKeptElsewhereIsTheSame) {
+  Epochs epochs(7);
+  for (const auto& [epoch, fork] : {std::pair{9U, 100U}, {8U, 60U}, {3U, 60U}}) {
+    const auto copy =
+        Epochs::kept(epochs.current(), {epochs.older().begin(), epochs.older().end()});
+    EXPECT_EQ(copy, epochs);
+    epochs.fork(epoch, fork);
+  }
+  EXPECT_EQ(epochs.older().size(), 3U);
+  EXPECT_EQ(epochs.older().front(), (Epochs::Older{.epoch = 7, .end = 60}));
+}
+
+TEST(EpochsTest, WhatNoHistoryCanBeIsRefused) {
+  using List = std::vector<Epochs::Older>;
+  EXPECT_FALSE(Epochs::kept(1, List{{2, 5}, {3, 4}})) << "ends rise";
+  EXPECT_FALSE(Epochs::kept(1, List{{2, 5}, {2, 6}})) << "twice";
+  EXPECT_FALSE(Epochs::kept(1, List{{1, 5}})) << "the current one";
+  List many;
+  for (proto::Epoch epoch = 2; epoch <= limits::kMaxEpochs; ++epoch) many.push_back({epoch, 1});
+  EXPECT_TRUE(Epochs::kept(1, many));
+  many.push_back({1000, 1});
+  EXPECT_FALSE(Epochs::kept(1, many));
+}
+
 // The definition itself: an id is a position exactly where both histories are the same up to it.
 TEST(EpochsTest, RandomForksAgreeWithTheHistoriesThemselves) {
   std::mt19937_64 random(test_seed());

@@ -121,8 +121,9 @@ class Documents(unittest.TestCase):
                          {*commands(), "-h", "--help", "--version"})
         self.assertEqual(shell.completed("tocsin ser"), ["serve"])
         self.assertEqual(shell.completed("tocsin serve --histo", every),
-                         ["serve", "--history-age", "--history-bytes", "--history-count",
-                          "--history-total-bytes"])
+                         ["serve", "--history", "--history-age", "--history-bytes",
+                          "--history-count", "--history-file-age", "--history-file-bytes",
+                          "--history-sync", "--history-total-bytes"])
         self.assertEqual(shell.completed("tocsin serve --io ", every),
                          ["serve", "--io", "auto", "epoll", "uring"])
         self.assertEqual(shell.completed("tocsin serve --io=e"), ["serve", "--io=epoll"])
@@ -162,7 +163,9 @@ class Documents(unittest.TestCase):
         self.assertLessEqual(set(commands()), completed("tocsin "))
         self.assertEqual(completed("tocsin serve --io "), {"auto", "epoll", "uring"})
         self.assertEqual(completed("tocsin serve --histo"), {
-            "--history-age", "--history-bytes", "--history-count", "--history-total-bytes"})
+            "--history", "--history-age", "--history-bytes", "--history-count",
+            "--history-file-age", "--history-file-bytes", "--history-sync",
+            "--history-total-bytes"})
         self.assertEqual(completed("tocsin load broad"), {"broadcast"})
         self.assertIn("/etc/passwd", completed("tocsin check --config /etc/passw"))
 

@@ -91,8 +91,10 @@ struct Other {
     return {"77s", "\"77s\""};
   }
   if (std::holds_alternative<SizeMember>(option.member)) {
-    return {"5MiB", "\"5MiB\""};
+    const char* size = option.name == "history-file-bytes" ? "65MiB" : "5MiB";
+    return {size, fmt::format("\"{}\"", size)};
   }
+  if (std::holds_alternative<TextMember>(option.member)) return {"sqlite:/x", R"("sqlite:/x")"};
   if (option.name == "cors-origins") return {"https://a.example", R"(["https://a.example"])"};
   if (option.name == "trusted-proxies") return {"10.0.0.0/8", R"(["10.0.0.0/8"])"};
   return {"[::1]:77", R"(["[::1]:77"])"};
@@ -346,7 +348,7 @@ TEST_F(OptionsTest, HelpIsGroupedAndShowsDefaults) {
   EXPECT_THAT(help, HasSubstr("[15s]"));
 }
 
-// The file that the package installs says what holds without it.
+// The file that the package installs says what holds without it, but for where the history is.
 TEST_F(OptionsTest, ThePackagedFileEqualsTheDefaultsAndNamesEveryKey) {
   std::ifstream file(TOCSIN_SOURCE_DIR "/systemd/tocsin.toml");
   const std::string text(std::istreambuf_iterator<char>(file), {});
@@ -354,8 +356,10 @@ TEST_F(OptionsTest, ThePackagedFileEqualsTheDefaultsAndNamesEveryKey) {
   Configuration as_shipped;
   const auto applied = apply_toml(as_shipped, text, "tocsin.toml");
   ASSERT_TRUE(applied) << applied.error();
-  EXPECT_EQ(as_shipped.options, ServerOptions{});
-  EXPECT_THAT(as_shipped.given, IsEmpty());
+  ServerOptions packaged;
+  packaged.history = "sqlite:/var/lib/tocsin/history.db";
+  EXPECT_EQ(as_shipped.options, packaged);
+  EXPECT_THAT(as_shipped.given, ElementsAre("history"));
   // With every commented setting switched on it is the same again.
   std::string all;
   std::size_t settings = 0;
@@ -368,8 +372,8 @@ TEST_F(OptionsTest, ThePackagedFileEqualsTheDefaultsAndNamesEveryKey) {
   Configuration switched_on;
   const auto all_applied = apply_toml(switched_on, all, "tocsin.toml");
   ASSERT_TRUE(all_applied) << all_applied.error();
-  EXPECT_EQ(switched_on.options, ServerOptions{});
-  EXPECT_EQ(settings, option_table().size());
+  EXPECT_EQ(switched_on.options, packaged);
+  EXPECT_EQ(settings + 1, option_table().size());
 }
 
 }  // namespace

@@ -1,0 +1,142 @@
+// What a hub is to its store: asks for its beginning, gives it batches under a lock, follows what
+// it is told, and notes it for the test. What no hub may be told fails the test at once.
+//
+// Threads: any.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "core/store.h"
+#include "tests/net/support/test_client.h"
+
+namespace tocsin::net {
+
+// An event that is given to a store, or comes from there.
+struct KeptEvent {
+  std::string topic;
+  std::string id;
+  std::string body;
+
+  friend bool operator==(const KeptEvent&, const KeptEvent&) = default;
+};
+using KeptEvents = std::vector<KeptEvent>;
+
+class StoreUser final : private core::Store::Client {
+ public:
+  using Outcome = core::StoreAnswer::Outcome;
+  using Answers = std::map<core::Ticket, core::StoreAnswer>;
+
+  static constexpr core::ReceiptUs kReceived = 0x12345678;
+
+  explicit StoreUser(core::Store& store)
+      : store_(store), beginning_(store.beginning()), journal_(beginning_) {}
+
+  // Returns how many events it was told of meanwhile.
+  std::size_t start() {
+    starting_ = std::this_thread::get_id();
+    store_.start(*this);
+    starting_.reset();
+    const std::scoped_lock lock(mutex_);
+    return events_.size();
+  }
+
+  core::Ticket append(const KeptEvents& events) {
+    std::vector<core::NewEvent> batch;
+    for (const KeptEvent& event : events) {
+      batch.push_back({.topic = event.topic,
+                       .id = event.id,
+                       .body = event.body,
+                       .received = kReceived});
+    }
+    const std::scoped_lock lock(mutex_);
+    const core::Ticket ticket = ++tickets_;
+    const core::StoreAnswer answer = store_.append(batch, ticket);
+    EXPECT_NE(answer.outcome, Outcome::unknown) << "who answers at once knows";
+    if (answer.outcome == Outcome::committed) follow(answer.place, batch);
+    if (answer.outcome != Outcome::pending) answers_[ticket] = answer;
+    return ticket;
+  }
+  // What became of the append.
+  core::StoreAnswer wait_answer(core::Ticket ticket) {
+    if (!eventually([&] { return answers().contains(ticket); })) {
+      throw std::runtime_error("no answer");
+    }
+    return answers().at(ticket);
+  }
+  core::StoreAnswer publish(const KeptEvents& events) { return wait_answer(append(events)); }
+  // Until it has been told of all events up to this.
+  void wait_told(core::Sequence last) {
+    if (!eventually([&] { return told() >= last; })) throw std::runtime_error("not told");
+  }
+
+  [[nodiscard]] Answers answers() const {
+    const std::scoped_lock lock(mutex_);
+    return answers_;
+  }
+  [[nodiscard]] core::Sequence told() const {
+    const std::scoped_lock lock(mutex_);
+    return journal_.last();
+  }
+  // Above its beginning.
+  [[nodiscard]] KeptEvents events() const {
+    const std::scoped_lock lock(mutex_);
+    return events_;
+  }
+  [[nodiscard]] KeptEvents events_at(const core::Place& place) const {
+    const std::scoped_lock lock(mutex_);
+    const auto first = events_.begin() +
+                       static_cast<std::ptrdiff_t>(place.first - beginning_.last() - 1);
+    return {first, first + static_cast<std::ptrdiff_t>(place.events())};
+  }
+  [[nodiscard]] const core::Journal& beginning() const { return beginning_; }
+  [[nodiscard]] core::Epochs epochs() const { return beginning_.epochs(); }
+
+ private:
+  void committed(const core::Place& place, std::span<const core::NewEvent> events,
+                 core::TimeMs) override {
+    EXPECT_TRUE(!starting_ || *starting_ == std::this_thread::get_id()) << "another thread";
+    const std::scoped_lock lock(mutex_);
+    follow(place, events);
+  }
+  void answered(core::Ticket ticket, const core::StoreAnswer& answer) override {
+    const std::scoped_lock lock(mutex_);
+    EXPECT_NE(answer.outcome, Outcome::pending);
+    EXPECT_GE(tickets_, ticket) << "never given";
+    const bool news = answers_.emplace(ticket, answer).second;
+    EXPECT_TRUE(news || answers_[ticket].outcome == answer.outcome) << "another answer";
+  }
+  // I13.
+  void follow(const core::Place& place, std::span<const core::NewEvent> events) {
+    ASSERT_EQ(place.events(), events.size());
+    const core::Fit fit = journal_.fit(place);
+    if (fit == core::Fit::known) return;
+    ASSERT_EQ(fit, core::Fit::next) << place.first << ".." << place.last;
+    journal_.follow(place);
+    for (const core::NewEvent& event : events) {
+      events_.push_back({std::string{event.topic}, std::string{event.id}, std::string{event.body}});
+    }
+  }
+
+  core::Store& store_;
+  const core::Journal beginning_;
+  std::optional<std::thread::id> starting_;
+  mutable std::mutex mutex_;
+  core::Journal journal_;
+  KeptEvents events_;
+  Answers answers_;
+  core::Ticket tickets_ = 0;
+};
+
+}  // namespace tocsin::net
