@@ -18,6 +18,7 @@
 // and each hub begins anew with another (its readers come back with their ids).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 
@@ -41,6 +42,14 @@ struct StoreAnswer {
   Place place{};  // of a committed batch
 };
 
+// One commit of a store that answers later, for who counts them; none: what the history takes.
+struct CommitFigures {
+  std::size_t batches = 0;
+  std::size_t events = 0;
+  std::uint64_t took_us = 0;       // until it was on the disk, or the server had said so
+  std::uint64_t history_bytes = 0;  // that the whole history takes, where it is kept; 0: unknown
+};
+
 class Store {
  public:
   // Whom a store tells that answers later. Called from one thread at a time, which holds no lock
@@ -55,6 +64,7 @@ class Store {
                            TimeMs age_ms) = 0;
     // For a committed batch: before or after the client is told of the batch itself.
     virtual void answered(Ticket ticket, const StoreAnswer& answer) = 0;
+    virtual void counted(const CommitFigures& figures) { static_cast<void>(figures); }
 
    protected:
     ~Client() = default;

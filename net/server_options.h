@@ -24,6 +24,14 @@ enum class IoChoice : std::uint8_t {
 
 using core::SlowPolicy;
 
+// Of a history in a file: what is on the disk when a publish is answered. Each survives the end of
+// the process; these are about the end of the machine.
+enum class HistorySync : std::uint8_t {
+  full,    // its events
+  normal,  // all but the newest events: it is synced when some megabytes have gathered
+  off,     // what the kernel has written by itself, usually all that is half a minute old
+};
+
 // What holds for a topic in place of the hub's options: of one topic (Server::create_topic), or of
 // all whose names match (TopicNamespace). Of both the topic's own count. Nothing: as in
 // ServerOptions. `true` holds where either says so.

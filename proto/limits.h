@@ -120,6 +120,11 @@ inline constexpr std::size_t kMaxPendingAnswers = 32;
 inline constexpr std::size_t kMaxPendingPublishes = 64 * kMiB;
 static_assert(kMaxPendingPublishes >= 4 * kMaxEncodedBatch);
 
+// Bytes of events that a durable store commits together, or one batch that is larger: a second or
+// so of a slow disk. Those who publish meanwhile wait for the next one.
+inline constexpr std::size_t kMaxCommit = 8 * kMiB;
+static_assert(kMaxCommit >= kMaxEncodedBatch);
+
 // What a publish that is pending takes besides its events: its entries in tables, and what its
 // answer will say.
 inline constexpr std::size_t kPendingPublish = 1 * kKiB;

@@ -34,6 +34,7 @@ FOLDERS = {
         "jose": {"base"},
         "auth": {".", "base", "jose"},
         "state": {".", "base", "auth", "io"},
+        "store": {".", "base"},
         "http": {".", "base", "auth", "jose", "state"},
         "shard": {".", "base", "auth", "io", "state", "http"},
         "server": {".", "base", "auth", "io", "jose", "state", "http", "shard"},

@@ -7,6 +7,7 @@
 //   void grow() TOCSIN_LOCKS(requires_capability(mutex_));
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 
@@ -65,6 +66,14 @@ class Condition {
     std::unique_lock lock(mutex.mutex_, std::adopt_lock);
     changed_.wait(lock);
     lock.release();  // the caller's again
+  }
+  // The same, and no longer than until `end`; false: that has come.
+  bool wait_until(Mutex& mutex, std::chrono::steady_clock::time_point end)
+      TOCSIN_LOCKS(requires_capability(mutex)) {
+    std::unique_lock lock(mutex.mutex_, std::adopt_lock);
+    const bool in_time = changed_.wait_until(lock, end) == std::cv_status::no_timeout;
+    lock.release();
+    return in_time;
   }
   void notify_one() { changed_.notify_one(); }
   void notify_all() { changed_.notify_all(); }

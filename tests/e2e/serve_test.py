@@ -98,7 +98,7 @@ class Serve(unittest.TestCase):
         allowed = "uring" in each_backend()
         self.assertRegex(io, "^I/O: io_uring, epoll$" if allowed else r"^I/O: epoll \(io_uring: .+\)$")
         named = dict(entry.rsplit(" ", 1) for entry in libraries.removeprefix("Libraries: ").split(", "))
-        self.assertLessEqual({"liburing", "llhttp", "simdjson", "OpenSSL", "libsodium"}, set(named))
+        self.assertLessEqual({"liburing", "llhttp", "simdjson", "OpenSSL", "libsodium", "SQLite"}, set(named))
         for library, version in named.items():
             self.assertRegex(version, r"^\d+\.\d+", library)
 

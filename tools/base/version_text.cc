@@ -2,6 +2,7 @@
 
 #include <openssl/crypto.h>
 #include <sodium.h>
+#include <sqlite3.h>
 
 #include <cerrno>
 #include <system_error>
@@ -21,9 +22,11 @@ std::string version_text() {
     io = fmt::format("epoll (io_uring: {})", std::generic_category().message(errno));
   }
   return fmt::format(
-      "tocsin {}{}\nI/O: {}\nLibraries: {}, llhttp {}.{}.{}, OpenSSL {}, libsodium {}",
+      "tocsin {}{}\nI/O: {}\nLibraries: {}, llhttp {}.{}.{}, OpenSSL {}, libsodium {}, "
+      "SQLite {}",
       tocsin::version(), commit, io, TOCSIN_LIBRARIES, LLHTTP_VERSION_MAJOR, LLHTTP_VERSION_MINOR,
-      LLHTTP_VERSION_PATCH, OpenSSL_version(OPENSSL_VERSION_STRING), sodium_version_string());
+      LLHTTP_VERSION_PATCH, OpenSSL_version(OPENSSL_VERSION_STRING), sodium_version_string(),
+      sqlite3_libversion());
 }
 
 }  // namespace tocsin::tools

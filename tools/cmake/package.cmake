@@ -119,7 +119,7 @@ set(CPACK_DEBIAN_DEBUG_PACKAGE_DEPENDS
 # What tocsinConfig.cmake looks for.
 set(CPACK_DEBIAN_DEV_PACKAGE_DEPENDS
   "libssl-dev, libsimdjson-dev, libfmt-dev, libspdlog-dev, prometheus-cpp-dev, liburing-dev, \
-libsodium-dev, pkgconf")
+libsodium-dev, libsqlite3-dev, pkgconf")
 if(TOCSIN_LLHTTP_DEPENDENCY)  # else it is compiled in
   string(APPEND CPACK_DEBIAN_DEV_PACKAGE_DEPENDS ", libllhttp-dev")
 endif()

@@ -1,0 +1,193 @@
+// A commit, and what is read back. How a file is opened: history_open.cc.
+#include "net/store/history_file.h"
+
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "net/store/batch_bytes.h"
+#include "net/store/history_row.h"
+#include "net/store/history_schema.h"
+#include "proto/assert.h"
+
+namespace tocsin::net {
+namespace {
+
+// Rows that go with one commit at most. Those that are larger than what comes in go one by one; of
+// small ones so many are some dozens of pages. All at once is not needed, and has stopped
+// publishers for seconds.
+constexpr std::int64_t kMaxDroppedRows = 1024;
+
+// Pages that a row takes besides those of its bytes: of the tree, and of the list of free ones.
+constexpr std::uint64_t kMorePages = 8;
+
+// What has gone into the file without a sync. Not while SQLite has it open: whoever closes a file
+// ends all locks that the process has on it (fcntl(2)).
+bool sync_file(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  const bool synced = ::fsync(fd) == 0;
+  ::close(fd);
+  return synced;
+}
+
+}  // namespace
+
+HistoryFile::~HistoryFile() {
+  statements_.reset();
+  if (inode_ == 0) return;
+  bool on_disk = false;
+  if (database_.run("PRAGMA synchronous = FULL")) {
+    const auto busy = database_.number("PRAGMA wal_checkpoint(TRUNCATE)");
+    on_disk = busy && *busy == 0;
+  }
+  database_.close();
+  if (options_.sync != HistorySync::full) on_disk = sync_file(options_.path) && on_disk;
+  static_cast<void>(witness_.testify_and_sync(testimony(on_disk)));
+}
+
+// --- writing ---
+
+HistoryFile::Write HistoryFile::write(const HistoryRow& row) {
+  TOCSIN_ASSERT(journal_.fit(row.place) == core::Fit::next);
+  if (const auto appended = append(row); !appended) {
+    roll_back();
+    return {.wrote = Wrote::nothing, .error = appended.error()};
+  }
+  if (const auto committed = statements_->commit.run(); !committed) {
+    roll_back();
+    // The last frame of a transaction is what commits it, and is written last: if there was no room
+    // for one of them, that is not there. Of any other failure (a sync, the index of the log)
+    // nobody knows: the whole transaction may be in the log, and count when it is read again.
+    const bool no_room = committed.error().primary() == SQLITE_FULL;
+    return {.wrote = no_room ? Wrote::nothing : Wrote::unknown, .error = committed.error()};
+  }
+  journal_.follow(row.place);
+  // If it fails, the one before stands, which says less.
+  static_cast<void>(witness_.testify(testimony(false)));
+  return {};
+}
+
+Sql<void> HistoryFile::append(const HistoryRow& row) {
+  TOCSIN_ASSERT(!row.bytes.empty() && !database_.in_transaction());
+  if (auto begun = statements_->begin.run(); !begun) return begun;
+  if (auto dropped = drop_oldest(row.time_ms, row.bytes.size()); !dropped) return dropped;
+  Statement& insert = statements_->insert;
+  insert.bind(1, static_cast<std::int64_t>(row.place.last))
+      .bind(2, static_cast<std::int64_t>(row.place.events()))
+      .bind(3, static_cast<std::int64_t>(row.time_ms))
+      .bind(4, checksum_of(row))
+      .bind(5, row.bytes);
+  return insert.run();
+}
+
+// As much as is too old; where the file is full twice what comes in, so that it shrinks; and what
+// SQLite needs so that the file stays below its own bound, however small the rows are.
+Sql<void> HistoryFile::drop_oldest(std::uint64_t now_ms, std::uint64_t incoming) {
+  if (auto measured = measure(); !measured) return measured;
+  const bool full = bytes_in_use() + incoming > options_.max_bytes;
+  const std::uint64_t needed = incoming / page_bytes_ + kMorePages;
+  auto dropped = drop_some(now_ms, full ? 2 * incoming : 0);
+  while (dropped) {
+    if (auto measured = measure(); !measured) return measured;
+    const std::uint64_t used = pages_ - free_pages_;
+    if (max_pages_ - std::min(max_pages_, used) >= needed) return {};
+    dropped = drop_some(now_ms, 2 * incoming);
+    if (dropped && !*dropped) return {};
+  }
+  return std::unexpected(dropped.error());
+}
+
+// The oldest rows of so many bytes together, and those that are too old. False: there was none.
+Sql<bool> HistoryFile::drop_some(std::uint64_t now_ms, std::uint64_t bytes) {
+  TOCSIN_ASSERT(database_.in_transaction());
+  const std::uint64_t oldest_kept =
+      options_.max_age_ms == 0 ? 0 : now_ms - std::min(now_ms, options_.max_age_ms);
+  std::int64_t last = 0;
+  std::uint64_t sum = 0;
+  Statement& oldest = statements_->oldest;
+  oldest.bind(1, kMaxDroppedRows);
+  while (true) {
+    const auto row = oldest.step();
+    if (!row) return std::unexpected(row.error());
+    if (!*row) break;
+    const auto time_ms = static_cast<std::uint64_t>(oldest.number_at(1));
+    if (sum >= bytes && time_ms >= oldest_kept) break;
+    last = oldest.number_at(0);
+    sum += static_cast<std::uint64_t>(oldest.number_at(2));
+  }
+  oldest.reset();
+  if (last == 0) return false;
+  if (auto removed = statements_->remove.bind(1, last).run(); !removed) {
+    return std::unexpected(removed.error());
+  }
+  return true;
+}
+
+Sql<void> HistoryFile::measure() {
+  const auto pages = statements_->pages.number();
+  if (!pages) return std::unexpected(pages.error());
+  const auto free = statements_->free_pages.number();
+  if (!free) return std::unexpected(free.error());
+  pages_ = static_cast<std::uint64_t>(*pages);
+  free_pages_ = static_cast<std::uint64_t>(*free);
+  TOCSIN_ASSERT(free_pages_ <= pages_);
+  return {};
+}
+
+// Some errors end the transaction by themselves.
+void HistoryFile::roll_back() {
+  if (database_.in_transaction()) static_cast<void>(statements_->rollback.run());
+}
+
+Sql<void> HistoryFile::try_out() {
+  auto done = statements_->begin.run();
+  if (done) done = database_.run("INSERT OR REPLACE INTO meta VALUES ('tried', random())");
+  if (done) done = statements_->commit.run();
+  if (!done) {
+    roll_back();
+    return done;
+  }
+  if (auto moved = database_.number("PRAGMA wal_checkpoint(PASSIVE)"); !moved) {
+    return std::unexpected(moved.error());
+  }
+  if (reserve_.take()) return {};
+  std::string text = fmt::format("no room for {}.reserve: {}", options_.path, std::strerror(errno));
+  return std::unexpected(SqlError{.code = SQLITE_FULL, .text = std::move(text)});
+}
+
+Testimony HistoryFile::testimony(bool closed) const {
+  TOCSIN_ASSERT(inode_ != 0);
+  return {.newest = {.epoch = journal_.epochs().current(), .sequence = journal_.last()},
+          .file = inode_,
+          .synced = options_.sync == HistorySync::full,
+          .closed = closed,
+          .boot = boot_};
+}
+
+// --- reading ---
+
+Sql<void> HistoryFile::read(const UseRow& use) {
+  auto rows = database_.prepare(std::string(kSelectRows) + "WHERE last > ? ORDER BY last");
+  if (!rows) return std::unexpected(rows.error());
+  rows->bind(1, static_cast<std::int64_t>(beginning_));
+  while (true) {
+    const auto more = rows->step();
+    if (!more) return std::unexpected(more.error());
+    if (!*more) return {};
+    const auto row = row_at(*rows, journal_.epochs());
+    const auto events = row ? read_events(row->bytes, row->place.events()) : std::nullopt;
+    if (!events) {
+      return std::unexpected(SqlError{.code = SQLITE_CORRUPT, .text = "a batch has changed"});
+    }
+    use(*row, *events);
+  }
+}
+
+}  // namespace tocsin::net

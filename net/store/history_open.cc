@@ -1,0 +1,199 @@
+// How a history's file is made, opened and judged.
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <random>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "net/base/clock.h"
+#include "net/log.h"
+#include "net/store/history_file.h"
+#include "net/store/history_row.h"
+#include "net/store/history_schema.h"
+
+namespace tocsin::net {
+namespace {
+
+// Larger than SQLite's own choice, with which a batch of some megabytes is a chain of a thousand
+// pages, and takes twice the time.
+constexpr int kPageBytes = 16'384;
+// Past so many bytes the WAL is cut when it has gone into the file, which begins at so many pages.
+constexpr int kWalBytes = 64 * 1024 * 1024;
+constexpr int kCheckpointPages = 1000;
+// Memory for pages: a commit's, so that it goes into the WAL in one go.
+constexpr int kCacheKiB = 32 * 1024;
+
+// Random, as it names a history among all that there are: two hubs that begin in the same second,
+// and one whose files were removed, must not give the same ids to different events.
+proto::Epoch new_epoch(const core::Epochs* epochs) {
+  std::random_device device;
+  while (true) {
+    const auto epoch = static_cast<proto::Epoch>(device());
+    if (epochs == nullptr || !epochs->has(epoch)) return epoch;
+  }
+}
+
+// Events are their readers' alone. SQLite would let everybody read the file, and gives what it puts
+// beside a file the same rights.
+void make_private(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (fd >= 0) ::close(fd);
+}
+
+std::unexpected<std::string> fault(const HistoryFileOptions& options, std::string_view what) {
+  return std::unexpected(fmt::format("history {}: {}", options.path, what));
+}
+
+}  // namespace
+
+std::expected<std::unique_ptr<HistoryFile>, std::string> HistoryFile::open(
+    const HistoryFileOptions& options) {
+  auto witness = Witness::take(options.path + ".lock", options.patience);
+  if (!witness) return fault(options, witness.error());
+  make_private(options.path);
+  auto database = Database::open(options.path, Database::Access::create, options.vfs);
+  if (!database) return fault(options, database.error().text);
+  std::unique_ptr<HistoryFile> file(
+      new HistoryFile(options, *std::move(witness), *std::move(database)));
+  if (auto begun = file->begin(); !begun) return std::unexpected(begun.error());
+  return file;
+}
+
+HistoryFile::Opened HistoryFile::begin() {
+  const auto is_new = is_new_history(database_);
+  if (!is_new) return fault(options_, is_new.error());
+  if (auto done = prepare(*is_new); !done) return fault(options_, done.error().text);
+  auto journal = read_journal(database_);
+  if (!journal) return fault(options_, journal.error().text);
+  journal_ = *std::move(journal);
+  struct stat status{};
+  if (::stat(options_.path.c_str(), &status) != 0) return fault(options_, "has no name any more");
+  const auto inode = static_cast<std::uint64_t>(status.st_ino);
+  if (const std::string why = *is_new ? "" : why_forked(inode); !why.empty()) {
+    if (auto done = fork(why); !done) return fault(options_, done.error().text);
+  }
+  inode_ = inode;  // from here on it is ours
+  find_beginning();
+  if (!reserve_.take()) {
+    log::warning("the disk has no room for the history's reserve", {{"history", options_.path}});
+  }
+  if (!witness_.testify_and_sync(testimony(false))) {
+    return fault(options_, "PATH.lock cannot be written");
+  }
+  return {};
+}
+
+Sql<void> HistoryFile::prepare(bool is_new) {
+  if (is_new) {
+    if (auto sized = database_.run(fmt::format("PRAGMA page_size = {}", kPageBytes)); !sized) {
+      return sized;
+    }
+  }
+  const auto mode = database_.text("PRAGMA journal_mode = WAL");
+  if (!mode) return std::unexpected(mode.error());
+  if (*mode != "wal") return std::unexpected(SqlError{.text = "no WAL on this file system"});
+  constexpr const char* kSync[] = {"FULL", "NORMAL", "OFF"};
+  auto set = database_.run(fmt::format(
+      "PRAGMA synchronous = {}; PRAGMA journal_size_limit = {}; PRAGMA wal_autocheckpoint = {}; "
+      "PRAGMA cache_size = -{}",
+      kSync[static_cast<int>(options_.sync)], kWalBytes, kCheckpointPages, kCacheKiB));
+  if (!set) return set;
+  const auto page = database_.number("PRAGMA page_size");
+  if (!page) return std::unexpected(page.error());
+  page_bytes_ = static_cast<std::uint64_t>(*page);
+  // A quarter more than is kept, as it is dropped only by and by.
+  const auto most = database_.number(fmt::format("PRAGMA max_page_count = {}",
+                                                 options_.max_bytes / 4 * 5 / page_bytes_));
+  if (!most) return std::unexpected(most.error());
+  max_pages_ = static_cast<std::uint64_t>(*most);
+  if (is_new) {
+    if (auto made = make_history(database_, core::Epochs(new_epoch(nullptr))); !made) return made;
+  }
+  return prepare_statements();
+}
+
+Sql<void> HistoryFile::prepare_statements() {
+  Statements& all = statements_.emplace();
+  const std::pair<Statement*, const char*> texts[] = {
+      {&all.begin, "BEGIN IMMEDIATE"},
+      {&all.commit, "COMMIT"},
+      {&all.rollback, "ROLLBACK"},
+      {&all.pages, "PRAGMA page_count"},
+      {&all.free_pages, "PRAGMA freelist_count"},
+      {&all.insert, "INSERT INTO batch(last, n, time_ms, crc, bytes) VALUES (?, ?, ?, ?, ?)"},
+      {&all.oldest, "SELECT last, time_ms, length(bytes) FROM batch ORDER BY last LIMIT ?"},
+      {&all.remove, "DELETE FROM batch WHERE last <= ?"},
+  };
+  for (const auto& [statement, text] : texts) {
+    auto prepared = database_.prepare(text);
+    if (!prepared) return std::unexpected(prepared.error());
+    *statement = *std::move(prepared);
+  }
+  return measure();
+}
+
+// Why it may be that acknowledged events are gone; empty: they are all here.
+std::string HistoryFile::why_forked(std::uint64_t inode) const {
+  const auto& before = witness_.before();
+  if (!before) return "there is no PATH.lock that says what it had";
+  if (before->file != inode) return "it is a copy";
+  if (before->newest.epoch != journal_.epochs().current()) return "it is of another epoch";
+  if (before->newest.sequence > journal_.last()) {
+    return fmt::format("it had events up to {}", proto::to_string(before->newest));
+  }
+  const bool on_disk = before->synced || before->closed;
+  if (!on_disk && (boot_.empty() || before->boot != boot_)) {
+    return "the machine has stopped without a sync";
+  }
+  return {};
+}
+
+Sql<void> HistoryFile::fork(const std::string& why) {
+  TOCSIN_ASSERT(!why.empty());
+  const proto::EventId end{.epoch = journal_.epochs().current(), .sequence = journal_.last()};
+  journal_.fork(new_epoch(&journal_.epochs()), journal_.last());
+  auto saved = save_epochs(database_, journal_.epochs());
+  if (saved) {
+    log::warning("the history goes on in a new epoch: its newest events may be gone",
+                 {{"history", options_.path},
+                  {"because", why},
+                  {"ends", proto::to_string(end)},
+                  {"epoch", fmt::format("{:08x}", journal_.epochs().current())}});
+  }
+  return saved;
+}
+
+// From the newest batch backwards, as long as all is sound, without a hole, and wanted. What does
+// not go back so far is gone for readers, who are told.
+void HistoryFile::find_beginning() {
+  beginning_ = journal_.last();
+  const std::uint64_t now_ms = read_clock_ns(CLOCK_REALTIME) / 1'000'000;
+  std::uint64_t bytes = 0;
+  auto rows = database_.prepare(std::string(kSelectRows) + "ORDER BY last DESC");
+  auto more = rows ? rows->step() : std::unexpected(rows.error());
+  for (; more && *more; more = rows->step()) {
+    const auto row = row_at(*rows, journal_.epochs());
+    if (!row || row->place.last != beginning_) {
+      log::error("the history is damaged; what is older is lost",
+                 {{"history", options_.path}, {"behind", beginning_}});
+      return;
+    }
+    bytes += row->bytes.size();
+    const bool is_old = options_.load_age_ms > 0 && now_ms > options_.load_age_ms &&
+                        row->time_ms < now_ms - options_.load_age_ms;
+    if (bytes > options_.load_bytes || is_old) return;
+    beginning_ = row->place.first - 1;
+  }
+  if (!more) {
+    log::error("the history is damaged; what is older is lost", {{"history", options_.path},
+                                                                 {"behind", beginning_},
+                                                                 {"error", more.error().text}});
+  }
+}
+
+}  // namespace tocsin::net

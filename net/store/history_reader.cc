@@ -1,0 +1,91 @@
+#include "net/store/history_reader.h"
+
+#include <fmt/format.h>
+
+#include "net/store/batch_bytes.h"
+#include "net/store/history_schema.h"
+
+namespace tocsin::net {
+namespace {
+
+// Of one transaction: some megabytes at most, but for rows that are larger alone.
+constexpr std::int64_t kRowsAtOnce = 16;
+
+}  // namespace
+
+std::expected<HistoryReader, std::string> HistoryReader::open(const std::string& path) {
+  const auto fault = [&](std::string_view what) {
+    return std::unexpected(fmt::format("history {}: {}", path, what));
+  };
+  auto database = Database::open(path, Database::Access::read);
+  if (!database) return fault(database.error().text);
+  const auto is_new = is_new_history(*database);
+  if (!is_new) return fault(is_new.error());
+  if (*is_new) return fault("is empty");
+  auto journal = read_journal(*database);
+  if (!journal) return fault(journal.error().text);
+  return HistoryReader(*std::move(database), *std::move(journal));
+}
+
+Sql<HistoryReader::Extent> HistoryReader::extent() {
+  Extent extent;
+  const auto pages = database_.number("PRAGMA page_count");
+  const auto size = database_.number("PRAGMA page_size");
+  const auto free = database_.number("PRAGMA freelist_count");
+  for (const auto* number : {&pages, &size, &free}) {
+    if (!*number) return std::unexpected(number->error());
+  }
+  extent.file_bytes = static_cast<std::uint64_t>(*pages * *size);
+  extent.bytes_in_use = static_cast<std::uint64_t>((*pages - *free) * *size);
+  for (const bool oldest : {true, false}) {
+    auto row = database_.prepare(fmt::format(
+        "SELECT last - n + 1, time_ms FROM batch ORDER BY last {} LIMIT 1", oldest ? "" : "DESC"));
+    if (!row) return std::unexpected(row.error());
+    const auto there = row->step();
+    if (!there) return std::unexpected(there.error());
+    if (!*there) break;
+    if (oldest) extent.first = static_cast<core::Sequence>(row->number_at(0));
+    (oldest ? extent.oldest_ms : extent.newest_ms) = static_cast<std::uint64_t>(row->number_at(1));
+  }
+  return extent;
+}
+
+Sql<void> HistoryReader::walk(const UseRow& use, const Fault& fault) {
+  auto rows = database_.prepare(std::string(kSelectRows) + "WHERE last > ? ORDER BY last LIMIT ?");
+  if (!rows) return std::unexpected(rows.error());
+  core::Sequence at = 0;
+  for (std::int64_t read = kRowsAtOnce; read == kRowsAtOnce;) {
+    rows->bind(1, static_cast<std::int64_t>(at)).bind(2, kRowsAtOnce);
+    for (read = 0;; ++read) {
+      const auto more = rows->step();
+      if (!more) return std::unexpected(more.error());
+      if (!*more) break;
+      const auto row = row_at(*rows, journal_.epochs());
+      const auto events = row ? read_events(row->bytes, row->place.events()) : std::nullopt;
+      if (events && at != 0 && row->place.first != at + 1) {
+        fault(fmt::format("events {} to {} are missing", at + 1, row->place.first - 1));
+      }
+      at = static_cast<core::Sequence>(rows->number_at(0));
+      if (events) {
+        use(*row, *events);
+      } else {
+        fault(fmt::format("the batch that ends with event {} is damaged", at));
+      }
+    }
+  }
+  return {};
+}
+
+Sql<std::string> HistoryReader::structure() {
+  auto lines = database_.prepare("PRAGMA integrity_check");
+  if (!lines) return std::unexpected(lines.error());
+  std::string text;
+  while (true) {
+    const auto more = lines->step();
+    if (!more) return std::unexpected(more.error());
+    if (!*more) return text == "ok\n" ? std::string() : text;
+    text.append(lines->bytes_at(0)).append("\n");
+  }
+}
+
+}  // namespace tocsin::net

@@ -1,0 +1,34 @@
+#include "net/store/history_row.h"
+
+#include <array>
+#include <bit>
+#include <cstddef>
+
+#include "net/store/crc32c.h"
+
+namespace tocsin::net {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "checksums are of numbers in this order");
+
+}  // namespace
+
+std::int64_t checksum_of(const HistoryRow& row) {
+  const std::array<std::uint64_t, 3> head{row.place.last, row.place.events(), row.time_ms};
+  const std::string_view head_bytes(reinterpret_cast<const char*>(head.data()), sizeof(head));
+  return crc32c(row.bytes, crc32c(head_bytes));
+}
+
+std::optional<HistoryRow> row_at(const Statement& statement, const core::Epochs& epochs) {
+  const auto last = static_cast<core::Sequence>(statement.number_at(0));
+  const auto events = static_cast<std::uint64_t>(statement.number_at(1));
+  if (last == 0 || events == 0 || events > last) return std::nullopt;
+  const core::Sequence first = last - events + 1;
+  const HistoryRow row{.place = {.epoch = epochs.of(first), .first = first, .last = last},
+                       .time_ms = static_cast<std::uint64_t>(statement.number_at(2)),
+                       .bytes = statement.bytes_at(4)};
+  if (checksum_of(row) != statement.number_at(3)) return std::nullopt;
+  return row;
+}
+
+}  // namespace tocsin::net

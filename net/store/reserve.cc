@@ -1,0 +1,32 @@
+#include "net/store/reserve.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace tocsin::net {
+
+bool Reserve::take() {
+  if (whole_ || bytes_ == 0) return whole_ = true;
+  const int fd = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) return false;
+  // Blocks that are the file's own, whatever is in them: where the file system cannot say so it
+  // writes to each. Of a reserve of another size what is too much goes.
+  const auto size = static_cast<off_t>(bytes_);
+  int error = ::ftruncate(fd, 0) != 0 ? errno : ::posix_fallocate(fd, 0, size);
+  if (error == 0 && ::fsync(fd) != 0) error = errno;
+  ::close(fd);
+  whole_ = error == 0;
+  if (!whole_) give_up();
+  errno = error;
+  return whole_;
+}
+
+void Reserve::give_up() {
+  whole_ = false;
+  ::unlink(path_.c_str());
+}
+
+}  // namespace tocsin::net

@@ -1,0 +1,31 @@
+// Room on the disk that a history gives up when the disk is full: PATH.reserve. SQLite needs room
+// to make room, for its log and to move it into the file; and when the reserve can be taken again
+// there is room to go on.
+//
+// Threads: one at a time.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+
+namespace tocsin::net {
+
+class Reserve {
+ public:
+  // Of so many bytes; 0: there is none.
+  Reserve(std::string path, std::uint64_t bytes) : path_(std::move(path)), bytes_(bytes) {}
+
+  // False: there is no room, errno says why; nothing is taken then.
+  [[nodiscard]] bool take();
+  void give_up();
+  // It was taken, and not given up since.
+  [[nodiscard]] bool is_whole() const { return whole_; }
+
+ private:
+  const std::string path_;
+  const std::uint64_t bytes_;
+  bool whole_ = false;
+};
+
+}  // namespace tocsin::net

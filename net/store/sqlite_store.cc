@@ -1,0 +1,202 @@
+#include "net/store/sqlite_store.h"
+
+#include <pthread.h>
+#include <sqlite3.h>
+
+#include <algorithm>
+#include <chrono>
+#include <string_view>
+#include <utility>
+
+#include "net/base/clock.h"
+#include "net/base/thread_signals.h"
+#include "net/log.h"
+#include "net/store/batch_bytes.h"
+#include "proto/assert.h"
+#include "proto/limits.h"
+
+namespace tocsin::net {
+namespace {
+
+using Outcome = core::StoreAnswer::Outcome;
+using Wrote = HistoryFile::Wrote;
+
+// Between two tries whether it can go on.
+constexpr std::chrono::milliseconds kPause{1000};
+
+// Memory of a row that stays for the next one.
+constexpr std::size_t kKeptRow = 4 * limits::kMiB;
+
+std::uint64_t unix_ms() {
+  return read_clock_ns(CLOCK_REALTIME) / 1'000'000;
+}
+
+std::size_t bytes_of(const core::Batch& batch) {
+  std::size_t bytes = 0;
+  for (const core::NewEvent& event : batch.events()) bytes += event.body.size();
+  return bytes;
+}
+
+}  // namespace
+
+std::expected<std::unique_ptr<core::Store>, std::string> SqliteStore::open(
+    const HistoryFileOptions& options) {
+  auto file = HistoryFile::open(options);
+  if (!file) return std::unexpected(file.error());
+  return std::unique_ptr<core::Store>(new SqliteStore(*std::move(file)));
+}
+
+SqliteStore::SqliteStore(std::unique_ptr<HistoryFile> file)
+    : file_(std::move(file)),
+      beginning_(file_->journal().epochs(), file_->beginning()) {}
+
+SqliteStore::~SqliteStore() {
+  stop();
+}
+
+void SqliteStore::start(Client& client) {
+  TOCSIN_ASSERT(client_ == nullptr && file_ != nullptr);
+  client_ = &client;
+  const std::uint64_t now_ms = unix_ms();
+  core::Sequence told = beginning_.last();
+  const auto read = file_->read(
+      [&](const HistoryRow& row, std::span<const core::NewEvent> events) {
+        client.committed(row.place, events, now_ms - std::min(now_ms, row.time_ms));
+        told = row.place.last;
+      });
+  // It was read, and sound, a moment ago. A hub that lacks some of it would never be told of more.
+  if (!read) log::error("the history changed while it was read", {{"error", read.error().text}});
+  TOCSIN_ASSERT(read && told == file_->journal().last());
+  client.counted({.history_bytes = file_->bytes_in_use()});
+  const SignalsBlocked blocked;  // they are for the threads of whoever uses this
+  thread_ = std::thread([this] { run(); });
+}
+
+void SqliteStore::stop() {
+  {
+    const MutexLock lock(mutex_);
+    stopping_ = true;
+    changed_.notify_all();
+  }
+  if (thread_.joinable()) thread_.join();
+  file_.reset();
+}
+
+core::StoreAnswer SqliteStore::append(std::span<const core::NewEvent> events,
+                                      core::Ticket ticket) {
+  TOCSIN_ASSERT(!events.empty());
+  Append append{.batch = core::Batch(events), .ticket = ticket};
+  const MutexLock lock(mutex_);
+  if (refuses_ || stopping_) return {.outcome = Outcome::refused};
+  appended_.push_back(std::move(append));
+  if (appended_.size() == 1) changed_.notify_one();
+  return {.outcome = Outcome::pending};
+}
+
+// --- the thread ---
+
+void SqliteStore::run() {
+  ::pthread_setname_np(::pthread_self(), "history");
+  while (take_group()) {
+    make_row();
+    if (const HistoryFile::Write write = commit(); write.wrote != Wrote::all) sit_out(write);
+  }
+}
+
+// False: it is over. What is left then nobody waits for.
+bool SqliteStore::take_group() {
+  TOCSIN_ASSERT(group_.empty());
+  {
+    const MutexLock lock(mutex_);
+    while (taken_.empty() && appended_.empty() && !stopping_) changed_.wait(mutex_);
+    if (stopping_) return false;
+    if (taken_.empty()) taken_.swap(appended_);
+  }
+  std::size_t bytes = bytes_of(taken_.front().batch);
+  do {
+    group_.push_back(std::move(taken_.front()));
+    taken_.pop_front();
+    if (!taken_.empty()) bytes += bytes_of(taken_.front().batch);
+  } while (!taken_.empty() && bytes <= limits::kMaxCommit);
+  return true;
+}
+
+void SqliteStore::make_row() {
+  TOCSIN_ASSERT(!group_.empty());
+  if (bytes_.capacity() > kKeptRow) std::string{}.swap(bytes_);
+  bytes_.clear();
+  std::string_view topic;
+  core::Journal places = file_->journal();
+  for (Append& append : group_) {
+    append.place = places.next(append.batch.events().size());
+    places.follow(append.place);
+    append_events(bytes_, append.batch.events(), topic);
+  }
+  const core::Place& first = group_.front().place;
+  row_ = {.place = {.epoch = first.epoch, .first = first.first, .last = places.last()},
+          .time_ms = unix_ms(),
+          .bytes = bytes_};
+}
+
+// What was made; and what of it is in the history is told of.
+HistoryFile::Write SqliteStore::commit() {
+  TOCSIN_ASSERT(!group_.empty() && row_.place.last == group_.back().place.last);
+  const std::uint64_t begin_ns = now_ns();
+  HistoryFile::Write write = file_->write(row_);
+  if (write.wrote != Wrote::all) return write;
+  client_->counted({.batches = group_.size(),
+                    .events = row_.place.events(),
+                    .took_us = (now_ns() - begin_ns) / 1000,
+                    .history_bytes = file_->bytes_in_use()});
+  for (const Append& append : group_) {
+    client_->committed(append.place, append.batch.events(), 0);
+    client_->answered(append.ticket, {.outcome = Outcome::committed, .place = append.place});
+  }
+  group_.clear();
+  return write;
+}
+
+template <typename Appends>
+void SqliteStore::refuse(Appends&& appends) {
+  for (const Append& append : appends) {
+    client_->answered(append.ticket, {.outcome = Outcome::refused});
+  }
+}
+
+// A row could not be written. Until the store can go on, or ends.
+void SqliteStore::sit_out(HistoryFile::Write failed) {
+  TOCSIN_ASSERT(failed.wrote != Wrote::all);
+  log::error("the history cannot be written: publishers are refused",
+             {{"error", failed.error.text}, {"code", failed.error.code}});
+  if (failed.wrote == Wrote::nothing) refuse(std::exchange(group_, {}));
+  refuse(std::exchange(taken_, {}));
+  std::deque<Append> appended;
+  {
+    const MutexLock lock(mutex_);
+    refuses_ = true;
+    appended.swap(appended_);
+  }
+  refuse(appended);
+  while (true) {
+    if (failed.error.primary() == SQLITE_FULL) file_->give_up_reserve();
+    if (!pause()) break;
+    if (!group_.empty()) failed = commit();
+    if (group_.empty() && file_->try_out()) {
+      log::info("the history can be written again");
+      const MutexLock lock(mutex_);
+      refuses_ = false;
+      return;
+    }
+  }
+  group_.clear();  // nobody waits for it any more
+}
+
+// False: it is over.
+bool SqliteStore::pause() {
+  const auto end = std::chrono::steady_clock::now() + kPause;
+  const MutexLock lock(mutex_);
+  while (!stopping_ && changed_.wait_until(mutex_, end)) {}
+  return !stopping_;
+}
+
+}  // namespace tocsin::net

@@ -1,0 +1,82 @@
+// A history in a SQLite file, in a folder of its own.
+#pragma once
+
+#include <stdlib.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <filesystem>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include <gtest/gtest.h>
+
+#include "net/store/sqlite_store.h"
+#include "tests/net/store/faulty_vfs.h"
+#include "tests/net/store/tested_history.h"
+
+namespace tocsin::net {
+
+class SqliteHistory final : public TestedHistory {
+ public:
+  SqliteHistory() {
+    std::string name = (std::filesystem::temp_directory_path() / "tocsin-history-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no folder");
+    folder = name;
+    options.path = folder / "history.db";
+    options.reserve_bytes = 64 * 1024;
+    options.vfs = vfs.name();
+  }
+  ~SqliteHistory() override { std::filesystem::remove_all(folder); }
+
+  // The error of a history that is refused.
+  [[nodiscard]] std::expected<std::unique_ptr<core::Store>, std::string> try_open() {
+    vfs.revive();
+    return SqliteStore::open(options);
+  }
+  [[nodiscard]] std::unique_ptr<core::Store> open() override {
+    auto store = try_open();
+    if (!store) throw std::runtime_error(store.error());
+    return *std::move(store);
+  }
+  [[nodiscard]] bool survives() const override { return true; }
+  [[nodiscard]] bool cut_off(bool off) override {
+    vfs.fail_writes(off ? SQLITE_FULL : 0);
+    return true;
+  }
+  [[nodiscard]] bool crash() override {
+    vfs.kill();
+    return true;
+  }
+  [[nodiscard]] bool lose_newest(std::size_t events) override {
+    for (std::int64_t lost = 0; lost < static_cast<std::int64_t>(events);) {
+      lost += number("SELECT n FROM batch ORDER BY last DESC LIMIT 1");
+      change("DELETE FROM batch WHERE last = (SELECT max(last) FROM batch)");
+    }
+    return true;
+  }
+
+  // What somebody does to the file who is no hub.
+  void change(const std::string& statements) const {
+    auto database = Database::open(options.path, Database::Access::write);
+    ASSERT_TRUE(database) << database.error().text;
+    const auto done = database->run(statements);
+    ASSERT_TRUE(done) << done.error().text;
+  }
+  [[nodiscard]] std::int64_t number(const std::string& statement) const {
+    auto database = Database::open(options.path, Database::Access::read);
+    return database->number(statement).value();
+  }
+  [[nodiscard]] std::filesystem::path beside(const char* end) const {
+    return options.path + end;
+  }
+
+  FaultyVfs vfs;
+  HistoryFileOptions options;
+  std::filesystem::path folder;
+};
+
+}  // namespace tocsin::net
