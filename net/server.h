@@ -33,14 +33,15 @@ struct ServerState;
 class Server {
  public:
   // Opens every listener in every shard and begins to serve. The error is a sentence for the
-  // operator (an option or a route that cannot be, an address in use, no descriptor or thread
-  // left); nothing is left running then. Waits for an address in use (kListenPatience).
+  // operator (an option or a route that cannot be, an address in use, no descriptor or thread left,
+  // a history that cannot be opened); nothing is left running then. Waits for an address in use
+  // (kListenPatience), and as long for whoever has the history.
   //
   // `access`: who may do what (net/auth/access.h); null: everybody everything.
   [[nodiscard]] static std::expected<std::unique_ptr<Server>, std::string> start(
       const ServerOptions& options, Application application = {},
       std::shared_ptr<const Access> access = nullptr);
-  // A hub whose history is kept by `store` (core/store.h; null: in memory, as above): ids go on
+  // A hub whose history is kept by `store` (core/store.h; null: as the options say): ids go on
   // where it ends, and before this returns all that it tells of at its start is there for readers.
   // The server has the store, starts it, and in wait() or the destructor stops it, behind the last
   // publish; it is destroyed with the last of the server and its StreamWriters and Laters. Its

@@ -191,11 +191,13 @@ void published(Exposition& page, const ServerState& state) {
 }
 
 // All of it is 0 where the history is in memory, which answers at once.
-void store(Exposition& page, const StoreMetrics& metrics) {
+void store(Exposition& page, const StoreMetrics& metrics, std::uint64_t lag_us) {
   page.gauge("tocsin_publishes_pending", "Publish requests that the history's store has to answer.",
              static_cast<double>(metrics.pending.get()));
   page.gauge("tocsin_pending_bytes", "Memory of their events.",
              static_cast<double>(metrics.pending_bytes.get()));
+  page.gauge("tocsin_store_lag_seconds", "How long the oldest of them has waited.",
+             static_cast<double>(lag_us) * 1e-6);
   constexpr std::array<const char*, StoreMetrics::kAnswers> kAnswers{"committed", "refused",
                                                                     "unknown"};
   MetricFamily& answers =
@@ -218,6 +220,15 @@ void store(Exposition& page, const StoreMetrics& metrics) {
   const Histogram<26>* const times = &metrics.answer_us;
   histogram<26>(page, std::span{&times, 1}, "tocsin_store_answer_seconds",
                 "From a publish to the store's answer, and its events being here.", 1e-6);
+  page.counter("tocsin_store_commits_total", "Commits of the store.", metrics.commits.get());
+  page.counter("tocsin_store_commit_publishes_total", "Publish requests in them.",
+               metrics.commit_batches.get());
+  page.counter("tocsin_store_commit_events_total", "Events in them.", metrics.commit_events.get());
+  const Histogram<26>* const commits = &metrics.commit_us;
+  histogram<26>(page, std::span{&commits, 1}, "tocsin_store_commit_seconds",
+                "Time that a commit takes until it is on the disk.", 1e-6);
+  page.gauge("tocsin_history_bytes", "What the history takes where it is kept.",
+             static_cast<double>(metrics.history_bytes.load(std::memory_order_relaxed)));
 }
 
 // Not at all where the configuration names no other servers.
@@ -312,7 +323,7 @@ std::string render_metrics(ServerState& state) {
              static_cast<double>(hub.pinned_bytes));
   page.gauge("tocsin_unswept_bytes", "Bytes published that some shard has yet to sweep.",
              static_cast<double>(hub.unswept));
-  store(page, state.hub.store_metrics());
+  store(page, state.hub.store_metrics(), state.hub.store_lag_us());
   others(page, state);
   namespaces(page, hub.namespaces);
   histogram(page, state.metrics, "tocsin_events_per_send", "Events that one send carried.", 1,

@@ -24,6 +24,7 @@
 #include "net/io/socket_ops.h"
 #include "net/log.h"
 #include "net/server/handed_descriptors.h"
+#include "net/server/history_choice.h"
 #include "net/server/listener_set.h"
 #include "net/server/start_check.h"
 #include "net/server/system_check.h"
@@ -201,7 +202,9 @@ std::expected<std::unique_ptr<Server>, std::string> Server::start(
   if (!addresses) return std::unexpected(addresses.error());
   const std::size_t count = shard_count(options.shards);
   if (!store) {
-    store = std::make_unique<core::MemoryStore>(static_cast<proto::Epoch>(random_number()));
+    auto history = open_history(options);
+    if (!history) return std::unexpected(history.error());
+    store = *std::move(history);
   }
   std::unique_ptr<Server> server{new Server(options, count, std::move(application),
                                             std::move(store), std::move(access))};

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "net/http/cors.h"
+#include "net/server/history_choice.h"
 #include "proto/http/http_response.h"
 #include "proto/limits.h"
 #include "proto/sse/event.h"
@@ -20,6 +21,9 @@ CheckResult check_options(const ServerOptions& options) {
   if (options.shards > limits::kMaxShards) {
     return std::unexpected(
         fmt::format("{} shards, at most {} are possible", options.shards, limits::kMaxShards));
+  }
+  if (const std::string fault = history_fault(options.history); !fault.empty()) {
+    return std::unexpected(fmt::format("history: \"{}\" {}", options.history, fault));
   }
   const auto bad = std::ranges::find_if_not(options.topics, proto::is_topic_name);
   if (bad != options.topics.end()) {

@@ -138,6 +138,12 @@ struct alignas(64) StoreMetrics {
   Counter stale_batches;  // of the history, that are here already, or that do not follow
   Counter shard_waits;    // a batch waited for the shards to catch up
   Histogram<26> answer_us;  // from a publish to what became of it
+  // Of the store's thread, by what it says of its commits.
+  Counter commits;
+  Counter commit_batches;
+  Counter commit_events;
+  Histogram<26> commit_us;
+  std::atomic<std::uint64_t> history_bytes{0};
 
   void count_answer(Answer answer, std::uint64_t us) {
     answers[static_cast<std::size_t>(answer)].add();

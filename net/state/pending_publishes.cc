@@ -91,6 +91,14 @@ void PendingPublishes::give_up(std::uint64_t before_us, std::uint64_t now_us,
   }
 }
 
+std::uint64_t PendingPublishes::oldest_us(std::uint64_t now_us) const {
+  // Of those at the front whose answer is known, who published is about to ask.
+  for (const auto& [ticket, entry] : entries_) {
+    if (!entry.result) return std::min(entry.since_us, now_us);
+  }
+  return now_us;
+}
+
 void PendingPublishes::settle(Entries::iterator entry, PublishResult&& result,
                               std::uint64_t now_us, std::vector<Told>& told) {
   Entry& pending = entry->second;

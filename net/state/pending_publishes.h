@@ -50,6 +50,9 @@ class PendingPublishes {
   // was added, and nobody has asked yet.
   [[nodiscard]] std::optional<Told> ask(core::Ticket ticket, PublishDone done);
 
+  // Since when the oldest of those waits whose answer is not known; `now_us` if there is none.
+  [[nodiscard]] std::uint64_t oldest_us(std::uint64_t now_us) const;
+
   // The rest append to `told` whoever is to be told.
 
   // The store's answer. False: nobody waits for it. `applied`: what is here.

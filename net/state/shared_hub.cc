@@ -177,6 +177,22 @@ void SharedHub::answered(core::Ticket ticket, const core::StoreAnswer& answer) {
   tell(told);
 }
 
+void SharedHub::counted(const core::CommitFigures& figures) {
+  store_metrics_.history_bytes.store(figures.history_bytes, std::memory_order_relaxed);
+  if (figures.batches == 0) return;
+  store_metrics_.commits.add();
+  store_metrics_.commit_batches.add(figures.batches);
+  store_metrics_.commit_events.add(figures.events);
+  store_metrics_.commit_us.record(figures.took_us);
+}
+
+std::uint64_t SharedHub::store_lag_us() {
+  const MutexLock lock(mutex_);
+  if (clock_ == nullptr) return 0;
+  const std::uint64_t now_us = clock_->now_us();
+  return now_us - pending_.oldest_us(now_us);
+}
+
 void SharedHub::on_swept() {
   const MutexLock lock(mutex_);
   if (!hub_.overloaded()) caught_up_.notify_all();

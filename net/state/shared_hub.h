@@ -99,6 +99,8 @@ class SharedHub final : private core::Store::Client {
   // Closed, and the store stopped: none of its threads is here any more. From one thread.
   void end();
   [[nodiscard]] const StoreMetrics& store_metrics() const { return store_metrics_; }
+  // How long the oldest publish has waited for the store.
+  [[nodiscard]] std::uint64_t store_lag_us();
 
   // Some topic may send its data in another form: publishers have to ask which. Before the hub
   // knows of such a topic, so that no publisher misses it.
@@ -149,6 +151,7 @@ class SharedHub final : private core::Store::Client {
   void committed(const core::Place& place, std::span<const core::NewEvent> events,
                  core::TimeMs age_ms) override;
   void answered(core::Ticket ticket, const core::StoreAnswer& answer) override;
+  void counted(const core::CommitFigures& figures) override;
 
   const std::size_t shards_;
   std::atomic<bool> data_forms_;
@@ -160,7 +163,7 @@ class SharedHub final : private core::Store::Client {
   core::Hub hub_ TOCSIN_LOCKS(guarded_by(mutex_));
   const proto::Epoch epoch_;
   PublishQueue queue_ TOCSIN_LOCKS(guarded_by(mutex_));
-  StoreMetrics store_metrics_;  // written under mutex_
+  StoreMetrics store_metrics_;  // written under mutex_, but for what counted() says
   PendingPublishes pending_ TOCSIN_LOCKS(guarded_by(mutex_)){store_metrics_};
   core::Ticket tickets_ TOCSIN_LOCKS(guarded_by(mutex_)) = 0;
   bool closed_ TOCSIN_LOCKS(guarded_by(mutex_)) = false;  // nothing is published any more

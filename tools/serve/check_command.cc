@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "net/server/history_choice.h"
 #include "net/server/system_check.h"
 #include "tools/auth/auth_configuration.h"
 #include "tools/base/print.h"
@@ -40,6 +41,9 @@ void print_check(const OptionFlags& flags, const Configuration& configuration) {
   print_access(flags, configuration);
   if (const std::string fault = heartbeat_fault(options); !fault.empty()) {
     flags.complain(fmt::format("warning: heartbeat: {}", fault));
+  }
+  for (const std::string& warning : net::history_warnings(options)) {
+    flags.complain(fmt::format("warning: history: {}", warning));
   }
   if (options.max_stream_age_s == 0) {
     flags.complain(fmt::format("note: {}", kForgottenStreams));

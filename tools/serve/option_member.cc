@@ -1,6 +1,7 @@
 // What can be done with one option of the table, by the kind of its member.
 #include <cstddef>
 #include <type_traits>
+#include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -117,6 +118,14 @@ using Print = std::string (*)(std::uint64_t);
   return std::unexpected(fmt::format("must be one of {}", fmt::join(kind.words, ", ")));
 }
 
+[[nodiscard]] SetResult set(ServerOptions& options, const TextMember& kind, std::string_view text) {
+  if (std::string complaint = kind.check(text); !complaint.empty()) {
+    return std::unexpected(std::move(complaint));
+  }
+  options.*kind.member = text;
+  return {};
+}
+
 [[nodiscard]] SetResult set_list(ServerOptions& options, const ListMember& kind,
                                  std::span<const std::string> values) {
   for (const std::string& value : values) {
@@ -188,6 +197,7 @@ std::string toml_value(const ServerOptions& options, const Option& option) {
                        kind.member);
                    return toml_string(kind.words[index]);
                  },
+                 [&](const TextMember& kind) { return toml_string(options.*kind.member); },
                  [&](const ListMember& kind) { return toml_list(options.*kind.member); },
                  [&](const TopicsMember& kind) {
                    const auto& namespaces = options.*kind.namespaces;
@@ -205,6 +215,7 @@ std::string value_form(const Option& option) {
           [](const SizeMember&) { return std::string("SIZE"); },
           [](const FlagMember&) { return std::string("true|false"); },
           [](const ChoiceMember& kind) { return fmt::format("{}", fmt::join(kind.words, "|")); },
+          [](const TextMember& kind) { return std::string(kind.form); },
           [](const TopicsMember&) { return std::string("NAME"); },
           [&](const ListMember&) {
             if (option.name == "listen") return std::string("ADDR:PORT");

@@ -61,7 +61,8 @@ namespace {
   if (std::holds_alternative<NumberMember>(option.member)) {
     return "must be a whole number";
   }
-  return std::holds_alternative<ChoiceMember>(option.member)
+  return std::holds_alternative<ChoiceMember>(option.member) ||
+                 std::holds_alternative<TextMember>(option.member)
              ? "must be a string"
              : "must be a string such as \"15s\" or \"64KiB\", or a whole number";
 }

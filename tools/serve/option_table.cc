@@ -7,6 +7,7 @@
 
 #include "net/http/cors.h"
 #include "net/io/listen_address.h"
+#include "net/server/history_choice.h"
 #include "net/server/system_check.h"
 #include "net/state/trusted_proxies.h"
 #include "proto/limits.h"
@@ -20,6 +21,8 @@ constexpr std::array<std::string_view, 3> kIoWords{"auto", "uring", "epoll"};
 constexpr std::array<std::string_view, 2> kSlowWords{"disconnect", "latest"};
 constexpr std::array<std::string_view, 5> kLevelWords{"trace", "debug", "info", "warning", "error"};
 constexpr std::array<std::string_view, 4> kFormatWords{"auto", "human", "logfmt", "json"};
+
+constexpr std::array<std::string_view, 3> kSyncWords{"full", "normal", "off"};
 
 constexpr std::uint64_t kDay = 86'400;  // seconds
 constexpr std::uint64_t kMiB = limits::kMiB;
@@ -155,6 +158,18 @@ constexpr auto kTable = std::to_array<Option>({
      SizeMember{&S::history_bytes, at_most(1024 * kGiB)}},
     {"history-total-bytes", kTopics, "Bytes kept by the whole hub.", Change::reload,
      SizeMember{&S::history_total_bytes, between(kMiB, 1024 * kGiB)}},
+    {"history", kTopics,
+     "Where the history is kept: with the process, or in a file, with which ids go on and clients "
+     "resume behind a restart.",
+     Change::restart, TextMember{&S::history, net::history_fault, "memory|sqlite:PATH"}},
+    {"history-sync", kTopics,
+     "What is on the disk when a publish is answered: its events, all but the newest ones, or what "
+     "the kernel has written.",
+     Change::restart, ChoiceMember{&S::history_sync, kSyncWords}},
+    {"history-file-bytes", kTopics, "Bytes that the file keeps.", Change::restart,
+     SizeMember{&S::history_file_bytes, between(64 * kMiB, 1024 * 1024 * kGiB)}},
+    {"history-file-age", kTopics, "How long the file keeps events; 0: no limit.", Change::restart,
+     seconds(&S::history_file_age_s, at_most(365 * 10 * kDay))},
     {"auto-topics", kTopics, "A topic exists once somebody subscribes or publishes to it.",
      Change::reload, FlagMember{&S::auto_topics}},
     {"topics", kTopics, "Topics that exist from the start and are never forgotten.", Change::reload,

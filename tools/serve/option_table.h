@@ -43,7 +43,8 @@ struct FlagMember {
 // Words in the order of the enumerators, which count from 0.
 struct ChoiceMember {
   std::variant<net::IoChoice ServerOptions::*, net::SlowPolicy ServerOptions::*,
-               net::LogLevel ServerOptions::*, net::LogFormat ServerOptions::*>
+               net::LogLevel ServerOptions::*, net::LogFormat ServerOptions::*,
+               net::HistorySync ServerOptions::*>
       member;
   std::span<const std::string_view> words;
 };
@@ -51,6 +52,12 @@ struct ChoiceMember {
 struct ListMember {
   std::vector<std::string> ServerOptions::* member;
   std::string (*check)(std::string_view element);
+};
+// Any text; `check` as of a list's element.
+struct TextMember {
+  std::string ServerOptions::* member;
+  std::string (*check)(std::string_view text);
+  std::string_view form;  // for --help
 };
 
 // Names of topics; in the file also tables, which are namespaces (tools/serve/topic_namespaces.h).
@@ -61,7 +68,7 @@ struct TopicsMember {
 };
 
 using Member = std::variant<NumberMember, TimeMember, SizeMember, FlagMember, ChoiceMember,
-                            ListMember, TopicsMember>;
+                            TextMember, ListMember, TopicsMember>;
 
 enum class Change : std::uint8_t {
   reload,   // SIGHUP applies it

@@ -1,0 +1,111 @@
+#include "net/server/history_choice.h"
+
+#include <sys/vfs.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <random>
+#include <system_error>
+
+#include <fmt/format.h>
+
+#include "core/memory_store.h"
+#include "net/io/listener.h"
+#include "net/store/sqlite_store.h"
+#include "proto/assert.h"
+#include "proto/limits.h"
+
+namespace tocsin::net {
+namespace {
+
+constexpr std::string_view kMemory = "memory";
+constexpr std::string_view kSqlite = "sqlite:";
+
+// statfs(2): NFS, SMB and CIFS, 9P, Ceph.
+constexpr std::array<std::uint64_t, 5> kNetworkDisks{0x6969, 0xfe534d42, 0xff534d42, 0x01021997,
+                                                     0x00c36400};
+// SQLite's log, and a large commit in it.
+constexpr std::uint64_t kWalRoom = 96 * limits::kMiB;
+
+// What no topic keeps for so long need not come back; 0: some topic has no limit.
+std::uint64_t longest_age_ms(const ServerOptions& options) {
+  std::uint64_t longest_s = options.history_age_s;
+  bool any_is_endless = longest_s == 0;
+  for (const TopicNamespace& space : options.namespaces) {
+    const std::uint64_t age_s = space.options.history_age_s.value_or(options.history_age_s);
+    any_is_endless = any_is_endless || age_s == 0;
+    longest_s = std::max(longest_s, age_s);
+  }
+  return any_is_endless ? 0 : longest_s * 1000;
+}
+
+}  // namespace
+
+std::string history_fault(std::string_view history) {
+  if (history == kMemory) return {};
+  if (!history.starts_with(kSqlite)) return "is neither memory nor sqlite:PATH";
+  const std::string_view path = history.substr(kSqlite.size());
+  if (path.empty()) return "names no file";
+  // SQLite has files without a name for the former, and addresses for the latter.
+  const bool special = path.starts_with(':') || path.starts_with("file:");
+  return special || path.contains('\0') ? "names no file of a disk" : "";
+}
+
+HistoryFileOptions history_file_options(const ServerOptions& options) {
+  TOCSIN_ASSERT(options.history.starts_with(kSqlite));
+  return {.path = options.history.substr(kSqlite.size()),
+          .sync = options.history_sync,
+          .max_bytes = options.history_file_bytes,
+          .max_age_ms = std::uint64_t{options.history_file_age_s} * 1000,
+          .load_bytes = options.history_total_bytes,
+          .load_age_ms = longest_age_ms(options),
+          .patience = kListenPatience};  // of whom has our address, too
+}
+
+std::vector<std::string> history_warnings(const ServerOptions& options) {
+  std::vector<std::string> warnings;
+  if (options.history == kMemory) return warnings;
+  namespace fs = std::filesystem;
+  const HistoryFileOptions file = history_file_options(options);
+  const fs::path named = fs::path(file.path).parent_path();
+  const std::string folder = named.empty() ? "." : named.string();
+  struct statfs disk{};
+  if (::statfs(folder.c_str(), &disk) != 0) {
+    warnings.push_back(fmt::format("{}: {}", folder, std::strerror(errno)));
+    return warnings;
+  }
+  const auto type = static_cast<std::uint64_t>(disk.f_type);
+  if (std::ranges::find(kNetworkDisks, type & 0xffffffff) != kNetworkDisks.end()) {
+    warnings.push_back(fmt::format("{} is on a network's file system, whose locks and syncs SQLite "
+                                   "cannot rely on",
+                                   folder));
+  }
+  std::error_code none;
+  std::uint64_t has = 0;
+  for (const char* end : {"", "-wal", ".reserve"}) {
+    const std::uintmax_t size = fs::file_size(file.path + end, none);
+    if (!none) has += size;
+  }
+  const std::uint64_t room = has + disk.f_bavail * static_cast<std::uint64_t>(disk.f_bsize);
+  const std::uint64_t needed = file.max_bytes / 4 * 5 + file.reserve_bytes + kWalRoom;
+  if (room < needed) {
+    warnings.push_back(fmt::format("{} has room for {} MiB, and history_file_bytes with all beside "
+                                   "it may take {} MiB",
+                                   folder, room / limits::kMiB, needed / limits::kMiB));
+  }
+  return warnings;
+}
+
+std::expected<std::unique_ptr<core::Store>, std::string> open_history(
+    const ServerOptions& options) {
+  if (options.history == kMemory) {
+    return std::make_unique<core::MemoryStore>(static_cast<proto::Epoch>(std::random_device{}()));
+  }
+  return SqliteStore::open(history_file_options(options));
+}
+
+}  // namespace tocsin::net
