@@ -22,6 +22,7 @@
 #include "tools/demo/demo_command.h"
 #include "tools/documents/documents_command.h"
 #include "tools/load/load_command.h"
+#include "tools/history/history_command.h"
 #include "tools/serve/check_command.h"
 #include "tools/serve/serve_command.h"
 
@@ -106,6 +107,7 @@ int main(int argc, char** argv) {
   tocsin::load::add_load_command(app, exit_code);
   tocsin::demo::add_demo_command(app, exit_code);
   tocsin::tools::add_check_command(app, exit_code);
+  tocsin::tools::add_history_command(app, exit_code);
   tocsin::tools::add_key_command(app, exit_code);
   tocsin::tools::add_url_command(app, exit_code);
   tocsin::tools::add_token_command(app, exit_code);

@@ -1,0 +1,115 @@
+// A history as lines, there and back; and what `tocsin history` finds in a file.
+#include "tools/history/history_lines.h"
+
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "net/store/database.h"
+#include "net/store/history_reader.h"
+#include "tests/tools/auth/temporary_folder.h"
+
+namespace tocsin::tools {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+NextLine lines_of(std::vector<std::string> lines) {
+  return [lines = std::move(lines), at = std::size_t{0}]() mutable {
+    return at < lines.size() ? lines[at++] : std::string{};
+  };
+}
+
+class HistoryLinesTest : public testing::Test {
+ protected:
+  [[nodiscard]] std::vector<std::string> exported() const {
+    std::vector<std::string> lines;
+    auto history = net::HistoryReader::open(path_);
+    EXPECT_TRUE(history) << history.error();
+    const auto walked = history->walk(
+        [&](const net::HistoryRow&, std::span<const core::NewEvent> events) {
+          for (const core::NewEvent& event : events) {
+            EXPECT_TRUE(append_history_line(lines.emplace_back(), event));
+          }
+        },
+        [](std::string_view fault) { ADD_FAILURE() << fault; });
+    EXPECT_TRUE(walked);
+    return lines;
+  }
+  // What is found damaged.
+  [[nodiscard]] std::vector<std::string> faults() const {
+    std::vector<std::string> found;
+    auto history = net::HistoryReader::open(path_);
+    const auto walked = history->walk([](const auto&, auto) {},
+                                      [&](std::string_view fault) { found.emplace_back(fault); });
+    EXPECT_TRUE(walked);
+    return found;
+  }
+  void change(const std::string& statement) const {
+    auto database = net::Database::open(path_, net::Database::Access::write);
+    ASSERT_TRUE(database && database->run(statement));
+  }
+
+  const TemporaryFolder folder_;
+  const std::string path_ = folder_.path("history.db");
+};
+
+TEST_F(HistoryLinesTest, LinesComeBackAsTheyWere) {
+  const std::vector<std::string> lines{
+      R"({"topic":"a","data":"1"})" "\n",
+      R"({"topic":"a","type":"tick","id":"own","retry":3000,"data":"two\nlines"})" "\n",
+      R"({"topic":"b \"quoted\"","type":"message","data":""})" "\n",
+  };
+  EXPECT_EQ(make_history_of_lines(path_, lines_of(lines)), 3U);
+  EXPECT_EQ(exported(), lines);
+  auto history = net::HistoryReader::open(path_);
+  const auto extent = history->extent();
+  ASSERT_TRUE(extent);
+  EXPECT_EQ(extent->first, 1U);
+  EXPECT_EQ(history->journal().last(), 3U);
+  EXPECT_EQ(history->structure().value(), "");
+}
+
+TEST_F(HistoryLinesTest, ManyLinesAreManyCommits) {
+  std::vector<std::string> lines;
+  for (int i = 0; i < 2500; ++i) {
+    lines.push_back(R"({"topic":"a","data":")" + std::to_string(i) + "\"}\n");
+  }
+  EXPECT_EQ(make_history_of_lines(path_, lines_of(lines)), 2500U);
+  EXPECT_EQ(exported(), lines);
+  change("UPDATE batch SET crc = 0 WHERE last = 2000");
+  EXPECT_THAT(faults(), ElementsAre("the batch that ends with event 2000 is damaged"));
+  change("DELETE FROM batch WHERE last = 2000");
+  EXPECT_THAT(faults(), ElementsAre("events 1001 to 2000 are missing"));
+}
+
+TEST_F(HistoryLinesTest, AMistakeIsNamedAndLeavesNothing) {
+  std::vector<std::string> lines(1500, R"({"topic":"a","data":"x"})" "\n");
+  lines[1233] = R"({"topic":"a","date":"x"})" "\n";
+  const auto made = make_history_of_lines(path_, lines_of(lines));
+  ASSERT_FALSE(made);
+  EXPECT_THAT(made.error(), HasSubstr("line 1234: date"));
+  EXPECT_FALSE(std::filesystem::exists(path_));
+  EXPECT_FALSE(std::filesystem::exists(path_ + ".reserve"));
+}
+
+TEST_F(HistoryLinesTest, AFileThatIsThereStays) {
+  EXPECT_EQ(make_history_of_lines(path_, lines_of({})), 0U);
+  EXPECT_THAT(make_history_of_lines(path_, lines_of({})).error(), HasSubstr("is there already"));
+  EXPECT_THAT(exported(), IsEmpty());
+}
+
+TEST_F(HistoryLinesTest, WhatIsNoFrameIsNoLine) {
+  std::string line;
+  EXPECT_FALSE(append_history_line(line, {.topic = "a", .id = "", .body = "noise\n"}));
+  EXPECT_EQ(line, "");
+}
+
+}  // namespace
+}  // namespace tocsin::tools
