@@ -169,7 +169,7 @@ void Outbound::answer_waiters(const std::string& source) {
   bool has_keys = false;
   {
     const MutexLock lock(mutex_);
-    const auto others = std::stable_partition(
+    const auto others = std::partition(
         key_waiters_.begin(), key_waiters_.end(),
         [&](const KeyWaiter& waiter) { return waiter.source != source; });
     waiters.assign(std::make_move_iterator(others), std::make_move_iterator(key_waiters_.end()));

@@ -1,5 +1,6 @@
 #include "net/http/credentials.h"
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <string>
@@ -208,6 +209,8 @@ class Referrals : public Credentials {
     AuthoritySettings settings;
     settings.keys.add(key, std::make_shared<const Principal>()).value();
     settings.issuers = {{.name = "id", .key_source = "url"}, {.name = "file"}};
+    settings.issuers[0].keys.push_back(
+        VerificationKey::from_secret(Algorithm::hs256, kOtherTestSecret, "known").value());
     made->authority = std::make_shared<const Authority>(std::move(settings));
     made->passed_fields = passed;
     proto::RequestParser parser(limits::kMaxRequestHead, limits::kMaxRequestBody);
@@ -241,6 +244,20 @@ TEST_F(Referrals, OfATokenAreToItsIssuer) {
   passed.clear();
   EXPECT_EQ(asked("GET /events", bearer(make_token(R"({"iss":"other"})"))), "nobody: issuer");
   EXPECT_EQ(asked("GET /events", bearer(make_token(R"({"iss":"id"})"))), "issuer url");
+}
+
+// Whoever changes a token must not make the hub ask.
+TEST_F(Referrals, OfATokenWhoseKeyIsThereThereAreNone) {
+  const auto with = [&](std::string_view header) {
+    std::string token = base64url_encode(header) + '.' + base64url_encode(R"({"iss":"id"})");
+    std::array<unsigned char, 64> value{};
+    token += '.' + base64url_encode(Hmac(Hash::sha256, kTestSecret).sign(token, value));
+    return asked("GET /events", bearer(token));
+  };
+  EXPECT_EQ(with(R"({"alg":"HS256","kid":"known"})"), "nobody: signature");
+  EXPECT_EQ(with(R"({"alg":"HS384","kid":"known"})"), "nobody: algorithm");
+  EXPECT_EQ(with(R"({"alg":"HS256","kid":"other"})"), "issuer url");
+  EXPECT_EQ(with(R"({"alg":"HS256"})"), "issuer url");
 }
 
 TEST_F(Referrals, OfWhatIsLeftAreToTheBackEnd) {
