@@ -248,25 +248,25 @@ bool concerns_back_end(const Request& request, Needs needs, const Access& access
 
 // Who may know more of what the authority has denied.
 void refer(const Search& search, Needs needs, const Access& access, DenialCause cause,
-           Referral& referral) {
+           std::optional<Referral>& referral) {
   const std::string_view text = search.text();
   if (is_access_key(text)) return;
   const TokenOrigin origin = access.authority->origin_of(text);
   const bool is_about_keys = cause == DenialCause::unknown_key ||
                              cause == DenialCause::algorithm || cause == DenialCause::signature;
   if (is_about_keys && !origin.key_source.empty()) {
-    referral.to = Referral::To::issuer;
-    referral.key_source = origin.key_source;
+    referral.emplace(
+        Referral{.to = Referral::To::issuer, .key_source = origin.key_source});
   } else if (!origin.is_known && !access.passed_fields.empty() && needs != Needs::admin &&
              is_token68(text)) {
-    referral.to = Referral::To::back_end;
+    referral.emplace();
     if (search.where() != Where::field) {
-      referral.authorization = Secret("Bearer " + std::string(text));
+      referral->authorization = Secret("Bearer " + std::string(text));
     }
   } else {
     return;
   }
-  referral.credential = Secret(std::string(text));
+  referral->credential = Secret(std::string(text));
 }
 
 }  // namespace
@@ -274,7 +274,7 @@ void refer(const Search& search, Needs needs, const Access& access, DenialCause 
 std::expected<PrincipalPtr, Denial> authenticate(const Request& request, Needs needs,
                                                  const Access& access,
                                                  const ServerOptions& options, std::int64_t now_s,
-                                                 Referral* referral) {
+                                                 std::optional<Referral>* referral) {
   TOCSIN_ASSERT(access.authority != nullptr && needs != Needs::nothing);
   Search search(request, access);
   search.look_everywhere(needs);
@@ -287,7 +287,7 @@ std::expected<PrincipalPtr, Denial> authenticate(const Request& request, Needs n
           auto why = deny_page(request, options.cors_origins);
           if (why) return std::unexpected(*std::move(why));
         }
-        referral->to = Referral::To::back_end;
+        referral->emplace();
         return std::unexpected(denial(DenialCause::no_credential, search.instead()));
       }
       auto known = nobody(access, options, needs);

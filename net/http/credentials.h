@@ -43,11 +43,10 @@ enum class Needs : std::uint8_t {
 // Who else may know whose a credential is that the authority does not take.
 struct Referral {
   enum class To : std::uint8_t {
-    nobody,
     issuer,    // of the token: it may have signed with a new key
     back_end,  // the operator's: the credential is of no kind that the authority knows
   };
-  To to = To::nobody;
+  To to = To::back_end;
   std::string_view key_source{};  // TokenOrigin's; lives as long as the Access
   Secret credential{};            // that was found; empty: none that the hub looks for
   // The same as the field Authorization has it, if it stands elsewhere.
@@ -55,12 +54,14 @@ struct Referral {
 };
 
 // REQUIRES: `access` has an authority, and `needs` is not `nothing`. `now_s`: seconds since 1970.
-// `referral`: where others are to be asked first; then the denial is what counts if they cannot.
+// `referral`: is given one where others are to be asked first; then the denial is what counts if
+// they cannot be. Null: nobody can.
 [[nodiscard]] std::expected<PrincipalPtr, Denial> authenticate(const proto::Request& request,
                                                                Needs needs, const Access& access,
                                                                const ServerOptions& options,
                                                                std::int64_t now_s,
-                                                               Referral* referral = nullptr);
+                                                               std::optional<Referral>* referral =
+                                                                   nullptr);
 
 // Whoever it is, and however that became known: whether that is enough. Nothing: it is.
 [[nodiscard]] std::optional<Denial> deny_needs(Needs needs, const Principal& principal,

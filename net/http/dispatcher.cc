@@ -109,11 +109,11 @@ std::expected<Dispatcher::Identity, Denial> Dispatcher::ask_authority(
     const proto::Request& request, const ServerOptions& options, Asked& asked,
     const RequestTicket& ticket) {
   const Needs needs = asked.endpoint->needs;
-  Referral referral;
+  std::optional<Referral> referral;
   auto known = authenticate(request, needs, *access_, options, clock_.unix_s(),
                             access_->remote == nullptr ? nullptr : &referral);
-  if (!known && referral.to != Referral::To::nobody) {
-    auto said = ask_others(request, needs, referral, std::move(known).error(), ticket);
+  if (!known && referral) {
+    auto said = ask_others(request, needs, *referral, std::move(known).error(), ticket);
     if (!said) return Identity::later;
     known = *std::move(said);
   }

@@ -216,19 +216,14 @@ class Referrals : public Credentials {
     proto::RequestParser parser(limits::kMaxRequestHead, limits::kMaxRequestBody);
     const std::string bytes = line + " HTTP/1.1\r\nHost: hub.example\r\n" + fields + "\r\n";
     EXPECT_EQ(parser.feed(bytes).state, proto::RequestParser::State::head_complete);
-    Referral referral;
+    std::optional<Referral> referral;
     const auto known =
         authenticate(parser.request(), needs, *made, options, kNow, &referral);
     if (known) return "known";
-    switch (referral.to) {
-      case Referral::To::issuer:
-        return "issuer " + std::string(referral.key_source);
-      case Referral::To::back_end:
-        return "back end " + std::string(referral.authorization.view());
-      case Referral::To::nobody:
-        break;
-    }
-    return "nobody: " + std::string(name_of(known.error().cause));
+    if (!referral) return "nobody: " + std::string(name_of(known.error().cause));
+    return referral->to == Referral::To::issuer
+               ? "issuer " + std::string(referral->key_source)
+               : "back end " + std::string(referral->authorization.view());
   }
   const std::string key{make_access_key().view()};
   std::vector<PassedField> passed{{proto::Header::authorization, "Authorization"},
