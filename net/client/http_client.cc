@@ -1,12 +1,12 @@
 #include "net/client/http_client.h"
 
-#include <string.h>
-
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "proto/assert.h"
 #include "proto/text/ascii.h"
+#include "proto/text/wipe.h"
 
 namespace tocsin::net {
 namespace {
@@ -157,7 +157,7 @@ void HttpClient::flush() {
     sent_ += sent.bytes;
   }
   TOCSIN_ASSERT(out_offset_ <= out_.size());
-  if (out_offset_ == out_.size()) ::explicit_bzero(out_.data(), out_.size());  // credentials
+  if (out_offset_ == out_.size()) proto::wipe(std::span<char>(out_));  // credentials
   // Half sent: drop what is, or a pipeline that never drains would grow for ever.
   if (out_offset_ > options_.max_pending_bytes) {
     out_.erase(0, out_offset_);

@@ -49,7 +49,7 @@ namespace tocsin::net {
 
 class Dispatcher {
  public:
-  // What a client's address is (Io::peer_ip), by the slot of its connection.
+  // Whom the request in a connection's parser is from, an address in words, by its slot.
   using AddressOf = std::function<std::string(std::uint32_t slot)>;
   // `state`, `metrics`, those of this shard, and `clock` outlive it.
   Dispatcher(ServerState& state, ShardMetrics& metrics, const Clock& clock, std::uint64_t seed,

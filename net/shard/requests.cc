@@ -129,7 +129,7 @@ Requests::Fed Requests::feed(std::uint32_t slot, Peer& peer, std::string_view& b
       refuse_and_linger(slot, peer);
       return Fed::ended;
     case ParserState::head_complete:
-      if (shard_.limited) exchange.asked.address = address_of(peer);
+      if (shard_.limited) exchange.asked.address = client_of(peer).client_key();
       switch (http_.on_head(exchange.parser, *shard_.options, exchange.asked,
                             ticket_of(slot, peer), reply_)) {
         case Dispatcher::Head::taken:
@@ -221,14 +221,13 @@ void Requests::refuse_stream(std::uint32_t slot, Peer& peer, const Outcome& want
   }
 }
 
-// Of the request in the parser, whose head is there: the client's, whichever way it came.
-std::uint64_t Requests::address_of(const Peer& peer) {
+IpAddress Requests::client_of(const Peer& peer) {
+  TOCSIN_ASSERT(peer.state == State::request);
   Exchange& exchange = *peer.extra().exchange;
   if (!exchange.address.is_known()) exchange.address = shard_.io.peer_ip(peer.fd);
   const auto& request = exchange.parser.request();
-  return shard_.proxies
-      .client_of(exchange.address, request.header(proto::Header::x_forwarded_for))
-      .client_key();
+  return shard_.proxies.client_of(exchange.address,
+                                  request.header(proto::Header::x_forwarded_for));
 }
 
 // --- connections of which more was received than handled

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "net/base/ip_address.h"
 #include "net/http/dispatcher.h"
 #include "net/shard/lifecycle.h"
 #include "net/shard/shard_context.h"
@@ -54,6 +55,9 @@ class Requests {
   // It was answered, and has not asked again. REQUIRES: state request.
   [[nodiscard]] bool is_between(const Peer& peer) const;
 
+  // Whom the request in the parser is from, whichever way it came. REQUIRES: its head is there.
+  [[nodiscard]] IpAddress client_of(const Peer& peer);
+
   // Makes what requests and their answers hold fit into their memory.
   void fit_memory() {
     if (!shard_.memory.fit()) (void)make_memory_room(AgeList::kNone);
@@ -73,7 +77,6 @@ class Requests {
   [[nodiscard]] Fed feed(std::uint32_t slot, Peer& peer, std::string_view& bytes);
   void on_request(std::uint32_t slot, Peer& peer);
   void obey(std::uint32_t slot, Peer& peer, Outcome&& outcome);
-  [[nodiscard]] std::uint64_t address_of(const Peer& peer);
   void open_stream(std::uint32_t slot, const Outcome& wanted);
   void refuse_stream(std::uint32_t slot, Peer& peer, const Outcome& wanted,
                      const Streams::Refusal& refusal);

@@ -28,7 +28,7 @@ Shard::Shard(core::ShardId id, ServerState& state, Io& io, const Clock& clock,
       heartbeats_(shard_, lifecycle_),
       http_(state, shard_.metrics, clock, shard_.random(),
             [this](std::uint32_t slot) {
-              return shard_.io.peer_ip(shard_.table[slot].peer.fd).text();
+              return requests_.client_of(shard_.table[slot].peer).text();
             }),
       streams_(shard_, lifecycle_, subscriptions_, routed_, heartbeats_, http_.answers()),
       requests_(shard_, lifecycle_, streams_, http_),

@@ -109,6 +109,19 @@ TEST_P(ServerWebhook, ABackEndSaysWhoMayDoWhat) {
   EXPECT_THAT(back_end.last(), Not(HasSubstr("token=")));
 }
 
+TEST_P(ServerWebhook, ItIsToldOfTheClientBehindAProxy) {
+  BackEndServer back_end;
+  use_back_end(back_end.url());
+  const std::string by_proxy = bearer("ann") + "X-Forwarded-For: 192.0.2.7, 203.0.113.9\r\n";
+  start_asking();
+  TestSubscriber nobodys = subscribe("/events?topic=ann/1", by_proxy);
+  EXPECT_THAT(back_end.last(), HasSubstr(R"("address":"127.0.0.1"})")) << "anybody can say that";
+  options.trusted_proxies = {"127.0.0.1"};
+  reload();
+  TestSubscriber trusted = subscribe("/events?topic=ann/2", by_proxy);
+  EXPECT_THAT(back_end.last(), HasSubstr(R"("address":"203.0.113.9"})"));
+}
+
 TEST_P(ServerWebhook, WhatABackEndRefusesIsRefusedWithItsReason) {
   BackEndServer back_end;
   use_back_end(back_end.url());
