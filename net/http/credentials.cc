@@ -9,6 +9,7 @@
 
 #include "net/http/query_parameters.h"
 #include "net/jose/secret.h"
+#include "net/state/remote_authority.h"
 #include "proto/assert.h"
 #include "proto/text/ascii.h"
 #include "proto/text/percent.h"
@@ -252,9 +253,7 @@ void refer(const Search& search, Needs needs, const Access& access, DenialCause 
   const std::string_view text = search.text();
   if (is_access_key(text)) return;
   const TokenOrigin origin = access.authority->origin_of(text);
-  const bool is_about_keys = cause == DenialCause::unknown_key ||
-                             cause == DenialCause::algorithm || cause == DenialCause::signature;
-  if (is_about_keys && !origin.key_source.empty()) {
+  if (may_want_another_key(cause) && !origin.key_source.empty()) {
     referral.emplace(
         Referral{.to = Referral::To::issuer, .key_source = origin.key_source});
   } else if (!origin.is_known && !access.passed_fields.empty() && needs != Needs::admin &&

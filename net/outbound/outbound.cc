@@ -27,12 +27,6 @@ std::size_t size_of(const HttpRequest& request) {
   return size;
 }
 
-bool is_about_keys(const Authenticated& result) {
-  return !result && (result.error().cause == DenialCause::unknown_key ||
-                     result.error().cause == DenialCause::algorithm ||
-                     result.error().cause == DenialCause::signature);
-}
-
 }  // namespace
 
 Denial Outbound::no_keys() {
@@ -98,24 +92,25 @@ void Outbound::configure(std::shared_ptr<const AccessPlan> plan, const Install& 
       back_end_ = make_back_end(*plan_->back_end);
     }
     access = make_access();
+    authority_ = access == nullptr ? nullptr : access->authority;
     start_thread();
     wake();
   }
   install(std::move(access));
 }
 
-std::shared_ptr<const Access> Outbound::make_access() {
-  authority_ = nullptr;
+std::shared_ptr<const Access> Outbound::make_access(const KeySource* next) {
   if (plan_ == nullptr) return nullptr;
   std::map<std::string, std::span<const VerificationKey>, std::less<>> known;
   for (const auto& [name, source] : sources_) known.emplace(name, source.keys());
-  authority_ = make_authority(*plan_, [&known](std::string_view name) {
+  if (next != nullptr) known[next->settings().name()] = next->keys();
+  auto authority = make_authority(*plan_, [&known](std::string_view name) {
     const auto found = known.find(name);
     TOCSIN_ASSERT(found != known.end());
     return found->second;
   });
   auto access = std::make_shared<Access>(plan_->access);
-  access->authority = authority_;
+  access->authority = std::move(authority);
   if (!sources_.empty() || back_end_ != nullptr) access->remote = shared_from_this();
   if (back_end_ != nullptr) access->back_end = back_end_->settings().source();
   return access;
@@ -240,12 +235,16 @@ std::optional<Authenticated> Outbound::ask_for_keys(const KeyQuestion& question,
   const Authority* asked = question.authority;
   std::shared_ptr<const Authority> newest;
   MutexLock lock(mutex_);
+  const auto is_fetching = [&]() TOCSIN_LOCKS(requires_capability(mutex_)) {
+    const auto source = sources_.find(question.source);
+    return source != sources_.end() && source->second.is_fetching();
+  };
   // The shard may have yet to hear of new keys, and others may come meanwhile.
-  while (authority_ != nullptr && authority_.get() != asked) {
+  while (!is_fetching() && authority_ != nullptr && authority_.get() != asked) {
     newest = authority_;
     lock.unlock();
     auto known = newest->check(question.token, now_s);
-    if (!is_about_keys(known)) return known;
+    if (known || !may_want_another_key(known.error().cause)) return known;
     denial = std::move(known).error();
     asked = newest.get();
     lock.lock();

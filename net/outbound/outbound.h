@@ -88,6 +88,7 @@ class Outbound final : public RemoteAuthority, public std::enable_shared_from_th
     std::string source;
     Secret token;
     Inquirer inquirer;
+    bool again = false;  // it waits for the second time
   };
   struct Found {
     Resolver::Asker asker;
@@ -100,7 +101,7 @@ class Outbound final : public RemoteAuthority, public std::enable_shared_from_th
   // What the thread has to do, taken out under the lock.
   struct News {
     std::vector<KeySettings> due{};  // are to be fetched
-    std::vector<std::string> gone{};  // key sources that are none any more
+    std::vector<KeyWaiter> gone{};   // whose source is none any more
     std::vector<BackEndInquiry> inquiries{};
     std::vector<Found> found{};
     std::shared_ptr<BackEnd> back_end{};
@@ -110,7 +111,8 @@ class Outbound final : public RemoteAuthority, public std::enable_shared_from_th
   Outbound(OutboundOptions options, int wake_fd);
   [[nodiscard]] static Denial no_keys();
   [[nodiscard]] static Denial no_back_end();
-  [[nodiscard]] std::shared_ptr<const Access> make_access()
+  // `next`: what one of the sources is going to be; null: they are as they are.
+  [[nodiscard]] std::shared_ptr<const Access> make_access(const KeySource* next = nullptr)
       TOCSIN_LOCKS(requires_capability(mutex_));
   [[nodiscard]] std::shared_ptr<BackEnd> make_back_end(const BackEndSettings& settings)
       TOCSIN_LOCKS(requires_capability(mutex_));
@@ -126,7 +128,9 @@ class Outbound final : public RemoteAuthority, public std::enable_shared_from_th
   void wait_and_handle();
   void fetch(const KeySettings& settings);
   void on_fetched(const KeySettings& settings, const HttpResult& result);
-  void answer_waiters(const std::string& source);
+  [[nodiscard]] std::vector<KeyWaiter> take_waiters(std::string_view source)
+      TOCSIN_LOCKS(requires_capability(mutex_));
+  void answer(std::vector<KeyWaiter>&& waiters, bool has_keys);
 
   const OutboundOptions options_;
   Waiter& waiter_;
@@ -141,7 +145,8 @@ class Outbound final : public RemoteAuthority, public std::enable_shared_from_th
   mutable Mutex mutex_;
   std::shared_ptr<const AccessPlan> plan_ TOCSIN_LOCKS(guarded_by(mutex_));
   std::map<std::string, KeySource, std::less<>> sources_ TOCSIN_LOCKS(guarded_by(mutex_));
-  std::shared_ptr<const Authority> authority_ TOCSIN_LOCKS(guarded_by(mutex_));  // the newest
+  // The newest that was installed, or is going to be by configure().
+  std::shared_ptr<const Authority> authority_ TOCSIN_LOCKS(guarded_by(mutex_));
   // Its cache is for shards, which must not let the last of it go: its sockets are not theirs.
   std::shared_ptr<BackEnd> back_end_ TOCSIN_LOCKS(guarded_by(mutex_));
   std::uint64_t back_end_id_ TOCSIN_LOCKS(guarded_by(mutex_)) = 0;

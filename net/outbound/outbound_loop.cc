@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <iterator>
+#include <optional>
 #include <span>
 #include <utility>
 
@@ -42,8 +43,13 @@ bool Outbound::take_news(News& news) {
   for (auto one = fetchers_.begin(); one != fetchers_.end();) {
     one = sources_.contains(one->first) ? std::next(one) : fetchers_.erase(one);
   }
-  for (const KeyWaiter& waiter : key_waiters_) {
-    if (!sources_.contains(waiter.source)) news.gone.push_back(waiter.source);
+  for (std::size_t i = 0; i < key_waiters_.size();) {
+    if (sources_.contains(key_waiters_[i].source)) {
+      ++i;
+      continue;
+    }
+    news.gone.push_back(std::move(key_waiters_[i]));
+    key_waiters_.erase(key_waiters_.begin() + static_cast<std::ptrdiff_t>(i));
   }
   news.inquiries.swap(inquiries_);
   news.found.swap(found_);
@@ -69,7 +75,7 @@ void Outbound::act_on(News&& news) {
     }
   }
   for (const KeySettings& settings : news.due) fetch(settings);
-  for (const std::string& source : news.gone) answer_waiters(source);
+  answer(std::move(news.gone), false);
   for (BackEndInquiry& inquiry : news.inquiries) {
     if (asked_ != nullptr) {
       asked_->ask(std::move(inquiry));
@@ -138,50 +144,69 @@ void Outbound::on_fetched(const KeySettings& settings, const HttpResult& result)
   const std::string error = fetched ? std::string() : fetched.error();
   const std::size_t count = fetched ? fetched->keys.size() : 0;
   const std::string name = settings.name();
+  // A new plan waits meanwhile.
   const MutexLock installing(install_mutex_);
+  std::optional<KeySource> next;
   std::shared_ptr<const Access> renewed;
-  bool changed = false;
-  bool has_keys = false;
+  std::vector<KeyWaiter> waiters;
   {
-    // At once: a token for which nobody waits any more has the new keys.
     const MutexLock lock(mutex_);
     const auto source = sources_.find(name);
     if (source == sources_.end() || !source->second.is_fetching()) return;
-    changed = source->second.end(std::move(fetched), waiter_.now());
-    has_keys = !source->second.keys().empty();
-    if (changed) renewed = make_access();
+    next = source->second;
+    if (next->end(std::move(fetched), waiter_.now())) renewed = make_access(&*next);
   }
+  const bool has_keys = !next->keys().empty();
   metrics_.count(error.empty() ? OutboundMetrics::Fetch::fetched : OutboundMetrics::Fetch::failed);
   if (!error.empty()) {
     log::warning(has_keys ? "an issuer's keys were not fetched, the old ones count"
                           : "an issuer's keys were not fetched, its tokens are refused",
                  {{"url", url}, {"error", error}});
-  } else if (changed) {
+  } else if (renewed != nullptr) {
     log::info("an issuer's keys were fetched", {{"url", url}, {"keys", count}});
   }
-  if (changed && install_) install_(std::move(renewed));
-  answer_waiters(name);
-}
-
-void Outbound::answer_waiters(const std::string& source) {
-  std::vector<KeyWaiter> waiters;
-  std::shared_ptr<const Authority> authority;
-  bool has_keys = false;
+  if (renewed != nullptr && install_) install_(renewed);
+  // Tokens that came until now wait, and those that come from now on are judged by what shards
+  // have. Nobody in between is judged by the old keys, or by some that were taken away.
   {
     const MutexLock lock(mutex_);
-    const auto others = std::partition(
-        key_waiters_.begin(), key_waiters_.end(),
-        [&](const KeyWaiter& waiter) { return waiter.source != source; });
-    waiters.assign(std::make_move_iterator(others), std::make_move_iterator(key_waiters_.end()));
-    key_waiters_.erase(others, key_waiters_.end());
-    authority = authority_;
-    const auto found = sources_.find(source);
-    has_keys = found != sources_.end() && !found->second.keys().empty();
+    sources_.find(name)->second = *std::move(next);
+    if (renewed != nullptr) authority_ = renewed->authority;
+    waiters = take_waiters(name);
   }
-  for (const KeyWaiter& waiter : waiters) {
+  answer(std::move(waiters), has_keys);
+}
+
+std::vector<Outbound::KeyWaiter> Outbound::take_waiters(std::string_view source) {
+  const auto others =
+      std::partition(key_waiters_.begin(), key_waiters_.end(),
+                     [&](const KeyWaiter& waiter) { return waiter.source != source; });
+  std::vector<KeyWaiter> waiters(std::make_move_iterator(others),
+                                 std::make_move_iterator(key_waiters_.end()));
+  key_waiters_.erase(others, key_waiters_.end());
+  return waiters;
+}
+
+void Outbound::answer(std::vector<KeyWaiter>&& waiters, bool has_keys) {
+  std::shared_ptr<const Authority> authority;
+  {
+    const MutexLock lock(mutex_);
+    authority = authority_;
+  }
+  for (KeyWaiter& waiter : waiters) {
     auto result = authority == nullptr || !has_keys
                       ? Authenticated(std::unexpected(no_keys()))
                       : authority->check(waiter.token.view(), clock_.unix_s());
+    // It may have come when the answer that it waited for was on its way: one more, if it may be.
+    if (has_keys && !waiter.again && !result && may_want_another_key(result.error().cause)) {
+      const MutexLock lock(mutex_);
+      const auto source = sources_.find(waiter.source);
+      if (source != sources_.end() && source->second.demand(waiter_.now())) {
+        waiter.again = true;
+        key_waiters_.push_back(std::move(waiter));
+        continue;
+      }
+    }
     bytes_.fetch_sub(waiter.inquirer.bytes);
     (void)waiter.inquirer.later.give(std::move(result));
   }

@@ -30,6 +30,12 @@ struct BackEndQuestion {
   std::vector<std::pair<std::string_view, std::string_view>> fields{};
 };
 
+// A token was denied so that it might be good with a key that is not known here.
+[[nodiscard]] inline bool may_want_another_key(DenialCause cause) {
+  return cause == DenialCause::unknown_key || cause == DenialCause::algorithm ||
+         cause == DenialCause::signature;
+}
+
 // A token that fits none of its issuer's keys, as they were known.
 struct KeyQuestion {
   std::string_view source{};             // TokenOrigin::key_source

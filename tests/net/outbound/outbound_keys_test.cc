@@ -91,6 +91,24 @@ TEST_F(OutboundKeys, ThatAreNewAreWaitedFor) {
   EXPECT_EQ(answer(), "unknown_key") << "it was taken away";
 }
 
+// Its key is published when the answer that it waits for is on its way.
+TEST_F(OutboundKeys, ATokenThatComesWhileOthersAreFetchedIsNotLost) {
+  provider.publish({&first});
+  use_keys(provider.url());
+  configure();
+  std::optional<Authenticated> known;
+  outbound->begin([&](std::shared_ptr<const Access> made) {
+    const bool is_first = provider.requests() == 1;
+    install()(std::move(made));
+    if (!is_first) return;
+    provider.publish({&first, &second});
+    known = ask_as_if_new(second.token(kClaims));
+  });
+  EXPECT_EQ(answer(), "u1");
+  EXPECT_FALSE(known);
+  EXPECT_EQ(provider.requests(), 2);
+}
+
 // Made-up kids, and signatures of nobody.
 TEST_F(OutboundKeys, AFloodOfTokensCausesOneFetchInThirtySeconds) {
   provider.publish({&first}, "Cache-Control: max-age=3600\r\n");
