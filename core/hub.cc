@@ -75,6 +75,7 @@ void Hub::unlist(Topic& topic) {
 
 void Hub::forget(Topic& topic) {
   TOCSIN_ASSERT(topic.subscribers.is_empty() && topic.dirty.is_empty() && topic.log.empty());
+  TOCSIN_ASSERT(topic.readers == 0);
   unlist(topic);
   topics_.extract(topic).reset();
 }
@@ -95,7 +96,7 @@ std::optional<ShardSet> Hub::remove(std::string_view name) {
   unlist(topic);
   std::unique_ptr<Topic> owned = topics_.extract(topic);
   topic.removed = true;
-  topic.space = namespace_of(name);  // renew_namespaces() finds it no more
+  set_namespace(topic);  // renew_namespaces() finds it no more
   removed_.emplace(&topic, std::move(owned));
   const ShardSet wake = announce(topic, {last_sequence(), appended_bytes_});
   end_if_unread(topic);
@@ -107,6 +108,7 @@ void Hub::end_if_unread(Topic& topic) {
   if (!topic.subscribers.is_empty() || !topic.dirty.is_empty()) return;
   while (!topic.log.empty()) topic.log.drop_oldest(pages_);
   if (topic.removed) {
+    TOCSIN_ASSERT(topic.readers == 0);
     removed_.erase(&topic);
   } else {
     forget(topic);

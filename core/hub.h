@@ -162,7 +162,9 @@ class Hub {
   // which no other hub uses whose key is another.
   // It is no part of max_topics, keeps no history, and ends when `shard` leaves.
   [[nodiscard]] TopicCursor subscribe_direct(ShardId shard, TimeMs now);
-  // `shard` has no more readers of `topic`; the pointer ends.
+  // A stream does not read these any more, whoever else does.
+  void drop_reader(std::span<const TopicCursor> topics);
+  // `shard` has no more readers of `topic`, and each was dropped; the pointer ends.
   void leave(Topic& topic, ShardId shard, TimeMs now);
 
   // Makes a topic that is not forgotten, or gives the one that exists these settings. False:
@@ -172,6 +174,21 @@ class Hub {
   // wake; nothing: no such topic.
   [[nodiscard]] std::optional<ShardSet> remove(std::string_view name);
   [[nodiscard]] bool exists(std::string_view name) const { return topics_.find(name) != nullptr; }
+  // What is known of a topic, for people.
+  struct TopicFacts {
+    std::string name;
+    std::string space;        // its namespace
+    std::uint64_t events = 0;  // that are kept, and their wire bytes
+    std::uint64_t bytes = 0;
+    std::uint32_t readers = 0;
+  };
+  // Nothing: no such topic.
+  [[nodiscard]] std::optional<TopicFacts> facts_of(std::string_view name) const;
+  // Appends some topics, the first time with SIZE_MAX as `below`, then with what was returned,
+  // until that is 0. Looks at `most` of them. Who lists them all so has each topic that was there
+  // all the time, perhaps twice.
+  [[nodiscard]] std::size_t list_topics(std::size_t below, std::size_t most,
+                                        std::vector<TopicFacts>& out) const;
   [[nodiscard]] DataForm data_form(std::string_view name) const;
   // The most that frame_bytes() of an event may be there.
   [[nodiscard]] std::size_t max_event_bytes(std::string_view name) const;
@@ -265,6 +282,8 @@ class Hub {
   Topic& make(std::string_view name, TimeMs now);
   Topic& insert(std::string name, Sequence dropped, TimeMs now);
   void unlist(Topic& topic);
+  void set_namespace(Topic& topic);
+  [[nodiscard]] TopicFacts facts(const Topic& topic) const;
   void forget(Topic& topic);
   void end_if_unread(Topic& topic);
   [[nodiscard]] bool has_room(std::size_t count) const {

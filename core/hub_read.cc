@@ -77,7 +77,10 @@ std::optional<Subscription> Hub::subscribe(std::span<const std::string_view> top
   }
   for (const TopicCursor& at : result.topics) {
     at.topic->subscribers.add(shard);
-    ++namespaces_.counts(at.topic->space).subscriptions;
+    ++at.topic->readers;
+    NamespaceCounts& counts = namespaces_.counts(at.topic->space);
+    ++counts.subscriptions;
+    ++counts.readers;
   }
 
   result.newest = last_sequence();
@@ -123,6 +126,16 @@ TopicCursor Hub::subscribe_direct(ShardId shard, TimeMs now) {
   ++direct_;
   topic.subscribers.add(shard);
   return {&topic, last_sequence()};
+}
+
+void Hub::drop_reader(std::span<const TopicCursor> topics) {
+  for (const TopicCursor& at : topics) {
+    if (at.topic->is_direct()) continue;  // its one reader is known without counting
+    NamespaceCounts& counts = namespaces_.counts(at.topic->space);
+    TOCSIN_ASSERT(at.topic->readers > 0 && counts.readers > 0);
+    --at.topic->readers;
+    --counts.readers;
+  }
 }
 
 void Hub::leave(Topic& topic, ShardId shard, TimeMs now) {
@@ -252,6 +265,33 @@ Sequence Hub::skip_gap(std::span<TopicCursor> topics, Sequence cursor, TimeMs no
     }
   }
   return before_next(topics, cursor);
+}
+
+// --- what there is, for people
+
+Hub::TopicFacts Hub::facts(const Topic& topic) const {
+  return {.name = topic.name,
+          .space = namespaces_.name(topic.space),
+          .events = topic.log.events(),
+          .bytes = topic.log.bytes(),
+          .readers = topic.readers};
+}
+
+std::optional<Hub::TopicFacts> Hub::facts_of(std::string_view name) const {
+  const Topic* topic = topics_.find(name);
+  if (topic == nullptr || topic->is_direct()) return std::nullopt;
+  return facts(*topic);
+}
+
+// From the end, for the reason that renew_namespaces() has.
+std::size_t Hub::list_topics(std::size_t below, std::size_t most,
+                             std::vector<TopicFacts>& out) const {
+  below = std::min(below, order_.size());
+  for (; most > 0 && below > 0; --most) {
+    const Topic& topic = *order_[--below];
+    if (!topic.is_direct()) out.push_back(facts(topic));
+  }
+  return below;
 }
 
 }  // namespace tocsin::core

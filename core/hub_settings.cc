@@ -45,6 +45,12 @@ NamespaceId Hub::namespace_of(std::string_view name) const {
   return Topic::is_direct_name(name) ? namespaces_.other() : namespaces_.find(name);
 }
 
+void Hub::set_namespace(Topic& topic) {
+  const NamespaceId space = namespace_of(topic.name);
+  namespaces_.move_readers(topic.space, space, topic.readers);
+  topic.space = space;
+}
+
 NamespaceCounts& Hub::counts_of(std::string_view name) {
   const Topic* topic = topics_.find(name);
   return namespaces_.counts(topic != nullptr ? topic->space : namespace_of(name));
@@ -81,7 +87,7 @@ void Hub::reconfigure(HubSettings settings) {
     while (renew_namespaces(order_.size())) {}  // of the change before
     namespaces_.replace(settings_.namespaces);
     renew_next_ = order_.size();
-    for (const auto& [pointer, topic] : removed_) topic->space = namespace_of(topic->name);
+    for (const auto& [pointer, topic] : removed_) set_namespace(*topic);
   }
   adopt_settings();
 }
@@ -104,8 +110,7 @@ bool Hub::renew_namespaces(std::size_t most) {
   if (!namespaces_.has_old()) return false;
   renew_next_ = std::min(renew_next_, order_.size());
   for (; most > 0 && renew_next_ > 0; --most) {
-    Topic& topic = *order_[--renew_next_];
-    topic.space = namespace_of(topic.name);
+    set_namespace(*order_[--renew_next_]);
   }
   if (renew_next_ > 0) return true;
   namespaces_.forget_old();

@@ -12,6 +12,7 @@ NamespaceCounts& NamespaceCounts::operator+=(const NamespaceCounts& other) {
   bytes += other.bytes;
   subscriptions += other.subscriptions;
   refusals += other.refusals;
+  readers += other.readers;
   return *this;
 }
 
@@ -45,6 +46,7 @@ void NamespaceTable::forget_old() {
   TOCSIN_ASSERT(has_old());
   std::vector<Entry>& list = lists_[current_];
   for (const Entry& old : lists_[1 - current_]) {
+    TOCSIN_ASSERT(old.counts.readers == 0);
     const auto same = std::ranges::find(list, old.name, &Entry::name);
     if (same != list.end()) same->counts += old.counts;
   }

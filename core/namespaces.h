@@ -30,6 +30,7 @@ struct NamespaceCounts {
   std::uint64_t bytes = 0;          // of these, on the wire
   std::uint64_t subscriptions = 0;  // a stream of several topics counts in each
   std::uint64_t refusals = 0;       // publishes for one of their events, streams for a topic
+  std::uint64_t readers = 0;        // a gauge: streams that read one of its topics now
 
   NamespaceCounts& operator+=(const NamespaceCounts& other);
 };
@@ -45,11 +46,18 @@ class NamespaceTable {
   [[nodiscard]] NamespaceId find(std::string_view topic) const;
   [[nodiscard]] NamespaceId other() const { return id_of(lists_[current_].size() - 1); }
   [[nodiscard]] const TopicSettings& settings(NamespaceId id) const { return at(id).settings; }
+  [[nodiscard]] const std::string& name(NamespaceId id) const { return at(id).name; }
   [[nodiscard]] NamespaceCounts& counts(NamespaceId id) { return at(id).counts; }
 
   // What find() and other() say from now on. REQUIRES: !has_old().
   void replace(std::span<const Namespace> namespaces);
   [[nodiscard]] bool has_old() const { return !lists_[1 - current_].empty(); }
+  // A topic of so many readers has another number now.
+  void move_readers(NamespaceId from, NamespaceId to, std::uint32_t readers) {
+    TOCSIN_ASSERT(counts(from).readers >= readers);
+    counts(from).readers -= readers;
+    counts(to).readers += readers;
+  }
   // Counts go on in the new namespaces of the same names. REQUIRES: has_old(), and nobody has a
   // number that was given before replace().
   void forget_old();

@@ -19,8 +19,9 @@ struct Topic {
   Topic(std::string topic_name, Sequence forgotten) : name(std::move(topic_name)), log(forgotten) {}
 
   const std::string name;
-  TopicLog log;
-  ShardSet subscribers;     // shards that have subscribers here
+  [[no_unique_address]] TopicLog log;  // `readers` is in what would be its padding
+  std::uint32_t readers = 0;           // streams, of all shards
+  ShardSet subscribers;                // shards that have subscribers here
   ShardSet dirty;           // shards with news here that they have not collected
   TimeMs last_used = 0;     // the last publish or leave
   std::uint32_t index = 0;  // in Hub::order_
@@ -36,5 +37,6 @@ struct Topic {
     return !name.empty() && name.front() == kDirectMark;
   }
 };
+static_assert(sizeof(Topic) <= 168, "a size of malloc's; there may be millions");
 
 }  // namespace tocsin::core

@@ -75,10 +75,18 @@ class TopicLog {
   [[nodiscard]] std::optional<TimeMs> time_after(Sequence after) const;
 
   [[nodiscard]] bool empty() const { return head_ == pages_.size(); }
+  // Those that are kept, in history or for slow readers, and their wire bytes.
+  [[nodiscard]] std::uint64_t events() const {
+    return empty() ? 0 : frames_ - first().begin_frame();
+  }
+  [[nodiscard]] std::uint64_t bytes() const {
+    return empty() ? 0 : bytes_ - first().begin_position();
+  }
   [[nodiscard]] Sequence dropped() const { return dropped_; }
   [[nodiscard]] Sequence last_sequence() const { return last_sequence_; }
 
  private:
+  [[nodiscard]] const Page& first() const { return *pages_[head_]; }
   [[nodiscard]] const PageRef* begin() const { return pages_.data() + head_; }
   [[nodiscard]] const PageRef* end() const { return pages_.data() + pages_.size(); }
   // The page that has the first frame above `after`; end() if there is none.
@@ -90,7 +98,6 @@ class TopicLog {
 
   std::vector<PageRef> pages_;  // [head_, size): the log; before it: dropped, to be compacted
   Page* newest_ = nullptr;      // the last of them; null: there is none
-  std::size_t head_ = 0;
   Sequence dropped_;          // the last event that is gone; 0: none
   Sequence last_sequence_;    // of the newest event ever
   std::uint64_t frames_ = 0;  // ever appended
@@ -101,6 +108,7 @@ class TopicLog {
   // Ordered: clients choose the ids, and a tree has no bucket to aim at.
   using IdIndex = std::map<std::string_view, Sequence>;
   std::unique_ptr<IdIndex> ids_;
+  std::uint32_t head_ = 0;  // last, so that a Topic has something in the four bytes behind it
 };
 
 }  // namespace tocsin::core

@@ -261,8 +261,9 @@ void namespaces(Exposition& page, const std::vector<core::NamespaceTable::Named>
     const char* name;
     const char* help;
     std::uint64_t core::NamespaceCounts::* member;
+    MetricType type = MetricType::Counter;
   };
-  constexpr std::array<Row, 4> kRows{{
+  constexpr std::array<Row, 5> kRows{{
       {"tocsin_namespace_events_total", "Events published to the namespace's topics.",
        &core::NamespaceCounts::events},
       {"tocsin_namespace_bytes_total", "Wire bytes of them.", &core::NamespaceCounts::bytes},
@@ -272,13 +273,17 @@ void namespaces(Exposition& page, const std::vector<core::NamespaceTable::Named>
       {"tocsin_namespace_refusals_total",
        "Publishes refused for one of their events; streams, for a topic that clients may not read.",
        &core::NamespaceCounts::refusals},
+      {"tocsin_namespace_subscribers",
+       "Streams that read the namespace's topics now; one of several counts for each.",
+       &core::NamespaceCounts::readers, MetricType::Gauge},
   }};
   for (const Row& row : kRows) {
-    MetricFamily& family = page.add(row.name, row.help, MetricType::Counter);
+    MetricFamily& family = page.add(row.name, row.help, row.type);
     for (const auto& [name, one] : counts) {
       ClientMetric metric;
       metric.label = {label("namespace", name)};
-      metric.counter.value = static_cast<double>(one.*row.member);
+      const auto value = static_cast<double>(one.*row.member);
+      (row.type == MetricType::Gauge ? metric.gauge.value : metric.counter.value) = value;
       family.metric.push_back(metric);
     }
   }

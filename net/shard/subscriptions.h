@@ -20,6 +20,8 @@ class Subscriptions {
   // that has another place in a topic from now on.
   template <typename Moved>
   void leave(std::uint32_t slot, Stream& stream, Moved&& moved) {
+    shard_.state.hub.with(
+        [&](core::Hub& hub) { hub.drop_reader(shard_.topics.cursors(stream)); });
     shard_.topics.leave(slot, stream, [&](std::uint32_t topic, std::uint32_t other) {
       if (other != slot) moved(other, topic);
       drop_if_unread(topic);

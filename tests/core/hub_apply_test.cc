@@ -123,7 +123,7 @@ TEST_F(HubApplyTest, AnEventForAStreamThatEndedIsPassedOver) {
   const std::string name = own.topic->name;
   const Batch waiting = batch({event(name)});
   ASSERT_EQ(submit(waiting), std::nullopt);
-  hub().leave(*own.topic, 0, now_);
+  leave(own, 0);
   EXPECT_EQ(apply(waiting), ShardSet{});
   EXPECT_EQ(hub().topics(), 0U) << "no topic of that name for ever";
   EXPECT_EQ(publish("a", "x"), 2U);

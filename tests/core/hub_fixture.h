@@ -134,6 +134,11 @@ class HubTest : public ::testing::Test {
                                             ShardId shard = 0) {
     return hub().subscribe({topics.begin(), topics.size()}, resume, shard, now_);
   }
+  // The one stream of the shard that reads it ends.
+  void leave(const TopicCursor& at, ShardId shard) {
+    hub().drop_reader({&at, 1});
+    hub().leave(*at.topic, shard, now_);
+  }
   Subscription live(Topics topics, ShardId shard = 0) {
     return try_subscribe(topics, {.kind = Resume::Kind::live}, shard).value();
   }

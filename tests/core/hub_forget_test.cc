@@ -48,10 +48,10 @@ TEST_F(HubForgetTest, TopicsWithReadersOrHistoryStay) {
   EXPECT_EQ(hub().topics(), 3U);
   Subscription early = earliest({"kept"}, 2);
   EXPECT_THAT(read_all(early).sequences(), ElementsAre(2));
-  hub().leave(*early.topics[0].topic, 2, now_);
+  leave(early.topics[0], 2);
   pass(6000);
   EXPECT_EQ(hub().topics(), 2U);
-  hub().leave(*at.topics[0].topic, 1, now_);
+  leave(at.topics[0], 1);
   pass(999);
   EXPECT_EQ(hub().topics(), 2U) << "a topic is in use until its last reader leaves";
   pass(1);
@@ -85,7 +85,7 @@ TEST_F(HubForgetTest, WhatWasForgottenStaysKnownWhenForgottenAgain) {
   for (int i = 0; i < 3; ++i) {
     const Subscription at = after({"a"}, own_id(0), 1);
     EXPECT_EQ(at.gap, GapReason::expired);
-    hub().leave(*at.topics[0].topic, 1, now_);
+    leave(at.topics[0], 1);
     pass(5000);  // forgotten without another event
     ASSERT_EQ(hub().topics(), 1U);
   }
@@ -95,7 +95,7 @@ TEST_F(HubForgetTest, WhatWasForgottenStaysKnownWhenForgottenAgain) {
 TEST_F(HubForgetTest, ATopicWithUncollectedNewsStaysUntilTheyAreCollected) {
   const Subscription at = live({"a"}, 1);
   publish("a", "x");
-  hub().leave(*at.topics[0].topic, 1, now_);
+  leave(at.topics[0], 1);
   pass(5000);
   if (hub().has_news(1)) {
     EXPECT_EQ(hub().topics(), 2U);

@@ -58,6 +58,29 @@ TEST_F(HubNamespaces, TheFirstThatMatchesCounts) {
   EXPECT_EQ(kept("news"), 3U);
 }
 
+TEST_F(HubNamespaces, ReadersAreCountedWhereTheirTopicIs) {
+  make_hub(with({{.name = "chat", .match = "chat/*"}}));
+  const Subscription both = live({"chat/1", "news"}, 0);
+  const Subscription one = live({"chat/1"}, 1);
+  EXPECT_EQ(counts("chat").readers, 2U);
+  EXPECT_EQ(counts("other").readers, 1U);
+  hub().reconfigure(with({{.name = "first", .match = "chat/1"}, {.name = "n", .match = "news"}}));
+  hub().drop_reader(one.topics);  // before its turn
+  while (hub().renew_namespaces(1)) {
+  }
+  EXPECT_EQ(counts("chat").readers, 0U);
+  EXPECT_EQ(counts("first").readers, 1U);
+  EXPECT_EQ(counts("n").readers, 1U);
+  EXPECT_EQ(counts("other").readers, 0U);
+  // Those of a topic that was removed are there until they have ended.
+  (void)hub().remove("chat/1");
+  EXPECT_EQ(counts("first").readers, 1U);
+  reconfigure(with({}));
+  EXPECT_EQ(counts("other").readers, 2U);
+  hub().drop_reader(both.topics);
+  EXPECT_EQ(counts("other").readers, 0U);
+}
+
 TEST_F(HubNamespaces, WhatNoneMatchesIsAsTheHub) {
   HubSettings settings = with({{.match = "chat/*", .settings = {.history_count = 2}}});
   settings.history.count = 4;

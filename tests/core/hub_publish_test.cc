@@ -276,7 +276,7 @@ TEST_F(HubPublishTest, CollectNamesEachTopicWithNewsOnce) {
 TEST_F(HubPublishTest, AShardThatLeftIsNeitherWokenNorGivenTheTopic) {
   Subscription at = live({"a", "b"}, 1);
   woken({event("a"), event("b")});
-  hub().leave(*at.topics[0].topic, 1, now_);
+  leave(at.topics[0], 1);
   EXPECT_TRUE(woken({event("a")}).is_empty());
   collect(1);
   EXPECT_THAT(collected_[1].topics, ElementsAre(at.topics[1].topic));
@@ -288,7 +288,7 @@ TEST_F(HubPublishTest, AShardThatLeftIsNeitherWokenNorGivenTheTopic) {
 TEST_F(HubPublishTest, AShardThatCameBackIsToldOnce) {
   Subscription at = live({"a"}, 1);
   woken({event("a")});
-  hub().leave(*at.topics[0].topic, 1, now_);
+  leave(at.topics[0], 1);
   at = live({"a"}, 1);
   woken({event("a")});
   EXPECT_TRUE(hub().has_news(1));

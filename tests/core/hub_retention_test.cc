@@ -23,7 +23,7 @@ class HubRetentionTest : public HubTest {
     ReadEvents got = read_all(at);
     EXPECT_NE(got.status, ReadStatus::gap);
     sweep(2);
-    hub().leave(*at.topics[0].topic, 2, now_);
+    leave(at.topics[0], 2);
     return got.sequences();
   }
   void publish_large(std::string_view topic) { publish_body(topic, body_of_size(kOwnPage)); }
@@ -289,7 +289,7 @@ TEST_F(HubRetentionTest, AShardThatLeavesHoldsNothingBack) {
   const Subscription at = live({"a", "b"}, 0);
   publish_large("a");
   EXPECT_GT(hub().unswept_bytes(), 0U);
-  hub().leave(*at.topics[0].topic, 0, now_);
+  leave(at.topics[0], 0);
   if (hub().has_news(0)) sweep(0);
   EXPECT_EQ(hub().unswept_bytes(), 0U);
   hub().maintain(now_ + 1);

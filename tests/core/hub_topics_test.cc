@@ -1,4 +1,11 @@
 // Topics that are made, given settings of their own, removed; and those of one stream alone.
+#include <algorithm>
+#include <iterator>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -80,7 +87,7 @@ TEST_F(HubTopics, ARemovedTopicTellsItsReadersAndLeavesItsNameFree) {
   EXPECT_THAT(news.removed, ElementsAre(reader.topics[0].topic));
   EXPECT_THAT(read_all(reader).sequences(), ElementsAre(last));
   hub().swept(1);
-  hub().leave(*reader.topics[0].topic, 1, now_);
+  leave(reader.topics[0], 1);
 
   Subscription old = after({"a"}, own_id(0));
   EXPECT_EQ(old.gap, GapReason::expired) << "what the removed one had is missing";
@@ -91,7 +98,7 @@ TEST_F(HubTopics, WithoutNewsARemovalWakesItsShards) {
   EXPECT_EQ(hub().remove("a"), (ShardSet{2}));
   EXPECT_THAT(collected(2).removed, ElementsAre(reader.topics[0].topic));
   hub().swept(2);
-  hub().leave(*reader.topics[0].topic, 2, now_);
+  leave(reader.topics[0], 2);
   EXPECT_EQ(hub().remove("never was"), std::nullopt);
 }
 
@@ -100,7 +107,7 @@ TEST_F(HubTopics, ARemovedTopicLivesUntilNoListNamesIt) {
   Subscription reader = live({"a"}, 0);
   publish("a", "x");
   (void)hub().remove("a");
-  hub().leave(*reader.topics[0].topic, 0, now_);
+  leave(reader.topics[0], 0);
   EXPECT_GT(hub().log_bytes(), 0U);
   EXPECT_THAT(collected().topics, IsEmpty());
   EXPECT_EQ(hub().log_bytes(), 0U);
@@ -118,7 +125,7 @@ TEST_F(HubTopics, ADirectTopicIsReadFromItsBeginningAndGoesWithItsReader) {
   EXPECT_THAT(read_all(stream).sequences(), ElementsAre(second, third));
   sweep(0);
 
-  hub().leave(*stream.topics[1].topic, 0, now_);
+  leave(stream.topics[1], 0);
   EXPECT_EQ(hub().topics(), 1U);
   EXPECT_EQ(try_publish(name).error(), PublishError::unknown_topic);
   EXPECT_EQ(hub().topics(), 1U) << "it is not made by use";
@@ -129,7 +136,7 @@ TEST_F(HubTopics, ADirectTopicLeavesNoTrace) {
   for (int i = 0; i < 200'000; ++i) {
     const TopicCursor at = hub().subscribe_direct(0, now_);
     if (i % 1000 == 0) publish(at.topic->name, "x");
-    hub().leave(*at.topic, 0, now_);
+    leave(at, 0);
     if (i % 1000 == 0) sweep(0);
   }
   EXPECT_EQ(hub().topics(), 0U);
@@ -176,6 +183,75 @@ TEST_F(HubTopics, NoOtherHubHasAStreamOfThatName) {
     return one.subscribe_direct(0, now_).topic->name;
   };
   EXPECT_NE(name_of(HashKey{1}), name_of(HashKey{2}));
+}
+
+// --- what there is, for people
+
+TEST_F(HubTopics, ATopicSaysWhatItKeepsAndWhoReads) {
+  HubSettings settings;
+  settings.history = {.count = 2, .age_ms = 1'000'000, .bytes = limits::kMiB};
+  settings.namespaces = {{.name = "all of a", .match = "a*"}};
+  make_hub(settings);
+  EXPECT_FALSE(hub().facts_of("a"));
+  const Subscription one = live({"a", "b"}, 0);
+  const Subscription two = live({"a"}, 0);
+  const Subscription three = live({"a"}, 1);
+  publish("a", "12345");
+  auto facts = hub().facts_of("a").value();
+  EXPECT_EQ(facts.name, "a");
+  EXPECT_EQ(facts.space, "all of a");
+  EXPECT_EQ(facts.events, 1U);
+  EXPECT_EQ(facts.bytes, frame_of(own_id(1), "12345").size());
+  EXPECT_EQ(facts.readers, 3U);
+  EXPECT_EQ(hub().facts_of("b")->readers, 1U);
+  EXPECT_EQ(hub().facts_of("b")->space, NamespaceTable::kOther);
+  EXPECT_EQ(hub().facts_of("b")->events, 0U);
+  hub().drop_reader(two.topics);
+  leave(three.topics[0], 1);
+  EXPECT_EQ(hub().facts_of("a")->readers, 1U);
+  // What went is not counted, whatever the log was before.
+  for (int i = 0; i < 5; ++i) publish_body("a", body_of_size(kOwnPage));
+  sweep(0);
+  sweep(1);
+  now_ += 1'000'000;
+  hub().maintain(now_);
+  facts = hub().facts_of("a").value();
+  EXPECT_LT(facts.events, 6U);
+  EXPECT_LT(facts.bytes, 6 * kOwnPage);
+  // A topic of one stream alone is nobody else's business.
+  const TopicCursor own = hub().subscribe_direct(0, now_);
+  EXPECT_FALSE(hub().facts_of(own.topic->name));
+}
+
+TEST_F(HubTopics, AListHasEveryTopicThatWasThereAllTheTime) {
+  std::mt19937_64 random(test_seed());
+  std::set<std::string> always;
+  std::set<std::string> others;
+  for (int i = 0; i < 60; ++i) {
+    const bool stays = i % 2 == 0;
+    const std::string name = (stays ? "stays " : "goes ") + std::to_string(i);
+    publish(name, "x");
+    (stays ? always : others).insert(name);
+  }
+  (void)hub().subscribe_direct(0, now_);
+  for (int round = 0; round < 50; ++round) {
+    std::set<std::string> seen;
+    for (std::size_t below = SIZE_MAX; below > 0;) {
+      std::vector<Hub::TopicFacts> page;
+      const std::size_t most = 1 + random() % 9;
+      below = hub().list_topics(below, most, page);
+      EXPECT_LE(page.size(), most);
+      for (const Hub::TopicFacts& topic : page) seen.insert(topic.name);
+      const std::string name = "new " + std::to_string(random() % 1000);
+      publish(name, "x");
+      others.insert(name);
+      const auto goes = std::next(others.begin(), static_cast<std::ptrdiff_t>(
+                                                      random() % others.size()));
+      (void)hub().remove(*goes);
+      others.erase(goes);
+    }
+    EXPECT_TRUE(std::ranges::includes(seen, always));
+  }
 }
 
 }  // namespace

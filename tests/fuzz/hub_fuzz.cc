@@ -332,6 +332,7 @@ class HubMachine {
     const std::size_t n = below(readers_.size());
     const ModelReader reader = std::move(readers_[n]);
     readers_.erase(readers_.begin() + static_cast<std::ptrdiff_t>(n));
+    hub_.drop_reader(reader.at.topics);
     for (const std::size_t topic : reader.topics) {
       auto& [known, readers] = model_.uses[{reader.shard, topic}];
       if (--readers > 0) continue;

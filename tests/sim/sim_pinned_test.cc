@@ -191,6 +191,7 @@ TEST(SimPinnedShard, HoldsNoPageWhileItSleeps) {
     const auto all = hub.subscribe({&name, 1}, {.kind = core::Resume::Kind::earliest}, 1,
                                    scenario.world.now_ms());
     (void)hub.read(all->topics, 0, 1000, 1, pieces);
+    hub.drop_reader(all->topics);
     hub.leave(*all->topics.front().topic, 1, scenario.world.now_ms());
   });
   ASSERT_EQ(pieces.size(), 1U);

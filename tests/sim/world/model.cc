@@ -26,6 +26,7 @@ std::string Model::take_in(net::ServerState& state, core::ShardId shard,
       if (!subscription) continue;
       std::vector<core::Piece> pieces;
       const auto status = hub.read(subscription->topics, known, SIZE_MAX / 2, SIZE_MAX, pieces);
+      hub.drop_reader(subscription->topics);
       hub.leave(*subscription->topics.front().topic, shard, now_ms);
       if (status == core::ReadStatus::gap) error = kLostTrack;
       for (const core::Piece& piece : pieces) {
