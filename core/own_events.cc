@@ -45,7 +45,15 @@ void append_gap_frame(std::string& out, GapReason reason, std::string_view last_
 }
 
 std::string_view to_string(RightLoss reason) {
-  return reason == RightLoss::expired ? "expired" : "revoked";
+  switch (reason) {
+    case RightLoss::expired:
+      return "expired";
+    case RightLoss::revoked:
+      return "revoked";
+    case RightLoss::disconnected:
+      return "disconnected";
+  }
+  return "unknown";
 }
 
 void append_expired_frame(std::string& out, RightLoss reason) {

@@ -40,8 +40,9 @@ void append_open_frame(std::string& out, std::span<const TopicCursor> topics,
 
 // Why a stream's right to be read is gone.
 enum class RightLoss : std::uint8_t {
-  expired,  // its client's credential has
-  revoked,  // the hub's configuration says something else now
+  expired,       // its client's credential has
+  revoked,       // the hub's configuration says something else now, or its subject is revoked
+  disconnected,  // not at all: it was ended by hand, and its client may come back
 };
 
 [[nodiscard]] std::string_view to_string(RightLoss reason);

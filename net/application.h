@@ -161,7 +161,8 @@ struct Route {
 
 // A stream as hooks see it. Valid during the call.
 struct StreamInfo {
-  std::uint64_t id = 0;                        // the same in both hooks; not used again for long
+  // The same in both hooks; not used again for long. The admin API has it in hexadecimal.
+  std::uint64_t id = 0;
   std::span<const std::string_view> topics{};  // of the hub
 };
 

@@ -196,6 +196,25 @@ inline constexpr std::size_t kMaxConfigFile = 4 * kMiB;
 inline constexpr std::size_t kMaxNamespaces = 256;
 static_assert(kMaxNamespaces < 1U << 15);
 
+// --- the admin API ---
+
+// Entries of a page of a list: what is asked for at most, and what is given to who asks for no
+// number. A page ends as well when it has so many bytes: one of names that are as long as can be.
+inline constexpr std::size_t kMaxAdminEntries = 1000;
+inline constexpr std::size_t kUsualAdminEntries = 100;
+inline constexpr std::size_t kMaxAdminPage = 256 * kKiB;
+
+// Subjects that are revoked at a time: some 25 MB if each name is as long as can be. Past it one
+// more is refused (503), until others have ended.
+inline constexpr std::size_t kMaxRevocations = 65'536;
+
+// Questions to all shards about their streams that have yet to be answered. Past it the next one is
+// answered 503.
+inline constexpr std::uint32_t kMaxStreamInquiries = 16;
+
+// The body of a request: a few names.
+inline constexpr std::size_t kMaxAdminBody = 16 * kKiB;
+
 // --- the clients ---
 
 // What an EventReader takes from its socket at once, and only when the program asks for an event

@@ -25,6 +25,7 @@ constexpr std::array<CauseText, kDenialCauses> kCauses = {{
     {.name = "audience", .status = 401, .error = "invalid_token"},
     {.name = "expired", .status = 401, .error = "invalid_token"},
     {.name = "not_yet_valid", .status = 401, .error = "invalid_token"},
+    {.name = "revoked", .status = 401, .error = "invalid_token"},
     {.name = "foreign_page", .status = 403, .error = "invalid_request"},
     {.name = "insufficient_scope", .status = 403, .error = "insufficient_scope"},
     {.name = "refused", .status = 401, .error = "invalid_token"},

@@ -21,6 +21,7 @@ enum class DenialCause : std::uint8_t {
   audience,         // of a token
   expired,
   not_yet_valid,
+  revoked,             // its subject is, by an administrator
   foreign_page,        // a cookie that a page of somebody else had sent
   insufficient_scope,  // a good credential for something else
   refused,             // the operator's back end does not take it

@@ -29,15 +29,26 @@ class StreamRight {
   [[nodiscard]] bool holds(const Access* access, const ServerOptions& options,
                            std::span<const std::string_view> topics) const;
 
+  // Since when, in seconds of a monotonic clock. What is kept of it is enough for four years.
+  void begin(std::uint32_t now_s) { since_s_ = now_s & kSinceMask; }
+  [[nodiscard]] std::uint32_t age_s(std::uint32_t now_s) const {
+    return (now_s - since_s_) & kSinceMask;
+  }
+
  private:
+  static constexpr unsigned kSinceBits = 27;
+  static constexpr std::uint32_t kSinceMask = (1U << kSinceBits) - 1;
+
   // REQUIRES: there is an authority.
   [[nodiscard]] bool has_source(const Access& access) const;
 
   std::uint64_t source_ = 0;  // Principal::source
-  CredentialKind kind_ = CredentialKind::open;
-  bool by_itself_ = false;  // the credential selects all topics, whatever namespaces say
-  bool by_route_ = false;
+  CredentialKind kind_ : 3 = CredentialKind::open;
+  bool by_itself_ : 1 = false;  // the credential selects all topics, whatever namespaces say
+  bool by_route_ : 1 = false;
+  std::uint32_t since_s_ : kSinceBits = 0;
 };
+static_assert(static_cast<unsigned>(CredentialKind::webhook) < 1U << 3);
 static_assert(sizeof(StreamRight) == 16, "one for each stream of a hub that is not open");
 
 }  // namespace tocsin::net

@@ -294,7 +294,11 @@ std::expected<PrincipalPtr, Denial> authenticate(const Request& request, Needs n
       return known;
     }
     case Where::url: {
-      const std::string_view method = request.method == Method::post ? "POST" : "GET";
+      // What was signed for reading or publishing is not good for anything else.
+      const bool reads = request.method == Method::get || request.method == Method::head;
+      const std::string_view method = reads                             ? "GET"
+                                      : request.method == Method::post ? "POST"
+                                                                        : "DELETE";
       return access.authority->check_url(method, request.path(), request.query(), now_s,
                                          is_position);
     }

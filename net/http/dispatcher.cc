@@ -31,6 +31,7 @@ Dispatcher::Dispatcher(ServerState& state, ShardMetrics& metrics, const Clock& c
       health_(answers_),
       readiness_(state, answers_),
       metrics_page_(state, metrics, answers_),
+      admin_(state, answers_, clock),
       fallback_(table_, answers_),
       table_(rows(state), fallback_) {
   adopt(*state.options(), state.access());
@@ -38,6 +39,7 @@ Dispatcher::Dispatcher(ServerState& state, ShardMetrics& metrics, const Clock& c
 
 void Dispatcher::adopt(const ServerOptions& options, std::shared_ptr<const Access> access) {
   answers_.adopt(options, access.get());
+  table_.show_admin(access != nullptr);
   access_ = std::move(access);
 }
 
@@ -75,6 +77,7 @@ std::vector<Endpoint> Dispatcher::rows(ServerState& state) {
       {.methods = {get, head}, .path = "/metrics", .handler = &metrics_page_},
   };
   rows.insert(rows.end(), own);
+  admin_.add_rows(rows);
   return rows;
 }
 
@@ -99,7 +102,7 @@ std::expected<Dispatcher::Identity, Denial> Dispatcher::identify(const proto::Re
     }
   }
   if (asked.principal == open_ && needs != Needs::admin) return Identity::known;
-  if (auto denial = deny_needs(needs, *asked.principal, clock_.unix_s())) {
+  if (auto denial = deny_asker(needs, *asked.principal)) {
     return std::unexpected(*std::move(denial));
   }
   return Identity::known;
@@ -139,6 +142,12 @@ std::optional<Authenticated> Dispatcher::ask_others(const proto::Request& reques
       question_of(request, needs, *access_, referral, address_of_(ticket.slot));
   if (!question) return std::unexpected(question.error());
   return access_->remote->ask_back_end(*question, asking, clock_.unix_s());
+}
+
+std::optional<Denial> Dispatcher::deny_asker(Needs needs, const Principal& principal) const {
+  const std::int64_t now_s = clock_.unix_s();
+  auto denial = deny_needs(needs, principal, now_s);
+  return denial ? std::move(denial) : state_.revocations.deny(principal, now_s);
 }
 
 // `known` and no principal: it has declined.
@@ -238,7 +247,7 @@ Dispatcher::Head Dispatcher::on_authenticated(proto::RequestParser& parser,
   std::optional<Denial> denial;
   if (given != nullptr && *given) {
     asked.principal = **std::move(given);
-    denial = deny_needs(asked.endpoint->needs, *asked.principal, clock_.unix_s());
+    denial = deny_asker(asked.endpoint->needs, *asked.principal);
   } else if (given != nullptr) {
     denial = std::move(*given).error();
   }
@@ -259,6 +268,10 @@ Outcome Dispatcher::on_request(const proto::Request& request, const ServerOption
                                Asked& asked, std::uint64_t received_us,
                                const RequestTicket& ticket, std::string& out) {
   TOCSIN_ASSERT(asked.endpoint != nullptr);
+  if (asked.principal != nullptr) {  // since its head; it may have been revoked while the body came
+    const auto denial = state_.revocations.deny(*asked.principal, clock_.unix_s());
+    if (denial) return answers_.deny(request, *denial, out);
+  }
   while (true) {
     if (asked.principal == nullptr) {
       const auto identity = identify(request, options, asked, ticket);

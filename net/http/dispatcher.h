@@ -9,6 +9,7 @@
 //   publish_handler.cc     /publish
 //   credentials.h          who asks (remote/back_end_question.h: what others are told to find out)
 //   health_handler.cc      /healthz, /readyz, /metrics
+//   admin/admin_api.h      /admin
 //   route_handler.cc       routes of the application
 //   fallback_handler.cc    404, 405, OPTIONS
 //   query_parameters.h     which parameters are known
@@ -29,6 +30,7 @@
 #include "net/auth/access.h"
 #include "net/auth/principal.h"
 #include "net/base/clock.h"
+#include "net/http/admin/admin_api.h"
 #include "net/http/answer_writer.h"
 #include "net/http/credentials.h"
 #include "net/http/endpoint_table.h"
@@ -103,6 +105,8 @@ class Dispatcher {
   [[nodiscard]] std::optional<Authenticated> ask_others(const proto::Request& request, Needs needs,
                                                         const Referral& referral, Denial&& denial,
                                                         const RequestTicket& ticket);
+  // Why this one may not ask for that; nothing: it may.
+  [[nodiscard]] std::optional<Denial> deny_asker(Needs needs, const Principal& principal) const;
   [[nodiscard]] Head take_body(proto::RequestParser& parser, const ServerOptions& options,
                                const Asked& asked, std::string& out);
   [[nodiscard]] ClientKeys client_of(const Asked& asked) const;
@@ -119,6 +123,7 @@ class Dispatcher {
   HealthHandler health_;
   ReadinessHandler readiness_;
   MetricsHandler metrics_page_;
+  AdminApi admin_;
   std::deque<RouteHandler> routes_;
   FallbackHandler fallback_;
   EndpointTable table_;

@@ -68,7 +68,7 @@ std::optional<BodyFault> text_fault(const Request& request) {
 
 std::string MethodSet::names() const {
   constexpr std::array kNames{std::pair{Method::get, "GET"}, std::pair{Method::head, "HEAD"},
-                              std::pair{Method::post, "POST"},
+                              std::pair{Method::post, "POST"}, std::pair{Method::del, "DELETE"},
                               std::pair{Method::options, "OPTIONS"}};
   std::string names;
   for (const auto& [method, name] : kNames) {
@@ -124,7 +124,8 @@ const Endpoint& EndpointTable::find_behind(const Endpoint& declined, const Reque
 const Endpoint& EndpointTable::find_from(std::size_t row, const Request& request) const {
   const std::string_view path = request.path();
   for (; row < rows_.size(); ++row) {
-    if (rows_[row].methods.contains(request.method) && rows_[row].is_at(path)) return rows_[row];
+    const Endpoint& one = rows_[row];
+    if (shows(one) && one.methods.contains(request.method) && one.is_at(path)) return one;
   }
   const bool options = request.method == Method::options;
   return options && !methods_at(path).empty() ? options_ : unserved_;
@@ -133,7 +134,7 @@ const Endpoint& EndpointTable::find_from(std::size_t row, const Request& request
 MethodSet EndpointTable::methods_at(std::string_view path) const {
   MethodSet methods;
   for (const Endpoint& row : rows_) {
-    if (path == "*" || row.is_at(path)) methods |= row.methods;
+    if (shows(row) && (path == "*" || row.is_at(path))) methods |= row.methods;
   }
   return methods;
 }
@@ -142,14 +143,16 @@ MethodSet EndpointTable::other_methods(const Request& request) const {
   MethodSet methods;
   const std::string_view path = request.path();
   for (const Endpoint& row : rows_) {
-    if (row.is_at(path) && !row.methods.contains(request.method)) methods |= row.methods;
+    const bool another = shows(row) && !row.methods.contains(request.method);
+    if (another && row.is_at(path)) methods |= row.methods;
   }
   return methods;
 }
 
 const Endpoint* EndpointTable::with_parameters_at(std::string_view path) const {
-  const auto row = std::ranges::find_if(
-      rows_, [path](const Endpoint& one) { return !one.parameters.empty() && one.is_at(path); });
+  const auto row = std::ranges::find_if(rows_, [&](const Endpoint& one) {
+    return !one.parameters.empty() && shows(one) && one.is_at(path);
+  });
   return row == rows_.end() ? nullptr : &*row;
 }
 

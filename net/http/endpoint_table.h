@@ -95,7 +95,7 @@ struct BodyFault {
 // For people, of a 413.
 [[nodiscard]] std::string too_large_words(std::size_t max_body_bytes);
 
-// Threads: never changed, so any.
+// Threads: one object per shard, used by its thread.
 class EndpointTable {
  public:
   // `rows` in the order in which they are asked. `fallback` answers what no row serves, never
@@ -103,6 +103,10 @@ class EndpointTable {
   EndpointTable(std::vector<Endpoint> rows, Handler& fallback);
   EndpointTable(const EndpointTable&) = delete;  // requests point to its rows
   EndpointTable& operator=(const EndpointTable&) = delete;
+
+  // Whether rows that need an administrator are there; at first they are. Where nobody can be one
+  // they are not: 404.
+  void show_admin(bool shown) { admin_ = shown; }
 
   // The first row that serves the request, else one of the fallback's. Does not allocate.
   [[nodiscard]] const Endpoint& find(const proto::Request& request) const;
@@ -121,10 +125,14 @@ class EndpointTable {
 
  private:
   [[nodiscard]] const Endpoint& find_from(std::size_t row, const proto::Request& request) const;
+  [[nodiscard]] bool shows(const Endpoint& row) const {
+    return admin_ || row.needs != Needs::admin;
+  }
 
   const std::vector<Endpoint> rows_;
   const Endpoint options_;   // of the fallback: OPTIONS of what there is
   const Endpoint unserved_;  // of the fallback: the rest
+  bool admin_ = true;        // see show_admin
 };
 
 }  // namespace tocsin::net

@@ -9,11 +9,12 @@
 namespace tocsin::net {
 
 Lifecycle::Lifecycle(ShardContext& shard, Outbox& outbox, Subscriptions& subscriptions,
-                     Sweep& sweep, RoutedStreams& routed)
+                     Sweep& sweep, Readers& readers, RoutedStreams& routed)
     : shard_(shard),
       outbox_(outbox),
       subscriptions_(subscriptions),
       sweep_(sweep),
+      readers_(readers),
       routed_(routed),
       requests_([&table = shard.table](std::uint32_t slot) -> AgeLinks& {
         return table[slot].peer.extra().by_age;
@@ -142,6 +143,7 @@ void Lifecycle::leave_stream(std::uint32_t slot, Connection& connection) {
   if (peer.blocked) shard_.metrics.streams_blocked.sub();
   if (stream.ends_s != 0) --ending_streams_;
   routed_.tell_closed(slot, stream);
+  readers_.forget(slot);
   subscriptions_.leave(slot, stream, [this](std::uint32_t moved, std::uint32_t topic) {
     sweep_.on_moved(moved, topic);
   });

@@ -10,6 +10,7 @@
 #include "core/own_events.h"
 #include "net/base/age_list.h"
 #include "net/shard/outbox.h"
+#include "net/shard/readers/readers.h"
 #include "net/shard/routed_streams.h"
 #include "net/shard/shard_context.h"
 #include "net/shard/subscriptions.h"
@@ -21,7 +22,7 @@ class Lifecycle {
  public:
   // All outlive it.
   Lifecycle(ShardContext& shard, Outbox& outbox, Subscriptions& subscriptions, Sweep& sweep,
-            RoutedStreams& routed);
+            Readers& readers, RoutedStreams& routed);
 
   // A connection that was accepted: it is in state request, and has an Exchange.
   void begin_request(Peer& peer);
@@ -72,6 +73,7 @@ class Lifecycle {
   Outbox& outbox_;
   Subscriptions& subscriptions_;
   Sweep& sweep_;
+  Readers& readers_;
   RoutedStreams& routed_;
   AgeList requests_;
   AgeList holders_;

@@ -45,6 +45,10 @@ void Requests::take_mail() {
 
 // What a request was pending for is there: answers it, unless its client has gone.
 void Requests::on_letter(Letter&& letter) {
+  if (auto* inquiry = std::get_if<std::shared_ptr<StreamInquiry>>(&letter.value)) {
+    walks_.begin(std::move(*inquiry));
+    return;
+  }
   const RequestTicket ticket = letter.ticket;
   if (const auto* published = std::get_if<PublishResult>(&letter.value); published && *published) {
     shard_.metrics.count_published((*published)->last - (*published)->first + 1);

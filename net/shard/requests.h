@@ -12,6 +12,7 @@
 #include "net/base/ip_address.h"
 #include "net/http/dispatcher.h"
 #include "net/shard/lifecycle.h"
+#include "net/shard/readers/stream_walks.h"
 #include "net/shard/shard_context.h"
 #include "net/shard/streams.h"
 #include "net/state/mailbox.h"
@@ -21,8 +22,9 @@ namespace tocsin::net {
 class Requests {
  public:
   // All outlive it.
-  Requests(ShardContext& shard, Lifecycle& lifecycle, Streams& streams, Dispatcher& http)
-      : shard_(shard), lifecycle_(lifecycle), streams_(streams), http_(http) {}
+  Requests(ShardContext& shard, Lifecycle& lifecycle, StreamWalks& walks, Streams& streams,
+           Dispatcher& http)
+      : shard_(shard), lifecycle_(lifecycle), walks_(walks), streams_(streams), http_(http) {}
 
   // A turn begins: its slice for requests does.
   void begin_slice() { until_us_ = shard_.slice_end_us(); }
@@ -95,6 +97,7 @@ class Requests {
 
   ShardContext& shard_;
   Lifecycle& lifecycle_;
+  StreamWalks& walks_;
   Streams& streams_;
   Dispatcher& http_;
 

@@ -4,11 +4,14 @@
 #include <utility>
 #include <vector>
 
+#include "net/state/stream_inquiry.h"
+
 namespace tocsin::net {
 
 std::uint64_t RoutedStreams::stream_id(std::uint32_t slot) const {
-  const std::uint64_t generation = shard_.table[slot].peer.generation;
-  return std::uint64_t{shard_.id} << 56 | generation << 32 | slot;
+  const StreamId id{
+      .shard = shard_.id, .slot = slot, .generation = shard_.table[slot].peer.generation};
+  return id.pack();
 }
 
 void RoutedStreams::tell_opened(std::uint32_t slot, Stream& stream, const Outcome& wanted,

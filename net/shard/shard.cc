@@ -22,16 +22,19 @@ Shard::Shard(core::ShardId id, ServerState& state, Io& io, const Clock& clock,
       outbox_(shard_.table, shard_.topics, state.hub, io, clock, shard_.metrics, *this),
       subscriptions_(shard_, outbox_),
       sweep_(shard_, outbox_, subscriptions_),
+      readers_(shard_),
       routed_(shard_),
-      lifecycle_(shard_, outbox_, subscriptions_, sweep_, routed_),
+      lifecycle_(shard_, outbox_, subscriptions_, sweep_, readers_, routed_),
+      walks_(shard_, lifecycle_, readers_),
       slow_readers_(shard_, lifecycle_),
       heartbeats_(shard_, lifecycle_),
       http_(state, shard_.metrics, clock, shard_.random(),
             [this](std::uint32_t slot) {
               return requests_.client_of(shard_.table[slot].peer).text();
             }),
-      streams_(shard_, lifecycle_, subscriptions_, routed_, heartbeats_, http_.answers()),
-      requests_(shard_, lifecycle_, streams_, http_),
+      streams_(shard_, lifecycle_, subscriptions_, readers_, routed_, heartbeats_,
+               http_.answers()),
+      requests_(shard_, lifecycle_, walks_, streams_, http_),
       acceptor_(shard_, lifecycle_, requests_, http_.answers(), listeners),
       drain_(shard_, lifecycle_, requests_, acceptor_) {
   state.hub.set_waker(id, &io);
@@ -109,7 +112,7 @@ bool Shard::turn() {
 
 bool Shard::busy() const {
   return ordering_ || !shard_.ready.empty() || sweep_.running() || requests_.has_work() ||
-         streams_.ending();
+         streams_.ending() || walks_.running();
 }
 
 std::uint32_t Shard::wait_ms() {
@@ -233,6 +236,7 @@ void Shard::sweep() {
   if (sweep_.slice()) streams_.end_with(sweep_.removed());
   streams_.end_slice();
   streams_.ask_slice();
+  walks_.slice();
 }
 
 // --- what time does ---

@@ -17,8 +17,10 @@
 //   Outbox         the send path; what came of a send comes back to on_delivery()
 //   Subscriptions  how streams leave topics, and topics that nobody reads
 //   Sweep          events to the subscribers of topics with news
+//   Readers        whose streams they are, and by what right
 //   RoutedStreams  what the application is told of streams
 //   Lifecycle      the states of connections, and how they end
+//   StreamWalks    what administrators ask of all streams
 //   SlowReaders    full sockets and the slow-consumer policy
 //   Heartbeats     silent streams, and those whose time is up
 //   Streams        how streams open, and end with their topic
@@ -42,6 +44,8 @@
 #include "net/shard/heartbeats.h"
 #include "net/shard/lifecycle.h"
 #include "net/shard/outbox.h"
+#include "net/shard/readers/readers.h"
+#include "net/shard/readers/stream_walks.h"
 #include "net/shard/requests.h"
 #include "net/shard/routed_streams.h"
 #include "net/shard/shard_context.h"
@@ -79,7 +83,7 @@ class Shard final : private Outbox::Owner {
   // nobody waits for the hub.
   [[nodiscard]] bool drained() const {
     return drain_.begun() && shard_.table.used() == 0 && !acceptor_.accepting() &&
-           drain_.all_told();
+           !walks_.running() && drain_.all_told();
   }
 
   // For tests: asserts what must hold between two turns.
@@ -104,8 +108,10 @@ class Shard final : private Outbox::Owner {
   Outbox outbox_;
   Subscriptions subscriptions_;
   Sweep sweep_;
+  Readers readers_;
   RoutedStreams routed_;
   Lifecycle lifecycle_;
+  StreamWalks walks_;
   SlowReaders slow_readers_;
   Heartbeats heartbeats_;
   Dispatcher http_;

@@ -42,7 +42,7 @@ std::optional<Streams::Refusal> Streams::open(std::uint32_t slot, const Outcome&
   shard_.metrics.streams_opened.add();
   if (wanted.resume != core::Resume::Kind::live) shard_.metrics.resumed.add();
   shard_.topics.join(slot, stream, subscription->topics);
-  note_right(slot, wanted);
+  readers_.note(slot, wanted);
   peer.owe(std::exchange(reply, {}));
   shard_.ready.add(slot, peer);
   watch_hangup(slot, peer);
@@ -204,33 +204,24 @@ void Streams::end_slice() {
 
 // --- rights that are gone
 
-StreamRight Streams::right_of(const Outcome& wanted) {
-  if (wanted.route) return StreamRight::of_route(wanted.principal.get());
-  if (wanted.principal == nullptr) return {};
-  const std::vector<std::string_view> topics(wanted.topics.begin(), wanted.topics.end());
-  return {*wanted.principal, topics};
-}
-
-void Streams::note_right(std::uint32_t slot, const Outcome& wanted) {
-  if (shard_.access == nullptr) return;
-  if (slot >= rights_.size()) rights_.resize(shard_.table.size());
-  TOCSIN_ASSERT(slot < rights_.size());
-  rights_[slot] = right_of(wanted);
-}
-
 std::optional<Denial> Streams::deny_by_now(const Outcome& wanted) const {
   if (wanted.principal != nullptr && wanted.principal->is_expired(shard_.clock.unix_s())) {
     return Denial{.cause = DenialCause::expired, .reason = "the credential has expired meanwhile"};
   }
+  if (wanted.principal != nullptr) {
+    auto revoked = shard_.state.revocations.deny(*wanted.principal, shard_.clock.unix_s());
+    if (revoked) return revoked;
+  }
   const std::vector<std::string_view> topics(wanted.topics.begin(), wanted.topics.end());
-  if (right_of(wanted).holds(shard_.access.get(), *shard_.options, topics)) return std::nullopt;
+  const StreamRight right = Readers::right_of(wanted);
+  if (right.holds(shard_.access.get(), *shard_.options, topics)) return std::nullopt;
   return Denial{.cause = DenialCause::insufficient_scope,
                 .reason = "the right to read this has gone meanwhile"};
 }
 
 void Streams::ask_again() {
   unasked_ = shard_.table.size();
-  if (shard_.access == nullptr) std::deque<StreamRight>().swap(rights_);
+  if (shard_.access == nullptr) readers_.forget_all();
 }
 
 void Streams::ask_slice() {
@@ -240,20 +231,11 @@ void Streams::ask_slice() {
   while (unasked_ > 0) {
     const std::uint32_t slot = --unasked_;
     const auto& [peer, stream] = shard_.table[slot];
-    if (peer.is_stream() && !has_right(slot, stream)) {
+    if (peer.is_stream() && !readers_.has_right(slot, stream)) {
       lifecycle_.withdraw_stream(slot, core::RightLoss::revoked);
     }
     if (slot % kBetweenLooks == 0 && shard_.clock.now_us() > until_us) return;
   }
-}
-
-bool Streams::has_right(std::uint32_t slot, const Stream& stream) {
-  std::vector<std::string_view> topics;
-  for (const core::TopicCursor& at : shard_.topics.cursors(stream)) {
-    if (!at.topic->is_direct()) topics.push_back(at.topic->name);
-  }
-  const StreamRight right = slot < rights_.size() ? rights_[slot] : StreamRight{};
-  return right.holds(shard_.access.get(), *shard_.options, topics);
 }
 
 }  // namespace tocsin::net

@@ -5,18 +5,17 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "core/hub.h"
 #include "net/auth/denial.h"
-#include "net/auth/stream_right.h"
 #include "net/http/answer_writer.h"
 #include "net/http/handler.h"
 #include "net/shard/heartbeats.h"
 #include "net/shard/lifecycle.h"
+#include "net/shard/readers/readers.h"
 #include "net/shard/routed_streams.h"
 #include "net/shard/shard_context.h"
 #include "net/shard/subscriptions.h"
@@ -27,10 +26,11 @@ class Streams {
  public:
   // All outlive it.
   Streams(ShardContext& shard, Lifecycle& lifecycle, Subscriptions& subscriptions,
-          RoutedStreams& routed, Heartbeats& heartbeats, AnswerWriter& answers)
+          Readers& readers, RoutedStreams& routed, Heartbeats& heartbeats, AnswerWriter& answers)
       : shard_(shard),
         lifecycle_(lifecycle),
         subscriptions_(subscriptions),
+        readers_(readers),
         routed_(routed),
         heartbeats_(heartbeats),
         answers_(answers) {}
@@ -78,13 +78,11 @@ class Streams {
                       const core::Subscription& subscription, std::string& reply);
   void watch_hangup(std::uint32_t slot, Peer& peer);
   void shrink(std::uint32_t slot, Peer& peer);
-  [[nodiscard]] static StreamRight right_of(const Outcome& wanted);
-  void note_right(std::uint32_t slot, const Outcome& wanted);
-  [[nodiscard]] bool has_right(std::uint32_t slot, const Stream& stream);
 
   ShardContext& shard_;
   Lifecycle& lifecycle_;
   Subscriptions& subscriptions_;
+  Readers& readers_;
   RoutedStreams& routed_;
   Heartbeats& heartbeats_;
   AnswerWriter& answers_;
@@ -93,7 +91,6 @@ class Streams {
     std::size_t left;     // of its subscribers, from the first
   };
   std::vector<Ending> ending_;  // topics whose streams are being ended
-  std::deque<StreamRight> rights_;   // by slot, of streams; empty while the hub is open
   std::uint32_t unasked_ = 0;        // slots below were not asked for their right since it changed
 };
 

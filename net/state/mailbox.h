@@ -1,4 +1,5 @@
-// What others have for a shard's connections: the answers that came later, and who asks.
+// What others have for a shard's connections: the answers that came later, who asks, and what is to
+// be done to all of them.
 //
 // Whoever answers later, from whatever thread, posts a letter (ServerState::post), which wakes the
 // shard. The shard finds the request by its ticket, or drops the letter as stale (I10).
@@ -7,6 +8,7 @@
 #include <atomic>
 #include <cstdint>
 #include <expected>
+#include <memory>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -35,9 +37,14 @@ struct NoAnswer {};
 // The same of an authenticator and its LaterAuthentication.
 struct NoAuthentication {};
 
+class StreamInquiry;
+struct StreamsFound;
+
 struct Letter {
-  RequestTicket ticket;
-  std::variant<PublishResult, Response, NoAnswer, Authenticated, NoAuthentication> value;
+  RequestTicket ticket;  // of a StreamInquiry, which is for the whole shard, that alone
+  std::variant<PublishResult, Response, NoAnswer, Authenticated, NoAuthentication,
+               std::shared_ptr<StreamInquiry>, std::shared_ptr<const StreamsFound>>
+      value;
 };
 
 // Threads: any posts; the shard's takes.
@@ -59,7 +66,7 @@ class Mailbox {
  private:
   std::atomic<bool> has_mail_{false};
   Mutex mutex_;
-  // At most one for each request that is pending.
+  // At most one for each request that is pending, and limits::kMaxStreamInquiries.
   std::vector<Letter> letters_ TOCSIN_LOCKS(guarded_by(mutex_));
 };
 

@@ -15,6 +15,7 @@
 #include "net/state/mailbox.h"
 #include "net/state/metrics.h"
 #include "net/state/request_memory.h"
+#include "net/state/revocations.h"
 #include "net/state/shared_hub.h"
 
 namespace tocsin::net {
@@ -69,6 +70,8 @@ struct ServerState : std::enable_shared_from_this<ServerState> {
   Server* server = nullptr;  // for the application's functions, which run on its shards
   Admission admission;
   RequestMemory request_memory;
+  Revocations revocations;
+  std::atomic<std::uint32_t> inquiries{0};  // that have yet to be answered
   std::vector<std::unique_ptr<Mailbox>> mailboxes;  // one per shard; never resized
   SharedHub hub;  // behind what it uses to tell what became of a publish
   std::atomic<Phase> phase{Phase::starting};

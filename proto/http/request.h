@@ -9,7 +9,7 @@
 
 namespace tocsin::proto {
 
-enum class Method : std::uint8_t { get, head, post, options, other };
+enum class Method : std::uint8_t { get, head, post, del, options, other };  // del: DELETE
 
 // The header fields that the hub and the routes of its applications read; all others are checked by
 // the parser and dropped.

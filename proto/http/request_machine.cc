@@ -32,6 +32,8 @@ Method method_of(const llhttp_t& parser) {
       return Method::head;
     case HTTP_POST:
       return Method::post;
+    case HTTP_DELETE:
+      return Method::del;
     case HTTP_OPTIONS:
       return Method::options;
     default:

@@ -1,17 +1,20 @@
-// Who may read what, in worlds where that changes while streams are open: nobody is sent a byte of
-// a topic that it may not read, and nobody's stream ends for somebody else's right.
+// Who may read what, in worlds where that changes while streams are open, and subjects are revoked:
+// nobody is sent a byte that it may not read, and nobody's stream ends for somebody else's right.
 #include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "net/log.h"
+#include "net/state/stream_inquiry.h"
 #include "tests/net/support/test_access.h"
 #include "tests/sim/world/scenario.h"
 #include "tests/sim/world/seeds.h"
@@ -27,6 +30,7 @@ using Topics = std::set<std::string>;
 constexpr std::uint64_t kSeeds = 300;
 constexpr int kSteps = 250;
 const std::array<std::string, 4> kTopics{"t0", "t1", "t2", "t3"};
+const std::array<std::string, 2> kSubjects{"ann", "bob"};  // of tokens
 const std::array<std::string, 2> kSecrets{std::string(net::kTestSecret),
                                           std::string(net::kOtherTestSecret)};
 
@@ -44,6 +48,7 @@ struct Configured {
   std::array<bool, 2> has_secret{true, true};  // of tokens
   Topics of_nobody;
   std::array<TopicAccess, 4> rules{};  // of each topic
+  std::array<std::int64_t, 2> revoked_until_s{};  // by an administrator; no part of the file
 
   [[nodiscard]] std::shared_ptr<const net::Access> make() const {
     TestAccess access;
@@ -107,6 +112,7 @@ class RightHolder final : public Visitor {
       : world_(world), configured_(configured), topics_(topics.begin(), topics.end()) {
     kind_ = static_cast<Kind>(world.random.below(4));
     which_ = world.random.below(2);
+    subject_ = world.random.below(kSubjects.size());
     said_ = draw(world.random);
   }
 
@@ -122,10 +128,11 @@ class RightHolder final : public Visitor {
       case Kind::key:
         return net::bearer(configured_.keys[which_]);
       case Kind::token:
-        return net::bearer(net::token_for(json(said_), "[]", "", kSecrets[which_]));
+        return net::bearer(net::token_for(json(said_), "[]", subject_claim(), kSecrets[which_]));
       case Kind::short_token:
         return net::bearer(net::token_for(
-            json(said_), "[]", fmt::format(",\"exp\":{}", expires_s_), kSecrets[which_]));
+            json(said_), "[]", fmt::format("{},\"exp\":{}", subject_claim(), expires_s_),
+            kSecrets[which_]));
     }
     return "";
   }
@@ -154,14 +161,23 @@ class RightHolder final : public Visitor {
   }
   // Its stream may be ended though it may read: see StreamRight.
   [[nodiscard]] bool is_mixed() const {
-    return (kind_ == Kind::token || kind_ == Kind::short_token) &&
-           !std::ranges::includes(said_, topics_);
+    return has_token() && !std::ranges::includes(said_, topics_);
   }
+  [[nodiscard]] bool is(std::size_t subject) const { return has_token() && subject_ == subject; }
   [[nodiscard]] bool expired_by(std::int64_t seconds) const {
     return kind_ == Kind::short_token && world_.clock.unix_s() >= expires_s_ + seconds;
   }
 
  private:
+  [[nodiscard]] bool has_token() const {
+    return kind_ == Kind::token || kind_ == Kind::short_token;
+  }
+  [[nodiscard]] std::string subject_claim() const {
+    return fmt::format(",\"sub\":\"{}\"", kSubjects[subject_]);
+  }
+  [[nodiscard]] bool is_revoked() const {
+    return world_.clock.unix_s() < configured_.revoked_until_s[subject_];
+  }
   // A credential that is not good does not even open what is open.
   [[nodiscard]] bool is_good() const {
     switch (kind_) {
@@ -171,7 +187,7 @@ class RightHolder final : public Visitor {
         return configured_.has_key[which_];
       case Kind::token:
       case Kind::short_token:
-        return configured_.has_secret[which_] && !expired_by(0);
+        return configured_.has_secret[which_] && !expired_by(0) && !is_revoked();
     }
     return false;
   }
@@ -185,6 +201,7 @@ class RightHolder final : public Visitor {
   const Topics topics_;
   Kind kind_;
   std::size_t which_;
+  std::size_t subject_;
   Topics said_;  // by its token
   std::int64_t expires_s_ = 0;
   bool could_ = false;  // at some time since it asked
@@ -217,6 +234,54 @@ WorldOptions draw_world(Random& random, const Configured& configured) {
   options.kernel.short_send = random.chance(50) ? 0 : 30;
   options.kernel.late = random.chance(50) ? 0 : 30;
   return options;
+}
+
+std::vector<SocketRef> open_ones(const std::vector<Watched>& streams) {
+  std::vector<SocketRef> open;
+  for (const Watched& stream : streams) open.push_back(stream.open());
+  return open;
+}
+
+bool has_left(const SocketRef& client) {
+  return client->client_finished || client->client_gone || client->client_reset;
+}
+
+// Ends the streams of a subject; by chance it is revoked for some seconds, or not any more.
+void administrate(World& world, Configured& configured, const std::vector<Watched>& streams) {
+  Random& random = world.random;
+  const std::size_t subject = random.below(kSubjects.size());
+  const std::int64_t now_s = world.clock.unix_s();
+  if (random.chance(60)) {
+    configured.revoked_until_s[subject] = now_s + static_cast<std::int64_t>(random.below(4));
+    if (!world.state.revocations.set(kSubjects[subject], configured.revoked_until_s[subject],
+                                     now_s)) {
+      world.fail("there is no room for a revocation");
+    }
+  }
+  for (const Watched& stream : streams) stream.reader->note();
+  const std::vector<SocketRef> before = open_ones(streams);
+  net::StreamQuestion question{.kind = net::StreamQuestion::Kind::end,
+                               .filter = {.subject = kSubjects[subject]}};
+  const net::RequestTicket nobody{.slot = 0xff'ffff};
+  if (!net::StreamInquiry::begin(world.state, nobody, std::move(question))) {
+    world.fail("nobody else has asked");
+  }
+  // The model reads as a shard that nobody runs.
+  std::vector<net::Letter> letters;
+  world.state.mailboxes[world.shards()]->take(letters);
+  std::get<std::shared_ptr<net::StreamInquiry>>(letters.at(0).value)->add(
+      static_cast<core::ShardId>(world.shards()), {});
+  letters.clear();
+  if (!world.settle()) return;
+  if (world.state.inquiries != 0) world.fail("a question was not answered");
+  for (std::size_t s = 0; s < streams.size(); ++s) {
+    const auto& [reader, subscriber] = streams[s];
+    if (!before[s] || has_left(before[s]) || reader->expired_by(0)) continue;
+    const bool ended = !streams[s].open();
+    if (ended != reader->is(subject)) {
+      world.fail(ended ? "a stream of somebody else was ended" : "a stream was not ended");
+    }
+  }
 }
 
 // Empty, or what went wrong.
@@ -257,9 +322,9 @@ std::string run_world(std::uint64_t seed) {
     for (const Watched& stream : streams) {
       if (stream.reader->expired_by(5) && stream.open()) world.fail("a stream has not expired");
     }
+    if (random.chance(4)) administrate(world, configured, streams);
     if (!random.chance(8)) continue;
-    std::vector<SocketRef> before;
-    for (const Watched& stream : streams) before.push_back(stream.open());
+    const std::vector<SocketRef> before = open_ones(streams);
     change(configured, random);
     options.server.namespaces = configured.namespaces();
     world.set_access(options.server, configured.make());
@@ -271,9 +336,7 @@ std::string run_world(std::uint64_t seed) {
       if (now && !reader->may() && !reader->expired_by(0)) {
         world.fail("a stream is open whose right is gone");
       }
-      const bool left = before[s] && (before[s]->client_finished || before[s]->client_gone ||
-                                      before[s]->client_reset);
-      if (before[s] && !now && !left && reader->may() && !reader->is_mixed()) {
+      if (before[s] && !now && !has_left(before[s]) && reader->may() && !reader->is_mixed()) {
         world.fail("a stream has ended whose right is there");
       }
     }
@@ -286,63 +349,6 @@ std::string run_world(std::uint64_t seed) {
 TEST(SimAccess, NobodyReadsWhatItMayNot) {
   net::log::set_level(net::LogLevel::error);
   over_seeds(kSeeds, run_world);
-}
-
-// --- one stream
-
-class SimExpiry : public ::testing::TestWithParam<std::uint32_t> {};
-INSTANTIATE_TEST_SUITE_P(Heartbeats, SimExpiry, ::testing::Values(0, 3, 300));
-
-// Somebody with a token that is good for a time.
-class Holder final : public Visitor {
- public:
-  explicit Holder(std::string token) : token_(std::move(token)) {}
-  std::string fields() override { return net::bearer(token_); }
-  bool may_be_answered(int status) override {
-    last_status = status;
-    return true;
-  }
-  int last_status = 0;
-
- private:
-  std::string token_;
-};
-
-TEST_P(SimExpiry, AStreamEndsWhenItsCredentialDoes) {
-  for (const std::int64_t lifetime_s : {1, 20, 100, 400}) {
-    SCOPED_TRACE(lifetime_s);
-    WorldOptions options = plain();
-    options.server.heartbeat_s = GetParam();
-    options.access = TestAccess{}.make();
-    SimScenario scenario(options);
-    World& world = scenario.world;
-    const std::int64_t end_s = world.clock.unix_s() + lifetime_s;
-    Holder holder(net::token_for(R"(["a"])", "[]", fmt::format(",\"exp\":{}", end_s)));
-    SimSubscriber::Plan plan;
-    plan.topics = {"a"};
-    plan.visitor = &holder;
-    SimSubscriber& reader = scenario.connect(std::move(plan));
-    scenario.run();
-    const SocketRef socket = reader.socket();
-    ASSERT_TRUE(reader.stream() != nullptr && reader.stream()->begun());
-    scenario.publish("a", "x");
-    while (world.clock.unix_s() < end_s) {
-      ASSERT_FALSE(socket->server_finished) << "too early";
-      world.pass(250);
-    }
-    world.pass(2500);
-    ASSERT_TRUE(socket->server_finished && !socket->server_reset);
-    EXPECT_TRUE(socket->to_client.contains(
-        "event: expired\ndata: {\"reason\":\"expired\"}\n\n"));
-    scenario.act();
-    EXPECT_EQ(world.sum([](const net::ShardMetrics& m) { return m.streams_withdrawn.get(); }), 1U);
-    // Who comes back is told so.
-    world.pass(1000);
-    scenario.act();
-    scenario.run();
-    EXPECT_EQ(holder.last_status, 401);
-    world.end(false);
-  }
 }
 
 }  // namespace

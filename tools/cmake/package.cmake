@@ -49,7 +49,7 @@ function(tocsin_install_documents component package program)
     include([[${PROJECT_SOURCE_DIR}/tools/cmake/install_documents.cmake]])"
     COMPONENT ${component} ${arg_UNPARSED_ARGUMENTS})
 endfunction()
-set(documents README.md ARCHITECTURE.md DECISIONS.md docs/auth.md docs/auth-recipes.md
+set(documents README.md ARCHITECTURE.md DECISIONS.md docs/admin.md docs/auth.md docs/auth-recipes.md
     docs/clients.md docs/limits.md docs/proxies.md
   bench/README.md bench/FIGURES.md bench/figures/growth.svg net/README.md
   systemd/README.md tools/load/README.md)

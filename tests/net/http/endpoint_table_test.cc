@@ -118,6 +118,23 @@ TEST_F(EndpointTableTest, MethodsAreThoseOfAllRowsOfThePath) {
   EXPECT_TRUE(table.other_methods(ask(other, "*")).empty());
 }
 
+TEST_F(EndpointTableTest, WhatIsForAdministratorsMayBeHidden) {
+  Endpoint secret = row({get, del}, "/admin", true);
+  secret.needs = Needs::admin;
+  EndpointTable table({secret, row({post}, "/admin/open")}, fallback_);
+  EXPECT_EQ(found(table, del, "/admin/a"), "/admin");
+  EXPECT_EQ(table.methods_at("*").names(), "GET, POST, DELETE");
+  table.show_admin(false);
+  EXPECT_EQ(found(table, get, "/admin"), "fallback");
+  EXPECT_TRUE(table.methods_at("/admin").empty());
+  EXPECT_TRUE(table.other_methods(ask(post, "/admin")).empty());
+  EXPECT_TRUE(table.other_methods(ask(get, "/admin/a")).empty());
+  EXPECT_EQ(table.other_methods(ask(get, "/admin/open")).names(), "POST");
+  EXPECT_EQ(table.methods_at("*").names(), "POST");
+  table.show_admin(true);
+  EXPECT_EQ(found(table, get, "/admin"), "/admin");
+}
+
 TEST_F(EndpointTableTest, WhatNoRowServesIsTheFallbacks) {
   const EndpointTable table({row({get, head}, "/a")}, fallback_);
   for (const Method method : {post, other}) EXPECT_EQ(found(table, method, "/a"), "fallback");

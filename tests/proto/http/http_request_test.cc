@@ -100,7 +100,8 @@ TEST(HttpRequestTest, Methods) {
   EXPECT_EQ(method("HEAD"), Method::head);
   EXPECT_EQ(method("POST"), Method::post);
   EXPECT_EQ(method("OPTIONS"), Method::options);
-  for (const auto* other : {"PUT", "DELETE", "PATCH", "TRACE", "SUBSCRIBE"}) {
+  EXPECT_EQ(method("DELETE"), Method::del);
+  for (const auto* other : {"PUT", "PATCH", "TRACE", "SUBSCRIBE"}) {
     EXPECT_EQ(method(other), Method::other) << other;
   }
 }

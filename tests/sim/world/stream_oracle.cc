@@ -96,8 +96,10 @@ void StreamOracle::on_frame(std::string_view frame, std::uint64_t now_ms) {
     wrong("behind the last event: " + std::string{frame});
     return;
   }
-  withdrawn_ = frame == "event: expired\ndata: {\"reason\":\"expired\"}\n\n" ||
-               frame == "event: expired\ndata: {\"reason\":\"revoked\"}\n\n";
+  for (const std::string_view reason : {"expired", "revoked", "disconnected"}) {
+    const std::string last = fmt::format("event: expired\ndata: {{\"reason\":\"{}\"}}\n\n", reason);
+    withdrawn_ = withdrawn_ || frame == last;
+  }
   if (withdrawn_) return;
   constexpr std::string_view kField = "\nid: ";
   const std::size_t line = frame.rfind(kField);
