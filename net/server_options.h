@@ -72,6 +72,9 @@ struct TopicNamespace {
   // Nothing: open, or token where the hub asks for credentials.
   std::optional<TopicAccess> publish{};
   std::optional<TopicAccess> subscribe{};
+  // Who comes to one of its topics and who goes is told on the topic "presence/TOPIC", once a
+  // second at most: subjects of credentials. Holds for streams that open from then on.
+  bool presence = false;
   TopicOptions options{};
 
   [[nodiscard]] bool operator==(const TopicNamespace&) const = default;

@@ -212,6 +212,15 @@ inline constexpr std::size_t kMaxRevocations = 65'536;
 // answered 503.
 inline constexpr std::uint32_t kMaxStreamInquiries = 16;
 
+// Subjects on topics whose presence is told, of all of them together: some 200 bytes each. Past it
+// one more is not counted, which /metrics says.
+inline constexpr std::size_t kMaxPresence = 1'000'000;
+
+// Topics that one second tells of, and the subjects of one event. What is more comes with the next
+// second: a publish each, and an event of a few kilobytes.
+inline constexpr std::size_t kMaxPresenceTopics = 1000;
+inline constexpr std::size_t kMaxPresenceNames = 200;
+
 // The body of a request: a few names.
 inline constexpr std::size_t kMaxAdminBody = 16 * kKiB;
 

@@ -1,15 +1,20 @@
 // What a credential costs: of a connect, or of a publish whose connection is new.
 #include <array>
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include <benchmark/benchmark.h>
 
 #include "net/auth/authority.h"
 #include "net/jose/base64url.h"
 #include "net/jose/key_documents.h"
+#include "net/state/presence.h"
+#include "net/state/revocations.h"
 
 namespace tocsin::net {
 namespace {
@@ -139,6 +144,38 @@ void match_worst_template(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations());
 }
 BENCHMARK(match_worst_template);
+
+// What a stream costs besides on a topic that tells who is there, of so many subjects: it joins,
+// and leaves.
+void presence(benchmark::State& state) {
+  Presence presence{core::HashKey{}};
+  const std::vector<std::string_view> topics{"chat/1"};
+  std::vector<Presence::Places> others;
+  for (std::int64_t i = 0; i < state.range(0); ++i) {
+    others.push_back(presence.join(topics, "user-" + std::to_string(i)));
+  }
+  while (!presence.take(1).empty()) {}
+  for (auto _ : state) {
+    presence.leave(presence.join(topics, "user-0x"));
+    if (state.iterations() % 1024 == 0) (void)presence.take(1);
+  }
+  state.SetItemsProcessed(state.iterations());
+}
+BENCHMARK(presence)->Arg(1)->Arg(100'000);
+
+// What each request costs besides while subjects are revoked.
+void ask_revocations(benchmark::State& state) {
+  Revocations revocations;
+  for (std::int64_t i = 0; i < state.range(0); ++i) {
+    if (!revocations.set("user-" + std::to_string(i), kNow + 1000, kNow)) std::abort();
+  }
+  const Principal somebody{.subject = "user-12345x"};
+  for (auto _ : state) {
+    if (revocations.deny(somebody, kNow)) state.SkipWithError("it is not revoked");
+  }
+  state.SetItemsProcessed(state.iterations());
+}
+BENCHMARK(ask_revocations)->Arg(0)->Arg(1)->Arg(65'536);
 
 }  // namespace
 }  // namespace tocsin::net

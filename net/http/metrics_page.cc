@@ -328,6 +328,15 @@ std::string render_metrics(ServerState& state) {
              static_cast<double>(hub.pinned_bytes));
   page.gauge("tocsin_unswept_bytes", "Bytes published that some shard has yet to sweep.",
              static_cast<double>(hub.unswept));
+  page.gauge("tocsin_presence_subjects",
+             "Subjects on topics that tell who is there; one on several counts for each.",
+             static_cast<double>(state.presence.size()));
+  page.counter("tocsin_presence_uncounted_total",
+               "Subjects on topics that were not counted, as there are too many.",
+               state.presence.uncounted());
+  per_shard(page, state.metrics, "tocsin_presence_lost_total",
+            "Events of who came and went that could not be published.",
+            &ShardMetrics::presence_lost);
   store(page, state.hub.store_metrics(), state.hub.store_lag_us());
   others(page, state);
   namespaces(page, hub.namespaces);

@@ -26,6 +26,7 @@ Shard::Shard(core::ShardId id, ServerState& state, Io& io, const Clock& clock,
       routed_(shard_),
       lifecycle_(shard_, outbox_, subscriptions_, sweep_, readers_, routed_),
       walks_(shard_, lifecycle_, readers_),
+      presence_news_(shard_),
       slow_readers_(shard_, lifecycle_),
       heartbeats_(shard_, lifecycle_),
       http_(state, shard_.metrics, clock, shard_.random(),
@@ -302,6 +303,7 @@ void Shard::maintain() {
     return hub.topics() == 0;
   });
   shard_.state.hub.give_up_waiting();
+  presence_news_.run();
   maintain_ms_ = shard_.now_ms + (idle ? 4 * kMaintainMs : kMaintainMs);
 }
 

@@ -21,6 +21,7 @@
 //   RoutedStreams  what the application is told of streams
 //   Lifecycle      the states of connections, and how they end
 //   StreamWalks    what administrators ask of all streams
+//   PresenceNews   who came and who went, as events
 //   SlowReaders    full sockets and the slow-consumer policy
 //   Heartbeats     silent streams, and those whose time is up
 //   Streams        how streams open, and end with their topic
@@ -44,6 +45,7 @@
 #include "net/shard/heartbeats.h"
 #include "net/shard/lifecycle.h"
 #include "net/shard/outbox.h"
+#include "net/shard/readers/presence_news.h"
 #include "net/shard/readers/readers.h"
 #include "net/shard/readers/stream_walks.h"
 #include "net/shard/requests.h"
@@ -112,6 +114,7 @@ class Shard final : private Outbox::Owner {
   RoutedStreams routed_;
   Lifecycle lifecycle_;
   StreamWalks walks_;
+  PresenceNews presence_news_;
   SlowReaders slow_readers_;
   Heartbeats heartbeats_;
   Dispatcher http_;

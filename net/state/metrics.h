@@ -110,6 +110,7 @@ struct alignas(64) ShardMetrics {
   Counter gaps;        // gap events sent
   Counter stale_completions;
   Counter stale_answers;  // came later than their client stayed
+  Counter presence_lost;  // events of who came and went that could not be published
   Counter publish_waits;  // a publisher waited for the shards
   Counter loops;          // turns of the loop: the watchdog's pulse
   std::array<Counter, kRejections> rejections;

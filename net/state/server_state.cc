@@ -67,6 +67,7 @@ ServerState::ServerState(std::unique_ptr<core::Store> store, std::size_t shards,
                          std::shared_ptr<const Access> initial_access)
     : application(std::move(app)),
       admission(key),
+      presence(key),
       hub(std::move(store), shards, hub_settings(initial), key),
       current_options_(std::make_shared<const ServerOptions>(initial)),
       current_access_(access_for(application, std::move(initial_access))) {

@@ -14,6 +14,7 @@
 #include "net/state/admission.h"
 #include "net/state/mailbox.h"
 #include "net/state/metrics.h"
+#include "net/state/presence.h"
 #include "net/state/request_memory.h"
 #include "net/state/revocations.h"
 #include "net/state/shared_hub.h"
@@ -71,13 +72,15 @@ struct ServerState : std::enable_shared_from_this<ServerState> {
   Admission admission;
   RequestMemory request_memory;
   Revocations revocations;
+  Presence presence;
   std::atomic<std::uint32_t> inquiries{0};  // that have yet to be answered
   std::vector<std::unique_ptr<Mailbox>> mailboxes;  // one per shard; never resized
   SharedHub hub;  // behind what it uses to tell what became of a publish
   std::atomic<Phase> phase{Phase::starting};
   std::atomic<std::uint32_t> options_version{0};  // of both
   std::vector<std::unique_ptr<ShardMetrics>> metrics;  // one per shard; never resized
-  // Events that the program itself published; those of requests are counted by the shards.
+  // Events that the program itself published, those of presence as well; those of requests are
+  // counted by the shards.
   std::atomic<std::uint64_t> events_published{0};
 
  private:

@@ -45,6 +45,9 @@ void print_check(const OptionFlags& flags, const Configuration& configuration) {
   for (const std::string& warning : net::history_warnings(options)) {
     flags.complain(fmt::format("warning: history: {}", warning));
   }
+  if (const std::string fault = presence_fault(configuration); !fault.empty()) {
+    flags.complain(fmt::format("warning: topics.presence: {}", fault));
+  }
   if (options.max_stream_age_s == 0) {
     flags.complain(fmt::format("note: {}", kForgottenStreams));
   }

@@ -36,6 +36,9 @@ inline constexpr std::uint32_t kUnborneSilenceS = 30;
 // The same in the log, where a heartbeat was asked for.
 void warn_of_heartbeat(const Configuration& configuration);
 
+// What is wrong with `presence` of some topics; empty: nothing, or none has it.
+[[nodiscard]] std::string presence_fault(const Configuration& configuration);
+
 // What is to be said of max_stream_age, if it is 0.
 inline constexpr std::string_view kForgottenStreams =
     "behind a proxy set max_stream_age, say to 1h: some never let go of a stream whose client has "

@@ -41,8 +41,8 @@ struct HubsMember {
 struct NamespaceKey {
   std::string_view name;
   std::variant<std::string TopicNamespace::*, std::optional<TopicAccess> TopicNamespace::*,
-               bool TopicOptions::*, HubsMember<std::uint32_t>, HubsMember<std::uint64_t>,
-               HubsMember<net::SlowPolicy>>
+               bool TopicNamespace::*, bool TopicOptions::*, HubsMember<std::uint32_t>,
+               HubsMember<std::uint64_t>, HubsMember<net::SlowPolicy>>
       member;
 };
 
@@ -54,6 +54,7 @@ constexpr auto kKeys = std::to_array<NamespaceKey>({
     {"name", &N::name},
     {"publish", &N::publish},
     {"subscribe", &N::subscribe},
+    {"presence", &N::presence},
     {"history_count", HubsMember{&T::history_count, &H::history_count}},
     {"history_age", HubsMember{&T::history_age_s, &H::history_age_s}},
     {"history_bytes", HubsMember{&T::history_bytes, &H::history_bytes}},
@@ -95,6 +96,11 @@ Result set(bool& flag, const toml::node& node) {
   if (value == nullptr) return std::unexpected("must be true or false");
   flag = value->get();
   return {};
+}
+
+Result set(TopicNamespace& space, const NamespaceKey&, bool N::* member,
+              const toml::node& node) {
+  return set(space.*member, node);
 }
 
 Result set(TopicNamespace& space, const NamespaceKey&, bool T::* member,
@@ -161,9 +167,18 @@ std::optional<std::string> value_of(const TopicNamespace& space, const Namespace
   return toml_string(kAccessWords[static_cast<std::size_t>(*(space.*member))]);
 }
 
+std::optional<std::string> value_of(bool flag) {
+  return flag ? std::optional<std::string>("true") : std::nullopt;
+}
+
+std::optional<std::string> value_of(const TopicNamespace& space, const NamespaceKey&,
+                                    bool N::* member) {
+  return value_of(space.*member);
+}
+
 std::optional<std::string> value_of(const TopicNamespace& space, const NamespaceKey&,
                                     bool T::* member) {
-  return space.options.*member ? std::optional<std::string>("true") : std::nullopt;
+  return value_of(space.options.*member);
 }
 
 template <typename Value>

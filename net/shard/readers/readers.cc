@@ -1,5 +1,6 @@
 #include "net/shard/readers/readers.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "proto/assert.h"
@@ -17,6 +18,24 @@ void Readers::note(std::uint32_t slot, const Outcome& wanted) {
   reader.begin(shard_.now_s());
   const bool named = wanted.principal != nullptr && !wanted.principal->subject.empty();
   reader.subject = named ? names_.add(wanted.principal->subject) : NameStore::kNone;
+  if (named) join_presence(slot, wanted);
+}
+
+void Readers::join_presence(std::uint32_t slot, const Outcome& wanted) {
+  if (shard_.options->namespaces.empty()) return;
+  std::vector<std::string_view> told;
+  for (const std::string& topic : wanted.topics) {
+    const bool repeated = std::ranges::find(told, topic) != told.end();
+    if (!repeated && has_presence(*shard_.options, topic)) told.push_back(topic);
+  }
+  if (told.empty()) return;
+  Presence::Places places = shard_.state.presence.join(told, wanted.principal->subject);
+  if (!places.empty()) present_.emplace(slot, std::move(places));
+}
+
+void Readers::leave_presence(std::uint32_t slot) {
+  if (present_.empty()) return;
+  if (const auto places = present_.extract(slot)) shard_.state.presence.leave(places.mapped());
 }
 
 void Readers::forget(std::uint32_t slot) {
@@ -24,9 +43,12 @@ void Readers::forget(std::uint32_t slot) {
   if (reader == nullptr) return;
   if (reader->subject != NameStore::kNone) names_.remove(reader->subject);
   readers_[slot] = Reader();
+  leave_presence(slot);
 }
 
 void Readers::forget_all() {
+  for (const auto& [slot, places] : present_) shard_.state.presence.leave(places);
+  present_.clear();
   std::deque<Reader>().swap(readers_);
   names_ = NameStore();
 }

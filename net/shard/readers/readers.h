@@ -8,11 +8,13 @@
 #include <deque>
 #include <optional>
 #include <string_view>
+#include <unordered_map>
 
 #include "net/auth/stream_right.h"
 #include "net/base/name_store.h"
 #include "net/http/handler.h"
 #include "net/shard/shard_context.h"
+#include "net/state/presence.h"
 
 namespace tocsin::net {
 
@@ -56,10 +58,15 @@ class Readers {
     return known ? &readers_[slot] : nullptr;
   }
 
+  void join_presence(std::uint32_t slot, const Outcome& wanted);
+  void leave_presence(std::uint32_t slot);
+
   ShardContext& shard_;
   // By slot; nothing moves as it grows. Empty while the hub is open.
   std::deque<Reader> readers_;
   NameStore names_;  // of their subjects
+  // By slot, of streams that are on such topics.
+  std::unordered_map<std::uint32_t, Presence::Places> present_;
 };
 
 }  // namespace tocsin::net

@@ -41,6 +41,7 @@ name = "chat"
 match = "chat/*"
 publish = "token"
 subscribe = "open"
+presence = true
 history_count = 100
 history_age = "1h"
 history_bytes = "64KiB"
@@ -64,6 +65,7 @@ TEST(TopicNamespaces, EveryKeyIsRead) {
                           .name = "chat",
                           .publish = TopicAccess::token,
                           .subscribe = TopicAccess::open,
+                          .presence = true,
                           .options = {.history_count = 100,
                                       .history_age_s = 3600,
                                       .history_bytes = 65536,
@@ -107,6 +109,8 @@ TEST(TopicNamespaces, MistakesAreNamedWithTheirLine) {
   EXPECT_EQ(fault("[[topics]]\nmatch = 1\n"), "f.toml:2: topics.match must be a string");
   EXPECT_EQ(fault("[[topics]]\nmatch = \"a\"\nenvelope = 1\n"),
             "f.toml:3: topics.envelope must be true or false");
+  EXPECT_EQ(fault("[[topics]]\nmatch = \"a\"\npresence = 1\n"),
+            "f.toml:3: topics.presence must be true or false");
   EXPECT_EQ(fault("[[topics]]\nmatch = \"a\"\ncreate = \"yes\"\n"),
             "f.toml:3: topics.create must be true or false");
   EXPECT_EQ(fault("[[topics]]\nmatch = \"a\"\nhistory_count = \"1\"\n"),
