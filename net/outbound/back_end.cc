@@ -58,7 +58,7 @@ void BackEnd::ask(BackEndInquiry&& inquiry) {
   if (!is_new) return;
   question->second.request = std::move(inquiry.request);
   question->second.asked = std::move(inquiry.asked);
-  question->second.until = waiter_.now() + milliseconds(settings_.timeout_ms);
+  question->second.until = inquiry.asked_at + milliseconds(settings_.timeout_ms);
   line_.push_back(inquiry.digest);
   send_next();
 }

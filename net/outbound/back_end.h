@@ -49,6 +49,7 @@ struct BackEndInquiry {
   Digest digest{};
   HttpRequest request{};
   AskedRight asked{};
+  TimePoint asked_at{};
   Inquirer inquirer;
 };
 

@@ -219,6 +219,7 @@ std::optional<Authenticated> Outbound::ask_back_end(const BackEndQuestion& quest
           {.digest = digest,
            .request = std::move(words),
            .asked = right_of(question),
+           .asked_at = waiter_.now(),
            .inquirer = {.later = LaterAuthentication(request), .bytes = bytes}});
       wake();
       return std::nullopt;
