@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <ostream>
 
 #include "core/store.h"
 
@@ -38,6 +39,9 @@ class TestedHistory {
 struct HistoryKind {
   const char* name;
   std::unique_ptr<TestedHistory> (*make)();
+
+  // For gtest, which would print the addresses.
+  friend void PrintTo(const HistoryKind& kind, std::ostream* out) { *out << kind.name; }
 };
 
 }  // namespace tocsin::net
