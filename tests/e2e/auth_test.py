@@ -1,5 +1,6 @@
 """Who may publish and read, as an operator sees it: the file, the commands, SIGHUP."""
 
+import contextlib
 import os
 import re
 import signal
@@ -121,9 +122,9 @@ class Auth(unittest.TestCase):
 
     @unittest.skipUnless(others.OPENSSL, "no openssl: package openssl")
     def test_other_servers_are_asked(self):
-        jwks = others.make_key(self.write("key.pem", ""))
+        key = others.make_key(self.write("key.pem", ""))
         for io in each_backend():
-            with others.Others(jwks) as there:
+            with contextlib.closing(others.Others(key)) as there:
                 issuer = ('[auth]\nanonymous = ["open"]\n[[auth.issuers]]\niss = "me"\n'
                           f'keys = [{{ jwks_url = "{there.url}/jwks" }}]\n')
                 config = self.write("f.toml", issuer)

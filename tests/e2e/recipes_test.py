@@ -4,18 +4,17 @@
 What a machine lacks is told, and skipped.
 """
 
-import base64
 import json
 import subprocess
 import tempfile
-import threading
 import unittest
 import urllib.request
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import recipes
 from hub import DEADLINE, eventually, run
+from others import Answering, Site, make_key
 from recipes import PYTHON, SECTIONS, Recipe
 
 BUILD_S = 300  # Go's first build has all of its library to compile
@@ -237,53 +236,27 @@ class Webhook(unittest.TestCase):
         self.check("webhook.php", recipes.need("php", "php-cli"), "-S", "127.0.0.1:PORT")
 
 
-class Provider:
+class Provider(Site):
     """An OpenID provider, as far as a hub sees it: its keys at a URL. The key's number is `kid`."""
 
     def __init__(self, folder):
         self.folder = Path(folder)
-        self.openssl = recipes.need("openssl", "openssl")
+        recipes.need("openssl", "openssl")
         self.keys = []
         provider = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(Answering, BaseHTTPRequestHandler):
             def do_GET(self):
-                body = json.dumps({"keys": provider.keys}).encode()
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
+                self.answer(json.dumps({"keys": provider.keys}).encode())
 
-            def log_message(self, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/jwks.json"
-        self.thread = threading.Thread(target=self.server.serve_forever)
-        self.thread.start()
-
-    def close(self):
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
-
-    def run(self, *arguments):
-        return subprocess.run([self.openssl, *arguments], check=True, capture_output=True,
-                              timeout=DEADLINE).stdout
+        super().__init__(Handler)
 
     def private_key(self, number):
         return str(self.folder / f"private-{number}.pem")
 
     def take_key(self, number):
         """From now on this one signs, and no other."""
-        self.run("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out",
-                 self.private_key(number))
-        # The point, uncompressed, is the last of it: 04, x, y.
-        point = self.run("pkey", "-in", self.private_key(number), "-pubout", "-outform", "DER")[-64:]
-        x, y = (base64.urlsafe_b64encode(part).rstrip(b"=").decode()
-                for part in (point[:32], point[32:]))
-        self.keys = [{"kty": "EC", "crv": "P-256", "kid": str(number), "x": x, "y": y}]
+        self.keys = [{**make_key(self.private_key(number)), "kid": str(number)}]
 
     def token(self, number):
         return run("token", "mint", "--pem-file", self.private_key(number), "--kid", str(number),
@@ -298,7 +271,7 @@ class OpenIdProvider(unittest.TestCase):
         provider = Provider(folder.name)
         self.addCleanup(provider.close)
         provider.take_key(1)
-        recipe = Recipe("An OpenID provider", {"https://id.example.com/jwks.json": provider.url})
+        recipe = Recipe("An OpenID provider", {"https://id.example.com/jwks.json": provider.url + "/jwks.json"})
         self.addCleanup(recipe.close)
         with recipe.hub() as hub:
             eventually(lambda: hub.ask("GET", "/readyz")[0] == 200, "the keys")

@@ -6,13 +6,14 @@ import struct
 import sys
 import threading
 import unittest
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 # Found by the line above; the tests have them from here.
 from hub import Hub, eventually, lasting_address  # noqa: E402, F401
+from others import Answering, Site  # noqa: E402
 from webdriver import (CHROMEDRIVER, CHROMIUM, ENTER, SKIPPED, TAB,  # noqa: E402, F401
                        Browser)
 
@@ -56,13 +57,13 @@ class BrowserCase(unittest.TestCase):
         return hub
 
 
-class PageServer:
+class PageServer(Site):
     """Serves the documents' pages, with the hub's address in place of the one that they name."""
 
     def __init__(self, hub):
         port = hub.address.rsplit(":", 1)[1]
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(Answering, BaseHTTPRequestHandler):
             def do_GET(self):
                 path = PAGES / self.path.lstrip("/").partition("?")[0]
                 if not path.is_file():
@@ -72,25 +73,10 @@ class PageServer:
                 text = path.read_text(encoding="utf-8").replace(":8080", f":{port}")
                 # A page that was served by the hub itself names it by a path.
                 base = f'<base href="{hub.url}/">'
-                body = text.replace("<head>", "<head>" + base).encode()
-                self.send_response(200)
-                self.send_header("Content-Type", "text/html; charset=utf-8")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
+                self.answer(text.replace("<head>", "<head>" + base).encode(),
+                            "text/html; charset=utf-8")
 
-            def log_message(self, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.thread = threading.Thread(target=self.server.serve_forever)
-        self.thread.start()
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-
-    def close(self):
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
+        super().__init__(Handler)
 
 
 class CutProxy:

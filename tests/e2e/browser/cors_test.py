@@ -2,47 +2,28 @@
 """Pages of another origin that send credentials, as htmx-ext-sse does: who may read is what
 --cors-origins says."""
 
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 from browser_case import BrowserCase, Hub, main
+
+from others import Answering, Site
 
 OPEN, CLOSED = 1, 2
 
 
-class Site:
-    """An origin whose every page is empty and has a cookie."""
+class EmptyPage(Answering, BaseHTTPRequestHandler):
+    """Of an origin whose every page is empty and has a cookie."""
 
-    def __init__(self):
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
-                body = b"<!doctype html><link rel=icon href=data:,><title>page</title>"
-                self.send_response(200)
-                self.send_header("Content-Type", "text/html")
-                self.send_header("Set-Cookie", "session=1")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.origin = f"http://127.0.0.1:{self.server.server_port}"
-        self.thread = threading.Thread(target=self.server.serve_forever)
-        self.thread.start()
-
-    def close(self):
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
+    def do_GET(self):
+        self.answer(b"<!doctype html><link rel=icon href=data:,><title>page</title>", "text/html",
+                    headers=[("Set-Cookie", "session=1")])
 
 
 class Credentials(BrowserCase):
     def site(self):
-        site = Site()
+        site = Site(EmptyPage)
         self.addCleanup(site.close)
-        return site.origin
+        return site.url
 
     def hub(self, *origins):
         hub = Hub("--drain-timeout", "0s", *(f"--cors-origins={origin}" for origin in origins))

@@ -4,14 +4,14 @@ long something is good."""
 
 import json
 import os
-import threading
 import urllib.request
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 
 from browser_case import BrowserCase, eventually, main
 
 from hub import DEADLINE, run
+from others import Answering, Site
 from recipes import PYTHON, Recipe, need
 
 import fetch  # of bench
@@ -37,52 +37,34 @@ window.flag = () => {
 """
 
 
-class ProviderSite:
+class ProviderSite(Site):
     """The origin of a page with a flag provider: it passes on what is for the flag service."""
 
     def __init__(self, folder):
         site = self
         self.flags = ""  # the flag service's URL
 
-        class Handler(SimpleHTTPRequestHandler):
+        class Handler(Answering, SimpleHTTPRequestHandler):
             def __init__(self, *arguments):
                 super().__init__(*arguments, directory=str(folder))
 
             def do_GET(self):
                 if self.path == "/":
-                    self.answer("text/html", PROVIDER_PAGE.encode())
+                    self.answer(PROVIDER_PAGE.encode(), "text/html")
                 else:
                     super().do_GET()
 
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                self.answer("application/json", site.ask("POST", self.path, body))
+                self.answer(site.ask("POST", self.path, body))
 
-            def answer(self, kind, body):
-                self.send_response(200)
-                self.send_header("Content-Type", kind)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        self.thread = threading.Thread(target=self.server.serve_forever)
-        self.thread.start()
+        super().__init__(Handler)
 
     def ask(self, method, path, body):
         request = urllib.request.Request(self.flags + path, body, method=method)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(request, timeout=DEADLINE) as answer:
             return answer.read()
-
-    def close(self):
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
 
 
 LINES = "return [...document.querySelectorAll('li')].map((line) => line.textContent)"
