@@ -10,7 +10,6 @@
 
 #include <fmt/format.h>
 
-#include "net/base/clock.h"
 #include "net/log.h"
 #include "net/store/history_file.h"
 #include "net/store/history_row.h"
@@ -172,7 +171,7 @@ Sql<void> HistoryFile::fork(const std::string& why) {
 // not go back so far is gone for readers, who are told.
 void HistoryFile::find_beginning() {
   beginning_ = journal_.last();
-  const std::uint64_t now_ms = read_clock_ns(CLOCK_REALTIME) / 1'000'000;
+  const std::uint64_t now_ms = row_time_ms();
   std::uint64_t bytes = 0;
   auto rows = database_.prepare(std::string(kSelectRows) + "ORDER BY last DESC");
   auto more = rows ? rows->step() : std::unexpected(rows.error());

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstddef>
 
+#include "net/base/clock.h"
 #include "net/store/crc32c.h"
 
 namespace tocsin::net {
@@ -12,6 +13,10 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "checksums are of numbers in this order");
 
 }  // namespace
+
+std::uint64_t row_time_ms() {
+  return read_clock_ns(CLOCK_REALTIME) / 1'000'000;
+}
 
 std::int64_t checksum_of(const HistoryRow& row) {
   const std::array<std::uint64_t, 3> head{row.place.last, row.place.events(), row.time_ms};

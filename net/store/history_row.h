@@ -14,9 +14,12 @@ namespace tocsin::net {
 // A commit's row.
 struct HistoryRow {
   core::Place place{};
-  std::uint64_t time_ms = 0;  // Unix time
+  std::uint64_t time_ms = 0;  // Unix time: row_time_ms()
   std::string_view bytes{};
 };
+
+// Of a row that is made now.
+[[nodiscard]] std::uint64_t row_time_ms();
 
 // Of all that is in the row: SQLite checks nothing of the kind.
 [[nodiscard]] std::int64_t checksum_of(const HistoryRow& row);

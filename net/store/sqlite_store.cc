@@ -27,10 +27,6 @@ constexpr std::chrono::milliseconds kPause{1000};
 // Memory of a row that stays for the next one.
 constexpr std::size_t kKeptRow = 4 * limits::kMiB;
 
-std::uint64_t unix_ms() {
-  return read_clock_ns(CLOCK_REALTIME) / 1'000'000;
-}
-
 std::size_t bytes_of(const core::Batch& batch) {
   std::size_t bytes = 0;
   for (const core::NewEvent& event : batch.events()) bytes += event.body.size();
@@ -57,7 +53,7 @@ SqliteStore::~SqliteStore() {
 void SqliteStore::start(Client& client) {
   TOCSIN_ASSERT(client_ == nullptr && file_ != nullptr);
   client_ = &client;
-  const std::uint64_t now_ms = unix_ms();
+  const std::uint64_t now_ms = row_time_ms();
   core::Sequence told = beginning_.last();
   const auto read = file_->read(
       [&](const HistoryRow& row, std::span<const core::NewEvent> events) {
@@ -134,7 +130,7 @@ void SqliteStore::make_row() {
   }
   const core::Place& first = group_.front().place;
   row_ = {.place = {.epoch = first.epoch, .first = first.first, .last = places.last()},
-          .time_ms = unix_ms(),
+          .time_ms = row_time_ms(),
           .bytes = bytes_};
 }
 

@@ -9,9 +9,9 @@
 
 #include <fmt/format.h>
 
-#include "net/base/clock.h"
 #include "net/store/batch_bytes.h"
 #include "net/store/history_file.h"
+#include "net/store/history_row.h"
 #include "proto/json/json_text.h"
 #include "proto/json/publish_body.h"
 #include "proto/sse/sse_encode.h"
@@ -45,7 +45,7 @@ std::size_t write_rows(net::HistoryFile& file, std::string_view body,
   std::string_view topic;
   net::append_events(bytes, batch, topic);
   const auto write = file.write({.place = file.journal().next(batch.size()),
-                                 .time_ms = net::read_clock_ns(CLOCK_REALTIME) / 1'000'000,
+                                 .time_ms = net::row_time_ms(),
                                  .bytes = bytes});
   if (write.wrote != net::HistoryFile::Wrote::all) error = write.error.text;
   return 0;
@@ -81,7 +81,6 @@ std::expected<std::uint64_t, std::string> fill(net::HistoryFile& file, const Nex
 
 bool append_history_line(std::string& out, const core::NewEvent& event) {
   bool whole = false;
-  std::optional<std::uint32_t> retry_ms;
   std::string data;
   std::string type;
   proto::SseParser parser([&](const proto::ReceivedEvent& received) {
@@ -90,7 +89,7 @@ bool append_history_line(std::string& out, const core::NewEvent& event) {
     type = received.type;
   });
   if (!parser.feed(event.body) || !parser.feed("\n") || !whole) return false;
-  retry_ms = parser.retry_ms();
+  const std::optional<std::uint32_t> retry_ms = parser.retry_ms();
   out += "{\"topic\":";
   proto::append_json_string(out, event.topic);
   if (event.body.starts_with("event: ")) {
