@@ -5,7 +5,7 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
+#include <deque>
 
 #include "core/own_events.h"
 #include "net/base/age_list.h"
@@ -79,7 +79,7 @@ class Lifecycle {
   AgeList holders_;
   std::uint32_t ending_streams_ = 0;  // see ending_streams
   // By slot, of streams: the subject that they are counted by (ClientKeys); empty: of none.
-  std::vector<std::uint64_t> subjects_;
+  std::deque<std::uint64_t> subjects_;
 };
 
 }  // namespace tocsin::net
