@@ -5,11 +5,11 @@
 
 #include <algorithm>
 #include <bit>
-#include <charconv>
 #include <cstddef>
 #include <cstring>
 
 #include "proto/assert.h"
+#include "proto/text/number.h"
 
 namespace tocsin::net {
 namespace {
@@ -86,10 +86,9 @@ std::expected<IpNetwork, std::string> IpNetwork::parse(std::string_view text) {
   if (slash == std::string_view::npos) return network;
   const bool is_v6 = number.contains(':');
   const unsigned most = is_v6 ? 128 : 128 - kMappedBits;
-  const std::string_view length = text.substr(slash + 1);
-  unsigned bits = 0;
-  const auto [end, error] = std::from_chars(length.data(), length.data() + length.size(), bits);
-  if (error != std::errc{} || end != length.data() + length.size() || bits > most) {
+  const auto length = proto::read_number<unsigned>(text.substr(slash + 1));
+  const unsigned bits = length.value_or(most + 1);
+  if (bits > most) {
     return std::unexpected("has no number of bits behind the '/', at most " + std::to_string(most));
   }
   if (bits == 0) return std::unexpected("would be everybody");

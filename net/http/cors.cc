@@ -1,12 +1,12 @@
 #include "net/http/cors.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstdint>
 #include <initializer_list>
-#include <system_error>
 
 #include <fmt/format.h>
+
+#include "proto/text/number.h"
 
 namespace tocsin::net {
 namespace {
@@ -36,10 +36,7 @@ bool is_host(std::string_view text) {
 
 // Digits as a browser writes them: no port, and no zero in front.
 bool is_port(std::string_view text) {
-  std::uint16_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return error == std::errc{} && end == text.data() + text.size() && number > 0 &&
-         text.front() != '0';
+  return proto::read_number<std::uint16_t>(text).value_or(0) > 0 && text.front() != '0';
 }
 
 }  // namespace

@@ -1,9 +1,7 @@
 #include "net/http/publish_handler.h"
 
-#include <charconv>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
@@ -13,6 +11,7 @@
 #include "proto/http/query.h"
 #include "proto/json/json_text.h"
 #include "proto/limits.h"
+#include "proto/text/number.h"
 
 namespace tocsin::net {
 namespace {
@@ -69,11 +68,8 @@ class Taker {
 };
 
 std::optional<std::uint32_t> retry_of(std::string_view text) {
-  std::uint32_t value = 0;
-  const char* end = text.data() + text.size();
-  const auto [rest, error] = std::from_chars(text.data(), end, value);
-  if (error != std::errc{} || rest != end || value > limits::kMaxRetryMs) return std::nullopt;
-  return value;
+  const auto value = proto::read_number<std::uint32_t>(text);
+  return value && *value <= limits::kMaxRetryMs ? value : std::nullopt;
 }
 
 Defaults defaults_of(const proto::Query& query) {

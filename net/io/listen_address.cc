@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstdint>
 #include <cstring>
 #include <optional>
@@ -14,6 +13,7 @@
 #include <fmt/format.h>
 
 #include "proto/assert.h"
+#include "proto/text/number.h"
 
 namespace tocsin::net {
 namespace {
@@ -22,12 +22,7 @@ namespace {
 constexpr const char* kMulticast = "is a multicast address: nobody can connect to it";
 
 [[nodiscard]] std::optional<std::uint16_t> parse_port(std::string_view text) {
-  std::uint16_t port = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
-  if (error != std::errc{} || end != text.data() + text.size()) {
-    return std::nullopt;
-  }
-  return port;
+  return proto::read_number<std::uint16_t>(text);
 }
 
 // The parts of an address that bind(2) looks at, IPv4 in the last four bytes.

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <bit>
 #include <cerrno>
-#include <charconv>
 #include <fstream>
 #include <iterator>
 #include <limits>
@@ -20,6 +19,7 @@
 
 #include "net/base/cores.h"
 #include "proto/limits.h"
+#include "proto/text/number.h"
 
 namespace tocsin::net {
 namespace {
@@ -72,10 +72,7 @@ class Reader {
     if (word == "max" || word == "unlimited") {
       return kUnlimited;
     }
-    std::uint64_t value = 0;
-    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
-    return error == std::errc{} && end == word.data() + word.size() ? std::optional(value)
-                                                                    : std::nullopt;
+    return proto::read_number<std::uint64_t>(word);
   }
 
  private:

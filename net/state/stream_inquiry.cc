@@ -1,9 +1,7 @@
 #include "net/state/stream_inquiry.h"
 
 #include <algorithm>
-#include <charconv>
 #include <iterator>
-#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
@@ -11,6 +9,7 @@
 #include "net/state/server_state.h"
 #include "proto/assert.h"
 #include "proto/limits.h"
+#include "proto/text/number.h"
 
 namespace tocsin::net {
 namespace {
@@ -27,13 +26,11 @@ std::string StreamId::text() const {
 }
 
 std::optional<StreamId> StreamId::parse(std::string_view text) {
-  std::uint64_t bits = 0;
-  const char* const end = text.data() + text.size();
-  const auto [rest, error] = std::from_chars(text.data(), end, bits, 16);
-  if (error != std::errc{} || rest != end) return std::nullopt;
-  const StreamId id{.shard = static_cast<core::ShardId>(bits >> 56),
-                    .slot = static_cast<std::uint32_t>(bits),
-                    .generation = static_cast<std::uint32_t>(bits >> 32) & 0xff'ffffU};
+  const auto bits = proto::read_number<std::uint64_t>(text, 16);
+  if (!bits) return std::nullopt;
+  const StreamId id{.shard = static_cast<core::ShardId>(*bits >> 56),
+                    .slot = static_cast<std::uint32_t>(*bits),
+                    .generation = static_cast<std::uint32_t>(*bits >> 32) & 0xff'ffffU};
   const bool can_be = id.shard < limits::kMaxShards && id.slot < limits::kMaxSlots;
   return can_be && id.text() == text ? std::optional(id) : std::nullopt;
 }

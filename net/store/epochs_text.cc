@@ -1,23 +1,13 @@
 #include "net/store/epochs_text.h"
 
-#include <charconv>
 #include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 
+#include "proto/text/number.h"
+
 namespace tocsin::net {
-namespace {
-
-template <typename Number>
-std::optional<Number> read_number(std::string_view text, int base) {
-  Number number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, base);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return number;
-}
-
-}  // namespace
 
 std::string epochs_text(const core::Epochs& epochs) {
   std::string text;
@@ -33,13 +23,13 @@ std::optional<core::Epochs> read_epochs(std::string_view text) {
     const std::string_view one = text.substr(0, end);
     const auto colon = one.find(':');
     if (colon == std::string_view::npos) return std::nullopt;
-    const auto epoch = read_number<proto::Epoch>(one.substr(0, colon), 16);
-    const auto last = read_number<core::Sequence>(one.substr(colon + 1), 10);
+    const auto epoch = proto::read_number<proto::Epoch>(one.substr(0, colon), 16);
+    const auto last = proto::read_number<core::Sequence>(one.substr(colon + 1));
     if (!epoch || !last) return std::nullopt;
     older.push_back({.epoch = *epoch, .end = *last});
     text.remove_prefix(end + 1);
   }
-  const auto current = read_number<proto::Epoch>(text, 16);
+  const auto current = proto::read_number<proto::Epoch>(text, 16);
   return current ? core::Epochs::kept(*current, std::move(older)) : std::nullopt;
 }
 

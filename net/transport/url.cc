@@ -3,12 +3,12 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
-#include <charconv>
 #include <optional>
 
 #include "proto/assert.h"
 #include "proto/http/query.h"
 #include "proto/text/ascii.h"
+#include "proto/text/number.h"
 
 namespace tocsin::net {
 namespace {
@@ -60,12 +60,9 @@ bool is_host_name(std::string_view host) {
 
 std::expected<void, std::string> parse_port(std::string_view text, std::uint16_t& port) {
   if (text.empty()) return {};  // "host:" means the default port
-  unsigned value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || value == 0 || value > 65535) {
-    return std::unexpected("the port must be a number from 1 to 65535");
-  }
-  port = static_cast<std::uint16_t>(value);
+  const auto value = proto::read_number<std::uint16_t>(text);
+  if (!value || *value == 0) return std::unexpected("the port must be a number from 1 to 65535");
+  port = *value;
   return {};
 }
 

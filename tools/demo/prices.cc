@@ -1,12 +1,12 @@
 #include "tools/demo/prices.h"
 
 #include <algorithm>
-#include <charconv>
 #include <string>
 
 #include <fmt/format.h>
 
 #include "net/server.h"
+#include "proto/text/number.h"
 
 namespace tocsin::demo {
 namespace {
@@ -16,9 +16,7 @@ using net::StreamWriter;
 
 // 0: none, or one that is not ours.
 std::int64_t parse_id(std::string_view text) {
-  std::int64_t id = 0;
-  const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), id);
-  return error == std::errc{} && rest == text.data() + text.size() ? id : 0;
+  return proto::read_number<std::int64_t>(text).value_or(0);
 }
 
 }  // namespace

@@ -1,8 +1,6 @@
 #include "net/http/admin/admin_page.h"
 
-#include <charconv>
 #include <cstdint>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -10,6 +8,7 @@
 
 #include "proto/json/json_text.h"
 #include "proto/limits.h"
+#include "proto/text/number.h"
 
 namespace tocsin::net {
 
@@ -20,20 +19,12 @@ std::expected<std::optional<std::string>, proto::InputError> single(const proto:
   return given.empty() ? std::nullopt : std::optional(std::string(given.front()));
 }
 
-std::optional<std::uint64_t> parse_place(std::string_view text) {
-  std::uint64_t value = 0;
-  const char* const end = text.data() + text.size();
-  const auto [rest, error] = std::from_chars(text.data(), end, value);
-  if (error != std::errc{} || rest != end) return std::nullopt;
-  return value;
-}
-
 std::expected<PageWish, proto::InputError> page_wish(const proto::Query& query) {
   PageWish wish{.limit = limits::kUsualAdminEntries, .after = {}};
   const auto limit = single(query, kLimitParameter);
   if (!limit) return std::unexpected(limit.error());
   if (*limit) {
-    const auto number = parse_place(**limit);
+    const auto number = proto::read_number<std::uint64_t>(**limit);
     if (!number || *number == 0 || *number > limits::kMaxAdminEntries) {
       return std::unexpected(proto::InputError{
           .field = std::string(kLimitParameter),

@@ -31,9 +31,6 @@ inline constexpr std::string_view kAfterParameter = "after";
 [[nodiscard]] std::expected<std::optional<std::string>, proto::InputError> single(
     const proto::Query& query, std::string_view name);
 
-// A number that a page's `next` was made of; nothing: it never was.
-[[nodiscard]] std::optional<std::uint64_t> parse_place(std::string_view text);
-
 // The text of a JSON object that grows member by member.
 class AnswerObject {
  public:

@@ -12,6 +12,7 @@
 #include "proto/assert.h"
 #include "proto/limits.h"
 #include "proto/sse/event.h"
+#include "proto/text/number.h"
 #include "proto/text/percent.h"
 
 namespace tocsin::net {
@@ -42,7 +43,7 @@ std::optional<Outcome> TopicListHandler::handle(const RequestContext& context) {
   if (!wish) return answers_.problem(context.request, wish.error(), context.out);
   std::size_t below = SIZE_MAX;
   if (!wish->after.empty()) {
-    const auto place = parse_place(wish->after);
+    const auto place = proto::read_number<std::uint64_t>(wish->after);
     if (!place) {
       return answers_.problem(
           context.request,

@@ -1,13 +1,13 @@
 #include "tools/load/events/workload.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <optional>
 
 #include <fmt/format.h>
 
 #include "proto/assert.h"
+#include "proto/text/number.h"
 #include "tools/load/events/payload.h"
 #include "tools/load/figures/readable.h"
 
@@ -19,14 +19,6 @@ std::unexpected<std::string> fail(std::string_view text, std::string_view why) {
   return std::unexpected(fmt::format("'{}'{}", text, why));
 }
 
-template <typename Number>
-std::optional<Number> read_number(std::string_view text) {
-  Number value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
 struct Sizes {
   std::size_t first;
   std::size_t last;
@@ -34,9 +26,10 @@ struct Sizes {
 
 std::expected<Sizes, std::string> read_sizes(std::string_view text) {
   const auto dash = text.find('-');
-  const auto first = read_number<std::size_t>(text.substr(0, dash));
-  const auto last =
-      dash == std::string_view::npos ? first : read_number<std::size_t>(text.substr(dash + 1));
+  const auto first = proto::read_number<std::size_t>(text.substr(0, dash));
+  const auto last = dash == std::string_view::npos
+                        ? first
+                        : proto::read_number<std::size_t>(text.substr(dash + 1));
   if (!first || !last) {
     return fail(text, " is neither a number of bytes (200) nor a range of them (100-2000)");
   }
@@ -71,7 +64,7 @@ std::expected<SizeDistribution, std::string> SizeDistribution::parse(std::string
     if (!sizes) return std::unexpected(sizes.error());
     double weight = 1;
     if (colon != std::string_view::npos) {
-      const auto given = read_number<double>(part.substr(colon + 1));
+      const auto given = proto::read_number<double>(part.substr(colon + 1));
       if (!given || !std::isfinite(*given) || *given <= 0) {
         return fail(part, ": the weight behind the ':' must be a number above 0");
       }

@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <optional>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "proto/text/number.h"
 #include "tools/load/figures/load_result.h"
 
 namespace tocsin::load {
@@ -116,13 +116,9 @@ const std::array<Quantity, 19> kQuantities{{
      "it takes --memory"},
 }};
 
-std::optional<double> read_number(std::string_view text) {
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value)) {
-    return std::nullopt;
-  }
-  return value;
+std::optional<double> read_finite(std::string_view text) {
+  const auto value = proto::read_number<double>(text);
+  return value && std::isfinite(*value) ? value : std::nullopt;
 }
 
 // The quantile that a latency's name means; 1 for max, -1 for mean.
@@ -130,7 +126,7 @@ std::optional<double> latency_quantile(std::string_view name) {
   if (name == "max") return 1;
   if (name == "mean") return -1;
   if (!name.starts_with('p')) return std::nullopt;
-  const auto percent = read_number(name.substr(1));
+  const auto percent = read_finite(name.substr(1));
   if (!percent || *percent <= 0 || *percent > 100) return std::nullopt;
   return *percent / 100;
 }
@@ -196,7 +192,7 @@ std::expected<double, std::string> parse_value(std::string_view text, Dimension 
   while (unit.starts_with(' ')) unit.remove_prefix(1);
   std::string_view amount = text.substr(0, digits);
   while (amount.ends_with(' ')) amount.remove_suffix(1);
-  const auto value = read_number(amount);
+  const auto value = read_finite(amount);
   if (!value || *value < 0) {
     return std::unexpected("behind the sign must stand a number of 0 or more");
   }

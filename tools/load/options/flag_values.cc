@@ -1,10 +1,10 @@
 #include "tools/load/options/flag_values.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include <fmt/format.h>
 
+#include "proto/text/number.h"
 #include "tools/load/figures/readable.h"
 
 namespace tocsin::load {
@@ -12,12 +12,6 @@ namespace {
 
 char to_lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
-template <typename Number>
-bool read_number(std::string_view text, Number& value) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc() && end == text.data() + text.size();
 }
 
 // They say where a request ends.
@@ -30,21 +24,21 @@ bool is_body_field(std::string name) {
 
 std::expected<std::uint64_t, std::string> parse_whole(std::string_view text, std::uint64_t min,
                                                       std::uint64_t max) {
-  std::uint64_t value = 0;
-  if (!read_number(text, value) || value < min || value > max) {
+  const auto value = proto::read_number<std::uint64_t>(text);
+  if (!value || *value < min || *value > max) {
     return std::unexpected(fmt::format("takes a whole number from {} to {}, not '{}'",
                                        readable_count(min), readable_count(max), text));
   }
-  return value;
+  return *value;
 }
 
 std::expected<double, std::string> parse_real(std::string_view text, double max) {
-  double value = 0;
-  if (!read_number(text, value) || !(value >= 0 && value <= max)) {  // NaN compares false
+  const auto value = proto::read_number<double>(text);
+  if (!value || !(*value >= 0 && *value <= max)) {  // NaN compares false
     return std::unexpected(fmt::format("takes a number from 0 to {}, not '{}'",
                                        readable_count(static_cast<std::uint64_t>(max)), text));
   }
-  return value;
+  return *value;
 }
 
 std::expected<net::HeaderField, std::string> parse_header_field(std::string_view text) {
@@ -90,12 +84,12 @@ std::expected<std::vector<int>, std::string> parse_statuses(std::string_view tex
   std::vector<int> statuses;
   for (;;) {
     const auto comma = std::min(text.find(','), text.size());
-    int status = 0;
-    if (!read_number(text.substr(0, comma), status) || status < 200 || status > 599) {
+    const auto status = proto::read_number<int>(text.substr(0, comma));
+    if (!status || *status < 200 || *status > 599) {
       return std::unexpected(
           fmt::format("takes HTTP statuses from 200 to 599 with commas (200,204), not '{}'", all));
     }
-    statuses.push_back(status);
+    statuses.push_back(*status);
     if (comma == text.size()) return statuses;
     text.remove_prefix(comma + 1);
   }

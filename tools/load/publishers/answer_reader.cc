@@ -1,9 +1,10 @@
 #include "tools/load/publishers/answer_reader.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
 #include <optional>
+
+#include "proto/text/number.h"
 
 namespace tocsin::load {
 namespace {
@@ -21,10 +22,7 @@ bool equal_without_case(std::string_view text, std::string_view lower) {
 
 std::optional<std::size_t> read_length(std::string_view value) {
   while (value.starts_with(' ')) value.remove_prefix(1);
-  std::size_t length = 0;
-  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), length);
-  if (error != std::errc() || end != value.data() + value.size()) return std::nullopt;
-  return length;
+  return proto::read_number<std::size_t>(value);
 }
 
 // The value of Content-Length, 0 if there is none. Nothing: the fields may say more than that.
