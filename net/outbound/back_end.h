@@ -46,6 +46,7 @@ struct Inquirer {
   std::size_t bytes = 0;  // of limits::kMaxInquiries
 };
 struct BackEndInquiry {
+  std::uint64_t back_end = 0;  // Outbound's number of the one that it is for
   Digest digest{};
   HttpRequest request{};
   AskedRight asked{};

@@ -196,10 +196,12 @@ std::optional<Authenticated> Outbound::ask_back_end(const BackEndQuestion& quest
                                                     const AuthenticationRequest& request,
                                                     std::int64_t now_s) {
   std::string target;
+  std::uint64_t back_end = 0;
   {
     const MutexLock lock(mutex_);
     if (back_end_ == nullptr) return std::unexpected(no_back_end());
     target = back_end_->settings().server.url.target;
+    back_end = back_end_id_;
   }
   HttpRequest words = words_for(question, target);
   const Digest digest = digest_of(words);
@@ -207,7 +209,7 @@ std::optional<Authenticated> Outbound::ask_back_end(const BackEndQuestion& quest
   std::optional<Authenticated> known;
   {
     const MutexLock lock(mutex_);
-    if (over_ || back_end_ == nullptr) {
+    if (over_ || back_end_ == nullptr || back_end_id_ != back_end) {
       known = std::unexpected(no_back_end());
     } else if (auto kept = back_end_->find(digest, now_s)) {
       metrics_.cached.add();
@@ -216,7 +218,8 @@ std::optional<Authenticated> Outbound::ask_back_end(const BackEndQuestion& quest
       known = std::unexpected(too_many());
     } else {
       inquiries_.push_back(
-          {.digest = digest,
+          {.back_end = back_end,
+           .digest = digest,
            .request = std::move(words),
            .asked = right_of(question),
            .asked_at = waiter_.now(),

@@ -77,7 +77,8 @@ void Outbound::act_on(News&& news) {
   for (const KeySettings& settings : news.due) fetch(settings);
   answer(std::move(news.gone), false);
   for (BackEndInquiry& inquiry : news.inquiries) {
-    if (asked_ != nullptr) {
+    // One that was to be asked of another has that one's words, and credentials that are for it.
+    if (asked_ != nullptr && inquiry.back_end == asked_id_) {
       asked_->ask(std::move(inquiry));
     } else {
       bytes_.fetch_sub(inquiry.inquirer.bytes);

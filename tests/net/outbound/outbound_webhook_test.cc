@@ -177,6 +177,23 @@ TEST_F(OutboundWebhook, WhoWaitsForOneThatIsGoneIsTold) {
   let_go(1000);
 }
 
+// What was to be said to one back end, credentials and all, is not said to another.
+TEST_F(OutboundWebhook, AQuestionIsNotAskedOfAnother) {
+  let_go(1000);
+  CallServer server(held());
+  CallServer other(held());
+  use_back_end(server.url());
+  configure();
+  EXPECT_FALSE(ask_back_end("Bearer good"));  // nobody takes it yet
+  use_back_end(other.url());
+  begin();
+  EXPECT_EQ(answer(), "unavailable");
+  EXPECT_FALSE(ask_back_end("Bearer good"));
+  EXPECT_EQ(answer(), "u1");
+  EXPECT_EQ(server.requests(), 0);
+  EXPECT_EQ(other.requests(), 1);
+}
+
 TEST_F(OutboundWebhook, KeepsNoAnswerWhereNoneIsToBeKept) {
   let_go(1000);
   CallServer server(held());
