@@ -12,15 +12,32 @@ constexpr std::uint64_t kLastEventsMs = 5000;
 
 }  // namespace
 
+void Drain::begin() {
+  begin_ms_ = std::max<std::uint64_t>(shard_.now_ms, 1);
+  total_ = shard_.table.used();
+  acceptor_.stop();
+}
+
+// The kernel has heard of the stop by the turn after it, when this is asked first. A shard that
+// does not turn is not waited for without end.
+bool Drain::nobody_accepts(std::uint64_t elapsed_ms) {
+  std::atomic<std::uint32_t>& accepting = shard_.state.accepting;
+  if (!stopped_) {
+    stopped_ = true;
+    accepting.fetch_sub(1, std::memory_order_acq_rel);
+  }
+  return accepting.load(std::memory_order_acquire) == 0 || elapsed_ms >= kLastEventsMs;
+}
+
 void Drain::run() {
   if (!shard_.is_draining()) return;
   if (!begun()) {
-    begin_ms_ = std::max<std::uint64_t>(shard_.now_ms, 1);
-    total_ = shard_.table.used();
-    acceptor_.stop();
+    begin();
+    return;
   }
   const std::uint64_t time_ms = std::uint64_t{shard_.options->drain_timeout_s} * 1000;
   const std::uint64_t elapsed_ms = shard_.now_ms - begin_ms_;
+  if (!nobody_accepts(elapsed_ms)) return;
   if (elapsed_ms < time_ms) {
     const std::uint64_t goal = (total_ * elapsed_ms + time_ms - 1) / time_ms;
     while (slot_ < shard_.table.size() && done_ < goal) end_one(slot_++, Stage::spread);

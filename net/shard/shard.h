@@ -84,7 +84,7 @@ class Shard final : private Outbox::Owner {
   // The drain is over: everything but the listeners is closed, nobody is accepted any more, and
   // nobody waits for the hub.
   [[nodiscard]] bool drained() const {
-    return drain_.begun() && shard_.table.used() == 0 && !acceptor_.accepting() &&
+    return drain_.has_stopped_accepting() && shard_.table.used() == 0 && !acceptor_.accepting() &&
            !walks_.running() && drain_.all_told();
   }
 

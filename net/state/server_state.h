@@ -77,6 +77,7 @@ struct ServerState : std::enable_shared_from_this<ServerState> {
   std::vector<std::unique_ptr<Mailbox>> mailboxes;  // one per shard; never resized
   SharedHub hub;  // behind what it uses to tell what became of a publish
   std::atomic<Phase> phase{Phase::starting};
+  std::atomic<std::uint32_t> accepting{0};  // shards that have yet to stop for a drain
   std::atomic<std::uint32_t> options_version{0};  // of both
   std::vector<std::unique_ptr<ShardMetrics>> metrics;  // one per shard; never resized
   // Events that the program itself published, those of presence as well; those of requests are

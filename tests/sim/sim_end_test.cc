@@ -155,5 +155,25 @@ TEST(SimEndOfLife, IsKnownWhenAStreamOpens) {
   world.end(false);
 }
 
+// Who is ended comes back at once, and a shard that has yet to hear of the drain would take it.
+TEST(SimDrain, EndsNobodyBeforeEveryShardHasStoppedToAccept) {
+  WorldOptions options = plain(2);
+  options.server.drain_timeout_s = 0;
+  SimScenario scenario(options);
+  World& world = scenario.world;
+  while (world.shard(0).connections().used() == 0) (void)scenario.subscribe({"a"});
+  world.ending = true;
+  world.state.phase = net::Phase::draining;
+  for (int i = 0; i < 10; ++i) world.turn(0);
+  EXPECT_GT(world.shard(0).connections().used(), 0U);
+  world.turn(1);  // stops to accept
+  world.turn(0);
+  EXPECT_GT(world.shard(0).connections().used(), 0U) << "the kernel may not have heard of it";
+  world.turn(1);
+  scenario.run();
+  EXPECT_EQ(world.shard(0).connections().used() + world.shard(1).connections().used(), 0U);
+  world.end(false);
+}
+
 }  // namespace
 }  // namespace tocsin::sim
