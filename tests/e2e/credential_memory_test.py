@@ -10,7 +10,7 @@ import time
 import unittest
 from pathlib import Path
 
-from hub import Hub, each_backend, eventually, run
+from hub import Hub, each_backend, eventually, is_sanitized, run
 
 SECRET = "a secret of thirty-two bytes, or more"
 PART = 24  # bytes that nobody could have by chance
@@ -46,6 +46,8 @@ def found_in(pid, wanted):
 
 class CredentialMemory(unittest.TestCase):
     def setUp(self):
+        if is_sanitized():
+            self.skipTest("a sanitizer maps terabytes, and keeps what is freed")
         self.folder = tempfile.TemporaryDirectory()
         self.addCleanup(self.folder.cleanup)
         made = run("key", "--name", "shop")[0]
