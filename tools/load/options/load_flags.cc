@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include "proto/limits.h"
 #include "tools/base/credential_file.h"
 #include "tools/load/events/payload.h"
 #include "tools/load/host/server_probe.h"
@@ -244,7 +245,7 @@ void add_workload_flags(std::vector<Flag>& flags) {
        {"--burst", kGroup, "N", "Events that are due at the same moment (default: 1)",
         whole(1, 1'000'000, [](LoadOptions& o) -> auto& { return o.publish.schedule.burst; })},
        {"--batch", kGroup, "N", "Events of a request, in the recipe's form for many (default: 1)",
-        whole(1, 10'000, in(&P::batch))},
+        whole(1, limits::kMaxBatchEvents, in(&P::batch))},
        {"--in-flight", kGroup, "N", "Unanswered requests of a connection (default: 64)",
         whole(1, 100'000, in(&P::in_flight))},
        {"--events", kGroup, "N", "Stop after so many (default: the scenario's; 0: no limit)",

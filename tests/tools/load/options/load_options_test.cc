@@ -245,6 +245,7 @@ TEST(LoadOptions, BadValuesAreExplained) {
       {{"--source", "127.0.0.1/8"}, "--source: '127.0.0.1/8' is no network"},
       {{"--source", "224.0.0.1"}, "--source: '224.0.0.1': only 1.0.0.0 to"},
       {{"-n", "0"}, "-n, --subscribers: takes a whole number from 1 to 10,000,000, not '0'"},
+      {{"saturate", "--batch", "16385"}, "--batch: takes a whole number from 1 to 16,384, not"},
       {{"--rate", "1e9"}, "--rate: takes a number from 0 to 100,000,000, not '1e9'"},
       {{"--header", "content-LENGTH: 3"}, "--header: content-LENGTH: what says how long a body is"},
       {{"--publish-header", "Transfer-Encoding: chunked"}, "--publish-header: Transfer-Encoding:"},
@@ -299,7 +300,7 @@ TEST(LoadOptions, RecipesFillTheRequest) {
     EXPECT_THAT(o.publish.request.item, HasSubstr("{data}")) << recipe.name;
     EXPECT_THAT(recipes_help(), HasSubstr(std::string(recipe.example)));
   }
-  const LoadOptions batch = options_of({"saturate", "--batch", "10"});
+  const LoadOptions batch = options_of({"saturate", "--batch", "16384"});
   EXPECT_EQ(batch.publish.request.content_type, "application/x-ndjson");
   EXPECT_EQ(batch.publish.request.url.target, "/publish");
   EXPECT_EQ(batch.publish.request.item, "{\"stream\":\"{topic}\",\"data\":\"{data}\"}\n");
