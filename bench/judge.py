@@ -149,6 +149,36 @@ def own_ratio(rounds, name, figure, base):
     return statistics.median(ratios) if ratios else None
 
 
+def t11(results, name):
+    parts, rounds = [], []
+    for how, words, least in (("64", "single POSTs from 64 connections", 0.7),
+                              ("1", "from one", 0.7), ("1024", "NDJSON of 1,024", 0.7),
+                              ("16384", "of 16,384", 0.5)):
+        r = results[f"durable_{how}"]
+        rounds += r
+        parts += [(median(r, name, "events_per_commit"), ">=", None, words + ", {} in a commit"),
+                  (median(r, name, "of_loop"), ">=", least,
+                   "events/s {} x a loop of append and fdatasync")]
+        if how == "64":
+            parts.append((paired(r, name, "events_per_s", "mercure"), ">=", 20,
+                          "{} x Mercure with Bolt"))
+        if int(how) >= 1024:
+            parts.append((median(r, name, "writer_us_per_event"), "<=", 0.8,
+                          "the writer's CPU an event {} us"))
+    for how in ("64", "1024"):
+        r = results[f"trimming_{how}"]
+        rounds += r
+        parts += [(own_ratio(r, name, "full_events_per_s", "roomy_events_per_s"), ">=", 0.7,
+                   "trimming" + (", batches" if how == "1024" else "") + ": {} x the events/s"),
+                  (own_ratio(r, name, "full_commit_p99_ms", "roomy_commit_p99_ms"), "<=", 2,
+                   "p99 of a commit {} x")]
+    r = results["start"]
+    parts += [(median(r, name, "cold_of_reading"), "<=", 2,
+               "start with 5,000,000 events {} x reading what is loaded, from the disk"),
+              (median(r, name, "warm_of_reading"), "<=", None, "{} x from the kernel's memory")]
+    return parts, [*rounds, *r]
+
+
 def t13(results, name):
     r, held = results["connect_with_tokens"], results.get("connect_with_tokens_held", [])
     publish, idle = results["publish_with_key"], results["idle_with_expiry"]
@@ -174,7 +204,7 @@ def t13(results, name):
 
 
 RULES = {"t1": t1, "t2": t2, "t3": t3, "t5": t5, "t6": t6, "t7": t7, "t8": t8, "t9": t9, "t10": t10,
-         "t13": t13}
+         "t11": t11, "t13": t13}
 
 
 def number_of(target):

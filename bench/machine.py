@@ -187,3 +187,15 @@ def cpu_seconds(pids):
         except (OSError, ValueError, IndexError):
             continue
     return total / 1e9
+
+
+def thread_cpu_seconds(pid, name):
+    """The same of the process's threads of this name."""
+    total = 0
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/comm", encoding="utf-8") as file:
+            if file.read().strip() != name:
+                continue
+        with open(f"/proc/{pid}/task/{task}/schedstat", encoding="ascii") as file:
+            total += int(file.read().split()[0])
+    return total / 1e9

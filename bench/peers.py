@@ -275,17 +275,25 @@ class Mercure(GoServer):
     label = "Mercure (library, in-memory transport)"
     module = "github.com/dunglas/mercure"
     KEY = "a key of at least thirty-two bytes for the bench"
-    subscribers = ()  # what it is told of their key; without: nobody needs a token
+    options = ()
+
+    def with_options(self, *options):
+        other = copy.copy(self)
+        other.options = (*self.options, *options)
+        return other
 
     def asking(self, credentials, kind):
         if kind != "es256":  # it knows one key
             return None
-        other = copy.copy(self)
-        other.subscribers = ("--subscribers-key", credentials.public_key)
-        return other
+        return self.with_options("--subscribers-key", credentials.public_key)
+
+    def durable(self, folder, *of_a_hub):
+        """What it acknowledges is in a file of `folder`, synced."""
+        del of_a_hub
+        return self.with_options("--bolt", os.path.join(folder, "bolt.db"))
 
     def command(self):
-        return [*super().command(), "--key", self.KEY, *self.subscribers]
+        return [*super().command(), "--key", self.KEY, *self.options]
 
     def load_arguments(self):
         token = json_web_token({"mercure": {"publish": ["*"]}}, self.KEY)

@@ -46,6 +46,12 @@ class Quick(unittest.TestCase):
         self.assertRegex(out, r"T13  tocsin-epoll|T13: left out")
         self.assertNotIn("FAULTS", out)
 
+    def test_history_in_a_file(self):
+        out = self.run_script("targets", "t11", "--rounds", "1", "--io", "epoll")
+        self.assertIn("T11  tocsin-epoll", out)
+        self.assertNotIn("not measured", out.replace("- x Mercure with Bolt (not measured)", ""))
+        self.assertNotIn("FAULTS", out)
+
     def test_compare(self):
         with tempfile.NamedTemporaryFile("r", suffix=".json") as file:
             out = self.run_script("compare", "--rounds", "1", "--scenarios", "saturate-1k,connect",

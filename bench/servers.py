@@ -212,11 +212,18 @@ class Tocsin(Server):
     def missing(binary):
         return missing_program("tocsin", binary)
 
+    def with_options(self, *options):
+        other = copy.copy(self)
+        other.options = (*self.options, *map(str, options))
+        return other
+
     def asking(self, credentials, kind):
         del kind  # it takes all of them at once
-        other = copy.copy(self)
-        other.options = (*self.options, "--config", credentials.config)
-        return other
+        return self.with_options("--config", credentials.config)
+
+    def durable(self, folder, *options):
+        """What it acknowledges is in a file of `folder`, synced."""
+        return self.with_options("--history", f"sqlite:{folder}/history.db", *options)
 
     def command(self):
         return [self.binary, "serve", "--listen", f"127.0.0.1:{self.port}",
@@ -226,13 +233,22 @@ class Tocsin(Server):
     def version(self):
         return output_of(self.binary, "--version")
 
-    def counters(self):
+    def metrics(self):
+        """As it prints them."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as reply:
-            text = reply.read().decode()
+            return reply.read().decode()
+
+    def counters(self):
         totals = {}
-        for name, value in re.findall(r"^(\w+)(?:{[^}]*})? (\S+)$", text, re.MULTILINE):
+        for name, value in re.findall(r"^(\w+)(?:{[^}]*})? (\S+)$", self.metrics(), re.MULTILINE):
             totals[name] = totals.get(name, 0) + float(value)
         return totals
+
+    def buckets(self, histogram):
+        """{upper bound: values up to it} of a histogram that is not split by labels."""
+        found = re.findall(rf'^{histogram}_bucket{{le="([^"]+)"}} (\S+)$', self.metrics(),
+                           re.MULTILINE)
+        return {float(bound): float(count) for bound, count in found}
 
 
 def missing_program(name, binary):

@@ -24,6 +24,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "bench/floor/append_loop.h"
 #include "bench/floor/bare_send.h"
 #include "bench/floor/floor_server.h"
 #include "bench/floor/floor_sockets.h"
@@ -45,6 +46,8 @@ struct FloorOptions {
   bool watch_hangups = false;
   std::uint16_t port = 0;
   unsigned threads = 1;
+  std::string append;
+  double seconds = 2;
   std::string json_path;
 };
 
@@ -135,7 +138,9 @@ void pin_to(int cpu) {
 
 void add_options(CLI::App& app, FloorOptions& o) {
   app.add_option("--sockets", o.sockets)->check(CLI::Range(1, 1'000'000))->capture_default_str();
-  app.add_option("--bytes", o.bytes)->check(CLI::Range(1, 65'536))->capture_default_str();
+  app.add_option("--bytes", o.bytes, "of a send, or of an append")
+      ->check(CLI::Range(1, 1 << 26))
+      ->capture_default_str();
   app.add_option("--rounds", o.rounds)->check(CLI::Range(1, 100'000))->capture_default_str();
   app.add_option("--batch", o.batch, "io_uring sends in one system call")
       ->check(CLI::Range(1, 1024))
@@ -150,7 +155,20 @@ void add_options(CLI::App& app, FloorOptions& o) {
   app.add_option("--threads", o.threads, "with --serve: each with a descriptor table of its own")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
+  app.add_option("--append", o.append, "append to this file and sync it, again and again");
+  app.add_option("--seconds", o.seconds, "with --append: for so long")
+      ->check(CLI::Range(0.01, 3600.0))
+      ->capture_default_str();
   app.add_option("--port", o.port, "of --bare and --serve; 0: any, printed");
+}
+
+int report_appends(const FloorOptions& options) {
+  const AppendFigures figures = append_and_sync(options.append, options.bytes, options.seconds);
+  tools::print(stdout,
+               "{{\"bytes\": {}, \"appends_per_s\": {:.1f}, \"p50_us\": {:.1f}, "
+               "\"p99_us\": {:.1f}}}\n",
+               options.bytes, figures.appends_per_s, figures.p50_us, figures.p99_us);
+  return tools::status_of_output("tocsin_bench_floor", 0);
 }
 
 }  // namespace
@@ -164,6 +182,7 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   raise_descriptor_limit();
   if (options.bare) return serve_bare(options.port);
+  if (!options.append.empty()) return report_appends(options);
   if (!options.serve.empty()) {
     serve_floor({.way = options.serve == "uring" ? FloorWay::uring : FloorWay::send,
                         .port = options.port,

@@ -2,7 +2,10 @@ module tocsin/bench/peers/mercure
 
 go 1.23
 
-require github.com/dunglas/mercure v0.18.0
+require (
+	github.com/dunglas/mercure v0.18.0
+	go.uber.org/zap v1.27.0
+)
 
 require (
 	github.com/MauriceGit/skiplist v0.0.0-20211105230623-77f5c8d3e145 // indirect
@@ -41,7 +44,6 @@ require (
 	github.com/yosida95/uritemplate/v3 v3.0.2 // indirect
 	go.etcd.io/bbolt v1.3.11 // indirect
 	go.uber.org/multierr v1.11.0 // indirect
-	go.uber.org/zap v1.27.0 // indirect
 	golang.org/x/crypto v0.32.0 // indirect
 	golang.org/x/exp v0.0.0-20250106191152-7588d65b2ba8 // indirect
 	golang.org/x/net v0.34.0 // indirect

@@ -1,5 +1,6 @@
 // The Mercure hub as a library: publishers with a JWT of the given key, subscribers with one of
-// theirs or anonymous ones, and its in-memory transport. GET and POST /.well-known/mercure.
+// theirs or anonymous ones, and its in-memory transport or that with a Bolt file. GET and POST
+// /.well-known/mercure.
 package main
 
 import (
@@ -9,6 +10,7 @@ import (
 	"os"
 
 	"github.com/dunglas/mercure"
+	"go.uber.org/zap"
 )
 
 func main() {
@@ -16,12 +18,22 @@ func main() {
 	key := flag.String("key", "", "HMAC key (HS256) of the publishers' tokens")
 	subscribers := flag.String("subscribers-key", "",
 		"file with the public key (ES256) of the subscribers' tokens; without: nobody needs one")
+	bolt := flag.String("bolt", "", "file of the Bolt transport; without: the in-memory one")
 	flag.Parse()
 
+	var transport mercure.Transport = mercure.NewLocalTransport()
+	if *bolt != "" {
+		var err error
+		// As its users have it: what it keeps has no limit.
+		transport, err = mercure.NewBoltTransport(zap.NewNop(), *bolt, "", 0, mercure.BoltDefaultCleanupFrequency)
+		if err != nil {
+			log.Fatal(err)
+		}
+	}
 	options := []mercure.Option{
 		mercure.WithPublisherJWT([]byte(*key), "HS256"),
 		mercure.WithWriteTimeout(0),
-		mercure.WithTransport(mercure.NewLocalTransport()),
+		mercure.WithTransport(transport),
 	}
 	if *subscribers == "" {
 		options = append(options, mercure.WithAnonymous(), mercure.WithSubscriberJWT([]byte(*key), "HS256"))
