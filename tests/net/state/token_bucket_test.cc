@@ -62,6 +62,10 @@ TEST(TokenBucket, SaysHowLongToWaitAndIsRight) {
   EXPECT_NEAR(static_cast<double>(wait_us), 71.0 / 3 * kSecond, 10);
   EXPECT_GT(bucket.wait_us(rate, kSecond + wait_us - 1), 0U);
   EXPECT_EQ(bucket.wait_us(rate, kSecond + wait_us), 0U);
+  // Nanoseconds that are missing are no token: 333,333,333 were to pass.
+  TokenBucket thirds;
+  thirds.take({.per_s = 3}, 3, 0);
+  EXPECT_EQ(thirds.wait_us({.per_s = 3}, 333'333), 1U);
 }
 
 TEST(TokenBucket, WhatIsGivenBackWasNeverTaken) {
