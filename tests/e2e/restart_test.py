@@ -117,7 +117,7 @@ class Restart(unittest.TestCase):
                 hub.signal(signal.SIGTERM)
                 hub.wait_log("msg=draining")
                 with self.ask(hub.address) as during:
-                    self.assertEqual(supervisor.stop(), 0)
+                    self.assertEqual(supervisor.wait_exit(), 0)
                     with self.ask(hub.address) as between:
                         hub = supervisor.start()
                         for connection in (during, between):

@@ -108,6 +108,10 @@ class Supervisor:
     def stop(self, number=signal.SIGTERM):
         """Ends the process as the unit would; what it listened on stays."""
         self.hub.signal(number)
+        return self.wait_exit()
+
+    def wait_exit(self):
+        """The same, once it was told to end: another signal would end it at once."""
         status = self.hub.wait_exit()
         self.hub.__exit__()
         return status

@@ -247,7 +247,7 @@ TEST_F(SimPendingAtTheEnd, WhatWasNotPublishedNeverWillBe) {
   turn_one();
   world().ending = true;
   world().state.phase = net::Phase::draining;
-  turn_one(60);
+  turn_one(5200);  // for so long it waits for the other shard to stop accepting
   EXPECT_EQ(statuses(client->to_client), "503 ");
   EXPECT_TRUE(client->server_finished);
   world().end(true);
