@@ -57,8 +57,8 @@ class HistoryFileTest : public testing::Test {
   const std::string path_ = history_.options.path;
 
  private:
+  std::unique_ptr<StoreUser> user_;  // outlives the store, which tells it things until it ends
   std::unique_ptr<core::Store> store_;
-  std::unique_ptr<StoreUser> user_;
   std::size_t events_ = 0;
 };
 

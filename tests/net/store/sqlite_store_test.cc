@@ -104,8 +104,8 @@ class SqliteStoreTest : public testing::Test {
   std::mt19937_64 random_{test_seed()};
 
  private:
+  std::unique_ptr<StoreUser> user_;  // outlives the store, which tells it things until it ends
   std::unique_ptr<core::Store> store_;
-  std::unique_ptr<StoreUser> user_;
   std::map<core::Ticket, KeptEvents> given_;
   int batches_ = 0;
   bool forked_ = false;

@@ -88,8 +88,8 @@ class StoreConformance : public testing::TestWithParam<HistoryKind> {
 
  private:
   std::unique_ptr<TestedHistory> history_ = GetParam().make();
+  std::unique_ptr<StoreUser> user_;  // outlives the store, which tells it things until it ends
   std::unique_ptr<core::Store> store_;
-  std::unique_ptr<StoreUser> user_;
   std::size_t told_at_start_ = 0;
   bool runs_ = false;
 };
