@@ -1,6 +1,7 @@
 #include "net/client/http_client.h"
 
 #include <algorithm>
+#include <initializer_list>
 #include <span>
 #include <utility>
 
@@ -17,14 +18,18 @@ using State = Transfer::State;
 
 constexpr std::size_t kReadBuffer = std::size_t{64} * 1024;
 
+// Nothing of it stays behind where `out` has to grow: it may have a credential.
 void append_request(std::string& out, const HttpRequest& request, const Url& origin) {
+  const auto put = [&](std::initializer_list<std::string_view> parts) {
+    for (const std::string_view part : parts) proto::append_wiping(out, part);
+  };
   const auto add = [&](std::string_view name, std::string_view value) {
-    out.append(name).append(": ").append(value).append("\r\n");
+    put({name, ": ", value, "\r\n"});
   };
   TOCSIN_ASSERT(proto::is_token(request.method) && !request.method.empty());
   TOCSIN_ASSERT(request.target.starts_with('/') && proto::is_field_value(request.target) &&
                 !request.target.contains(' '));
-  out.append(request.method).append(" ").append(request.target).append(" HTTP/1.1\r\n");
+  put({request.method, " ", request.target, " HTTP/1.1\r\n"});
   add("Host", origin.authority());
   for (const HeaderField& field : request.headers) {
     TOCSIN_ASSERT(is_header_field(field));
@@ -34,7 +39,7 @@ void append_request(std::string& out, const HttpRequest& request, const Url& ori
   if (may_have_body || !request.body.empty()) {
     add("Content-Length", std::to_string(request.body.size()));
   }
-  out.append("\r\n").append(request.body);
+  put({"\r\n", request.body});
 }
 
 }  // namespace
@@ -55,6 +60,10 @@ HttpClient::HttpClient(Url origin, HttpClientOptions options)
               options_.max_head_bytes),
       buffer_(kReadBuffer) {
   TOCSIN_ASSERT(options_.max_in_flight > 0);
+}
+
+HttpClient::~HttpClient() {
+  proto::wipe(out_);
 }
 
 HttpResult HttpClient::request(const HttpRequest& request) {
@@ -100,7 +109,7 @@ std::expected<void, HttpError> HttpClient::connect() {
 void HttpClient::adopt(ClientSocket socket) {
   TOCSIN_ASSERT(in_flight_.empty());
   socket_ = std::move(socket);
-  out_.clear();
+  proto::wipe(out_);
   out_offset_ = 0;
   sent_ = 0;
   send_failed_ = false;
@@ -160,7 +169,9 @@ void HttpClient::flush() {
   if (out_offset_ == out_.size()) proto::wipe(std::span<char>(out_));  // credentials
   // Half sent: drop what is, or a pipeline that never drains would grow for ever.
   if (out_offset_ > options_.max_pending_bytes) {
-    out_.erase(0, out_offset_);
+    std::string unsent = out_.substr(out_offset_);
+    out_.swap(unsent);
+    proto::wipe(unsent);
     out_offset_ = 0;
   }
 }
@@ -247,6 +258,8 @@ void HttpClient::fail_all(Kind kind, const std::string& message, std::vector<Out
   }
   in_flight_.clear();
   socket_.close();
+  proto::wipe(out_);
+  out_offset_ = 0;
 }
 
 }  // namespace tocsin::net

@@ -85,6 +85,7 @@ class HttpClient {
 
   // `origin`'s scheme, host and port are used, its target is not.
   explicit HttpClient(Url origin, HttpClientOptions options = {});
+  ~HttpClient();
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;
 

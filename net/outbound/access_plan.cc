@@ -31,9 +31,9 @@ std::optional<std::string> probe_back_end(const BackEndSettings& settings) {
   HttpClient client(settings.server.url, {.max_body_bytes = kMaxBackEndAnswer,
                                           .response_timeout_ms = settings.timeout_ms,
                                           .tls = settings.server.tls});
-  const HttpRequest request = words_for(
+  const SecretRequest request = words_for(
       {.action = "subscribe", .method = "GET", .path = "/events"}, settings.server.url.target);
-  const BackEndAnswer answer = read_answer(client.request(request), {}, 0, 0);
+  const BackEndAnswer answer = read_answer(client.request(request.view()), {}, 0, 0);
   if (answer.fault.empty()) return std::nullopt;
   return answer.fault;
 }

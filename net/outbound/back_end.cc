@@ -5,7 +5,6 @@
 #include <string>
 #include <utility>
 
-#include "net/jose/secret.h"
 #include "proto/assert.h"
 
 namespace tocsin::net {
@@ -95,7 +94,6 @@ void BackEnd::answer(Questions::iterator question, const BackEndAnswer& answer) 
   }
   const auto entry = questions_.extract(question);
   if (answer.who) cache_.put(entry.key(), *answer.who, clock_.unix_s() + settings_.cache_s);
-  for (HeaderField& field : entry.mapped().request.headers) Secret::wipe(field.value);
   for (const Inquirer& inquirer : entry.mapped().inquirers) {
     release_(inquirer.bytes);
     (void)inquirer.later.give(answer.who);

@@ -24,6 +24,7 @@
 #include "net/outbound/back_end_words.h"
 #include "net/outbound/http_caller.h"
 #include "net/outbound/remote_server.h"
+#include "net/outbound/secret_request.h"
 #include "net/state/metrics.h"
 
 namespace tocsin::net {
@@ -48,7 +49,7 @@ struct Inquirer {
 struct BackEndInquiry {
   std::uint64_t back_end = 0;  // Outbound's number of the one that it is for
   Digest digest{};
-  HttpRequest request{};
+  SecretRequest request{};
   AskedRight asked{};
   TimePoint asked_at{};
   Inquirer inquirer;
@@ -83,7 +84,7 @@ class BackEnd {
  private:
   // A question, and who waits for its answer.
   struct Question {
-    HttpRequest request{};  // until it is sent
+    SecretRequest request{};  // until it is sent
     AskedRight asked{};
     std::vector<Inquirer> inquirers{};
     TimePoint until{};  // nobody waits any longer

@@ -15,6 +15,7 @@
 #include "net/jose/strict_json.h"
 #include "proto/assert.h"
 #include "proto/json/json_text.h"
+#include "proto/text/wipe.h"
 #include "proto/version.h"
 
 namespace tocsin::net {
@@ -146,16 +147,20 @@ BackEndAnswer allowed(const HttpResponse& response, const AskedRight& asked, std
 
 }  // namespace
 
-HttpRequest words_for(const BackEndQuestion& question, const std::string& target) {
+SecretRequest words_for(const BackEndQuestion& question, const std::string& target) {
   HttpRequest request{.method = "POST",
                       .target = target,
                       .headers = {{"Content-Type", "application/json"},
                                   {"Accept", "application/json"},
                                   {"User-Agent", "tocsin/" + std::string(version())}},
                       .body = {}};
+  // Each value is written into its place: one that moved would leave short bytes behind.
+  request.headers.reserve(request.headers.size() + question.fields.size());
   for (const auto& [name, value] : question.fields) {
-    request.headers.push_back({std::string(name), std::string(value)});
-    TOCSIN_ASSERT(is_header_field(request.headers.back()));
+    HeaderField& field = request.headers.emplace_back();
+    field.name = name;
+    field.value = value;
+    TOCSIN_ASSERT(is_header_field(field));
   }
   std::string& body = request.body;
   body = "{\"action\":";
@@ -170,14 +175,14 @@ HttpRequest words_for(const BackEndQuestion& question, const std::string& target
   append_member(body, "path", question.path);
   append_member(body, "address", question.address);
   body += '}';
-  return request;
+  return SecretRequest(std::move(request));
 }
 
 Digest digest_of(const HttpRequest& request) {
   std::string all;
   const auto add = [&all](std::string_view part) {
-    all += std::to_string(part.size());
-    all.append(":").append(part);
+    proto::append_wiping(all, std::to_string(part.size()) + ':');
+    proto::append_wiping(all, part);
   };
   for (const HeaderField& field : request.headers) {
     add(field.name);

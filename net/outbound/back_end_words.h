@@ -12,6 +12,7 @@
 #include "net/auth/authentication.h"
 #include "net/client/http_client.h"
 #include "net/jose/digest.h"
+#include "net/outbound/secret_request.h"
 #include "net/state/metrics.h"
 #include "net/state/remote_authority.h"
 
@@ -21,7 +22,7 @@ namespace tocsin::net {
 inline constexpr std::size_t kMaxBackEndAnswer = 64 * 1024;  // bytes
 
 // `target`: of the URL.
-[[nodiscard]] HttpRequest words_for(const BackEndQuestion& question, const std::string& target);
+[[nodiscard]] SecretRequest words_for(const BackEndQuestion& question, const std::string& target);
 // Of all that is sent, so that no two questions have the same.
 [[nodiscard]] Digest digest_of(const HttpRequest& request);
 

@@ -4,7 +4,6 @@
 #include <string>
 #include <utility>
 
-#include "net/jose/secret.h"
 #include "proto/assert.h"
 
 namespace tocsin::net {
@@ -16,7 +15,7 @@ constexpr std::size_t kMaxHead = std::size_t{16} * 1024;
 
 }  // namespace
 
-void HttpCaller::start(HttpRequest request, TimePoint deadline, Done done) {
+void HttpCaller::start(SecretRequest request, TimePoint deadline, Done done) {
   TOCSIN_ASSERT(has_room());
   Call& call = *calls_.emplace_back(std::make_unique<Call>(
       Call{.serial = 0,
@@ -30,7 +29,7 @@ void HttpCaller::start(HttpRequest request, TimePoint deadline, Done done) {
   call.client = std::move(idle_.back());
   idle_.pop_back();
   call.reused = true;
-  call.client->submit(call.request, 0);
+  call.client->submit(call.request.view(), 0);
 }
 
 void HttpCaller::connect(Call& call) {
@@ -89,7 +88,7 @@ void HttpCaller::step(Call& call, short revents) {
                                        .tls = server_.tls,
                                        .waiter = &waiter_});
     call.client->adopt(std::move(**made));
-    call.client->submit(call.request, 0);
+    call.client->submit(call.request.view(), 0);
     revents = POLLOUT;
   }
   if (call.client == nullptr) return;
@@ -150,7 +149,6 @@ void HttpCaller::finish() {
   }
   std::erase(calls_, nullptr);
   for (const auto& call : over) {
-    for (HeaderField& field : call->request.headers) Secret::wipe(field.value);
     const bool kept = *call->result && call->client != nullptr && call->client->is_connected();
     if (kept && idle_.size() < limits_.at_once) idle_.push_back(std::move(call->client));
   }

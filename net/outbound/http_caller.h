@@ -16,6 +16,7 @@
 
 #include "net/client/http_client.h"
 #include "net/outbound/remote_server.h"
+#include "net/outbound/secret_request.h"
 #include "net/transport/client_socket.h"
 #include "net/transport/look_up.h"
 #include "net/transport/waiter.h"
@@ -48,7 +49,7 @@ class HttpCaller {
   // `done` is called once, by handle(), unless this object goes before; at the deadline at the
   // latest. A request that a kept connection has lost is sent a second time: it must be one that
   // may be asked twice. REQUIRES: has_room().
-  void start(HttpRequest request, TimePoint deadline, Done done);
+  void start(SecretRequest request, TimePoint deadline, Done done);
 
   // Appends what is to be waited for, and says how long at most.
   void poll(std::vector<pollfd>& fds) const;
@@ -63,7 +64,7 @@ class HttpCaller {
  private:
   struct Call {
     std::uint64_t serial;  // of its look-up
-    HttpRequest request;
+    SecretRequest request;
     TimePoint deadline;
     Done done;
     std::unique_ptr<Connector> connector{};  // while it connects

@@ -203,33 +203,26 @@ std::optional<Authenticated> Outbound::ask_back_end(const BackEndQuestion& quest
     target = back_end_->settings().server.url.target;
     back_end = back_end_id_;
   }
-  HttpRequest words = words_for(question, target);
-  const Digest digest = digest_of(words);
-  const std::size_t bytes = size_of(words);
-  std::optional<Authenticated> known;
-  {
-    const MutexLock lock(mutex_);
-    if (over_ || back_end_ == nullptr || back_end_id_ != back_end) {
-      known = std::unexpected(no_back_end());
-    } else if (auto kept = back_end_->find(digest, now_s)) {
-      metrics_.cached.add();
-      known = std::move(kept);
-    } else if (!take_room(bytes)) {
-      known = std::unexpected(too_many());
-    } else {
-      inquiries_.push_back(
-          {.back_end = back_end,
-           .digest = digest,
-           .request = std::move(words),
-           .asked = right_of(question),
-           .asked_at = waiter_.now(),
-           .inquirer = {.later = LaterAuthentication(request), .bytes = bytes}});
-      wake();
-      return std::nullopt;
-    }
+  SecretRequest words = words_for(question, target);
+  const Digest digest = digest_of(words.view());
+  const std::size_t bytes = size_of(words.view());
+  const MutexLock lock(mutex_);
+  if (over_ || back_end_ == nullptr || back_end_id_ != back_end) {
+    return std::unexpected(no_back_end());
   }
-  for (HeaderField& field : words.headers) Secret::wipe(field.value);
-  return known;
+  if (auto known = back_end_->find(digest, now_s)) {
+    metrics_.cached.add();
+    return known;
+  }
+  if (!take_room(bytes)) return std::unexpected(too_many());
+  inquiries_.push_back({.back_end = back_end,
+                        .digest = digest,
+                        .request = std::move(words),
+                        .asked = right_of(question),
+                        .asked_at = waiter_.now(),
+                        .inquirer = {.later = LaterAuthentication(request), .bytes = bytes}});
+  wake();
+  return std::nullopt;
 }
 
 std::optional<Authenticated> Outbound::ask_for_keys(const KeyQuestion& question,

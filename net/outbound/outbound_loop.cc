@@ -135,7 +135,7 @@ void Outbound::fetch(const KeySettings& settings) {
         waiter_, ask_name(fetcher.id));
   }
   fetcher.caller->start(
-      request_for_keys(settings.server.url), waiter_.now() + kFetchTimeout,
+      SecretRequest(request_for_keys(settings.server.url)), waiter_.now() + kFetchTimeout,
       [this, settings](const HttpResult& result) { on_fetched(settings, result); });
 }
 

@@ -5,11 +5,16 @@ would show. Every writable mapping of the process is searched, its stacks and fr
 import contextlib
 import os
 import re
+import secrets
+import signal
 import tempfile
+import threading
 import time
 import unittest
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
+import others
 from hub import Hub, each_backend, eventually, is_sanitized, run
 
 SECRET = "a secret of thirty-two bytes, or more"
@@ -42,6 +47,35 @@ def found_in(pid, wanted):
                            f"{content[max(at - 64, 0):at + 80]!r}"
                            for text in wanted if (at := content.find(text)) >= 0]
     return places
+
+
+class BackEnd(others.Site):
+    """A webhook's: who says "yes…" may do everything. Answers while `open` is set."""
+
+    def __init__(self):
+        outer = self
+        self.asked = 0
+        self.open = threading.Event()
+        self.open.set()
+
+        class Handler(others.Answering, BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                self.rfile.read(int(self.headers["Content-Length"]))
+                outer.asked += 1
+                outer.open.wait()
+                with contextlib.suppress(OSError):  # whoever has asked has gone
+                    if "yes" in f"{self.headers['Authorization']}{self.headers['Cookie']}":
+                        self.answer(b'{"publish": ["*"]}')
+                    else:
+                        self.answer(b"no", status=401)
+
+        super().__init__(Handler)
+
+    def close(self):
+        self.open.set()
+        super().close()
 
 
 class CredentialMemory(unittest.TestCase):
@@ -106,6 +140,9 @@ class CredentialMemory(unittest.TestCase):
                     "a field": lambda token: ("/publish?topic=a", f"Authorization: Bearer {token}\r\n"),
                     "a cookie": lambda token: (
                         "/publish?topic=a", f"Cookie: a=b; session={token}\r\nOrigin: http://hub\r\n"),
+                    "two fields of cookies": lambda token: (
+                        "/publish?topic=a", f"Cookie: session={token}\r\nCookie: a=b\r\n"
+                        "Origin: http://hub\r\n"),
                     "the query": lambda token: (f"/publish?topic=a&token={token}", ""),
                     "an escaped query": lambda token: (
                         "/publish?topic=a&token=" + token.replace(".", "%2E"), ""),
@@ -191,6 +228,58 @@ class CredentialMemory(unittest.TestCase):
                 eventually(lambda: hub.counter("tocsin_connections", 'state="request"') == 1,
                            "the connection's end")
                 self.expect_nothing_of(hub, [token], "a request without an end")
+
+    def test_what_a_webhook_is_asked_leaves_nothing(self):
+        """Whether it is asked or not."""
+        ways = (lambda text: ("", f"Authorization: Bearer {text}\r\n"),
+                lambda text: ("", f"Cookie: a={text}\r\nOrigin: http://hub\r\n"),
+                lambda text: (f"&token={text}", ""))
+
+        def ask(connection, text, way):
+            query, fields = way(text)
+            connection.send(f"POST /publish?topic=a{query} HTTP/1.1\r\nHost: hub\r\n{fields}"
+                            "Content-Length: 1\r\n\r\nx".encode())
+
+        for io in each_backend():
+            with self.subTest(io=io), contextlib.closing(BackEnd()) as there, \
+                    contextlib.ExitStack() as stack:
+                webhook = ('[auth]\nquery_token_publishes = true\n[auth.webhook]\nat_once = 1\n'
+                           f'timeout = "30s"\nurl = "{there.url}/may-they"\n')
+                self.config = self.write("w.toml", webhook)
+                hub = stack.enter_context(self.serve(io))
+
+                def ask_all(what, texts, statuses, meanwhile=None):
+                    """Each text on a connection of its own; `meanwhile` the first is asked."""
+                    for way in ways:
+                        named = [text + secrets.token_urlsafe(48) for text in texts]
+                        connections = [stack.enter_context(hub.connect()) for _ in texts]
+                        if meanwhile:
+                            there.open.clear()
+                        asked = there.asked
+                        for connection, text in zip(connections, named):
+                            ask(connection, text if meanwhile != "twins" else named[0], way)
+                        if meanwhile:
+                            eventually(lambda: there.asked > asked, "the first question")
+                            hub.ask("GET", "/healthz")  # the others have come, too
+                            if meanwhile == "reload":
+                                self.write("w.toml", webhook.replace("may", f"{len(hub.log)}"))
+                                seen = len(hub.log)
+                                hub.signal(signal.SIGHUP)
+                                hub.wait_log("applied=auth", seen)
+                            there.open.set()
+                        for connection, status in zip(connections, statuses):
+                            self.assertEqual(connection.response()[0], status, what)
+                        if what == "an answer that is known":
+                            ask(connections[0], named[0], way)
+                            self.assertEqual(connections[0].response()[0], 204)
+                        self.expect_nothing_of(hub, named, what)
+
+                ask_all("a question", ["yes"], [204])
+                ask_all("a no", ["no"], [401])
+                ask_all("an answer that is known", ["yes"], [204])
+                ask_all("twins", ["yes"] * 4, [204] * 4, "twins")
+                ask_all("a line", ["yes"] * 4, [204] * 4, "line")
+                ask_all("a webhook that is another now", ["yes"] * 4, [503] * 4, "reload")
 
 
 if __name__ == "__main__":

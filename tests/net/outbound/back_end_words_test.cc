@@ -37,7 +37,8 @@ BackEndAnswer read(const HttpResult& result, const AskedRight& asked = {.topics 
 }
 
 TEST(BackEndQuestions, SayWhoWantsWhat) {
-  const HttpRequest request = words_for(question(), "/ask?x=1");
+  const SecretRequest words = words_for(question(), "/ask?x=1");
+  const HttpRequest& request = words.view();
   EXPECT_EQ(request.method, "POST");
   EXPECT_EQ(request.target, "/ask?x=1");
   EXPECT_EQ(request.body,
@@ -50,7 +51,9 @@ TEST(BackEndQuestions, SayWhoWantsWhat) {
 
 // Whatever differs in what is sent is another question.
 TEST(BackEndQuestions, AreKnownByAllOfTheirParts) {
-  const auto digest = [](const BackEndQuestion& one) { return digest_of(words_for(one, "/ask")); };
+  const auto digest = [](const BackEndQuestion& one) {
+    return digest_of(words_for(one, "/ask").view());
+  };
   const Digest first = digest(question());
   EXPECT_EQ(digest(question()), first);
   BackEndQuestion other = question();

@@ -39,7 +39,7 @@ class HttpCallerTest : public testing::Test {
                    });
   }
   void start(milliseconds timeout = std::chrono::seconds(60)) {
-    caller->start({.method = "POST", .target = "/ask", .headers = {}, .body = "x"},
+    caller->start(SecretRequest({.method = "POST", .target = "/ask", .headers = {}, .body = "x"}),
                   system_waiter().now() + timeout,
                   [this](HttpResult result) { results.push_back(std::move(result)); });
   }
