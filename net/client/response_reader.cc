@@ -2,6 +2,8 @@
 
 #include <llhttp.h>
 
+#include <utility>
+
 #include "proto/assert.h"
 #include "proto/text/ascii.h"
 
@@ -14,7 +16,7 @@ struct ResponseReader::Machine {
   llhttp_t parser{};
   ResponseHead head;
   std::size_t head_bytes = 0;
-  bool in_name = false;    // a field's name goes on
+  bool in_name = false;    // a field's name goes on; it has a character
   bool head_done = false;  // fields after it are a chunked body's trailer, which nobody reads
   bool started = false;    // a byte of the response was seen
   bool to_head = false;
@@ -71,10 +73,13 @@ struct ResponseReader::Machine {
 
   static int on_header_field(llhttp_t* p, const char* at, std::size_t size) {
     Machine& m = of(p);
+    // llhttp takes blanks, also in front of the colon, where others may read another name.
+    if (!proto::is_token({at, size})) return m.stop("a field's name is not a token");
+    if (size == 0) return 0;
+    const bool begins = !std::exchange(m.in_name, true);
     if (m.head_done) return 0;
-    if (!m.in_name) {  // names and values come in pieces, cut where the bytes were cut
+    if (begins) {  // names and values come in pieces, cut where the bytes were cut
       m.head.headers.emplace_back();
-      m.in_name = true;
       if (m.count_head(4) != 0) return HPE_USER;  // ": " and CRLF
     }
     m.head.headers.back().name.append(at, size);
@@ -82,8 +87,8 @@ struct ResponseReader::Machine {
   }
 
   static int on_header_field_complete(llhttp_t* p) {
-    of(p).in_name = false;
-    return 0;
+    Machine& m = of(p);
+    return std::exchange(m.in_name, false) ? 0 : m.stop("a field has no name");
   }
 
   static int on_header_value(llhttp_t* p, const char* at, std::size_t size) {

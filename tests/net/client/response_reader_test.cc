@@ -127,6 +127,27 @@ TEST(ResponseReader, RefusesWhatIsNoResponse) {
   }
 }
 
+// Two readers would find different fields in it (RFC 9112, 5.1): one a length, the other none.
+TEST(ResponseReader, AFieldsNameIsATokenAndTheColonFollows) {
+  const std::string ok = "HTTP/1.1 200 OK\r\n";
+  const std::string chunked = ok + "Transfer-Encoding: chunked\r\n\r\n0\r\n";
+  for (const char* field : {"X : a", "Content-Length : 0", "Content-Length\t: 0", "X y: a",
+                            "Transfer-Encoding : chunked", "X(: a", "X\x7f: a", ": a", "X"}) {
+    const std::string line = field + std::string("\r\n");
+    for (const std::string& bytes :
+         {ok + line + "Content-Length: 0\r\n\r\n", "HTTP/1.1 103 Early\r\n" + line + "\r\n" + ok,
+          chunked + line + "\r\n"}) {
+      for (std::size_t cut = 1; cut < bytes.size(); ++cut) {
+        const ReadResponse got = read(bytes, {cut});
+        ASSERT_EQ(got.state, State::failed) << bytes << ' ' << cut;
+        ASSERT_NE(got.error, "") << bytes;
+      }
+    }
+  }
+  EXPECT_EQ(read(ok + "!#$%&'*+-.^_`|~09:a\r\nContent-Length: 0\r\n\r\n").state,
+            State::message_complete);
+}
+
 TEST(ResponseReader, BoundsTheHead) {
   const std::string many = "HTTP/1.1 200 OK\r\n" + [] {
     std::string fields;

@@ -39,6 +39,7 @@ std::optional<BodyLength> common_length(std::string_view fields) {
     const auto colon = line.find(':');
     if (colon == std::string_view::npos) return std::nullopt;
     const std::string_view name = line.substr(0, colon);
+    if (name.empty() || name.ends_with(' ') || name.ends_with('\t')) return std::nullopt;
     if (equal_without_case(name, "content-length")) {
       const auto bytes = read_length(line.substr(colon + 1));
       if (!bytes || length.is_given) return std::nullopt;

@@ -107,6 +107,18 @@ TEST(AnswerReader, WhatIsNoHttpIsAnError) {
   }
 }
 
+// By either way of reading: whole, and in pieces.
+TEST(AnswerReader, AFieldsNameHasNoBlankBehindIt) {
+  for (const std::string field : {"Transfer-Encoding : chunked", "X\t: a", ": a"}) {
+    const std::string wire = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n" + field + "\r\n\r\nx";
+    for (std::size_t at = 0; at < wire.size(); ++at) {
+      AnswerReader reader(kSuccess, false);
+      EXPECT_FALSE(reader.feed(wire.substr(0, at)) && reader.feed(wire.substr(at))) << wire << at;
+      EXPECT_EQ(reader.answers(), 0U);
+    }
+  }
+}
+
 TEST(AnswerReader, ALongRefusalIsShownInPart) {
   AnswerReader reader(kSuccess, false);
   ASSERT_TRUE(
