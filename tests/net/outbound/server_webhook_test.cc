@@ -12,6 +12,7 @@
 #include "net/auth/access_keys.h"
 #include "tests/net/outbound/server_remote_fixture.h"
 #include "tests/net/support/call_server.h"
+#include "tests/net/support/test_routes.h"
 
 namespace tocsin::net {
 namespace {
@@ -71,13 +72,7 @@ class BackEndServer {
 TEST_P(ServerWebhook, ABackEndSaysWhoMayDoWhat) {
   BackEndServer back_end;
   use_back_end(back_end.url());
-  application.routes = {{.path = "/who",
-                         .handle =
-                             [](Server&, const RouteRequest& asked) -> Answer {
-                               return Response{.content_type = "text/plain",
-                                               .body = asked.principal->subject};
-                             },
-                         .needs_principal = true}};
+  application.routes = {who_route()};
   start_asking();
   TestSubscriber stream = subscribe("/events?topic=ann/1", bearer("ann"));
   EXPECT_THAT(back_end.last(),

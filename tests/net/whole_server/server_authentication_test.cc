@@ -2,7 +2,6 @@
 #include <atomic>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <utility>
@@ -17,6 +16,7 @@
 #include "net/base/mutex.h"
 #include "tests/net/support/server_fixture.h"
 #include "tests/net/support/test_access.h"
+#include "tests/net/support/test_routes.h"
 
 namespace tocsin::net {
 namespace {
@@ -122,22 +122,12 @@ TEST_P(ServerAuthentication, AHubThatWasOpenEndsWhoMayNotReadAnyMore) {
 TEST_P(ServerAuthentication, AStreamThatHadToWaitIsAskedAgain) {
   const std::string key = rights.add_key("k", {"*"}, {});
   access = rights.make();
-  Mutex mutex;
-  std::vector<Later> waiting;
-  application.routes = {{.path = "/later", .handle = [&](Server&, const RouteRequest& asked) {
-                           Later later(asked);
-                           const MutexLock lock(mutex);
-                           waiting.push_back(later);
-                           return Answer(later);
-                         }}};
+  LaterRoute later;
+  application.routes = later.routes();
   start();
   TestClient client = connect();
   client.send(request("GET /later") + request("GET /events?topic=a", bearer(key)));
-  const auto count = [&] {
-    const MutexLock lock(mutex);
-    return waiting.size();
-  };
-  ASSERT_TRUE(eventually([&] { return count() == 1; }));
+  const Later waiting = later.next();
   rights.keys.clear();
   server().reload(options, rights.make());
   ASSERT_TRUE(eventually([&] {
@@ -149,13 +139,12 @@ TEST_P(ServerAuthentication, AStreamThatHadToWaitIsAskedAgain) {
       return connect().request(request("GET /events?topic=a", bearer(key))).status == 401;
     }));
   }
-  waiting.front().answer({.status = 200, .content_type = "text/plain", .body = "now"});
+  waiting.answer(text_response("now"));
   EXPECT_EQ(client.response().body, "now");
   const TestResponse refused = client.response();
   EXPECT_EQ(refused.status, 403);
   EXPECT_THAT(refused.body, HasSubstr("the right to read this has gone meanwhile"));
   client.wait_closed();
-  waiting.clear();
 }
 
 // --- an authenticator of the application's
@@ -188,13 +177,7 @@ TEST_P(ServerAuthentication, AnApplicationSaysWhoAsks) {
   rights.anonymous = {"news"};
   access = rights.make();
   application.authenticate = by_name;
-  application.routes = {{.path = "/who",
-                         .handle =
-                             [](Server&, const RouteRequest& asked) -> Answer {
-                               return Response{.content_type = "text/plain",
-                                               .body = asked.principal->subject};
-                             },
-                         .needs_principal = true}};
+  application.routes = {who_route()};
   start();
   TestSubscriber stream = subscribe("/events?topic=ann", me("ann"));
   TestClient client = connect();

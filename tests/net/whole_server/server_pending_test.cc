@@ -4,7 +4,6 @@
 #include <atomic>
 #include <functional>
 #include <future>
-#include <mutex>
 #include <optional>
 #include <semaphore>
 #include <string>
@@ -17,55 +16,31 @@
 #include <gtest/gtest.h>
 
 #include "tests/net/support/server_fixture.h"
+#include "tests/net/support/test_routes.h"
 
 namespace tocsin::net {
 namespace {
 
-using proto::Method;
 using Reason = PublishFailure::Reason;
 
 // --- routes
 
-// GET and POST /later: answered when the test wants to.
 class ServerLater : public ServerTest {
  protected:
-  ServerLater() {
-    for (const Method method : {Method::get, Method::post}) {
-      application.routes.push_back({.method = method,
-                                    .path = "/later",
-                                    .handle = [this](Server&, const RouteRequest& request) {
-                                      Later later(request);
-                                      const std::scoped_lock lock(mutex_);
-                                      laters_.push_back(later);
-                                      return Answer(std::move(later));
-                                    }});
-    }
-  }
+  ServerLater() { application.routes = later_.routes(); }
   // A connection that has asked.
   [[nodiscard]] TestClient ask() const {
     TestClient client = connect();
     client.send(kGet);
     return client;
   }
-  // The next that was asked for; waits for it.
-  Later next() {
-    EXPECT_TRUE(eventually([this] {
-      const std::scoped_lock lock(mutex_);
-      return taken_ < laters_.size();
-    }));
-    const std::scoped_lock lock(mutex_);
-    return *std::exchange(laters_.at(taken_++), std::nullopt);
-  }
-  static Response text(std::string body) {
-    return {.content_type = "text/plain", .body = std::move(body)};
-  }
+  Later next() { return later_.next(); }
+  static Response text(std::string body) { return text_response(std::move(body)); }
 
   static constexpr std::string_view kGet = "GET /later HTTP/1.1\r\nHost: h\r\n\r\n";
 
  private:
-  std::mutex mutex_;
-  std::vector<std::optional<Later>> laters_;
-  std::size_t taken_ = 0;
+  LaterRoute later_;
 };
 INSTANTIATE_TEST_SUITE_P(Server, ServerLater, testing::ValuesIn(ServerTest::kBackends),
                          ServerTest::backend_name);

@@ -1,8 +1,6 @@
 // Subjects that are revoked: what they are told, what ends, what stays, and who races with it.
-#include <array>
 #include <atomic>
 #include <memory>
-#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -13,7 +11,7 @@
 #include <gtest/gtest.h>
 
 #include "net/base/clock.h"
-#include "net/base/mutex.h"
+#include "tests/net/support/test_routes.h"
 #include "tests/net/whole_server/admin/admin_fixture.h"
 
 namespace tocsin::net {
@@ -109,14 +107,8 @@ TEST_P(ServerRevoke, TheTableHasAnEnd) {
 
 // A request that was begun before is refused when it goes on.
 TEST_P(ServerRevoke, WhatHadToWaitIsAskedAgain) {
-  Mutex mutex;
-  std::vector<Later> waiting;
-  application.routes = {{.path = "/later", .handle = [&](Server&, const RouteRequest& asked) {
-                           Later later(asked);
-                           const MutexLock lock(mutex);
-                           waiting.push_back(later);
-                           return Answer(later);
-                         }}};
+  LaterRoute later;
+  application.routes = later.routes();
   start_administrated();
   TestClient stream = connect();
   stream.send(http("GET /later") + http("GET /events?topic=a", bearer(token_of("ann"))));
@@ -124,17 +116,13 @@ TEST_P(ServerRevoke, WhatHadToWaitIsAskedAgain) {
   publish.send(http("POST /publish?topic=a",
                     "Content-Length: 2\r\nExpect: 100-continue\r\n" + bearer(token_of("ann"))));
   publish.read_until("100 Continue\r\n\r\n");
-  ASSERT_TRUE(eventually([&] {
-    const MutexLock lock(mutex);
-    return waiting.size() == 1;
-  }));
+  const Later waiting = later.next();
   EXPECT_EQ(revoke("ann"), "{\"streams\":0}\n");
-  waiting.front().answer({.status = 200, .content_type = "text/plain", .body = "now"});
+  waiting.answer(text_response("now"));
   EXPECT_EQ(stream.response().body, "now");
   EXPECT_EQ(stream.response().status, 401);
   publish.send("hi");
   EXPECT_EQ(publish.response().status, 401);
-  waiting.clear();
 }
 
 // Whoever opens while the subject is revoked: when the order is answered no stream of it is there,
