@@ -39,6 +39,15 @@ void Requests::take_mail() {
   Mailbox& mailbox = *shard_.state.mailboxes[shard_.id];
   if (mailbox.empty()) return;
   mailbox.take(letters_);
+  read_letters();
+}
+
+void Requests::close_mail() {
+  shard_.state.mailboxes[shard_.id]->close(letters_);
+  read_letters();
+}
+
+void Requests::read_letters() {
   for (Letter& letter : letters_) on_letter(std::move(letter));
   letters_.clear();
 }

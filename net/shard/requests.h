@@ -32,6 +32,8 @@ class Requests {
   void go_on();
   // Answers those whose answers have come later.
   void take_mail();
+  // The same for the last time, as the shard ends.
+  void close_mail();
   // Something is to be done at once.
   [[nodiscard]] bool has_work() const { return !going_on_.empty() || has_mail(); }
   [[nodiscard]] bool has_mail() const { return !shard_.state.mailboxes[shard_.id]->empty(); }
@@ -84,6 +86,7 @@ class Requests {
                      const Streams::Refusal& refusal);
   void on_letter(Letter&& letter);
   void on_authenticated(std::uint32_t slot, Peer& peer, Letter&& letter);
+  void read_letters();
   [[nodiscard]] RequestTicket ticket_of(std::uint32_t slot, const Peer& peer) const;
   void go_on_later(std::uint32_t slot, Peer& peer);
   void go_on(std::uint32_t slot, Peer& peer);

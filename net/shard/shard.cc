@@ -69,7 +69,8 @@ void Shard::end_all() {
     if (shard_.table[slot].peer.state != State::free) lifecycle_.terminate(slot, true);
   }
   sweep_.abandon();
-  requests_.take_mail();  // nobody waits, but what was published counts
+  requests_.close_mail();  // what was published counts, though nobody here waits for it
+  while (walks_.running()) walks_.slice();  // who asks is on another shard
   for (int in_vain = 0; in_vain < kMostWaits;) {
     if (shard_.table.used() == 0 && !acceptor_.accepting()) return;
     completions_.clear();

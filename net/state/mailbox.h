@@ -50,16 +50,26 @@ struct Letter {
 // Threads: any posts; the shard's takes.
 class Mailbox {
  public:
-  void post(Letter&& letter) {
+  // False: it is closed, and `letter` is as it was.
+  [[nodiscard]] bool post(Letter&& letter) {
     const MutexLock lock(mutex_);
+    if (closed_) return false;
     letters_.push_back(std::move(letter));
     has_mail_ = true;
+    return true;
   }
   // Exchanges what is there for `out`, which is empty.
   void take(std::vector<Letter>& out) {
     const MutexLock lock(mutex_);
     letters_.swap(out);
     has_mail_ = false;
+  }
+  // The same for the last time, as the shard ends.
+  void close(std::vector<Letter>& out) {
+    const MutexLock lock(mutex_);
+    letters_.swap(out);
+    has_mail_ = false;
+    closed_ = true;
   }
   [[nodiscard]] bool empty() const { return !has_mail_.load(); }
 
@@ -68,6 +78,7 @@ class Mailbox {
   Mutex mutex_;
   // At most one for each request that is pending, and limits::kMaxStreamInquiries.
   std::vector<Letter> letters_ TOCSIN_LOCKS(guarded_by(mutex_));
+  bool closed_ TOCSIN_LOCKS(guarded_by(mutex_)) = false;
 };
 
 }  // namespace tocsin::net

@@ -1,8 +1,10 @@
 #include "net/state/server_state.h"
 
 #include <utility>
+#include <variant>
 
 #include "net/auth/access.h"
+#include "net/state/stream_inquiry.h"
 
 namespace tocsin::net {
 
@@ -75,6 +77,16 @@ ServerState::ServerState(std::unique_ptr<core::Store> store, std::size_t shards,
     metrics.push_back(std::make_unique<ShardMetrics>());
     mailboxes.push_back(std::make_unique<Mailbox>());
   }
+}
+
+void ServerState::post(Letter&& letter) {
+  const core::ShardId shard = letter.ticket.shard;
+  if (mailboxes[shard]->post(std::move(letter))) {
+    hub.wake({shard});
+    return;
+  }
+  const auto* inquiry = std::get_if<std::shared_ptr<StreamInquiry>>(&letter.value);
+  if (inquiry != nullptr) (*inquiry)->add(shard, {});
 }
 
 void ServerState::set_options(const ServerOptions& options, std::shared_ptr<const Access> access) {

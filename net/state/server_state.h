@@ -60,12 +60,9 @@ struct ServerState : std::enable_shared_from_this<ServerState> {
   void set_options(const ServerOptions& options, std::shared_ptr<const Access> access);
   void set_access(std::shared_ptr<const Access> access);
 
-  // To the shard of its ticket, which is woken.
-  void post(Letter&& letter) {
-    const core::ShardId shard = letter.ticket.shard;
-    mailboxes[shard]->post(std::move(letter));
-    hub.wake({shard});
-  }
+  // To the shard of its ticket, which is woken. Nobody waits for one that has ended: its streams
+  // have, too.
+  void post(Letter&& letter);
 
   const Application application;
   Server* server = nullptr;  // for the application's functions, which run on its shards

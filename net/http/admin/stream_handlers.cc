@@ -69,10 +69,6 @@ AnswerObject row_of(const StreamFacts& stream) {
 }  // namespace
 
 Outcome AsksShards::ask(const RequestContext& context, StreamQuestion question, Tell tell) {
-  if (state_.phase.load() >= Phase::draining) {
-    answers_.unavailable(context.request, Rejection::draining, context.out);
-    return {};
-  }
   if (!StreamInquiry::begin(state_, context.ticket, std::move(question))) {
     return answers_.problem(context.request, 503, Rejection::exhausted,
                             "too many questions about streams have yet to be answered", context.out,

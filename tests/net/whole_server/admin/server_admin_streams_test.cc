@@ -1,4 +1,5 @@
 // The admin API: which streams there are, who reads, and ending them, while all goes on.
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <set>
@@ -10,6 +11,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/net/support/socket_pair.h"
 #include "tests/net/whole_server/admin/admin_fixture.h"
 
 namespace tocsin::net {
@@ -261,3 +263,26 @@ TEST_P(ServerAdminStreams, WhoLeavesBeforeTheAnswerLeavesNothing) {
 
 }  // namespace
 }  // namespace tocsin::net
+// A shard that has ended has no streams; those that have not are still to be asked.
+TEST_P(ServerAdminStreams, ADrainingHubAnswers) {
+  options.drain_timeout_s = 60;
+  options.shards = 8;
+  start_administrated();
+  TestClient asking = connect();
+  const std::string whole = http("GET /admin/streams", bearer(admin));
+  asking.send(whole.substr(0, 20));
+  ASSERT_TRUE(eventually([&] { return sum(&ShardMetrics::requests_open) == 1; }));
+  server().drain();
+  // All others have nobody to wait for.
+  ASSERT_TRUE(eventually([] {
+    return std::ranges::count_if(thread_names(), [](const std::string& name) {
+             return name.starts_with("shard-");
+           }) == 1;
+  }));
+  asking.send(whole.substr(20));
+  const TestResponse answer = asking.response();
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.body, "{\"streams\":[]}\n");
+  EXPECT_EQ(server().state().inquiries, 0U);
+}
+
