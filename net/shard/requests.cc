@@ -199,7 +199,8 @@ void Requests::obey(std::uint32_t slot, Peer& peer, Outcome&& outcome) {
 }
 
 void Requests::open_stream(std::uint32_t slot, const Outcome& wanted) {
-  if (const auto refused = streams_.open(slot, wanted, reply_)) {
+  const IpAddress client = client_behind(shard_.table[slot].peer);
+  if (const auto refused = streams_.open(slot, wanted, client, reply_)) {
     refuse_stream(slot, shard_.table[slot].peer, wanted, *refused);
   }
 }
@@ -228,6 +229,12 @@ IpAddress Requests::client_of(const Peer& peer) {
   const auto& request = exchange.parser.request();
   return shard_.proxies.client_of(exchange.address,
                                   request.header(proto::Header::x_forwarded_for));
+}
+
+IpAddress Requests::client_behind(const Peer& peer) {
+  if (shard_.access == nullptr || shard_.proxies.none()) return {};
+  const IpAddress client = client_of(peer);
+  return client == peer.extra().exchange->address ? IpAddress() : client;
 }
 
 // --- connections of which more was received than handled

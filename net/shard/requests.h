@@ -81,12 +81,14 @@ class Requests {
   [[nodiscard]] Fed feed(std::uint32_t slot, Peer& peer, std::string_view& bytes);
   void on_request(std::uint32_t slot, Peer& peer);
   void obey(std::uint32_t slot, Peer& peer, Outcome&& outcome);
+  // The client where that is not the peer itself, and somebody may ask for it.
+  [[nodiscard]] IpAddress client_behind(const Peer& peer);
   void open_stream(std::uint32_t slot, const Outcome& wanted);
   void refuse_stream(std::uint32_t slot, Peer& peer, const Outcome& wanted,
                      const Streams::Refusal& refusal);
+  void read_letters();
   void on_letter(Letter&& letter);
   void on_authenticated(std::uint32_t slot, Peer& peer, Letter&& letter);
-  void read_letters();
   [[nodiscard]] RequestTicket ticket_of(std::uint32_t slot, const Peer& peer) const;
   void go_on_later(std::uint32_t slot, Peer& peer);
   void go_on(std::uint32_t slot, Peer& peer);

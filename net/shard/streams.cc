@@ -26,7 +26,7 @@ constexpr std::size_t kEndSlice = 256;
 // --- opening ---
 
 std::optional<Streams::Refusal> Streams::open(std::uint32_t slot, const Outcome& wanted,
-                                              std::string& reply) {
+                                              const IpAddress& client, std::string& reply) {
   Connection& connection = shard_.table[slot];
   auto& [peer, stream] = connection;
   if (const auto refused = admit(peer, wanted.client)) return Refusal{.admission = *refused};
@@ -42,7 +42,7 @@ std::optional<Streams::Refusal> Streams::open(std::uint32_t slot, const Outcome&
   shard_.metrics.streams_opened.add();
   if (wanted.resume != core::Resume::Kind::live) shard_.metrics.resumed.add();
   shard_.topics.join(slot, stream, subscription->topics);
-  readers_.note(slot, wanted);
+  readers_.note(slot, wanted, client);
   peer.owe(std::exchange(reply, {}));
   shard_.ready.add(slot, peer);
   watch_hangup(slot, peer);

@@ -11,6 +11,7 @@
 
 #include "core/hub.h"
 #include "net/auth/denial.h"
+#include "net/base/ip_address.h"
 #include "net/http/answer_writer.h"
 #include "net/http/handler.h"
 #include "net/shard/heartbeats.h"
@@ -40,9 +41,9 @@ class Streams {
     std::string detail{};  // of not_found (404), for people; the others are 503 or 429
   };
   // The stream that the connection's request wants opens, behind the answers in `reply`, which it
-  // takes over; or it is refused, and nothing has changed.
+  // takes over; or it is refused, and nothing has changed. `client`: see Readers::note().
   [[nodiscard]] std::optional<Refusal> open(std::uint32_t slot, const Outcome& wanted,
-                                            std::string& reply);
+                                            const IpAddress& client, std::string& reply);
 
   // Nothing to send now: the stream shrinks to its record.
   void settle_idle(std::uint32_t slot, Peer& peer) {

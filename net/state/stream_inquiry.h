@@ -71,7 +71,7 @@ struct StreamFacts {
   std::string subject{};                 // empty: nobody's in particular
   std::optional<std::uint32_t> age_s{};  // nothing: it is not known
   std::vector<std::string> topics{};
-  std::string address{};           // of the peer, which may be a proxy; empty: it is not known
+  std::string address{};           // of the client (TrustedProxies); empty: it is not known
   proto::EventId position{};       // everything up to here was sent
   std::uint64_t behind_bytes = 0;  // what was not, on the wire
   // For how long the first of that has been there; nothing: there is none.

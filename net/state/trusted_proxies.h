@@ -29,6 +29,7 @@ class TrustedProxies {
   // REQUIRES: proxy_fault() of each is empty.
   explicit TrustedProxies(std::span<const std::string> networks);
 
+  [[nodiscard]] bool none() const { return networks_.empty(); }
   [[nodiscard]] bool trusts(const IpAddress& address) const;
 
   // Whom a request is from that `peer` has sent, with this X-Forwarded-For. What cannot be read

@@ -9,7 +9,7 @@ namespace tocsin::net {
 
 static_assert(Principal::kMaxSubject <= NameStore::kMaxName);
 
-void Readers::note(std::uint32_t slot, const Outcome& wanted) {
+void Readers::note(std::uint32_t slot, const Outcome& wanted, const IpAddress& client) {
   if (shard_.access == nullptr) return;
   if (slot >= readers_.size()) readers_.resize(shard_.table.size());
   TOCSIN_ASSERT(find(slot) == nullptr);
@@ -18,6 +18,10 @@ void Readers::note(std::uint32_t slot, const Outcome& wanted) {
   reader.begin(shard_.now_s());
   const bool named = wanted.principal != nullptr && !wanted.principal->subject.empty();
   reader.subject = named ? names_.add(wanted.principal->subject) : NameStore::kNone;
+  if (client.is_known()) {
+    if (slot >= clients_.size()) clients_.resize(shard_.table.size());
+    clients_[slot] = client;
+  }
   if (named) join_presence(slot, wanted);
 }
 
@@ -43,6 +47,7 @@ void Readers::forget(std::uint32_t slot) {
   if (reader == nullptr) return;
   if (reader->subject != NameStore::kNone) names_.remove(reader->subject);
   readers_[slot] = Reader();
+  if (slot < clients_.size()) clients_[slot] = IpAddress();
   leave_presence(slot);
 }
 
@@ -50,6 +55,7 @@ void Readers::forget_all() {
   for (const auto& [slot, places] : present_) shard_.state.presence.leave(places);
   present_.clear();
   std::deque<Reader>().swap(readers_);
+  std::deque<IpAddress>().swap(clients_);
   names_ = NameStore();
 }
 

@@ -1,5 +1,6 @@
 // Who reads the shard's streams, of a hub that is not open: what is kept of each stream's right, of
-// its age, and whose it is. 16 bytes beside the record, and the subject's name.
+// its age, and whose it is. 16 bytes beside the record, and the subject's name; 16 more where
+// streams come through proxies.
 //
 // Threads: the shard's.
 #pragma once
@@ -11,6 +12,7 @@
 #include <unordered_map>
 
 #include "net/auth/stream_right.h"
+#include "net/base/ip_address.h"
 #include "net/base/name_store.h"
 #include "net/http/handler.h"
 #include "net/shard/shard_context.h"
@@ -23,8 +25,9 @@ class Readers {
   // `shard` outlives it.
   explicit Readers(ShardContext& shard) : shard_(shard) {}
 
-  // The stream that `wanted` describes has opened.
-  void note(std::uint32_t slot, const Outcome& wanted);
+  // The stream that `wanted` describes has opened. `client`: whom it is for, where a trusted proxy
+  // says that; else not known.
+  void note(std::uint32_t slot, const Outcome& wanted, const IpAddress& client);
   // It ends.
   void forget(std::uint32_t slot);
   // The hub is open now: nothing is known of anybody.
@@ -35,6 +38,11 @@ class Readers {
   [[nodiscard]] std::string_view subject(std::uint32_t slot) const;
   // Nothing: it opened while the hub was open.
   [[nodiscard]] std::optional<std::uint32_t> age_s(std::uint32_t slot) const;
+
+  // Not known: the peer's own.
+  [[nodiscard]] IpAddress client(std::uint32_t slot) const {
+    return slot < clients_.size() ? clients_[slot] : IpAddress();
+  }
 
   // What is kept of the right to the stream that `wanted` describes.
   [[nodiscard]] static StreamRight right_of(const Outcome& wanted);
@@ -64,7 +72,8 @@ class Readers {
   ShardContext& shard_;
   // By slot; nothing moves as it grows. Empty while the hub is open.
   std::deque<Reader> readers_;
-  NameStore names_;  // of their subjects
+  std::deque<IpAddress> clients_;  // the same, as far as one is known
+  NameStore names_;                // of their subjects
   // By slot, of streams that are on such topics.
   std::unordered_map<std::uint32_t, Presence::Places> present_;
 };

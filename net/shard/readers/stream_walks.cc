@@ -100,10 +100,11 @@ StreamFacts StreamWalks::facts_of(std::uint32_t slot) {
   const auto& [peer, stream] = shard_.table[slot];
   TOCSIN_ASSERT(peer.is_stream());
   const auto cursors = shard_.topics.cursors(stream);
+  const IpAddress client = readers_.client(slot);
   StreamFacts facts{.id = id_of(slot),
                     .subject = std::string(readers_.subject(slot)),
                     .age_s = readers_.age_s(slot),
-                    .address = shard_.io.peer_ip(peer.fd).text(),
+                    .address = (client.is_known() ? client : shard_.io.peer_ip(peer.fd)).text(),
                     .position = {shard_.state.hub.epoch(), stream.cursor}};
   for (const core::TopicCursor& at : cursors) {
     if (!at.topic->is_direct()) facts.topics.push_back(at.topic->name);

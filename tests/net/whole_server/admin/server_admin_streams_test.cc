@@ -80,6 +80,36 @@ TEST_P(ServerAdminStreams, AStreamSaysWhoseItIsAndWhereItStands) {
   EXPECT_EQ(ask("GET /admin/presence").status, 400);
 }
 
+// As limits on clients see it. Whoever is no trusted proxy can say what it likes.
+TEST_P(ServerAdminStreams, ItsAddressIsTheOneBehindATrustedProxy) {
+  options.trusted_proxies = {"127.0.0.11"};
+  options.shards = 1;  // slots are used again
+  start_administrated();
+  const auto open = [&](const std::string& source, const std::string& forwarded) {
+    return std::make_unique<TestSubscriber>(
+        address(), "/events?topic=a", bearer(token_of("ann")) + forwarded, 0, source);
+  };
+  const auto seen = [&] { return member(ask("GET /admin/streams").body, "address"); };
+  const std::string forwarded = "X-Forwarded-For: 203.0.113.9, 2001:db8::1\r\n";
+  auto stream = open("127.0.0.11", forwarded);
+  EXPECT_EQ(seen(), "2001:db8::1");
+  const auto again = [&](const std::string& source, const std::string& fields) {
+    stream.reset();
+    ASSERT_TRUE(eventually([&] { return sum(&ShardMetrics::streams_open) == 0; }));
+    stream = open(source, fields);
+  };
+  again("127.0.0.11", "");
+  EXPECT_EQ(seen(), "127.0.0.11") << "it says nobody";
+  again("127.0.0.12", forwarded);
+  EXPECT_EQ(seen(), "127.0.0.12") << "nobody trusts it";
+  again("127.0.0.11", "X-Forwarded-For: 192.0.2.7\r\n");
+  EXPECT_EQ(seen(), "192.0.2.7");
+  options.trusted_proxies = {};
+  server().reload(options, rights.make());
+  again("127.0.0.11", "X-Forwarded-For: 192.0.2.7\r\n");
+  EXPECT_EQ(seen(), "127.0.0.11");
+}
+
 // Of one that opened while the hub was open nothing is known.
 TEST_P(ServerAdminStreams, AStreamFromBeforeIsNobodys) {
   start();
@@ -249,20 +279,6 @@ TEST_P(ServerAdminStreams, WhoAsksTooMuchAtOnceIsToldSo) {
   EXPECT_TRUE(eventually([&] { return server().state().inquiries == 0; }));
 }
 
-TEST_P(ServerAdminStreams, WhoLeavesBeforeTheAnswerLeavesNothing) {
-  start_administrated();
-  for (int i = 0; i < 50; ++i) {
-    TestClient client = connect();
-    client.send(http("GET /admin/streams", bearer(admin)));
-    client.reset();
-  }
-  // Some of them may be read only now: as long as many are, one more is told to wait.
-  EXPECT_TRUE(eventually([&] { return ask("GET /admin/streams").status == 200; }));
-  EXPECT_TRUE(eventually([&] { return server().state().inquiries == 0; }));
-}
-
-}  // namespace
-}  // namespace tocsin::net
 // A shard that has ended has no streams; those that have not are still to be asked.
 TEST_P(ServerAdminStreams, ADrainingHubAnswers) {
   options.drain_timeout_s = 60;
@@ -286,3 +302,17 @@ TEST_P(ServerAdminStreams, ADrainingHubAnswers) {
   EXPECT_EQ(server().state().inquiries, 0U);
 }
 
+TEST_P(ServerAdminStreams, WhoLeavesBeforeTheAnswerLeavesNothing) {
+  start_administrated();
+  for (int i = 0; i < 50; ++i) {
+    TestClient client = connect();
+    client.send(http("GET /admin/streams", bearer(admin)));
+    client.reset();
+  }
+  // Some of them may be read only now: as long as many are, one more is told to wait.
+  EXPECT_TRUE(eventually([&] { return ask("GET /admin/streams").status == 200; }));
+  EXPECT_TRUE(eventually([&] { return server().state().inquiries == 0; }));
+}
+
+}  // namespace
+}  // namespace tocsin::net
