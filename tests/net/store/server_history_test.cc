@@ -1,6 +1,7 @@
 // A history in a file, behind the real server: what comes back at the next start.
 #include <stdlib.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <stdexcept>
@@ -12,6 +13,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/net/support/server_fixture.h"
+#include "tests/net/support/test_access.h"
 
 namespace tocsin::net {
 namespace {
@@ -111,6 +113,45 @@ TEST_P(ServerHistory, AStreamsOwnEventsAreNobodyElses) {
   }
   start_again(1);
   EXPECT_EQ(publish("stream=a", "more"), next_id(first, 1)) << "it has its number";
+}
+
+// docs/admin.md says so: a removal is of this process, and the file keeps what it had.
+TEST_P(ServerHistory, ATopicThatWasRemovedIsThereAgainAfterARestart) {
+  TestAccess rights;
+  rights.anonymous = {"*"};
+  const std::string key = bearer(rights.add_key("operator", {}, {"*"}, true));
+  access = rights.make();
+  start();
+  const auto say = [&](const std::string& topic, std::string_view data) {
+    const TestResponse said = connect().request(post("stream=" + topic, data, key));
+    EXPECT_EQ(said.status, 204);
+    return said.header("Event-ID");
+  };
+  const auto ask = [&](const std::string& method) {
+    return connect().request(method + " /admin/topics/gone HTTP/1.1\r\nHost: h\r\n" + key +
+                             "\r\n");
+  };
+  const std::string first = say("kept", "0");
+  say("gone", "1");
+  say("gone", "2");
+  ASSERT_EQ(ask("DELETE").status, 204);
+  EXPECT_EQ(ask("GET").status, 404);
+  say("gone", "3");
+  for (const std::string& position : {first, std::string("earliest")}) {
+    TestSubscriber reader = subscribe("/events?stream=gone&last_event_id=" + position);
+    const auto is_gap = [](const TestEvent& event) { return event.type == "gap"; };
+    reader.wait_until([&] { return !reader.events().empty() && !is_gap(reader.events().back()); });
+    EXPECT_EQ(reader.events().back().data, "3") << "of before nothing, whatever the file has";
+    EXPECT_EQ(std::ranges::count_if(reader.events(), is_gap), position == first ? 1 : 0);
+  }
+  start_again(4);
+  EXPECT_THAT(ask("GET").body, HasSubstr("\"events\":3"));
+  TestSubscriber reader = subscribe("/events?stream=gone&last_event_id=" + first);
+  EXPECT_THAT(reader.wait_data(3), testing::ElementsAre("1", "2", "3"));
+  // Nobody reads what nobody may.
+  options.namespaces = {{.match = "gone", .subscribe = TopicAccess::nobody}};
+  start_again(4);
+  EXPECT_EQ(connect().request("GET /events?stream=gone HTTP/1.1\r\nHost: h\r\n\r\n").status, 403);
 }
 
 TEST_P(ServerHistory, WhatCannotBeOpenedIsSaid) {
