@@ -408,6 +408,29 @@ class Starting(unittest.TestCase):
         self.assertNotIn("demo", printed)
         self.assertIn("auto_topics", run("demo", "--auto-topics", "false", status=2)[1])
 
+    def test_a_file_has_no_settings_for_the_chat(self):
+        """They would never be reached, at the start and later. Others are in effect."""
+        other = '[[topics]]\nmatch = "chats/*"\npublish = "nobody"\n'
+        with tempfile.TemporaryDirectory() as folder:
+            path = f"{folder}/f.toml"
+            for match, own in (("chat", "chat"), ("chat/*", "chat/*"), ("chat/user/*", "chat/*")):
+                with open(path, "w", encoding="ascii") as file:
+                    file.write(f'{other}[[topics]]\nmatch = "{match}"\nhistory_count = 7\n')
+                run("check", "--quiet", "--config", path)
+                wrong = (f'topics: match "{match}" is never reached: '
+                         f'this program has settings of its own for "{own}"')
+                self.assertIn(wrong, run("demo", "--config", path, status=2)[1])
+            with open(path, "w", encoding="ascii") as file:
+                file.write(other)
+            with Hub("--config", path, "--drain-timeout", "0s", command="demo") as hub:
+                self.assertEqual(hub.ask("POST", "/publish?stream=chats/1", b"x")[0], 403)
+                self.assertEqual(hub.ask("POST", "/publish?stream=chat/1", b"x")[0], 403)
+                with open(path, "a", encoding="ascii") as file:
+                    file.write('[[topics]]\nmatch = "chat/user/*"\npublish = "open"\n')
+                hub.signal(signal.SIGHUP)
+                self.assertIn("is never reached", hub.wait_log("configuration not reloaded"))
+                self.assertEqual(hub.ask("POST", "/publish?stream=chat/user/1", b"x")[0], 403)
+
     def test_a_reload_does_not_open_the_chat(self):
         with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
             with Hub("--config", file.name, "--drain-timeout", "0s", command="demo") as hub:

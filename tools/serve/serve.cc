@@ -20,6 +20,7 @@
 #include "net/server/service_notify.h"
 #include "net/server/start_check.h"
 #include "net/state/server_state.h"
+#include "proto/text/name_pattern.h"
 #include "tools/auth/auth_configuration.h"
 #include "tools/serve/memory_return.h"
 #include "tools/serve/service_signals.h"
@@ -48,13 +49,28 @@ class ConfigurationSource {
   ConfigurationSource(const OptionFlags& flags, std::vector<net::TopicNamespace> namespaces)
       : flags_(flags), namespaces_(std::move(namespaces)) {}
 
-  void add_to(ServerOptions& options) const {
+  // What keeps the program's part from being added, as a sentence; empty: nothing did.
+  [[nodiscard]] std::string add_to(ServerOptions& options) const {
+    for (const net::TopicNamespace& space : options.namespaces) {
+      const auto own = std::ranges::find_if(namespaces_, [&](const net::TopicNamespace& one) {
+        return proto::matches_name(one.match, space.match);
+      });
+      if (own != namespaces_.end()) {
+        return fmt::format(
+            "topics: match \"{}\" is never reached: this program has settings of its own for "
+            "\"{}\"",
+            space.match, own->match);
+      }
+    }
     options.namespaces.insert(options.namespaces.begin(), namespaces_.begin(), namespaces_.end());
+    return {};
   }
   [[nodiscard]] std::expected<Configuration, std::string> read_again() const {
     auto loaded = flags_.load(Reading::again);
     if (!loaded) return loaded;
-    add_to(loaded->options);
+    if (std::string fault = add_to(loaded->options); !fault.empty()) {
+      return std::unexpected(std::move(fault));
+    }
     if (auto good = net::check_start(loaded->options, {}); !good) {
       return std::unexpected(std::move(good.error()));
     }
@@ -261,7 +277,10 @@ int run_serve(const OptionFlags& flags, Configuration configuration, HubProgram 
   auto handed = net::take_handed_descriptors();
   ServerOptions& options = configuration.options;
   const ConfigurationSource source(flags, std::move(program.namespaces));
-  source.add_to(options);
+  if (const std::string fault = source.add_to(options); !fault.empty()) {
+    flags.complain(fault);
+    return 2;
+  }
   let_memory_go_back();
   log::configure(options.log_level, options.log_format);
   ServiceNotify notify = ServiceNotify::from_environment();

@@ -15,7 +15,7 @@ namespace tocsin::tools {
 // What a program has on the hub.
 struct HubProgram {
   net::Application application{};
-  // Before those of the configuration, which cannot change them.
+  // Before those of the configuration, which cannot change them: one that tries is an error.
   std::vector<net::TopicNamespace> namespaces{};
   // Starts a thread beside the hub; none: there is none.
   std::function<std::jthread(net::Server&)> companion{};
@@ -26,7 +26,8 @@ struct HubProgram {
 // companion is asked to stop and joined, so that it finds the hub as long as it runs, and the hub
 // drains; a second such signal ends it at once. SIGHUP reads the configuration and its key files
 // again. A hub without [auth] listens on loopback only, unless --open was said. Returns the exit
-// status: 0 drained or stopped, 1 it could not start, 2 it must not listen so.
+// status: 0 drained or stopped, 1 it could not start, 2 it must not listen so, or is told what
+// `program` has to say.
 [[nodiscard]] int run_serve(const OptionFlags& flags, Configuration configuration,
                             HubProgram program = {});
 
