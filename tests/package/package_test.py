@@ -60,6 +60,9 @@ class Package(unittest.TestCase):
     def test_there_are_three(self):
         self.assertEqual(set(self.files), set(NAMES))
 
+    def test_https_has_somebody_to_trust(self):
+        self.assertIn("ca-certificates", self.field("tocsin", "Recommends").split(", "))
+
     def test_lintian_has_nothing_to_say(self):
         if shutil.which("lintian") is None:
             self.skipTest("no lintian")
