@@ -145,7 +145,7 @@ def trimming(bench, server, how, seconds=4):
     for kind, most in (("roomy", 1 << 40), ("full", TRIMMED_BYTES)):
         with temporary_folder() as folder, server.durable(
                 folder, *PATIENT, "--history-file-bytes", most).running(bench.server_cpus) as hub:
-            saturate(bench, hub, how, "--events", bench.count(FILL_EVENTS))
+            saturate(bench, hub, how, "--events", round(FILL_EVENTS * bench.scale))
             commits = Commits(hub)
             parts[kind] = {**saturate(bench, hub, how, "--duration", bench.seconds(seconds)),
                            **commits.figures(),
