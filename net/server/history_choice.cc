@@ -10,11 +10,13 @@
 #include <filesystem>
 #include <random>
 #include <system_error>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "core/memory_store.h"
 #include "net/io/listener.h"
+#include "net/store/history_path.h"
 #include "net/store/sqlite_store.h"
 #include "proto/assert.h"
 #include "proto/limits.h"
@@ -71,8 +73,12 @@ std::vector<std::string> history_warnings(const ServerOptions& options) {
   if (options.history == kMemory) return warnings;
   namespace fs = std::filesystem;
   const HistoryFileOptions file = history_file_options(options);
-  const fs::path named = fs::path(file.path).parent_path();
-  const std::string folder = named.empty() ? "." : named.string();
+  const auto place = place_of_history(file.path);
+  if (!place) {
+    warnings.push_back(fmt::format("{}: {}", file.path, place.error()));
+    return warnings;
+  }
+  const std::string folder = fs::path(*place).parent_path().string();
   struct statfs disk{};
   if (::statfs(folder.c_str(), &disk) != 0) {
     warnings.push_back(fmt::format("{}: {}", folder, std::strerror(errno)));
@@ -84,10 +90,12 @@ std::vector<std::string> history_warnings(const ServerOptions& options) {
                                    "cannot rely on",
                                    folder));
   }
+  std::string exposed = exposure_of_history(*place);
+  if (!exposed.empty()) warnings.push_back(std::move(exposed));
   std::error_code none;
   std::uint64_t has = 0;
   for (const char* end : {"", "-wal", ".reserve"}) {
-    const std::uintmax_t size = fs::file_size(file.path + end, none);
+    const std::uintmax_t size = fs::file_size(*place + end, none);
     if (!none) has += size;
   }
   const std::uint64_t room = has + disk.f_bavail * static_cast<std::uint64_t>(disk.f_bsize);

@@ -12,6 +12,7 @@
 
 #include "net/log.h"
 #include "net/store/history_file.h"
+#include "net/store/history_path.h"
 #include "net/store/history_row.h"
 #include "net/store/history_schema.h"
 
@@ -51,10 +52,17 @@ std::unexpected<std::string> fault(const HistoryFileOptions& options, std::strin
 }  // namespace
 
 std::expected<std::unique_ptr<HistoryFile>, std::string> HistoryFile::open(
-    const HistoryFileOptions& options) {
+    const HistoryFileOptions& named) {
+  const auto place = place_of_history(named.path);
+  if (!place) return fault(named, place.error());
+  HistoryFileOptions options = named;
+  options.path = *place;
   auto witness = Witness::take(options.path + ".lock", options.patience);
   if (!witness) return fault(options, witness.error());
   make_private(options.path);
+  if (const std::string exposed = exposure_of_history(options.path); !exposed.empty()) {
+    log::warning("the history is not private", {{"because", exposed}});
+  }
   auto database = Database::open(options.path, Database::Access::create, options.vfs);
   if (!database) return fault(options, database.error().text);
   std::unique_ptr<HistoryFile> file(

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "net/store/batch_bytes.h"
+#include "net/store/history_path.h"
 #include "net/store/history_schema.h"
 
 namespace tocsin::net {
@@ -17,7 +18,9 @@ std::expected<HistoryReader, std::string> HistoryReader::open(const std::string&
   const auto fault = [&](std::string_view what) {
     return std::unexpected(fmt::format("history {}: {}", path, what));
   };
-  auto database = Database::open(path, Database::Access::read);
+  const auto place = place_of_history(path);
+  if (!place) return fault(place.error());
+  auto database = Database::open(*place, Database::Access::read);
   if (!database) return fault(database.error().text);
   const auto is_new = is_new_history(*database);
   if (!is_new) return fault(is_new.error());

@@ -10,7 +10,7 @@ namespace tocsin::net {
 
 bool Reserve::take() {
   if (whole_ || bytes_ == 0) return whole_ = true;
-  const int fd = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  const int fd = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd < 0) return false;
   // Blocks that are the file's own, whatever is in them: where the file system cannot say so it
   // writes to each. Of a reserve of another size what is too much goes.

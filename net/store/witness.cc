@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -80,9 +81,10 @@ void sync_directory(const std::string& path) {
 
 std::expected<Witness, std::string> Witness::take(const std::string& path,
                                                    std::chrono::milliseconds patience) {
-  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd < 0) return std::unexpected(fmt::format("{}: {}", path, std::strerror(errno)));
   Witness witness(fd);
+  static_cast<void>(::fchmod(fd, 0600));  // who may read it can lock it
   const bool locked = lock(fd, patience);
   const int error = errno;
   const std::optional<Record> record = read_record(fd);

@@ -1,6 +1,10 @@
 // Which histories there are, and what is said of where one is to be.
 #include "net/server/history_choice.h"
 
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <filesystem>
 #include <string>
 
@@ -10,9 +14,11 @@
 namespace tocsin::net {
 namespace {
 
+using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 
 TEST(HistoryChoiceTest, AHistoryIsMemoryOrAFile) {
   for (const char* good : {"memory", "sqlite:/srv/history.db", "sqlite:history.db", "sqlite:x:y"}) {
@@ -45,6 +51,21 @@ TEST(HistoryChoiceTest, AFolderThatIsMissingAndADiskThatIsSmallAreNamed) {
   options.history = "sqlite:" + (std::filesystem::temp_directory_path() / "none.db").string();
   options.history_file_bytes = 1ULL << 60;
   EXPECT_THAT(history_warnings(options), ElementsAre(HasSubstr("has room for")));
+}
+
+TEST(HistoryChoiceTest, AFileThatEverybodyMayReadIsNamed) {
+  std::string name = (std::filesystem::temp_directory_path() / "tocsin-choice-XXXXXX").string();
+  const int fd = ::mkstemp(name.data());
+  ASSERT_GE(fd, 0);
+  ServerOptions options;
+  options.history = "sqlite:" + name;
+  options.history_file_bytes = 1;
+  EXPECT_THAT(history_warnings(options), Not(Contains(HasSubstr("everybody"))));
+  EXPECT_EQ(::fchmod(fd, 0644), 0);
+  EXPECT_THAT(history_warnings(options),
+              Contains(HasSubstr(name + " can be read by everybody (mode 0644)")));
+  ::close(fd);
+  std::filesystem::remove(name);
 }
 
 }  // namespace
