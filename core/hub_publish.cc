@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "core/publish/event_rules.h"
 #include "core/hub.h"
 #include "proto/assert.h"
 #include "proto/sse/frame_end.h"
@@ -48,12 +49,7 @@ std::optional<PublishError> Hub::submit(std::span<const NewEvent> events,
     if (bytes > least_event_bound_ && bytes > max_event_bytes(event.topic)) {
       return PublishError::too_large;
     }
-    if (!event.id.empty()) {
-      const auto own = proto::parse_event_id(event.id);
-      if (event.id == proto::kEarliest || (own && journal_.epochs().has(own->epoch))) {
-        return PublishError::reserved_id;
-      }
-    }
+    if (is_reserved_id(event.id, journal_.epochs())) return PublishError::reserved_id;
     if (roomy || topics_.find(event.topic) != nullptr) continue;
     if (!settings_.auto_topics) return PublishError::unknown_topic;
     if (!missing.insert(event.topic).second) continue;

@@ -1,13 +1,18 @@
 #include "net/store/batch_bytes.h"
 
+#include <algorithm>
 #include <cstdint>
 
+#include "core/publish/event_rules.h"
 #include "proto/assert.h"
 
 namespace tocsin::net {
 namespace {
 
 constexpr unsigned kMore = 0x80;
+
+// Of the shortest event: its three sizes, and a line of data that is empty.
+constexpr std::size_t kMinEvent = 3 + std::string_view("data: \n").size();
 
 void append_size(std::string& bytes, std::size_t size) {
   for (; size >= kMore; size >>= 7) bytes += static_cast<char>((size & (kMore - 1)) | kMore);
@@ -50,8 +55,19 @@ void append_events(std::string& bytes, std::span<const core::NewEvent> events,
   }
 }
 
-std::optional<std::vector<core::NewEvent>> read_events(std::string_view bytes, std::size_t count) {
-  if (count > bytes.size()) return std::nullopt;  // before so many are made room for
+std::optional<std::vector<core::NewEvent>> read_events(std::string_view bytes, std::size_t count,
+                                                       const core::Epochs& epochs) {
+  auto events = read_events_again(bytes, count);
+  const auto is_bad = [&](const core::NewEvent& event) {
+    return !core::is_publishable(event, epochs);
+  };
+  if (events && std::ranges::any_of(*events, is_bad)) return std::nullopt;
+  return events;
+}
+
+std::optional<std::vector<core::NewEvent>> read_events_again(std::string_view bytes,
+                                                             std::size_t count) {
+  if (count > bytes.size() / kMinEvent) return std::nullopt;  // before so many are made room for
   std::vector<core::NewEvent> events;
   events.reserve(count);
   std::string_view topic;

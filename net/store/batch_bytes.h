@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "core/batch.h"
+#include "core/epochs.h"
 
 namespace tocsin::net {
 
@@ -23,8 +24,14 @@ namespace tocsin::net {
 void append_events(std::string& bytes, std::span<const core::NewEvent> events,
                    std::string_view& topic);
 
-// The `count` events that `bytes` are, as views into them; nothing: they are not.
+// The `count` events that `bytes` are, as views into them; nothing: they are not, or one of them
+// can be in no history of these epochs (core/publish/event_rules.h).
 [[nodiscard]] std::optional<std::vector<core::NewEvent>> read_events(std::string_view bytes,
-                                                                     std::size_t count);
+                                                                     std::size_t count,
+                                                                     const core::Epochs& epochs);
+
+// The same, for bytes of which that was asked a moment ago: their form alone.
+[[nodiscard]] std::optional<std::vector<core::NewEvent>> read_events_again(std::string_view bytes,
+                                                                           std::size_t count);
 
 }  // namespace tocsin::net

@@ -3,6 +3,7 @@
 #include <sqlite3.h>
 
 #include "proto/assert.h"
+#include "proto/limits.h"
 
 namespace tocsin::net {
 namespace {
@@ -10,10 +11,31 @@ namespace {
 // Milliseconds that a statement waits for another process that writes, as a person's sqlite3 may.
 constexpr int kBusyMs = 2000;
 
+// Bytes of a row: no commit has more than what may be pending, and one batch.
+constexpr int kMaxRow = 128 * limits::kMiB;
+static_assert(kMaxRow >= limits::kMaxPendingPublishes + 2 * limits::kMaxEncodedBatch);
+
 std::unexpected<SqlError> error_of(sqlite3* database) {
   const int code = sqlite3_extended_errcode(database);
   std::string text = sqlite3_errmsg(database);
   return std::unexpected(SqlError{.code = code, .text = std::move(text)});
+}
+
+// What SQLite's authors advise for files that may come from anybody (sqlite.org/security.html):
+// what is in the file is data, and cannot run.
+void distrust_file(sqlite3* database) {
+  constexpr int kSettings[][2] = {{SQLITE_DBCONFIG_DEFENSIVE, 1},
+                                  {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0},
+                                  {SQLITE_DBCONFIG_ENABLE_TRIGGER, 0},
+                                  {SQLITE_DBCONFIG_ENABLE_VIEW, 0}};
+  for (const auto& [setting, value] : kSettings) {
+    const int code = sqlite3_db_config(database, setting, value, nullptr);
+    TOCSIN_ASSERT(code == SQLITE_OK);  // it is known since 3.31
+  }
+  sqlite3_limit(database, SQLITE_LIMIT_LENGTH, kMaxRow);
+  const int code =
+      sqlite3_exec(database, "PRAGMA cell_size_check = ON", nullptr, nullptr, nullptr);
+  TOCSIN_ASSERT(code == SQLITE_OK);  // it reads nothing of the file
 }
 
 }  // namespace
@@ -103,6 +125,7 @@ Sql<Database> Database::open(const std::string& path, Access access, const char*
   Database database(opened);
   if (code != SQLITE_OK) return error_of(opened);
   sqlite3_busy_timeout(opened, kBusyMs);
+  distrust_file(opened);
   return database;
 }
 

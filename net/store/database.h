@@ -62,7 +62,8 @@ class Database {
  public:
   enum class Access : std::uint8_t { read, write, create };
 
-  // `vfs`: the name of one that is registered; null: the usual one.
+  // `vfs`: the name of one that is registered; null: the usual one. Neither views nor triggers
+  // work, and no row has more than 128 MiB (SQLITE_TOOBIG): the file may be from anybody.
   [[nodiscard]] static Sql<Database> open(const std::string& path, Access access,
                                           const char* vfs = nullptr);
 

@@ -135,9 +135,12 @@ Sql<void> HistoryFile::measure() {
   if (!pages) return std::unexpected(pages.error());
   const auto free = statements_->free_pages.number();
   if (!free) return std::unexpected(free.error());
+  if (*free < 0 || *free > *pages) {
+    return std::unexpected(
+        SqlError{.code = SQLITE_CORRUPT, .text = "more pages are free than there are"});
+  }
   pages_ = static_cast<std::uint64_t>(*pages);
   free_pages_ = static_cast<std::uint64_t>(*free);
-  TOCSIN_ASSERT(free_pages_ <= pages_);
   return {};
 }
 
@@ -174,6 +177,7 @@ Testimony HistoryFile::testimony(bool closed) const {
 // --- reading ---
 
 Sql<void> HistoryFile::read(const UseRow& use) {
+  if (beginning_ == journal_.last()) return {};  // also where nothing of it can be read
   auto rows = database_.prepare(std::string(kSelectRows) + "WHERE last > ? ORDER BY last");
   if (!rows) return std::unexpected(rows.error());
   rows->bind(1, static_cast<std::int64_t>(beginning_));
@@ -182,7 +186,9 @@ Sql<void> HistoryFile::read(const UseRow& use) {
     if (!more) return std::unexpected(more.error());
     if (!*more) return {};
     const auto row = row_at(*rows, journal_.epochs());
-    const auto events = row ? read_events(row->bytes, row->place.events()) : std::nullopt;
+    // Its events were asked what they are when its beginning was looked for.
+    const auto events =
+        row ? read_events_again(row->bytes, row->place.events()) : std::nullopt;
     if (!events) {
       return std::unexpected(SqlError{.code = SQLITE_CORRUPT, .text = "a batch has changed"});
     }

@@ -112,6 +112,8 @@ class HistoryFile {
   [[nodiscard]] std::string why_forked(std::uint64_t inode) const;
   [[nodiscard]] Sql<void> fork(const std::string& why);
   void find_beginning();
+  void walk_down();
+  [[nodiscard]] bool is_open_upwards();
   [[nodiscard]] Sql<void> append(const HistoryRow& row);
   [[nodiscard]] Sql<void> drop_oldest(std::uint64_t now_ms, std::uint64_t incoming);
   [[nodiscard]] Sql<bool> drop_some(std::uint64_t now_ms, std::uint64_t bytes);

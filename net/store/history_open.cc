@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "net/log.h"
+#include "net/store/batch_bytes.h"
 #include "net/store/history_file.h"
 #include "net/store/history_path.h"
 #include "net/store/history_row.h"
@@ -150,6 +151,8 @@ std::string HistoryFile::why_forked(std::uint64_t inode) const {
   if (!before) return "there is no PATH.lock that says what it had";
   if (before->file != inode) return "it is a copy";
   if (before->newest.epoch != journal_.epochs().current()) return "it is of another epoch";
+  const auto older = journal_.epochs().older();
+  if (!older.empty() && older.back().end > journal_.last()) return "it ends below its epoch";
   if (before->newest.sequence > journal_.last()) {
     return fmt::format("it had events up to {}", proto::to_string(before->newest));
   }
@@ -175,31 +178,57 @@ Sql<void> HistoryFile::fork(const std::string& why) {
   return saved;
 }
 
-// From the newest batch backwards, as long as all is sound, without a hole, and wanted. What does
-// not go back so far is gone for readers, who are told.
+// Behind which event all is told of. What is older is gone for readers, who are told of that.
 void HistoryFile::find_beginning() {
   beginning_ = journal_.last();
+  walk_down();
+  if (is_open_upwards()) return;
+  log::error("the history is damaged; what it has is lost", {{"history", options_.path}});
+  beginning_ = journal_.last();
+}
+
+// From the newest batch backwards, as long as all is sound, without a hole, and wanted.
+void HistoryFile::walk_down() {
   const std::uint64_t now_ms = row_time_ms();
   std::uint64_t bytes = 0;
   auto rows = database_.prepare(std::string(kSelectRows) + "ORDER BY last DESC");
   auto more = rows ? rows->step() : std::unexpected(rows.error());
   for (; more && *more; more = rows->step()) {
     const auto row = row_at(*rows, journal_.epochs());
-    if (!row || row->place.last != beginning_) {
+    bytes += row ? row->bytes.size() : 0;
+    const bool is_old = row && options_.load_age_ms > 0 && now_ms > options_.load_age_ms &&
+                        row->time_ms < now_ms - options_.load_age_ms;
+    if (bytes > options_.load_bytes || is_old) return;
+    if (!row || row->place.last != beginning_ ||
+        !read_events(row->bytes, row->place.events(), journal_.epochs())) {
       log::error("the history is damaged; what is older is lost",
                  {{"history", options_.path}, {"behind", beginning_}});
       return;
     }
-    bytes += row->bytes.size();
-    const bool is_old = options_.load_age_ms > 0 && now_ms > options_.load_age_ms &&
-                        row->time_ms < now_ms - options_.load_age_ms;
-    if (bytes > options_.load_bytes || is_old) return;
     beginning_ = row->place.first - 1;
   }
   if (!more) {
     log::error("the history is damaged; what is older is lost", {{"history", options_.path},
                                                                  {"behind", beginning_},
                                                                  {"error", more.error().text}});
+  }
+}
+
+// Whether read() will find what walk_down() has: it comes there by other pages of SQLite's tree,
+// which may be damaged.
+bool HistoryFile::is_open_upwards() {
+  if (beginning_ == journal_.last()) return true;
+  auto rows = database_.prepare("SELECT last, n FROM batch WHERE last > ? ORDER BY last");
+  if (!rows) return false;
+  rows->bind(1, static_cast<std::int64_t>(beginning_));
+  core::Sequence at = beginning_;
+  while (true) {
+    const auto more = rows->step();
+    if (!more) return false;
+    if (!*more) return at == journal_.last();
+    const auto last = static_cast<core::Sequence>(rows->number_at(0));
+    if (last <= at || last - at != static_cast<std::uint64_t>(rows->number_at(1))) return false;
+    at = last;
   }
 }
 

@@ -46,6 +46,8 @@ class HistoryReader {
   HistoryReader(Database database, core::Journal journal)
       : database_(std::move(database)), journal_(std::move(journal)) {}
 
+  [[nodiscard]] Sql<std::int64_t> pass_over(const SqlError& why, std::int64_t at);
+
   Database database_;
   core::Journal journal_;
 };

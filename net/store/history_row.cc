@@ -27,8 +27,9 @@ std::int64_t checksum_of(const HistoryRow& row) {
 std::optional<HistoryRow> row_at(const Statement& statement, const core::Epochs& epochs) {
   const auto last = static_cast<core::Sequence>(statement.number_at(0));
   const auto events = static_cast<std::uint64_t>(statement.number_at(1));
-  if (last == 0 || events == 0 || events > last) return std::nullopt;
+  if (statement.number_at(0) <= 0 || events == 0 || events > last) return std::nullopt;
   const core::Sequence first = last - events + 1;
+  if (epochs.of(first) != epochs.of(last)) return std::nullopt;  // a fork is between two rows
   const HistoryRow row{.place = {.epoch = epochs.of(first), .first = first, .last = last},
                        .time_ms = static_cast<std::uint64_t>(statement.number_at(2)),
                        .bytes = statement.bytes_at(4)};

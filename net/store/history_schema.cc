@@ -2,6 +2,9 @@
 
 #include <sqlite3.h>
 
+#include <algorithm>
+#include <string_view>
+
 #include <fmt/format.h>
 
 #include "net/store/epochs_text.h"
@@ -9,10 +12,44 @@
 namespace tocsin::net {
 namespace {
 
-constexpr const char* kTables = R"(
-  CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
-  CREATE TABLE batch(last INTEGER PRIMARY KEY, n INTEGER NOT NULL, time_ms INTEGER NOT NULL,
-                     crc INTEGER NOT NULL, bytes BLOB NOT NULL))";
+struct KeptTable {
+  std::int64_t since;  // the version
+  std::string_view name;
+  std::string_view made;  // by this statement, of which SQLite keeps every blank
+};
+constexpr KeptTable kTables[] = {
+    {1, "meta", "CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID"},
+    {1, "batch",
+     R"(CREATE TABLE batch(last INTEGER PRIMARY KEY, n INTEGER NOT NULL, time_ms INTEGER NOT NULL,
+                     crc INTEGER NOT NULL, bytes BLOB NOT NULL))"},
+};
+
+// A sequence that a history has not after a thousand years, and from which it can go on.
+constexpr std::int64_t kMaxLast = std::int64_t{1} << 60;
+
+// Whether there is what make_history() has made, to the letter, and nothing else. A view may have
+// the name of a table, and no end; a trigger may delete what comes in; of a table with other
+// columns, or with the pages of another, nobody knows what it does.
+Sql<bool> has_tables(Database& database, std::int64_t version) {
+  auto rows = database.prepare(
+      "SELECT type, name, tbl_name, sql, rootpage FROM sqlite_schema ORDER BY rootpage");
+  if (!rows) return std::unexpected(rows.error());
+  const auto belongs = [version](const KeptTable& table) { return table.since <= version; };
+  auto missing = std::ranges::count_if(kTables, belongs);
+  std::int64_t page = 1;  // SQLite's own
+  while (true) {
+    const auto more = rows->step();
+    if (!more) return std::unexpected(more.error());
+    if (!*more) return missing == 0;
+    const auto* table = std::ranges::find(kTables, rows->bytes_at(1), &KeptTable::name);
+    const bool is_ours = table != std::end(kTables) && belongs(*table) &&
+                         rows->bytes_at(0) == "table" && rows->bytes_at(2) == table->name &&
+                         rows->bytes_at(3) == table->made && rows->number_at(4) > page;
+    if (!is_ours) return false;
+    page = rows->number_at(4);
+    --missing;  // SQLite reads no schema with two tables of one name
+  }
+}
 
 }  // namespace
 
@@ -30,17 +67,24 @@ std::expected<bool, std::string> is_new_history(Database& database) {
   if (*application != kHistoryApplication) {
     return std::unexpected("is the database of another program");
   }
-  if (*version <= kHistoryVersion) return false;
-  return std::unexpected(
-      fmt::format("is of a later version of tocsin (schema {}, known up to {})", *version,
-                  kHistoryVersion));
+  if (*version > kHistoryVersion) {
+    return std::unexpected(
+        fmt::format("is of a later version of tocsin (schema {}, known up to {})", *version,
+                    kHistoryVersion));
+  }
+  const auto whole = has_tables(database, *version);
+  if (!whole) return std::unexpected(whole.error().text);
+  if (*whole) return false;
+  return std::unexpected("has other tables, views or triggers than a history");
 }
 
 Sql<void> make_history(Database& database, const core::Epochs& epochs) {
-  return database.run(fmt::format(
-      "BEGIN IMMEDIATE; {}; INSERT INTO meta VALUES ('epochs', '{}'); "
-      "PRAGMA application_id = {}; PRAGMA user_version = {}; COMMIT",
-      kTables, epochs_text(epochs), kHistoryApplication, kHistoryVersion));
+  std::string made = "BEGIN IMMEDIATE; ";
+  for (const KeptTable& table : kTables) made.append(table.made).append("; ");
+  return database.run(
+      made + fmt::format("INSERT INTO meta VALUES ('epochs', '{}'); "
+                         "PRAGMA application_id = {}; PRAGMA user_version = {}; COMMIT",
+                         epochs_text(epochs), kHistoryApplication, kHistoryVersion));
 }
 
 Sql<core::Journal> read_journal(Database& database) {
@@ -52,6 +96,10 @@ Sql<core::Journal> read_journal(Database& database) {
   }
   const auto last = database.number("SELECT coalesce(max(last), 0) FROM batch");
   if (!last) return std::unexpected(last.error());
+  if (*last < 0 || *last > kMaxLast) {
+    return std::unexpected(
+        SqlError{.code = SQLITE_CORRUPT, .text = "has an event that no history comes to"});
+  }
   return core::Journal(*epochs, static_cast<core::Sequence>(*last));
 }
 

@@ -17,8 +17,9 @@ inline constexpr std::int64_t kHistoryVersion = 1;               // user_version
 // The columns that row_at() wants (net/store/history_row.h), and a blank.
 inline constexpr const char* kSelectRows = "SELECT last, n, time_ms, crc, bytes FROM batch ";
 
-// Whether there is nothing in the database yet; else it is a history that can be read. The error
-// says what it is instead, as the rest of a sentence.
+// Whether there is nothing in the database yet; else it is a history that can be read: its tables
+// are those of its version, and there is nothing else. The error says what it is instead, as the
+// rest of a sentence.
 [[nodiscard]] std::expected<bool, std::string> is_new_history(Database& database);
 
 // In one transaction: the tables, and a history that begins with these epochs.

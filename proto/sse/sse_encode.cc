@@ -7,6 +7,7 @@
 #include "proto/assert.h"
 #include "proto/sse/frame_end.h"
 #include "proto/sse/wire_id.h"
+#include "proto/text/number.h"
 #include "proto/text/utf8.h"
 
 namespace tocsin::proto {
@@ -80,6 +81,31 @@ void encode_frame_body(const EventView& event, std::string& out) {
   }
   append_data(out, event.data);
   TOCSIN_DEBUG_ASSERT(out.size() - before <= max_frame_body(event.data.size(), event.type.size()));
+}
+
+std::optional<EventView> read_frame_body(std::string_view body) {
+  // A CR is the end of a line as well, and so the beginning of a field.
+  if (!body.ends_with('\n') || body.contains('\r') || !is_utf8(body)) return std::nullopt;
+  const auto take_field = [&body](std::string_view field) -> std::optional<std::string_view> {
+    if (!body.starts_with(field)) return std::nullopt;
+    const auto end = body.find('\n', field.size());
+    const std::string_view value = body.substr(field.size(), end - field.size());
+    body.remove_prefix(end + 1);
+    return value;
+  };
+  EventView event;
+  if (const auto type = take_field(kEventField)) {
+    if (type->empty()) return std::nullopt;
+    event.type = *type;
+  }
+  if (const auto retry = take_field(kRetryField)) {
+    event.retry_ms = read_number<std::uint32_t>(*retry);
+    if (!event.retry_ms) return std::nullopt;
+  }
+  do {
+    if (!take_field(kDataField)) return std::nullopt;
+  } while (!body.empty());
+  return event;
 }
 
 std::size_t max_frame_body(std::size_t size, std::size_t type_size) {

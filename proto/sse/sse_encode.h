@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -14,6 +15,11 @@ namespace tocsin::proto {
 // `data:` per line. LF, CR and CRLF inside the data are line ends (one left in would let data
 // inject fields). REQUIRES: neither type nor id has one, and the data is UTF-8; check() sees to it.
 void encode_frame_body(const EventView& event, std::string& out);
+
+// The type and the retry of what encode_frame_body() has made, as views into it; its data is not
+// among them. Nothing: it is none, for what no event has or for its form. What check() asks of a
+// type and a retry is left to it.
+[[nodiscard]] std::optional<EventView> read_frame_body(std::string_view body);
 
 // A whole frame, for one stream alone: with an `id:` line if the event has an id, else without.
 // REQUIRES: as above.

@@ -11,7 +11,7 @@ import unittest
 from pathlib import Path
 
 from crash_loop import crash_loop
-from hub import Hub, Process, each_backend, eventually, is_sanitized
+from hub import Hub, Process, each_backend, eventually, is_sanitized, run
 
 
 class History(unittest.TestCase):
@@ -73,6 +73,28 @@ class History(unittest.TestCase):
             self.assertEqual(process.wait_exit(), 1)
             self.assertIn("is another kind of file", "".join(process.log))
         self.assertEqual(self.file.read_text(encoding="ascii"), "x" * 5000)
+
+    def test_a_file_that_was_made_on_purpose(self):
+        with self.hub() as hub:
+            self.post(hub, "x")
+            hub.stop()
+        os.chmod(self.file, 0o644)
+        with self.hub() as hub:
+            hub.wait_log("can be read by everybody (mode 0644)")
+            hub.stop()
+        with contextlib.closing(sqlite3.connect(self.file)) as database:
+            database.execute("DROP TABLE batch")
+            database.execute("CREATE VIEW batch AS WITH RECURSIVE c(last) AS (SELECT 1 UNION ALL "
+                             "SELECT last + 1 FROM c) SELECT last, 1 AS n, 1 AS time_ms, "
+                             "1 AS crc, x'00' AS bytes FROM c")
+            database.commit()
+        refusal = "has other tables, views or triggers than a history"
+        with Process("serve", "--listen", "127.0.0.1:0", "--history",
+                     f"sqlite:{self.file}") as process:
+            self.assertEqual(process.wait_exit(), 1)
+            self.assertIn(refusal, "".join(process.log))
+        for action in ("info", "verify", "export"):
+            self.assertIn(refusal, run("history", action, str(self.file), status=1)[1])
 
     def test_a_backup_that_is_put_back_is_told(self):
         with self.hub() as hub:

@@ -17,6 +17,12 @@ namespace {
 
 using core::NewEvent;
 
+const core::Epochs kEpochs(0x2a);
+
+auto read_events(std::string_view bytes, std::size_t count) {
+  return net::read_events(bytes, count, kEpochs);
+}
+
 std::string bytes_of(const std::vector<NewEvent>& events) {
   std::string bytes;
   std::string_view topic;
@@ -25,12 +31,12 @@ std::string bytes_of(const std::vector<NewEvent>& events) {
 }
 
 TEST(BatchBytesTest, EventsComeBackAsTheyWere) {
-  const std::string large(100'000, 'x');
-  const std::string nul(3, '\0');
+  const std::string large = "data: " + std::string(100'000, 'x') + "\n";
+  const std::string nul("data: \0\0\0\n", 10);
   const std::vector<NewEvent> events{{.topic = "a", .id = "", .body = "data: 1\n"},
                                      {.topic = "a", .id = "own", .body = nul},
                                      {.topic = "b", .id = "", .body = large},
-                                     {.topic = "a", .id = nul, .body = ""}};
+                                     {.topic = "a", .id = "é", .body = "data: \n"}};
   const std::string bytes = bytes_of(events);
   const auto read = read_events(bytes, events.size());
   ASSERT_TRUE(read);
@@ -44,7 +50,7 @@ TEST(BatchBytesTest, EventsComeBackAsTheyWere) {
 }
 
 TEST(BatchBytesTest, WhatIsNotWholeIsNothing) {
-  const std::string bytes = bytes_of({{.topic = "a", .id = "i", .body = "b"}});
+  const std::string bytes = bytes_of({{.topic = "a", .id = "i", .body = "data: b\n"}});
   EXPECT_TRUE(read_events(bytes, 1));
   EXPECT_FALSE(read_events(bytes, 0));
   EXPECT_FALSE(read_events(bytes, 2));
@@ -53,15 +59,31 @@ TEST(BatchBytesTest, WhatIsNotWholeIsNothing) {
   for (std::size_t size = 0; size < bytes.size(); ++size) {
     EXPECT_FALSE(read_events(std::string_view(bytes).substr(0, size), 1)) << size;
   }
-  EXPECT_FALSE(read_events(std::string("\0\0\0", 3), 1)) << "no topic";
+  EXPECT_FALSE(read_events(std::string("\0\0\7data: \n", 10), 1)) << "no topic";
+  const NewEvent least{.topic = "a", .id = "", .body = "data: \n"};
+  EXPECT_TRUE(read_events(bytes_of({least, least, least}), 3)) << "no shorter ones";
   EXPECT_FALSE(read_events(std::string(40, '\xff'), 1)) << "a size without an end";
+}
+
+// However sound the bytes are: the file may be from anybody. The rules: core/publish/event_rules.h.
+TEST(BatchBytesTest, AnEventThatNobodyCouldPublishIsNothing) {
+  const NewEvent good{.topic = "a", .id = "", .body = "data: 1\n"};
+  EXPECT_TRUE(read_events(bytes_of({good, good}), 2));
+  for (const NewEvent& bad : {NewEvent{.topic = "a\n", .id = "", .body = "data: 1\n"},
+                              NewEvent{.topic = "a", .id = "0000002a-1", .body = "data: 1\n"},
+                              NewEvent{.topic = "a", .id = "", .body = "data: 1\n\ndata: 2\n"}}) {
+    EXPECT_FALSE(read_events(bytes_of({bad}), 1)) << bad.topic << bad.id << bad.body;
+    EXPECT_FALSE(read_events(bytes_of({good, bad}), 2));
+    EXPECT_FALSE(read_events(bytes_of({bad, good}), 2));
+  }
 }
 
 // Whatever the bytes are, what comes of them stays within them.
 TEST(BatchBytesTest, AnyBytesAreReadOrRefused) {
   std::mt19937_64 random(test_seed());
   const std::string good = bytes_of(
-      {{.topic = "a", .id = "i", .body = "bb"}, {.topic = "a", .id = "", .body = "c"}});
+      {{.topic = "a", .id = "i", .body = "data: b\n"},
+       {.topic = "a", .id = "", .body = "data: c\n"}});
   for (int round = 0; round < 20'000; ++round) {
     std::string bytes = good;
     for (auto n = 1 + random() % 3; n > 0; --n) {

@@ -35,7 +35,8 @@ class SqliteStoreTest : public testing::Test {
   void close() { store_.reset(); }
   // A batch that no other one is like.
   core::Ticket append(std::size_t events = 1, std::size_t size = 100) {
-    const std::string body = std::to_string(++batches_) + ' ' + std::string(size, 'x');
+    const std::string body =
+        "data: " + std::to_string(++batches_) + ' ' + std::string(size, 'x') + '\n';
     KeptEvents batch(events, {.topic = "a", .id = "", .body = body});
     const core::Ticket ticket = user_->append(batch);
     given_[ticket] = std::move(batch);

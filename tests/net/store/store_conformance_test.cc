@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include "proto/limits.h"
+#include "proto/sse/sse_encode.h"
 #include "tests/net/store/held_history.h"
 #include "tests/net/store/sqlite_history.h"
 #include "tests/net/store/store_user.h"
@@ -66,10 +67,12 @@ class StoreConformance : public testing::TestWithParam<HistoryKind> {
             .id = random_() % 4 == 0 ? "own-" + std::to_string(random_()) : "",
             .body = body_of(size)};
   }
-  // Any bytes: what it means is not the store's.
+  // A frame's body, of data of so many bytes: a store may ask what nobody could have published.
   std::string body_of(std::size_t size) {
-    std::string body(size + 1, '\0');
-    for (char& c : body) c = static_cast<char>(random_());
+    std::string data(size, '\0');
+    for (char& c : data) c = static_cast<char>(random_() % 128);
+    std::string body;
+    proto::encode_frame_body({.type = random_() % 2 == 0 ? "" : "tick", .data = data}, body);
     return body;
   }
   // Batches that are committed, one after the other; all of their events.
@@ -131,9 +134,10 @@ TEST_P(StoreConformance, WhatIsCommittedIsToldOfAsItWas) {
 
 TEST_P(StoreConformance, AnEventAndABatchMayBeAsLargeAsTheyMay) {
   StoreUser& user = open();
+  const std::string data(limits::kMaxEncodedBatch - std::string_view("data: \n").size(), 'b');
   const KeptEvent longest{.topic = std::string(limits::kMaxTopicName, 't'),
                           .id = std::string(limits::kMaxEventId, 'i'),
-                          .body = std::string(limits::kMaxEncodedBatch, 'b')};
+                          .body = "data: " + data + "\n"};
   const KeptEvents many(limits::kMaxBatchEvents, random_event());
   for (const KeptEvents& batch : {KeptEvents{longest}, many}) {
     const core::StoreAnswer answer = user.publish(batch);
@@ -152,7 +156,8 @@ TEST_P(StoreConformance, ManyThreadsPublishAtOnce) {
     for (int i = 0; i < kThreads; ++i) {
       threads.emplace_back([&user, i] {
         for (int n = 0; n < kEach; ++n) {
-          const KeptEvents batch{{.topic = "a", .id = "", .body = std::to_string(i * kEach + n)}};
+          const std::string body = "data: " + std::to_string(i * kEach + n) + "\n";
+          const KeptEvents batch{{.topic = "a", .id = "", .body = body}};
           const core::StoreAnswer answer = user.publish(batch);
           EXPECT_EQ(answer.outcome, Outcome::committed);
           user.wait_told(answer.place.last);

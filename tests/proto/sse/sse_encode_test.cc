@@ -56,6 +56,32 @@ TEST(SseEncodeTest, DataCannotInjectFields) {
   EXPECT_EQ(events, 1);
 }
 
+TEST(SseEncodeTest, ABodyIsReadAsWhatItWasMadeOf) {
+  for (const EventView& event :
+       {EventView{.data = "x"}, EventView{.data = ""}, EventView{.data = "a\n\r\nb\n"},
+        EventView{.data = "\0"sv}, EventView{.type = "tick", .data = "event: x\n"},
+        EventView{.type = " ", .data = "é", .retry_ms = 0},
+        EventView{.type = "t", .data = ":", .retry_ms = 4'294'967'295}}) {
+    const std::string body = encoded(event);
+    const auto read = read_frame_body(body);
+    ASSERT_TRUE(read) << event.data;
+    EXPECT_EQ(read->type, event.type);
+    EXPECT_EQ(read->retry_ms, event.retry_ms);
+  }
+}
+
+TEST(SseEncodeTest, WhatIsNoBodyIsNotRead) {
+  for (const std::string_view body :
+       {""sv, "\n"sv, "data: x"sv, "data:x\n"sv, "x\n"sv, ": x\n"sv, "event: a\n"sv,
+        "event: \ndata: x\n"sv, "retry: \ndata: x\n"sv, "retry: -1\ndata: x\n"sv,
+        "retry: 4294967296\ndata: x\n"sv, "retry: 1\nevent: a\ndata: x\n"sv,
+        "event: a\nevent: b\ndata: x\n"sv, "id: 1\ndata: x\n"sv, "data: x\nid: 1\n"sv,
+        "data: x\n\n"sv, "data: x\n\ndata: y\n"sv, "\ndata: x\n"sv, "data: x\rid: 1\n"sv,
+        "data: x\r\n"sv, "data: \xff\n"sv, "data: x\ndata"sv}) {
+    EXPECT_FALSE(read_frame_body(body)) << body;
+  }
+}
+
 TEST(SseEncodeTest, MaxFrameBodyIsReachedByNothingButLineEnds) {
   const std::string type(10, 't');
   for (const std::size_t size : {1U, 2U, 100U}) {
