@@ -96,6 +96,11 @@ class History(unittest.TestCase):
         for action in ("info", "verify", "export"):
             self.assertIn(refusal, run("history", action, str(self.file), status=1)[1])
 
+    def test_an_import_reads_no_line_without_an_end(self):
+        _, error = run("history", "import", str(self.file), stdin="x" * (9 << 20), status=1)
+        self.assertIn("line 1: is longer than 8388608 bytes", error)
+        self.assertEqual(list(self.folder.iterdir()), [])
+
     def test_a_backup_that_is_put_back_is_told(self):
         with self.hub() as hub:
             kept = self.post(hub, "kept")

@@ -103,7 +103,8 @@ int run_export(net::HistoryReader& history) {
 int run_import(const std::string& path) {
   const auto made = make_history_of_lines(path, [] {
     std::string line;
-    for (int c = 0; !line.ends_with('\n') && (c = std::getchar()) != EOF;) {
+    for (int c = 0; line.size() <= kMaxHistoryLine && !line.ends_with('\n') &&
+                    (c = std::getchar()) != EOF;) {
       line += static_cast<char>(c);
     }
     return line;
@@ -138,8 +139,11 @@ CLI::App* add_history_command(CLI::App& app, int& exit_code) {
   command->footer(
       "info says what the file has. verify reads all of it and names what is damaged or\n"
       "missing. export writes the events as lines of JSON, oldest first, and import makes a\n"
-      "new file of such lines, in which events have new ids. A hub may have the file open\n"
-      "meanwhile, but for import.\n"
+      "new file of such lines: events have new ids there, and their age begins anew\n"
+      "(history_age). A hub may have the file open meanwhile, but for import.\n"
+      "\n"
+      "A hub keeps FILE.lock and FILE.reserve (128 MiB, given up when the disk is full)\n"
+      "beside the file.\n"
       "\n"
       "Examples:\n"
       "  tocsin history info /var/lib/tocsin/history.db\n"

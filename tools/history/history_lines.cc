@@ -5,13 +5,16 @@
 #include <span>
 #include <string_view>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 
+#include "core/publish/event_rules.h"
 #include "net/store/batch_bytes.h"
 #include "net/store/history_file.h"
 #include "net/store/history_row.h"
+#include "proto/assert.h"
 #include "proto/json/json_text.h"
 #include "proto/json/publish_body.h"
 #include "proto/sse/sse_encode.h"
@@ -23,9 +26,27 @@ namespace {
 constexpr std::size_t kLinesAtOnce = 1000;
 constexpr std::size_t kBytesAtOnce = 1 << 20;  // and a line
 
+// The file, what SQLite has beside it, and what the hub has.
+constexpr const char* kEnds[] = {"", "-wal", "-shm", "-journal", ".lock", ".reserve"};
+
 // What the reader of bodies wants behind them.
 constexpr std::size_t kReadableBehind = 64;
 
+bool is_blank(std::string_view line) {
+  return line.find_first_not_of(" \t\r\n") == std::string_view::npos;
+}
+
+// On which line of the body an event is, counted from 1: those that are blank have none.
+std::size_t line_of(std::string_view body, std::size_t event) {
+  for (std::size_t line = 1;; ++line) {
+    const auto end = body.find('\n');
+    if (!is_blank(body.substr(0, end)) && event-- == 0) return line;
+    TOCSIN_ASSERT(end != std::string_view::npos);  // else there is no such event
+    body.remove_prefix(end + 1);
+  }
+}
+
+// Writes the events of some lines. On an error returns which line is to blame; 0: none.
 std::size_t write_rows(net::HistoryFile& file, std::string_view body,
                        proto::PublishBodyReader& reader, std::string& error) {
   const proto::EventView defaults{.topic = proto::kDefaultTopic};
@@ -38,8 +59,13 @@ std::size_t write_rows(net::HistoryFile& file, std::string_view body,
   std::vector<core::NewEvent> batch;
   for (std::size_t i = 0; i < bodies.size(); ++i) {
     const proto::EventView& event = (**events)[i];
+    if (core::is_reserved_id(event.id, file.journal().epochs())) {
+      error = "id: this form is reserved for the hub's own ids";
+      return line_of(body, i);
+    }
     proto::encode_frame_body(event, bodies[i]);
     batch.push_back({.topic = event.topic, .id = event.id, .body = bodies[i]});
+    TOCSIN_DEBUG_ASSERT(core::is_publishable(batch.back(), file.journal().epochs()));
   }
   std::string bytes;
   std::string_view topic;
@@ -62,17 +88,21 @@ std::expected<std::uint64_t, std::string> fill(net::HistoryFile& file, const Nex
       const std::string line = next();
       more = !line.empty();
       if (!more) break;
+      if (line.size() > kMaxHistoryLine) {
+        return std::unexpected(fmt::format("line {}: is longer than {} bytes", before + lines + 1,
+                                           kMaxHistoryLine));
+      }
       body += line;
-      blank = blank && line.find_first_not_of(" \t\r\n") == std::string::npos;
+      blank = blank && is_blank(line);
     }
+    const std::size_t first = std::exchange(before, before + lines);
     if (blank) continue;
     body.reserve(body.size() + kReadableBehind);
     std::string error;
     const std::size_t line = write_rows(file, body, reader, error);
     if (!error.empty()) {
-      return std::unexpected(line == 0 ? error : fmt::format("line {}: {}", before + line, error));
+      return std::unexpected(line == 0 ? error : fmt::format("line {}: {}", first + line, error));
     }
-    before += lines;
   }
   return file.journal().last();
 }
@@ -111,15 +141,20 @@ std::expected<std::uint64_t, std::string> make_history_of_lines(const std::strin
                                                                 const NextLine& next) {
   namespace fs = std::filesystem;
   std::error_code ignored;
-  if (fs::exists(path, ignored)) return std::unexpected(path + " is there already");
-  std::expected<std::uint64_t, std::string> made;
-  {
-    auto file = net::HistoryFile::open({.path = path, .max_bytes = UINT64_MAX / 8});
-    if (!file) return std::unexpected(file.error());
-    made = fill(**file, next);
+  for (const char* end : kEnds) {
+    if (fs::exists(fs::symlink_status(path + end, ignored))) {
+      return std::unexpected(path + end + " is there already");
+    }
   }
+  const auto made = [&]() -> std::expected<std::uint64_t, std::string> {
+    // The hub takes a reserve when it opens the file.
+    auto file = net::HistoryFile::open(
+        {.path = path, .max_bytes = UINT64_MAX / 8, .reserve_bytes = 0});
+    if (!file) return std::unexpected(file.error());
+    return fill(**file, next);
+  }();
   if (made) return made;
-  for (const char* end : {"", "-wal", "-shm", ".lock", ".reserve"}) fs::remove(path + end, ignored);
+  for (const char* end : kEnds) fs::remove(path + end, ignored);
   return made;
 }
 

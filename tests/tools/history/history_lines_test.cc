@@ -11,6 +11,7 @@
 
 #include "net/store/database.h"
 #include "net/store/history_reader.h"
+#include "proto/limits.h"
 #include "tests/tools/auth/temporary_folder.h"
 
 namespace tocsin::tools {
@@ -96,6 +97,64 @@ TEST_F(HistoryLinesTest, AMistakeIsNamedAndLeavesNothing) {
   ASSERT_FALSE(made);
   EXPECT_THAT(made.error(), HasSubstr("line 1234: date"));
   EXPECT_FALSE(std::filesystem::exists(path_));
+  EXPECT_FALSE(std::filesystem::exists(path_ + ".reserve"));
+}
+
+TEST_F(HistoryLinesTest, BlankLinesAreCountedToo) {
+  std::vector<std::string> lines(1500, "\n");
+  lines[1233] = R"({"topic":"a","date":"x"})" "\n";
+  EXPECT_THAT(make_history_of_lines(path_, lines_of(lines)).error(), HasSubstr("line 1234: date"));
+}
+
+// What a hub's position is there no event may have, as over HTTP.
+TEST_F(HistoryLinesTest, AnIdOfTheHubsOwnIsNoPublishers) {
+  std::vector<std::string> lines(1500, R"({"topic":"a","data":"x"})" "\n");
+  lines[1100] = " \n";
+  lines[1233] = R"({"topic":"a","id":"earliest","data":"x"})" "\n";
+  EXPECT_THAT(make_history_of_lines(path_, lines_of(lines)).error(),
+              HasSubstr("line 1234: id: this form is reserved for the hub's own ids"));
+  EXPECT_FALSE(std::filesystem::exists(path_));
+  lines[1233] = R"({"topic":"a","id":"0000002a-1","data":"x"})" "\n";
+  EXPECT_EQ(make_history_of_lines(path_, lines_of(lines)), 1499U) << "of another history";
+}
+
+TEST_F(HistoryLinesTest, ALineHasABound) {
+  const auto line_of_size = [](std::size_t size) {
+    const std::string start = R"({"topic":"a","data":"x"})";
+    return start + std::string(size - start.size() - 1, ' ') + "\n";
+  };
+  EXPECT_EQ(make_history_of_lines(path_, lines_of({line_of_size(kMaxHistoryLine)})), 1U);
+  EXPECT_THAT(make_history_of_lines(folder_.path("other.db"),
+                                    lines_of({"\n", line_of_size(kMaxHistoryLine + 1)}))
+                  .error(),
+              HasSubstr("line 2: is longer than 8388608 bytes"));
+}
+
+// The largest that may be published, every byte of which is escaped.
+TEST_F(HistoryLinesTest, TheLargestEventHasALine) {
+  std::string line = R"({"topic":"a","data":")";
+  for (std::size_t i = 0; i < limits::kMaxEventData; ++i) line += "\\u0001";
+  line += "\"}\n";
+  ASSERT_LE(line.size(), kMaxHistoryLine);
+  EXPECT_EQ(make_history_of_lines(path_, lines_of({line})), 1U);
+  EXPECT_THAT(exported(), ElementsAre(line));
+}
+
+TEST_F(HistoryLinesTest, WhatIsBesideAFileThatIsNotThereStays) {
+  for (const char* end : {"-wal", "-shm", "-journal", ".lock", ".reserve"}) {
+    const std::string beside = folder_.write(std::string("history.db") + end, "precious");
+    EXPECT_THAT(make_history_of_lines(path_, lines_of({"no line\n"})).error(),
+                HasSubstr("history.db" + std::string(end) + " is there already"));
+    EXPECT_EQ(std::filesystem::file_size(beside), 8U);
+    std::filesystem::remove(beside);
+  }
+  std::filesystem::create_symlink("nowhere", path_);
+  EXPECT_THAT(make_history_of_lines(path_, lines_of({})).error(), HasSubstr("is there already"));
+}
+
+// It is the hub's that opens the file.
+TEST_F(HistoryLinesTest, NoReserveIsTaken) {
+  EXPECT_EQ(make_history_of_lines(path_, lines_of({R"({"data":"x"})" "\n"})), 1U);
   EXPECT_FALSE(std::filesystem::exists(path_ + ".reserve"));
 }
 
