@@ -152,8 +152,17 @@ TEST_F(HistoryDistrustTest, NumbersThatNoRowCanHaveAreDamage) {
   }
 }
 
+TEST_F(HistoryDistrustTest, NothingIsSaidOfARowThatCannotBe) {
+  for (const char* n : {"0", "2", "-9223372036854775807"}) {
+    history_.change("UPDATE batch SET n = " + std::string(n));
+    EXPECT_THAT(HistoryReader::open(history_.options.path)->extent().error().text,
+                HasSubstr("the batch that ends with event 1 is damaged"))
+        << n;
+  }
+}
+
 TEST_F(HistoryDistrustTest, ARowBelowTheFirstEventIsDamage) {
-  history_.change("INSERT INTO batch VALUES (-5, 1, 1, 1, x'00')");
+  add(static_cast<core::Sequence>(-5), 1, {kGood});
   EXPECT_THAT(faults(), ElementsAre("the batch that ends with event -5 is damaged"));
   EXPECT_EQ(run().told(), 1U);
 }
@@ -217,8 +226,9 @@ TEST_F(HistoryDistrustTest, AnotherSchemaIsRefused) {
 }
 
 TEST_F(HistoryDistrustTest, ATableWithThePagesOfAnotherIsRefused) {
-  tamper("PRAGMA writable_schema = ON; UPDATE sqlite_master SET rootpage = 1 WHERE name = 'batch'");
-  EXPECT_THAT(refusals(), testing::Each(testing::Not("opened")));
+  tamper("PRAGMA writable_schema = ON; UPDATE sqlite_master SET rootpage = "
+         "(SELECT rootpage FROM sqlite_master WHERE name = 'meta') WHERE name = 'batch'");
+  EXPECT_THAT(refusals(), testing::Each(HasSubstr("has other tables")));
 }
 
 // A person's sqlite3 may change the file while a hub has it open.
