@@ -153,6 +153,10 @@ class Hub {
   // more takes its sequence and nothing else. REQUIRES: the place is the next one.
   [[nodiscard]] ShardSet apply(const Place& place, std::span<const NewEvent> events, TimeMs now);
 
+  // What comes next is of a new epoch; what is here, and every cursor, stays. REQUIRES: it is none
+  // that the history had.
+  void fork(proto::Epoch epoch) { journal_.fork(epoch, journal_.last()); }
+
   // Makes `shard` a reader of the topics (there may be none), all or none of them. Nothing: a topic
   // does not exist and is not made (auto_topics is off, or max_topics are there).
   [[nodiscard]] std::optional<Subscription> subscribe(std::span<const std::string_view> topics,

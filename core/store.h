@@ -14,13 +14,15 @@
 //    holes, and batch by batch (I13);
 //  - an append is answered with nothing that is not so (I14). An answer may be lost: who waits says
 //    `unknown` after a while. Or it may come again: who has had it, or waits no more, drops it.
-// A history that forks takes nothing more for the hubs that were told of it: their stores are done,
-// and each hub begins anew with another (its readers come back with their ids).
+// A history may fork while hubs are on it. One that was told of nothing that is gone goes on in the
+// new epoch; for any other its store is done, and the hub begins anew with another (its readers
+// come back with their ids).
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 #include "core/batch.h"
 #include "core/journal.h"
@@ -65,6 +67,13 @@ class Store {
     // For a committed batch: before or after the client is told of the batch itself.
     virtual void answered(Ticket ticket, const StoreAnswer& answer) = 0;
     virtual void counted(const CommitFigures& figures) { static_cast<void>(figures); }
+    // Behind the event that the client was told of last the history goes on in `epoch`, which is
+    // none that it had.
+    virtual void forked(proto::Epoch epoch) = 0;
+    // Events that the client was told of are gone from the history, or some that it was not told of
+    // yet. It is told of nothing more but answers, and what is appended is refused. `why`: for the
+    // operator.
+    virtual void lost(std::string_view why) = 0;
 
    protected:
     ~Client() = default;

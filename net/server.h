@@ -45,8 +45,8 @@ class Server {
   // where it ends, and before this returns all that it tells of at its start is there for readers.
   // The server has the store, starts it, and in wait() or the destructor stops it, behind the last
   // publish; it is destroyed with the last of the server and its StreamWriters and Laters. Its
-  // calls, and what they call back, run in the store's own threads. A store whose history has
-  // forked is done, and so is the server: stop it, and start another with a new one.
+  // calls, and what they call back, run in the store's own threads. A store whose history is lost
+  // (history_lost()) is done, and so is the server: stop it, and start another with a new one.
   [[nodiscard]] static std::expected<std::unique_ptr<Server>, std::string> start(
       const ServerOptions& options, Application application, std::unique_ptr<core::Store> store,
       std::shared_ptr<const Access> access = nullptr);
@@ -113,6 +113,9 @@ class Server {
   // Until all shards have ended; closes the listening sockets.
   void wait();
   [[nodiscard]] bool ended() const;
+  // The history is not the one any more that this hub has shown: it has lost events, or was removed
+  // under it. Publishes are refused, and streams get nothing more.
+  [[nodiscard]] bool history_lost() const;
 
   // For a watchdog, from one thread. Wakes every shard, to turn its loop once at least; false: one
   // of them has not turned it since it was woken by the last call that returned true. The first

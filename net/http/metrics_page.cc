@@ -214,6 +214,8 @@ void store(Exposition& page, const StoreMetrics& metrics, std::uint64_t lag_us) 
   page.counter("tocsin_store_stale_batches_total",
                "Batches that the store brought again, or out of turn.",
                metrics.stale_batches.get());
+  page.counter("tocsin_store_forks_total",
+               "Times that the history went on in a new epoch.", metrics.forks.get());
   page.counter("tocsin_store_waits_total",
                "Times that the store had to wait for the shards to catch up.",
                metrics.shard_waits.get());

@@ -297,6 +297,10 @@ bool Server::ended() const {
   return true;
 }
 
+bool Server::history_lost() const {
+  return state_->hub.history_lost();
+}
+
 bool Server::all_turned() {
   TOCSIN_ASSERT(turns_when_woken_.size() == shards_.size());
   for (std::size_t i = 0; i < shards_.size(); ++i) {

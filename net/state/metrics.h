@@ -138,6 +138,7 @@ struct alignas(64) StoreMetrics {
   Counter stale_answers;  // to whoever did not wait any more, or had one
   Counter stale_batches;  // of the history, that are here already, or that do not follow
   Counter shard_waits;    // a batch waited for the shards to catch up
+  Counter forks;          // of the history, behind the newest event here
   Histogram<26> answer_us;  // from a publish to what became of it
   // Of the store's thread, by what it says of its commits.
   Counter commits;

@@ -186,6 +186,23 @@ void SharedHub::counted(const core::CommitFigures& figures) {
   store_metrics_.commit_us.record(figures.took_us);
 }
 
+void SharedHub::forked(proto::Epoch epoch) {
+  std::vector<PendingPublishes::Told> told;
+  {
+    const MutexLock lock(mutex_);
+    hub_.fork(epoch);
+    epoch_ = epoch;
+    store_metrics_.forks.add();
+    // What was committed and is not here now never will be.
+    pending_.on_applied(UINT64_MAX, clock_->now_us(), told);
+  }
+  tell(told);
+}
+
+void SharedHub::lost(std::string_view) {
+  history_lost_ = true;
+}
+
 std::uint64_t SharedHub::store_lag_us() {
   const MutexLock lock(mutex_);
   if (clock_ == nullptr) return 0;

@@ -13,6 +13,7 @@
 #include <expected>
 #include <memory>
 #include <span>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -99,6 +100,8 @@ class SharedHub final : private core::Store::Client {
   // Closed, and the store stopped: none of its threads is here any more. From one thread.
   void end();
   [[nodiscard]] const StoreMetrics& store_metrics() const { return store_metrics_; }
+  // The store is done (core/store.h: Client::lost): what is here is not the history any more.
+  [[nodiscard]] bool history_lost() const { return history_lost_.load(); }
   // How long the oldest publish has waited for the store.
   [[nodiscard]] std::uint64_t store_lag_us();
 
@@ -108,7 +111,7 @@ class SharedHub final : private core::Store::Client {
   void set_data_forms() { data_forms_ = true; }
 
   [[nodiscard]] std::size_t shards() const { return shards_; }
-  [[nodiscard]] proto::Epoch epoch() const { return epoch_; }
+  [[nodiscard]] proto::Epoch epoch() const { return epoch_.load(); }
 
   // --- sleeping and waking. A shard that is about to wait says so, then looks for news once more;
   // a publisher adds news, then looks who sleeps. One of the two sees the other.
@@ -152,6 +155,8 @@ class SharedHub final : private core::Store::Client {
                  core::TimeMs age_ms) override;
   void answered(core::Ticket ticket, const core::StoreAnswer& answer) override;
   void counted(const core::CommitFigures& figures) override;
+  void forked(proto::Epoch epoch) override;
+  void lost(std::string_view why) override;
 
   const std::size_t shards_;
   std::atomic<bool> data_forms_;
@@ -161,7 +166,7 @@ class SharedHub final : private core::Store::Client {
 
   Mutex mutex_;
   core::Hub hub_ TOCSIN_LOCKS(guarded_by(mutex_));
-  const proto::Epoch epoch_;
+  std::atomic<proto::Epoch> epoch_;  // the hub's, changed under mutex_
   PublishQueue queue_ TOCSIN_LOCKS(guarded_by(mutex_));
   StoreMetrics store_metrics_;  // written under mutex_, but for what counted() says
   PendingPublishes pending_ TOCSIN_LOCKS(guarded_by(mutex_)){store_metrics_};
@@ -169,6 +174,7 @@ class SharedHub final : private core::Store::Client {
   bool closed_ TOCSIN_LOCKS(guarded_by(mutex_)) = false;  // nothing is published any more
   std::atomic<bool> has_waiting_{false};                  // changed under mutex_
   std::atomic<std::size_t> owed_answers_{0};  // to be told what became of a publish, or being told
+  std::atomic<bool> history_lost_{false};
   std::atomic<bool> store_waits_{false};      // for the shards to catch up; changed under mutex_
   Condition caught_up_;                       // what it waits for
   std::array<SleepFlag, limits::kMaxShards> sleepers_;

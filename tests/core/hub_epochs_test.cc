@@ -126,5 +126,19 @@ TEST_F(HubEpochsTest, NoPublishersIdReadsAsOneOfAnyEpoch) {
   EXPECT_TRUE(publish_id("11111111-01")) << "not the form";
 }
 
+TEST_F(HubEpochsTest, AForkUnderTheHubKeepsEveryCursor) {
+  constexpr proto::Epoch kThird = 0x33333333;
+  Subscription slow = earliest({"a"});
+  Subscription at = live({"a"});
+  hub().fork(kThird);
+  EXPECT_EQ(hub().epoch(), kThird);
+  load(kThird, {{9, ""}});
+  EXPECT_EQ(read_all(at).bytes(), frame_of(own_id(9, kThird), "x"));
+  EXPECT_THAT(read(slow), ElementsAre(3, 4, 5, 6, 7, 8, 9));
+  EXPECT_THAT(read(after({"a"}, own_id(8, kSecond))), ElementsAre(9));
+  EXPECT_EQ(after({"a"}, own_id(9, kSecond)).gap, GapReason::unknown_id) << "was lost";
+  EXPECT_THAT(read(after({"a"}, own_id(8, kThird))), ElementsAre(9)) << "a position in the new one";
+}
+
 }  // namespace
 }  // namespace tocsin::core

@@ -7,6 +7,7 @@
 #include <expected>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -200,8 +201,8 @@ class Service {
         machine_(machine),
         watchdog_(server, notify) {}
 
-  // Until the hub has ended.
-  void run() {
+  // Until the hub has ended. False: because its history was lost; another one is to be started.
+  [[nodiscard]] bool run() {
     using std::chrono::milliseconds;
     while (!server_.ended()) {
       // A drain that is done should not wait for a second.
@@ -209,6 +210,7 @@ class Service {
       watchdog_.look();
       if (!draining_) look_around();
     }
+    return !lost_;
   }
 
  private:
@@ -222,6 +224,10 @@ class Service {
       log::info("memory given back", {{"freed_bytes", freed}});
     }
     machine_.connected(*server_.state().options(), server_.state().admission.streams());
+    if (server_.history_lost()) {
+      lost_ = true;
+      drain("the history was lost");
+    }
   }
 
   void on_signal(const ServiceSignals::Signal& signal) {
@@ -232,10 +238,10 @@ class Service {
     if (signal.meaning == Meaning::nothing) {
       log::info("a signal that means nothing here", {{"signal", signal.name()}});
     }
-    if (signal.meaning == Meaning::drain) drain(signal);
+    if (signal.meaning == Meaning::drain) drain(signal.name());
   }
 
-  void drain(const ServiceSignals::Signal& signal) {
+  void drain(std::string_view why) {
     if (draining_) {
       log::info("stopping at once");
       server_.stop();
@@ -245,7 +251,7 @@ class Service {
     const std::uint32_t time_s = server_.state().options()->drain_timeout_s;
     log::info("draining", {{"streams", server_.state().admission.streams()},
                            {"timeout_s", time_s},
-                           {"signal", signal.name()}});
+                           {"reason", why}});
     notify_.stopping("draining");
     notify_.extend_timeout(std::chrono::seconds(time_s + 10));
     companion_ = {};  // asks it to stop, and joins it
@@ -264,6 +270,7 @@ class Service {
   MemoryReturn memory_;
   std::chrono::steady_clock::time_point next_look_{};
   bool draining_ = false;
+  bool lost_ = false;  // the history, so it drains
 };
 
 }  // namespace
@@ -317,12 +324,13 @@ int run_serve(const OptionFlags& flags, Configuration configuration, HubProgram 
                           {"io", (*server)->state().metrics.front()->io_name.load()}});
   notify.ready(fmt::format("listening on {}", fmt::join((*server)->addresses(), ", ")));
   std::jthread beside = program.companion ? program.companion(**server) : std::jthread();
-  Service(source, configuration, **server, **outbound, std::move(beside), notify, signals, machine)
-      .run();
+  const bool done = Service(source, configuration, **server, **outbound, std::move(beside), notify,
+                            signals, machine)
+                        .run();
   (*server)->wait();
   (*outbound)->stop();
   log::info("stopped");
-  return 0;
+  return done ? 0 : 1;
 }
 
 }  // namespace tocsin::tools

@@ -26,8 +26,8 @@ struct HubProgram {
 // companion is asked to stop and joined, so that it finds the hub as long as it runs, and the hub
 // drains; a second such signal ends it at once. SIGHUP reads the configuration and its key files
 // again. A hub without [auth] listens on loopback only, unless --open was said. Returns the exit
-// status: 0 drained or stopped, 1 it could not start, 2 it must not listen so, or is told what
-// `program` has to say.
+// status: 0 drained or stopped; 1 it could not start, or drained because its history was lost, and
+// is to be started again; 2 it must not listen so, or is told what `program` has to say.
 [[nodiscard]] int run_serve(const OptionFlags& flags, Configuration configuration,
                             HubProgram program = {});
 

@@ -94,6 +94,11 @@ class StoreUser final : private core::Store::Client {
     const std::scoped_lock lock(mutex_);
     return events_;
   }
+  // Of each of them, when it was received.
+  [[nodiscard]] std::vector<core::ReceiptUs> received() const {
+    const std::scoped_lock lock(mutex_);
+    return received_;
+  }
   [[nodiscard]] KeptEvents events_at(const core::Place& place) const {
     const std::scoped_lock lock(mutex_);
     const auto first = events_.begin() +
@@ -101,7 +106,15 @@ class StoreUser final : private core::Store::Client {
     return {first, first + static_cast<std::ptrdiff_t>(place.events())};
   }
   [[nodiscard]] const core::Journal& beginning() const { return beginning_; }
-  [[nodiscard]] core::Epochs epochs() const { return beginning_.epochs(); }
+  [[nodiscard]] core::Epochs epochs() const {
+    const std::scoped_lock lock(mutex_);
+    return journal_.epochs();
+  }
+  // Why the history is not this one any more; empty: it is.
+  [[nodiscard]] std::string why_lost() const {
+    const std::scoped_lock lock(mutex_);
+    return lost_;
+  }
 
  private:
   void committed(const core::Place& place, std::span<const core::NewEvent> events,
@@ -117,8 +130,21 @@ class StoreUser final : private core::Store::Client {
     const bool news = answers_.emplace(ticket, answer).second;
     EXPECT_TRUE(news || answers_[ticket].outcome == answer.outcome) << "another answer";
   }
+  void forked(proto::Epoch epoch) override {
+    const std::scoped_lock lock(mutex_);
+    ASSERT_TRUE(lost_.empty());
+    ASSERT_FALSE(journal_.epochs().has(epoch));
+    journal_.fork(epoch, journal_.last());
+  }
+  void lost(std::string_view why) override {
+    const std::scoped_lock lock(mutex_);
+    ASSERT_TRUE(lost_.empty()) << "once";
+    ASSERT_FALSE(why.empty());
+    lost_ = why;
+  }
   // I13.
   void follow(const core::Place& place, std::span<const core::NewEvent> events) {
+    ASSERT_TRUE(lost_.empty()) << "nothing follows";
     ASSERT_EQ(place.events(), events.size());
     const core::Fit fit = journal_.fit(place);
     if (fit == core::Fit::known) return;
@@ -126,6 +152,7 @@ class StoreUser final : private core::Store::Client {
     journal_.follow(place);
     for (const core::NewEvent& event : events) {
       events_.push_back({std::string{event.topic}, std::string{event.id}, std::string{event.body}});
+      received_.push_back(event.received);
     }
   }
 
@@ -135,7 +162,9 @@ class StoreUser final : private core::Store::Client {
   mutable std::mutex mutex_;
   core::Journal journal_;
   KeptEvents events_;
+  std::vector<core::ReceiptUs> received_;
   Answers answers_;
+  std::string lost_;
   core::Ticket tickets_ = 0;
 };
 

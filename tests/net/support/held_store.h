@@ -95,6 +95,19 @@ class HeldStore final : public core::Store {
     if (client_ != nullptr) client_->answered(ticket, answer);
     return client_ != nullptr;
   }
+  // Behind its newest event, of which the hub was told.
+  bool fork(proto::Epoch epoch) {
+    const std::scoped_lock lock(telling_);
+    journal_.fork(epoch, journal_.last());
+    if (client_ != nullptr) client_->forked(epoch);
+    return client_ != nullptr;
+  }
+  // From now on the hub's history is none that there is.
+  void lose_history() {
+    refuse_appends(true);
+    const std::scoped_lock lock(telling_);
+    if (client_ != nullptr) client_->lost("the test says so");
+  }
   // As a store does by which all goes well.
   core::Place commit(std::size_t index = 0) {
     Append append = take(index);

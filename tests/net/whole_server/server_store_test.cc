@@ -311,5 +311,54 @@ TEST_P(ServerStore, AStopEndsWhoWaits) {
   EXPECT_EQ(server().publish(event).error().reason, Reason::closed);
 }
 
+// --- a history that forks under the hub
+
+TEST_P(ServerStore, AForkEndsNoStreamAndNoPosition) {
+  constexpr proto::Epoch kNext = HeldStore::kEpoch + 1;
+  start();
+  TestSubscriber reader = subscribe("/events?stream=a");
+  TestClient client = connect();
+  const auto publish_one = [&](std::string_view data) {
+    client.send(post("stream=a", data));
+    held().commit();
+    return client.response().header("Event-ID");
+  };
+  publish_one("before");
+  ASSERT_TRUE(held().fork(kNext));
+  EXPECT_EQ(publish_one("after"), proto::to_string({kNext, 2}));
+  const auto& events = reader.wait_events(2);
+  EXPECT_EQ(events[0].id, id(1));
+  EXPECT_EQ(events[1].id, proto::to_string({kNext, 2}));
+  TestSubscriber back = subscribe("/events?stream=a", "Last-Event-ID: " + id(1) + "\r\n");
+  EXPECT_EQ(back.wait_data(1), (std::vector<std::string>{"after"}));
+  TestSubscriber lost = subscribe("/events?stream=a", "Last-Event-ID: " + id(2) + "\r\n");
+  EXPECT_EQ(lost.wait_events(1).front().type, "gap") << "that event is not in this history";
+  TestSubscriber fresh = subscribe("/events?stream=a");
+  fresh.wait_until([&] { return fresh.parser().last_event_id() == proto::to_string({kNext, 2}); });
+  EXPECT_EQ(metrics().at("tocsin_store_forks_total"), 1);
+}
+
+// Who was told that its batch is committed, in a part of the history that is gone now.
+TEST_P(ServerStore, WhatWasCommittedAndIsNotHereBehindAForkIsAnswered) {
+  start();
+  TestClient client = connect();
+  client.send(post("stream=a", "x"));
+  const HeldStore::Append append = held().take();
+  held().answer(append.ticket, {.outcome = Outcome::committed,
+                                .place = {.epoch = HeldStore::kEpoch, .first = 5, .last = 5}});
+  expect_silent(client);
+  ASSERT_TRUE(held().fork(HeldStore::kEpoch + 1));
+  EXPECT_EQ(client.response().header("Event-ID"), id(5));
+  --brought;  // it is nowhere here
+}
+
+TEST_P(ServerStore, AHistoryThatIsLostIsKnown) {
+  start();
+  EXPECT_FALSE(server().history_lost());
+  held().lose_history();
+  EXPECT_TRUE(server().history_lost());
+  expect_unavailable(connect().request(post("stream=a", "x")));
+}
+
 }  // namespace
 }  // namespace tocsin::net

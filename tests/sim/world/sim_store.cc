@@ -79,6 +79,15 @@ void SimStoreLink::start(Client& client) {
   }
 }
 
+void SimStoreLink::follow_fork(Sequence told) {
+  while (told < store_.history().size()) {
+    const Place place = store_.batch_of(told + 1);
+    tell(place);
+    told = place.last;
+  }
+  client_->forked(store_.journal().epochs().current());
+}
+
 StoreAnswer SimStoreLink::append(std::span<const core::NewEvent> events, core::Ticket ticket) {
   if (random_.chance(5)) return {.outcome = Outcome::refused};
   appends_.push_back({.batch = core::Batch(events), .ticket = ticket});

@@ -72,6 +72,9 @@ class SimStoreLink final : public core::Store {
   [[nodiscard]] core::StoreAnswer append(std::span<const core::NewEvent> events,
                                          core::Ticket ticket) override;
 
+  // The store has forked behind what the hub was told, or will be by this. The hub goes on.
+  void follow_fork(Sequence told);
+
   // Something happens to what is on its way. `told`: up to where the hub says that it was told.
   void step(Sequence told);
   // The same without mischief; false: nothing is on its way.

@@ -52,6 +52,9 @@ struct StoreWorld::Node final : core::Store::Client {
     waiting.erase(it);
   }
 
+  void forked(proto::Epoch epoch) override { hub->fork(epoch); }
+  void lost(std::string_view) override { world.require(false, "this store says nothing of it"); }
+
   StoreWorld& world;
   SimStoreLink* store = nullptr;
   std::unique_ptr<core::Hub> hub;
@@ -327,7 +330,15 @@ void StoreWorld::restart(Node& node) {
 void StoreWorld::fork() {
   happened(Event::fork);
   store_.fork();
-  for (const auto& node : nodes_) restart(*node);
+  for (const auto& node : nodes_) {
+    const Sequence told = node->hub->last_sequence();
+    if (told <= store_.history().size() && random_.chance(70)) {
+      happened(Event::went_on);
+      node->store->follow_fork(told);
+    } else {
+      restart(*node);
+    }
+  }
 }
 
 void StoreWorld::finish() {

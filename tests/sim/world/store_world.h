@@ -41,6 +41,7 @@ class StoreWorld {
     given_up,
     restart,
     fork,
+    went_on,  // a hub behind one
     exact_in_older_epoch,
     publishers_id,
     gap,
