@@ -125,6 +125,12 @@ static_assert(kMaxPendingPublishes >= 4 * kMaxEncodedBatch);
 inline constexpr std::size_t kMaxCommit = 8 * kMiB;
 static_assert(kMaxCommit >= kMaxEncodedBatch);
 
+// One reply of a Redis server. A page of its stream is sixteen commits of the largest kind at most,
+// each some bytes more than a batch on the wire.
+inline constexpr std::size_t kMaxRedisReply = 512 * kMiB;
+static_assert(kMaxRedisReply >=
+              16 * (kMaxEncodedBatch + kMaxBatchEvents * (kMaxTopicName + kMaxEventId + 16)));
+
 // What a publish that is pending takes besides its events: its entries in tables, and what its
 // answer will say.
 inline constexpr std::size_t kPendingPublish = 1 * kKiB;

@@ -37,10 +37,12 @@ FOLDERS = {
         "store": {".", "base"},
         "http": {".", "base", "auth", "jose", "state"},
         "shard": {".", "base", "auth", "io", "state", "http"},
-        "server": {".", "base", "auth", "io", "jose", "state", "store", "http", "shard"},
+        "server": {".", "base", "auth", "io", "jose", "state", "store", "redis", "http",
+                   "shard"},
         "transport": {"base"},
         "client": {"base", "transport"},
         "outbound": {".", "base", "jose", "auth", "state", "transport", "client"},
+        "redis": {".", "base", "store", "transport"},
     },
     "tools": {
         "base": set(),

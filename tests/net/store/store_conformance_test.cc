@@ -13,6 +13,7 @@
 
 #include "proto/limits.h"
 #include "proto/sse/sse_encode.h"
+#include "tests/net/redis/redis_history.h"
 #include "tests/net/store/held_history.h"
 #include "tests/net/store/sqlite_history.h"
 #include "tests/net/store/store_user.h"
@@ -27,10 +28,17 @@ constexpr HistoryKind kKinds[] = {
     {"Memory", [] -> std::unique_ptr<TestedHistory> { return std::make_unique<MemoryHistory>(); }},
     {"Held", [] -> std::unique_ptr<TestedHistory> { return std::make_unique<HeldHistory>(); }},
     {"Sqlite", [] -> std::unique_ptr<TestedHistory> { return std::make_unique<SqliteHistory>(); }},
+    {"Redis", [] -> std::unique_ptr<TestedHistory> {
+       if (RedisServer::program().empty()) return nullptr;
+       return std::make_unique<RedisHistory>();
+     }},
 };
 
 class StoreConformance : public testing::TestWithParam<HistoryKind> {
  protected:
+  void SetUp() override {
+    if (history_ == nullptr) GTEST_SKIP() << RedisServer::kMissing;
+  }
   ~StoreConformance() override { close(); }
 
   // The history's store, and its user; of the history that was there before, if it is opened again.

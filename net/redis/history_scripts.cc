@@ -1,0 +1,104 @@
+// What changes a history in the server. A script runs alone and as a whole: it reads everything
+// first, and what may refuse it (memory, a disk, another type of key) does so at its first write.
+// Trimming comes last, and may fail: the commit stands.
+#include "net/redis/stored_history.h"
+
+namespace tocsin::net {
+namespace {
+
+// Lua turns a number of 15 digits into 1.2e+14, so numbers become text by %.0f.
+constexpr std::string_view kOpen = R"lua(
+if redis.replicate_commands then redis.replicate_commands() end
+local function text(n) return string.format('%.0f', n) end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local id = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
+local h = redis.call('HMGET', KEYS[1], 'e', 'g', 's', 'older', 'id', 'b', 'v')
+if h[7] and h[7] ~= '1' then return redis.error_reply('FORM ' .. h[7]) end
+local top = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)[1]
+local top_g, top_s = 0, 0
+if top then
+  top_g, top_s = string.match(top[1], '(%d+)-(%d+)')
+  top_g, top_s = tonumber(top_g), tonumber(top_s)
+end
+if h[1] and h[5] == id and
+   (top_g < tonumber(h[2]) or (top_g == tonumber(h[2]) and top_s <= tonumber(h[3]))) then
+  return {h[1], h[2], h[3], h[4], h[6], text(now)}
+end
+local known = {e = ARGV[2], g = tonumber(ARGV[3]), s = tonumber(ARGV[4]), older = ARGV[5]}
+local g, s, older, b = math.max(now, top_g + 1), top_s, '', h[6] or '0'
+if h[1] then
+  g = math.max(g, h[2] + 1)
+  s = tonumber(h[3])
+  older = h[4] .. h[1] .. ':' .. h[2] .. ':' .. h[3] .. ','
+else
+  if known.e ~= '' then
+    g = math.max(g, known.g + 1)
+    if not top then s = known.s end
+    -- The log's newest entry is of the caller's epoch: so the head was, too.
+    if not top or known.g == top_g then
+      older = known.older .. known.e .. ':' .. ARGV[3] .. ':' .. text(s) .. ','
+    end
+  end
+end
+local _, count = string.gsub(older, ',', '')
+for _ = 64, count do older = string.gsub(older, '^[^,]*,', '', 1) end
+redis.call('XADD', KEYS[2], text(g) .. '-' .. text(s), 'open', ARGV[1])
+redis.call('HSET', KEYS[1], 'v', '1', 'e', ARGV[1], 'g', text(g), 's', text(s), 'older', older,
+           'id', id, 'b', b)
+return {ARGV[1], text(g), text(s), older, b, text(now)}
+)lua";
+
+constexpr std::string_view kPublish = R"lua(
+if redis.replicate_commands then redis.replicate_commands() end
+local function text(n) return string.format('%.0f', n) end
+local h = redis.call('HMGET', KEYS[1], 'e', 'g', 's', 'id', 'b', 'mb', 'mt')
+local id = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
+if h[1] ~= ARGV[1] or h[4] ~= id then return redis.error_reply('EPOCH is another') end
+local p = redis.call('HMGET', KEYS[3], 'n', 's')
+local n = tonumber(p[1] or 0)
+local number = tonumber(ARGV[2])
+if number == n then return p[2] end
+if number ~= n + 1 then return redis.error_reply('NUMBER ' .. text(n)) end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local s = text(h[3] + ARGV[3])
+local b = (h[5] or 0) + #ARGV[4]
+local entry = h[2] .. '-' .. s
+redis.call('XADD', KEYS[2], entry, 'n', ARGV[3], 'p', ARGV[5], 'k', ARGV[2], 't', text(now),
+           'd', ARGV[4])
+redis.call('HSET', KEYS[1], 's', s, 'b', text(b))
+redis.call('HSET', KEYS[3], 'n', ARGV[2], 's', s)
+redis.call('PEXPIRE', KEYS[3], ARGV[6])
+local most, age, step = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
+local marked_b, marked_t = tonumber(h[6] or 0), tonumber(h[7] or 0)
+if b - marked_b < step and (age == 0 or now - marked_t < age / 64) then return s end
+pcall(function()
+  redis.call('HSET', KEYS[1], 'mb', text(b), 'mt', text(now))
+  redis.call('RPUSH', KEYS[4], entry .. ' ' .. text(b) .. ' ' .. text(now))
+  local first
+  repeat
+    local mark = redis.call('LINDEX', KEYS[4], 0)
+    local at, mb, mt = string.match(mark, '^(%S+) (%d+) (%d+)$')
+    local old = (most > 0 and mb + most < b) or (age > 0 and mt + age < now)
+    if old then
+      first = at
+      redis.call('LPOP', KEYS[4])
+    end
+  until not old
+  if first then redis.call('XTRIM', KEYS[2], 'MINID', '~', first, 'LIMIT', 0) end
+end)
+return s
+)lua";
+
+}  // namespace
+
+std::string_view open_script() {
+  return kOpen;
+}
+
+std::string_view publish_script() {
+  return kPublish;
+}
+
+}  // namespace tocsin::net

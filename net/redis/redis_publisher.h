@@ -1,0 +1,101 @@
+// A hub's commits on their way into the history, exactly once each, whatever breaks.
+//
+// Commits are numbered, and a few of them are under way at a time. A commit is acknowledged when
+// the stream has brought it back, and as many replicas as were asked for have it. When a connection
+// is lost, the number that the server has of this producer says which of them are in the history;
+// the others are sent again, under the same numbers, as a server may still find the old bytes and
+// work them off.
+//
+// Not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <expected>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/store.h"
+#include "net/redis/commit_queue.h"
+#include "net/redis/redis_link.h"
+#include "net/redis/redis_options.h"
+#include "net/redis/stored_history.h"
+
+namespace tocsin::net {
+
+class RedisPublisher {
+ public:
+  using Answers = std::vector<std::pair<core::Ticket, core::StoreAnswer>>;
+  using Figures = std::vector<core::CommitFigures>;
+  using Result = std::expected<void, RedisFault>;
+
+  // All outlive it.
+  RedisPublisher(const RedisOptions& options, const StoredKeys& keys, CommitQueue& queue);
+
+  // Of a new connection, on which nothing was sent, to the history's server. Blocks until
+  // `deadline`. The functions below are for this connection, until it is lost.
+  [[nodiscard]] Result resume(RedisLink& link, proto::Epoch epoch, Waiter& waiter,
+                              TimePoint deadline, Answers& answers);
+  // What there is to send.
+  void send(RedisLink& link, TimePoint now);
+  // The link's next reply. The error: the connection is to be given up, and resumed with another.
+  [[nodiscard]] Result on_reply(const RespValue& reply, Answers& answers);
+
+  // The commit that the entry is, if it is one of these and is under way.
+  [[nodiscard]] const Commit* find(const StoredEntry& entry) const;
+  // The entry was applied at this place.
+  void on_applied(const StoredEntry& entry, const core::Place& place, Answers& answers);
+
+  // Of those that were acknowledged since the last call.
+  [[nodiscard]] Figures take_figures() { return std::exchange(figures_, {}); }
+
+  // Nothing will be sent any more, or known of what was.
+  void give_up(Answers& answers);
+
+ private:
+  struct UnderWay {
+    Commit commit;
+    unsigned sends = 0;
+    std::uint64_t sent_us = 0;  // first
+    bool refused = false;
+    std::optional<core::Place> place{};  // it was applied there
+  };
+  struct Expected {
+    enum class What : std::uint8_t { commit, replicas, nothing };
+    What what = What::nothing;
+    std::uint64_t number = 0;  // of the commit; replicas: all up to it
+  };
+
+  void begin_anew(Answers& answers);
+  void send_commit(RedisLink& link, std::uint64_t number, TimePoint deadline);
+  void ask_replicas(RedisLink& link, TimePoint deadline);
+  [[nodiscard]] UnderWay* at(std::uint64_t number);
+  [[nodiscard]] Result on_error(std::uint64_t number, std::string_view error, Answers& answers);
+  void abandon_refused(Answers& answers);
+  void settle(Answers& answers);
+  void answer(const Commit& commit, const core::StoreAnswer& outcome, Answers& answers);
+  [[nodiscard]] TimePoint reply_by(TimePoint now) const;
+
+  const RedisOptions& options_;
+  const StoredKeys& keys_;
+  CommitQueue& queue_;
+
+  std::string producer_;             // a random name
+  std::uint64_t first_ = 1;          // the number of under_way_.front()
+  std::deque<UnderWay> under_way_;   // numbers without a hole
+  std::uint64_t replicated_ = 0;     // all up to this number are where they are to be
+  Figures figures_;
+
+  // Of the connection.
+  std::string script_;               // the name by which the server knows publish_script()
+  std::string epoch_;
+  std::deque<Expected> expected_;    // in the order of the replies
+  std::size_t unanswered_ = 0;       // of them, commits
+  bool refusing_ = false;            // a commit was refused, and those behind it will be
+  bool asks_replicas_ = false;
+};
+
+}  // namespace tocsin::net

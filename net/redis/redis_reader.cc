@@ -1,0 +1,146 @@
+#include "net/redis/redis_reader.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "net/base/clock.h"
+#include "net/log.h"
+#include "net/store/batch_bytes.h"
+#include "proto/assert.h"
+#include "proto/limits.h"
+
+namespace tocsin::net {
+namespace {
+
+using Kind = RespValue::Kind;
+using Fault = RedisReader::Fault;
+
+// Milliseconds that a page waits for something to be there; then the head is looked at.
+constexpr std::uint64_t kBlockMs = 500;
+constexpr std::string_view kBlockText = "500";
+// How late its reply may be besides.
+constexpr std::uint64_t kReplyMs = 5000;
+
+// Entries of a page, and of one behind a page of many bytes.
+constexpr std::size_t kPage = 16;
+constexpr std::size_t kLargePage = 16 * limits::kMiB;
+
+std::unexpected<Fault> broken(std::string text) {
+  return std::unexpected(Fault{.text = std::move(text), .lost = false});
+}
+std::unexpected<Fault> lost(std::string text) {
+  return std::unexpected(Fault{.text = std::move(text), .lost = true});
+}
+
+}  // namespace
+
+RedisReader::Result RedisReader::resume(const StoredHead& head, TimePoint now) {
+  asked_head_ = asked_page_ = at_end_ = false;
+  if (auto goes_on = history_.judge(head); !goes_on) return lost(goes_on.error());
+  cursor_ = to_string(history_.behind());
+  head_ms_ = head.now_ms;
+  head_at_ = now;
+  return {};
+}
+
+void RedisReader::send(RedisLink& link, TimePoint now, bool wait) {
+  if (asked_page_) return;
+  const TimePoint deadline =
+      now == kNever ? kNever : now + std::chrono::milliseconds(kBlockMs + kReplyMs);
+  link.send({"HMGET", keys_.head, "e", "s"}, deadline);
+  const std::string count = std::to_string(page_);
+  std::vector<std::string_view> words{"XREAD", "COUNT", count};
+  if (wait) words.insert(words.end(), {"BLOCK", kBlockText});
+  words.insert(words.end(), {"STREAMS", keys_.log, cursor_});
+  link.send(words, deadline);
+  asked_head_ = asked_page_ = true;
+}
+
+RedisReader::Result RedisReader::on_reply(const RespValue& reply, core::Store::Client& client,
+                                          RedisPublisher::Answers& answers, TimePoint now) {
+  TOCSIN_ASSERT(asked_page_);
+  if (reply.is(Kind::error)) return broken(std::string(reply.text));
+  if (std::exchange(asked_head_, false)) return on_head(reply);
+  asked_page_ = false;
+  return on_page(reply, client, answers, now);
+}
+
+RedisReader::Result RedisReader::on_head(const RespValue& reply) {
+  const auto epoch = parse_count(reply.at(0));
+  const auto last = parse_count(reply.at(1));
+  if (!epoch || !last) return broken("the history's head is gone");
+  head_epoch_ = static_cast<proto::Epoch>(*epoch);
+  head_last_ = *last;
+  const bool same = head_epoch_ == history_.epoch();
+  if (same && head_last_ < history_.behind().last) return broken("the history's head went back");
+  return {};
+}
+
+RedisReader::Result RedisReader::on_page(const RespValue& reply, core::Store::Client& client,
+                                         RedisPublisher::Answers& answers, TimePoint now) {
+  const auto entries = reply.at(0).at(1).items();
+  at_end_ = entries.empty();
+  if (at_end_) {
+    // Everything that the head speaks of was there when the page was asked for.
+    if (head_epoch_ == history_.epoch() && head_last_ == history_.behind().last) return {};
+    return lost(fmt::format("the stream has nothing behind event {}, and the history goes on to {}",
+                            history_.behind().last, head_last_));
+  }
+  std::size_t bytes = 0;
+  for (const RespValue& entry : entries) {
+    if (auto told = on_entry(entry, client, answers, now); !told) return told;
+    for (const RespValue& field : entry.at(1).items()) bytes += field.text.size();
+  }
+  page_ = bytes > kLargePage ? 1 : kPage;
+  return {};
+}
+
+RedisReader::Result RedisReader::on_entry(const RespValue& entry, core::Store::Client& client,
+                                          RedisPublisher::Answers& answers, TimePoint now) {
+  cursor_ = entry.at(0).text;
+  const auto stored = parse_entry(entry);
+  if (!stored) {
+    static constinit log::OncePerSecond place;
+    place.write(now_ns(), LogLevel::warning, "an entry of the history is none of a hub's",
+                {{"id", cursor_}});
+    return {};
+  }
+  if (stored->events == 0) {
+    const auto forked = history_.follow_open(*stored);
+    if (!forked) return lost(forked.error());
+    if (!*forked) return {};
+    const auto journal = history_.journal();
+    if (!journal) return lost("its epochs are damaged");
+    epochs_ = journal->epochs();
+    client.forked(stored->opens);
+    return {};
+  }
+  auto events = read_events(stored->bytes, stored->events, epochs_);
+  if (!events) return lost(fmt::format("its entry {} is damaged", cursor_));
+  const auto place = history_.follow(*stored);
+  if (!place) return lost(place.error());
+  TOCSIN_ASSERT(place->events() == events->size());
+  const Commit* own = publisher_.find(*stored);
+  const auto received = static_cast<core::ReceiptUs>(now_ns() / 1000);
+  for (std::size_t i = 0; i < events->size(); ++i) {
+    (*events)[i].received =
+        own != nullptr && own->received.size() == events->size() ? own->received[i] : received;
+  }
+  client.committed(*place, *events, age_ms(*stored, now));
+  publisher_.on_applied(*stored, *place, answers);
+  return {};
+}
+
+// By the server's clock, so that those of the hubs may differ.
+std::uint64_t RedisReader::age_ms(const StoredEntry& entry, TimePoint now) const {
+  const auto since = std::chrono::duration_cast<std::chrono::milliseconds>(now - head_at_);
+  const std::uint64_t there =
+      head_ms_ + static_cast<std::uint64_t>(std::max<std::int64_t>(since.count(), 0));
+  return there - std::min(there, entry.time_ms);
+}
+
+}  // namespace tocsin::net

@@ -1,0 +1,338 @@
+#include "net/redis/redis_store.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <random>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "net/base/clock.h"
+#include "net/base/jitter.h"
+#include "net/base/thread_signals.h"
+#include "net/log.h"
+#include "proto/assert.h"
+
+namespace tocsin::net {
+namespace {
+
+using std::chrono::milliseconds;
+using Kind = RespValue::Kind;
+
+// Between two attempts to reach the server; jittered.
+constexpr std::uint32_t kFirstPauseMs = 50;
+constexpr std::uint32_t kMostPauseMs = 1000;
+
+std::minstd_rand& random_numbers() {
+  static thread_local std::minstd_rand random(std::random_device{}());
+  return random;
+}
+
+milliseconds pause(unsigned failures) {
+  const std::uint32_t most = std::min(kMostPauseMs, kFirstPauseMs << std::min(failures, 8U));
+  return milliseconds(jittered(most, random_numbers()) / 2 + 1);
+}
+
+TimePoint later(TimePoint now, std::uint32_t ms) {
+  return now == kNever ? kNever : now + milliseconds(ms);
+}
+
+RedisFault fault_of(const RedisLink& link, const RespValue& reply) {
+  return {fmt::format("{}: {}", link.server(),
+                      reply.is(Kind::error) ? reply.text : "answers something else"),
+          is_lasting(reply.text)};
+}
+
+// Of the history as it is in the server. `known`: see open_script().
+std::expected<StoredHead, RedisFault> open_history(RedisLink& link, const StoredKeys& keys,
+                                                   const StoredHead* known, Waiter& waiter,
+                                                   TimePoint deadline) {
+  std::random_device device;
+  const std::string epoch = std::to_string(static_cast<proto::Epoch>(device()));
+  std::vector<std::string> about(4);
+  if (known != nullptr) {
+    about = {std::to_string(known->epoch), std::to_string(known->generation),
+             std::to_string(known->last), known->older_text()};
+  }
+  const auto reply = link.ask({"EVAL", open_script(), "2", keys.head, keys.log, epoch, about[0],
+                               about[1], about[2], about[3]},
+                              waiter, deadline);
+  if (!reply) return std::unexpected(reply.error());
+  auto head = parse_head(**reply);
+  if (!head) return std::unexpected(fault_of(link, **reply));
+  return *std::move(head);
+}
+
+// Behind which entry the newest `most` bytes of the log begin, to the nearest mark.
+std::expected<EntryId, RedisFault> find_entry(RedisLink& link, const StoredKeys& keys,
+                                              const StoredHead& head, std::uint64_t most,
+                                              Waiter& waiter, TimePoint deadline) {
+  const auto marks = link.ask({"LRANGE", keys.marks, "0", "-1"}, waiter, deadline);
+  if (!marks) return std::unexpected(marks.error());
+  if ((*marks)->is(Kind::error)) return std::unexpected(fault_of(link, **marks));
+  std::optional<EntryId> found;
+  const bool all = head.bytes <= most;
+  for (const RespValue& text : (*marks)->items()) {
+    const auto mark = all ? std::nullopt : parse_mark(text.text);
+    if (!mark || mark->bytes > head.bytes) continue;
+    found = mark->id;
+    if (head.bytes - mark->bytes <= most) break;
+  }
+  const auto first = link.ask({"XRANGE", keys.log, "-", "+", "COUNT", "1"}, waiter, deadline);
+  if (!first) return std::unexpected(first.error());
+  if ((*first)->is(Kind::error)) return std::unexpected(fault_of(link, **first));
+  const EntryId newest{.generation = head.generation, .last = head.last};
+  const auto entry = parse_entry((*first)->at(0));
+  if (!entry) return newest;  // there is none
+  const EntryId oldest{.generation = entry->id.generation, .last = entry->id.last - entry->events};
+  const EntryId behind = found && oldest < *found ? *found : oldest;  // a mark's may be trimmed
+  // Others can write there, too.
+  return behind.generation <= newest.generation && behind.last <= newest.last ? behind : newest;
+}
+
+}  // namespace
+
+// --- the beginning
+
+std::expected<RedisStore::Beginning, RedisFault> RedisStore::find_beginning(
+    const RedisOptions& options, const Trust& trust, const StoredKeys& keys, Waiter& waiter) {
+  const TimePoint deadline = later(waiter.now(), options.connect_ms);
+  auto link = RedisLink::open(options.url, trust, waiter, deadline);
+  if (!link) return std::unexpected(std::move(link.error()));
+  auto head = open_history(*link, keys, nullptr, waiter, deadline);
+  if (!head) return std::unexpected(std::move(head.error()));
+  const auto behind = find_entry(*link, keys, *head, options.load_bytes, waiter, deadline);
+  if (!behind) return std::unexpected(behind.error());
+  return Beginning{.head = *std::move(head), .behind = *behind};
+}
+
+std::expected<std::unique_ptr<RedisStore>, std::string> RedisStore::open(RedisOptions options) {
+  const StoredKeys keys(options.url.name);
+  Waiter& waiter = system_waiter();
+  const TimePoint patience = later(waiter.now(), options.patience_ms);
+  const auto sentence = [&](std::string_view why) {
+    return std::unexpected(fmt::format("the history {}: {}", options.url.to_string(), why));
+  };
+  auto trust = trust_of(options.url);
+  if (!trust) return sentence(trust.error());
+  for (unsigned failures = 0;; ++failures) {
+    auto found = find_beginning(options, *trust, keys, waiter);
+    if (found) {
+      FollowedHistory history(std::move(found->head), found->behind);
+      const auto journal = history.journal();
+      if (!journal) return sentence("its epochs are damaged");
+      std::unique_ptr<RedisStore> store(
+          new RedisStore(std::move(options), *std::move(trust), std::move(history), *journal));
+      if (!store->waiter_.is_good()) return sentence("no eventfd is left");
+      return store;
+    }
+    if (found.error().lasting || waiter.now() >= patience) return sentence(found.error().text);
+    if (failures == 0) {
+      log::warning("the history's server cannot be reached, trying again",
+                   {{"error", found.error().text}});
+    }
+    std::array<pollfd, 1> none{pollfd{-1, 0, 0}};
+    waiter.wait(none, std::min(patience, waiter.now() + pause(failures)));
+  }
+}
+
+RedisStore::RedisStore(RedisOptions options, Trust trust, FollowedHistory history,
+                       core::Journal beginning)
+    : options_(std::move(options)),
+      trust_(std::move(trust)),
+      keys_(options_.url.name),
+      beginning_(std::move(beginning)),
+      publisher_(options_, keys_, queue_),
+      reader_(keys_, publisher_, std::move(history)) {}
+
+RedisStore::~RedisStore() {
+  RedisStore::stop();
+}
+
+// --- start and stop
+
+void RedisStore::start(Client& client) {
+  TOCSIN_ASSERT(client_ == nullptr);
+  client_ = &client;
+  bool loaded = false;
+  while (!loaded && !done_ && !waiter_.stopped()) {
+    if (!session_) {
+      come_back();
+      continue;
+    }
+    if (auto all = load(head_.last); !all) {
+      leave(all.error());
+    } else {
+      loaded = true;
+    }
+  }
+  if (!loaded) return;
+  const SignalsBlocked blocked;
+  thread_ = std::thread([this] { run(); });
+}
+
+void RedisStore::stop() {
+  waiter_.stop();
+  if (thread_.joinable()) thread_.join();
+  session_.reset();
+}
+
+core::StoreAnswer RedisStore::append(std::span<const core::NewEvent> events, core::Ticket ticket) {
+  switch (queue_.add(events, ticket)) {
+    case CommitQueue::Added::no:
+      return {.outcome = core::StoreAnswer::Outcome::refused};
+    case CommitQueue::Added::first:
+      waiter_.wake();
+      break;
+    case CommitQueue::Added::yes:
+      break;
+  }
+  return {};
+}
+
+// --- the thread
+
+void RedisStore::run() {
+  ::pthread_setname_np(::pthread_self(), "history");
+  while (!waiter_.stopped() && !done_) {
+    if (!session_) {
+      come_back();
+    } else if (auto turned = turn(true); !turned) {
+      leave(turned.error());
+    }
+  }
+}
+
+// Until the reader is there.
+RedisStore::Result RedisStore::load(core::Sequence until) {
+  while (reader_.history().behind().last < until && !waiter_.stopped()) {
+    if (auto turned = turn(false); !turned) return turned;
+  }
+  return {};
+}
+
+// Sends, receives, and works off what came; if nothing did, waits. `wait`: the reader, too.
+RedisStore::Result RedisStore::turn(bool wait) {
+  TOCSIN_ASSERT(session_);
+  const TimePoint now = waiter_.now();
+  publisher_.send(session_->publish, now);
+  reader_.send(session_->read, now, wait);
+  bool came = false;
+  const Result published = work_off(session_->publish, false, now, came);
+  const Result read = published ? work_off(session_->read, true, now, came) : published;
+  tell();
+  if (!read) return read;
+  if (came || session_->publish.has_buffered() || session_->read.has_buffered()) return {};
+  std::array fds{session_->publish.poll_request(), session_->read.poll_request()};
+  waiter_.wait(fds, std::min(session_->publish.deadline(), session_->read.deadline()));
+  return {};
+}
+
+RedisStore::Result RedisStore::work_off(RedisLink& link, bool reads, TimePoint now, bool& came) {
+  const auto moved = link.move(now);
+  while (link.unanswered() > 0) {
+    const RespValue* reply = link.next_reply();
+    if (reply == nullptr) break;
+    came = true;
+    if (reads) {
+      if (auto told = reader_.on_reply(*reply, *client_, answers_, now); !told) return told;
+    } else if (auto told = publisher_.on_reply(*reply, answers_); !told) {
+      return std::unexpected(Fault{.text = std::move(told.error().text)});
+    }
+  }
+  if (!moved) return std::unexpected(Fault{.text = moved.error().text});
+  if (link.is_broken()) return std::unexpected(Fault{.text = "it does not speak RESP"});
+  return {};
+}
+
+RedisStore::Result RedisStore::connect() {
+  TOCSIN_ASSERT(!session_ && !done_ && answers_.empty());
+  const TimePoint deadline = later(waiter_.now(), options_.connect_ms);
+  const auto fault = [](const RedisFault& error) {
+    return std::unexpected(Fault{.text = error.text});
+  };
+  auto publish = RedisLink::open(options_.url, trust_, waiter_, deadline);
+  if (!publish) return fault(publish.error());
+  const StoredHead known = reader_.history().known();
+  auto head = open_history(*publish, keys_, &known, waiter_, deadline);
+  if (!head) return fault(head.error());
+  if (auto goes_on = reader_.resume(*head, waiter_.now()); !goes_on) return goes_on;
+  RedisUrl same = options_.url;
+  std::erase_if(same.servers, [&](const RedisUrl::Server& server) {
+    return to_string(server) != publish->server();
+  });
+  auto read = RedisLink::open(same, trust_, waiter_, deadline);
+  if (!read) return fault(read.error());
+  auto resumed = publisher_.resume(*publish, head->epoch, waiter_, deadline, answers_);
+  if (!resumed) return fault(resumed.error());
+  head_ = *std::move(head);
+  session_.emplace(*std::move(publish), *std::move(read));
+  return {};
+}
+
+void RedisStore::come_back() {
+  const Result connected = connect();
+  tell();
+  if (connected) {
+    if (failures_ > 0) log::info("the history's server is back");
+    failures_ = 0;
+    queue_.open();
+    return;
+  }
+  if (connected.error().lost) {
+    end(connected.error().text);
+    return;
+  }
+  if (waiter_.stopped()) return;
+  static constinit log::OncePerSecond place;
+  place.write(now_ns(), LogLevel::warning, "the history's server cannot be reached",
+              {{"error", connected.error().text}});
+  ++failures_;
+  std::array<pollfd, 1> none{pollfd{-1, 0, 0}};
+  waiter_.wait(none, later(waiter_.now(), static_cast<std::uint32_t>(pause(failures_).count())));
+}
+
+void RedisStore::leave(const Fault& fault) {
+  session_.reset();
+  if (waiter_.stopped()) return;
+  if (fault.lost) {
+    end(fault.text);
+    return;
+  }
+  ++failures_;
+  log::warning("the history's server is lost, publishes are refused", {{"error", fault.text}});
+  refuse_waiting();
+}
+
+// What was not sent is nowhere.
+void RedisStore::refuse_waiting() {
+  for (const Commit& commit : queue_.close()) {
+    for (const Commit::Part& part : commit.parts) {
+      answers_.emplace_back(
+          part.ticket, core::StoreAnswer{.outcome = core::StoreAnswer::Outcome::refused});
+    }
+  }
+  tell();
+}
+
+void RedisStore::end(const std::string& why) {
+  TOCSIN_ASSERT(!session_ && !done_);
+  done_ = true;
+  log::error("the history is not the one that this hub has shown", {{"error", why}});
+  publisher_.give_up(answers_);
+  refuse_waiting();
+  client_->lost(why);
+}
+
+void RedisStore::tell() {
+  for (const auto& [ticket, answer] : answers_) client_->answered(ticket, answer);
+  answers_.clear();
+  for (const core::CommitFigures& figures : publisher_.take_figures()) client_->counted(figures);
+}
+
+}  // namespace tocsin::net

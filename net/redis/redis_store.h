@@ -1,0 +1,96 @@
+// A history in Redis or Valkey: several hubs on one server are one hub to those who publish and
+// read, and it outlives all of them. How it is kept: net/redis/stored_history.h.
+//
+// What a hub publishes reaches it as it reaches the others, through the stream; only there is it
+// acknowledged. Two connections: one appends, the other reads. Either breaks: both are made anew,
+// nothing was missed or comes twice. While there is none, appends are refused.
+//
+// Where the history forks (core/store.h) and has all that the hub was told of, the hub goes on;
+// else the store is done.
+//
+// Threads: as core/store.h; one of its own.
+#pragma once
+
+#include <expected>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <thread>
+
+#include "core/store.h"
+#include "net/redis/commit_queue.h"
+#include "net/redis/redis_options.h"
+#include "net/redis/redis_publisher.h"
+#include "net/redis/redis_reader.h"
+#include "net/redis/stop_waiter.h"
+
+namespace tocsin::net {
+
+class RedisStore final : public core::Store {
+ public:
+  // Asks the server where the history stands, and begins one where there is none. Waits for a
+  // server that is not there yet, as long as the options say. The error is a sentence for the
+  // operator.
+  [[nodiscard]] static std::expected<std::unique_ptr<RedisStore>, std::string> open(
+      RedisOptions options);
+  ~RedisStore() override;
+
+  [[nodiscard]] core::Journal beginning() const override { return beginning_; }
+  // Waits for the server, if it is away.
+  void start(Client& client) override;
+  void stop() override;
+  [[nodiscard]] core::StoreAnswer append(std::span<const core::NewEvent> events,
+                                         core::Ticket ticket) override;
+
+ private:
+  // Where it begins: of the head, and behind which entry.
+  struct Beginning {
+    StoredHead head;
+    EntryId behind;
+  };
+  struct Session {
+    RedisLink publish;
+    RedisLink read;
+  };
+  // Why a session is not made, or ends.
+  using Fault = RedisReader::Fault;
+  using Result = std::expected<void, Fault>;
+
+  using Trust = std::shared_ptr<const TlsContext>;
+
+  RedisStore(RedisOptions options, Trust trust, FollowedHistory history, core::Journal beginning);
+  [[nodiscard]] static std::expected<Beginning, RedisFault> find_beginning(
+      const RedisOptions& options, const Trust& trust, const StoredKeys& keys, Waiter& waiter);
+  [[nodiscard]] Result connect();
+  [[nodiscard]] Result load(core::Sequence until);
+  [[nodiscard]] Result turn(bool wait);
+  [[nodiscard]] Result work_off(RedisLink& link, bool reads, TimePoint now, bool& came);
+  void come_back();
+  void leave(const Fault& fault);
+  void end(const std::string& why);
+  void refuse_waiting();
+  void tell();
+  void run();
+
+  const RedisOptions options_;
+  const Trust trust_;
+  const StoredKeys keys_;
+  const core::Journal beginning_;
+  StopWaiter waiter_;
+  CommitQueue queue_;
+
+  // Of the store's thread; before it runs, of who starts it.
+  RedisPublisher publisher_;
+  RedisReader reader_;
+  std::optional<Session> session_;
+  StoredHead head_{};  // when it was opened
+  unsigned failures_ = 0;
+  bool done_ = false;  // the history was lost
+  RedisPublisher::Answers answers_;  // to be told
+  Client* client_ = nullptr;
+
+  std::thread thread_;
+};
+
+}  // namespace tocsin::net

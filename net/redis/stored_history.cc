@@ -1,0 +1,130 @@
+#include "net/redis/stored_history.h"
+
+#include <charconv>
+#include <system_error>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "proto/limits.h"
+
+namespace tocsin::net {
+namespace {
+
+template <typename Number>
+bool take_number(std::string_view& text, Number& number) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc()) return false;
+  text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+  return true;
+}
+
+bool take_sign(std::string_view& text, char sign) {
+  if (!text.starts_with(sign)) return false;
+  text.remove_prefix(1);
+  return true;
+}
+
+template <typename Number>
+std::optional<Number> parse_number(std::string_view text) {
+  Number number = 0;
+  if (!take_number(text, number) || !text.empty()) return std::nullopt;
+  return number;
+}
+
+std::optional<std::vector<StoredHead::Older>> parse_older(std::string_view text) {
+  std::vector<StoredHead::Older> all;
+  while (!text.empty()) {
+    StoredHead::Older& one = all.emplace_back();
+    const bool good = take_number(text, one.epoch) && take_sign(text, ':') &&
+                      take_number(text, one.generation) && take_sign(text, ':') &&
+                      take_number(text, one.end) && take_sign(text, ',');
+    if (!good || all.size() >= limits::kMaxEpochs) return std::nullopt;
+  }
+  return all;
+}
+
+}  // namespace
+
+std::string to_string(const EntryId& id) {
+  return fmt::format("{}-{}", id.generation, id.last);
+}
+
+std::optional<EntryId> parse_entry_id(std::string_view text) {
+  EntryId id;
+  const bool good = take_number(text, id.generation) && take_sign(text, '-') &&
+                    take_number(text, id.last) && text.empty();
+  return good ? std::optional(id) : std::nullopt;
+}
+
+std::string StoredHead::older_text() const {
+  std::string text;
+  for (const Older& one : older) {
+    text += fmt::format("{}:{}:{},", one.epoch, one.generation, one.end);
+  }
+  return text;
+}
+
+std::optional<StoredHead> parse_head(const RespValue& reply) {
+  StoredHead head;
+  const auto epoch = parse_number<proto::Epoch>(reply.at(0).text);
+  const auto generation = parse_count(reply.at(1));
+  const auto last = parse_count(reply.at(2));
+  auto older = parse_older(reply.at(3).text);
+  const auto bytes = parse_count(reply.at(4));
+  const auto now_ms = parse_count(reply.at(5));
+  if (!epoch || !generation || !last || !older || !bytes || !now_ms) return std::nullopt;
+  return StoredHead{.epoch = *epoch,
+                    .generation = *generation,
+                    .last = *last,
+                    .older = *std::move(older),
+                    .bytes = *bytes,
+                    .now_ms = *now_ms};
+}
+
+std::optional<StoredEntry> parse_entry(const RespValue& entry) {
+  const auto id = parse_entry_id(entry.at(0).text);
+  if (!id) return std::nullopt;
+  StoredEntry stored{.id = *id};
+  const auto fields = entry.at(1).items();
+  bool good = fields.size() % 2 == 0 && !fields.empty();
+  bool begins = false;
+  for (std::size_t i = 0; good && i < fields.size(); i += 2) {
+    const std::string_view name = fields[i].text;
+    const std::string_view value = fields[i + 1].text;
+    const auto number = [&](auto& into) {
+      const auto parsed = parse_number<std::decay_t<decltype(into)>>(value);
+      if (parsed) into = *parsed;
+      return parsed.has_value();
+    };
+    if (name == "open") good = begins = number(stored.opens);
+    if (name == "n") good = number(stored.events) && stored.events > 0;
+    if (name == "k") good = number(stored.number);
+    if (name == "t") good = number(stored.time_ms);
+    if (name == "p") stored.producer = value;
+    if (name == "d") stored.bytes = value;
+  }
+  if (!good || begins == (stored.events > 0) || stored.events > stored.id.last) {
+    return std::nullopt;
+  }
+  return stored;
+}
+
+std::optional<StoredMark> parse_mark(std::string_view text) {
+  const auto space = text.find(' ');
+  if (space == std::string_view::npos) return std::nullopt;
+  const auto id = parse_entry_id(text.substr(0, space));
+  text.remove_prefix(space + 1);
+  std::uint64_t bytes = 0;
+  if (!id || !take_number(text, bytes)) return std::nullopt;
+  return StoredMark{.id = *id, .bytes = bytes};
+}
+
+std::optional<std::uint64_t> parse_count(const RespValue& value) {
+  if (value.is(RespValue::Kind::number) && value.number >= 0) {
+    return static_cast<std::uint64_t>(value.number);
+  }
+  return parse_number<std::uint64_t>(value.text);
+}
+
+}  // namespace tocsin::net

@@ -1,0 +1,124 @@
+// A history as it is in Redis or Valkey: its keys, the two scripts by which alone it changes, and
+// what they answer. Form 1:
+//
+//   {NAME}:log         a stream: an entry for each commit, whose id is GENERATION-LAST: a number
+//                      for the epoch, and the sequence of its last event. Its fields: n, how many
+//                      events; d, their bytes (net/store/batch_bytes.h); p and k, who appended it,
+//                      and which of its commits it is; t, when (Unix time in ms of the server). Or
+//                      one that begins an epoch, behind the event LAST: open, the epoch.
+//   {NAME}:head        a hash: v, the form; e, g, s, the epoch, its generation, the last sequence;
+//                      older, the epochs before, "EPOCH:GENERATION:END," each; id, the server's
+//                      replication id when the epoch began; b, the log's bytes since it began;
+//                      mb and mt, of the last mark.
+//   {NAME}:marks       a list: "ID B T", an entry now and then, by which what is too much is found.
+//   {NAME}:p:PRODUCER  a hash: n and s, the last of its commits, and where that ended.
+//
+// An epoch ends where the history may have forked: a server that was restarted or promoted, which
+// its replication id shows, may have less than was there before. Generations rise, so that in the
+// stream all that is of a new epoch stands behind all of an old one, also of what was lost. Epochs
+// are random, as everywhere.
+//
+// Pure: text in, text out.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/epochs.h"
+#include "net/redis/resp.h"
+
+namespace tocsin::net {
+
+// An id of the stream.
+struct EntryId {
+  std::uint64_t generation = 0;
+  core::Sequence last = 0;
+
+  friend auto operator<=>(const EntryId&, const EntryId&) = default;
+};
+[[nodiscard]] std::string to_string(const EntryId& id);
+[[nodiscard]] std::optional<EntryId> parse_entry_id(std::string_view text);
+
+// How far a history goes, and in which epochs; `end` of an older one: the last event of it that
+// this history has.
+struct StoredHead {
+  struct Older {
+    proto::Epoch epoch = 0;
+    std::uint64_t generation = 0;
+    core::Sequence end = 0;
+
+    friend bool operator==(const Older&, const Older&) = default;
+  };
+  proto::Epoch epoch = 0;
+  std::uint64_t generation = 0;
+  core::Sequence last = 0;
+  std::vector<Older> older{};  // oldest first
+  std::uint64_t bytes = 0;     // of the log, trimmed ones included
+  std::uint64_t now_ms = 0;    // Unix time of the server
+
+  [[nodiscard]] std::string older_text() const;
+};
+
+struct StoredEntry {
+  EntryId id{};
+  std::uint64_t events = 0;  // 0: the entry begins an epoch
+  proto::Epoch opens = 0;    // this one
+  std::string_view bytes{};
+  std::string_view producer{};
+  std::uint64_t number = 0;
+  std::uint64_t time_ms = 0;
+};
+
+// "GENERATION-LAST B T"
+struct StoredMark {
+  EntryId id{};
+  std::uint64_t bytes = 0;
+};
+
+class StoredKeys {
+ public:
+  explicit StoredKeys(const std::string& name)
+      : log("{" + name + "}:log"),
+        head("{" + name + "}:head"),
+        marks("{" + name + "}:marks"),
+        producers_("{" + name + "}:p:") {}
+
+  const std::string log;
+  const std::string head;
+  const std::string marks;
+  [[nodiscard]] std::string producer(std::string_view name) const {
+    return producers_ + std::string(name);
+  }
+
+ private:
+  const std::string producers_;
+};
+
+// KEYS head, log; ARGV: an epoch for the case that one begins; then, of what the caller knows of
+// the history, epoch, generation, last and older (an empty epoch: nothing). Answers e, g, s, older,
+// b and the time. An epoch begins where the head's replication id is not the server's, and where
+// somebody else has put an entry behind the head's, as nothing could follow that in this one. Where
+// there is no history, the caller's goes on: a server that lost everything costs what it kept, and
+// no id.
+[[nodiscard]] std::string_view open_script();
+
+// KEYS head, log, producer, marks; ARGV: epoch, number, events, bytes, producer, ms to keep the
+// number; bytes and ms to keep of the log (0: any), bytes between two marks. Appends, and answers
+// the last sequence; of the producer's last number again what it answered then. Errors: EPOCH, the
+// epoch is not (or not any more) the one of this server; NUMBER N, the producer's last one is N.
+[[nodiscard]] std::string_view publish_script();
+
+// Nothing: it is no answer of open_script().
+[[nodiscard]] std::optional<StoredHead> parse_head(const RespValue& reply);
+// An entry as XREAD and XRANGE give it; nothing: none of ours. Views end with `entry`.
+[[nodiscard]] std::optional<StoredEntry> parse_entry(const RespValue& entry);
+[[nodiscard]] std::optional<StoredMark> parse_mark(std::string_view text);
+// A number as text, or as one.
+[[nodiscard]] std::optional<std::uint64_t> parse_count(const RespValue& value);
+
+}  // namespace tocsin::net

@@ -1,0 +1,261 @@
+// What befalls a Redis server under its hubs: acknowledged is there once, refused is nowhere, every
+// hub is told of the same, and goes on, or says that it cannot.
+#include <atomic>
+#include <functional>
+#include <map>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/net/redis/redis_fixture.h"
+#include "tests/net/redis/redis_history.h"
+
+namespace tocsin::net {
+namespace {
+
+using testing::HasSubstr;
+
+class RedisFaultTest : public RedisTest {
+ protected:
+  // Whose time-outs are over before the test is.
+  RedisOptions hasty() {
+    RedisOptions options = server().options();
+    options.connect_ms = options.answer_ms = 200;
+    return options;
+  }
+  // Publishes from a thread for each until `disturb` returns; then what was answered must hold.
+  void publish_while(const std::vector<StoreUser*>& users, const std::function<void()>& disturb) {
+    std::atomic<bool> over = false;
+    std::vector<std::map<std::string, core::Ticket>> given(users.size());
+    {
+      std::vector<std::jthread> threads;
+      for (std::size_t i = 0; i < users.size(); ++i) {
+        threads.emplace_back([&, i] {
+          for (int n = 0; !over.load(); ++n) {
+            const std::string name = std::to_string(i) + "." + std::to_string(n);
+            const core::Ticket ticket = users[i]->append(events(name, 2));
+            given[i].emplace(name, ticket);
+            if (n % 8 == 0) (void)users[i]->wait_answer(ticket);
+          }
+        });
+      }
+      disturb();
+      over = true;
+    }
+    const core::Place last = commit(*users.front(), "last");
+    std::map<std::string, std::size_t> bodies;
+    for (std::size_t i = 0; i < users.size(); ++i) {
+      StoreUser& user = *users[i];
+      user.wait_told(last.last);
+      if (i == 0) {
+        for (const KeptEvent& event : user.events()) ++bodies[event.body];
+      }
+      expect_same(user, *users.front());
+      for (const auto& [name, ticket] : given[i]) {
+        const core::StoreAnswer answer = user.wait_answer(ticket);
+        const std::size_t there = bodies[body_of(name, 0)];
+        EXPECT_EQ(there, bodies[body_of(name, 1)]) << "in part";
+        EXPECT_LE(there, 1U) << "twice: " << name;
+        if (answer.outcome == Outcome::committed) {
+          ASSERT_EQ(there, 1U) << "acknowledged, and not there: " << name;
+          EXPECT_EQ(user.events_at(answer.place), events(name, 2));
+        }
+        if (answer.outcome == Outcome::refused) {
+          EXPECT_EQ(there, 0U) << "refused: " << name;
+        }
+        ++outcomes_[answer.outcome];
+      }
+    }
+    EXPECT_GT(outcomes_[Outcome::committed], 0U);
+  }
+  std::size_t outcomes(Outcome outcome) { return outcomes_[outcome]; }
+
+ private:
+  std::map<Outcome, std::size_t> outcomes_;
+};
+
+TEST_F(RedisFaultTest, KilledAndStartedAgain) {
+  StoreUser& one = hub();
+  StoreUser& other = hub();
+  publish_while({&one, &other}, [&] {
+    for (int i = 0; i < 3; ++i) {
+      one.wait_told(one.told() + 20);
+      server().kill();
+      server().start();
+    }
+    one.wait_told(one.told() + 20);
+  });
+  EXPECT_EQ(outcomes(Outcome::unknown), 0U) << "its disk has all, so all is known in the end";
+  EXPECT_EQ(one.epochs().size(), 4U) << "each start is an epoch";
+  EXPECT_EQ(one.why_lost(), "");
+  EXPECT_EQ(hub().events(), one.events());
+}
+
+TEST_F(RedisFaultTest, FrozenForLongerThanAnybodyWaits) {
+  StoreUser& one = hub(hasty());
+  StoreUser& other = hub(hasty());
+  publish_while({&one, &other}, [&] {
+    for (int i = 0; i < 3; ++i) {
+      one.wait_told(one.told() + 20);
+      server().freeze();
+      EXPECT_TRUE(eventually([&] {  // it has given the connection up
+        const core::Ticket ticket = one.append(events("probe" + std::to_string(i)));
+        return one.answers()[ticket].outcome == Outcome::refused;
+      }));
+      server().resume();
+    }
+    one.wait_told(one.told() + 20);
+  });
+  EXPECT_EQ(outcomes(Outcome::unknown), 0U);
+  EXPECT_EQ(one.epochs().size(), 1U) << "it is the same server";
+}
+
+TEST_F(RedisFaultTest, EveryConnectionCut) {
+  StoreUser& one = hub();
+  StoreUser& other = hub();
+  publish_while({&one, &other}, [&] {
+    for (int i = 0; i < 30; ++i) {
+      one.wait_told(one.told() + 10);
+      server().ask({"CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"});
+    }
+  });
+  EXPECT_EQ(outcomes(Outcome::unknown), 0U);
+  EXPECT_EQ(one.epochs().size(), 1U);
+}
+
+TEST_F(RedisFaultTest, StartedAgainWithNothing) {
+  StoreUser& one = hub();
+  StoreUser& other = hub();
+  const core::Place place = commit(one, "before", 5);
+  other.wait_told(place.last);
+  server().kill();
+  server().empty_disk();
+  server().start();
+  append(one, "after");
+  one.wait_told(6);
+  other.wait_told(6);
+  expect_same(one, other);
+  EXPECT_EQ(one.epochs().older().front(), (core::Epochs::Older{place.epoch, 5}))
+      << "the ids of before are positions, also of hubs that come later";
+  const StoreUser& later = hub();
+  EXPECT_EQ(later.epochs(), one.epochs());
+  EXPECT_EQ(later.beginning().last(), 5U) << "what was before is not there any more";
+  EXPECT_EQ(later.events(), events("after"));
+}
+
+TEST_F(RedisFaultTest, FlushedUnderItsHubs) {
+  StoreUser& one = hub();
+  StoreUser& other = hub();
+  for (int i = 0; i < 3; ++i) {
+    commit(one, "x");
+    other.wait_told(one.told());
+    server().ask({"FLUSHALL"});
+    // Seen though nobody publishes.
+    const auto epochs = static_cast<std::size_t>(i) + 2;
+    EXPECT_TRUE(eventually([&] { return one.epochs().size() == epochs; }));
+    EXPECT_TRUE(eventually([&] { return other.epochs().size() == epochs; }));
+  }
+  publish_while({&one, &other}, [&] {
+    one.wait_told(one.told() + 20);
+    EXPECT_EQ(server().ask({"SCRIPT", "FLUSH"}), "OK");
+    one.wait_told(one.told() + 20);
+  });
+}
+
+// A hub that has shown events which are gone cannot go on, and says so; another goes on.
+TEST_F(RedisFaultTest, ItsNewestEventsLost) {
+  StoreUser& ahead = hub();
+  commit(ahead, "kept");
+  const core::Place lost = commit(ahead, "lost", 3);
+  RedisHistory::lose(server(), 3);
+  EXPECT_TRUE(eventually([&] { return !ahead.why_lost().empty(); }));
+  EXPECT_THAT(ahead.why_lost(), HasSubstr("4 was there"));
+  EXPECT_EQ(ahead.publish(events("x")).outcome, Outcome::refused) << "it is done";
+  server().kill();
+  server().start();
+  StoreUser& next = hub();
+  EXPECT_EQ(next.events(), events("kept"));
+  EXPECT_EQ(next.epochs().older().front(), (core::Epochs::Older{lost.epoch, 1}));
+  EXPECT_EQ(commit(next, "new").first, 2U);
+}
+
+TEST_F(RedisFaultTest, HeadOrLogRemoved) {
+  StoreUser& one = hub();
+  StoreUser& other = hub();
+  commit(one, "a");
+  server().ask({"DEL", "{test}:head"});
+  EXPECT_TRUE(eventually([&] { return one.epochs().size() == 2; }));
+  append(other, "b");
+  one.wait_told(2);
+  server().ask({"RENAME", "{test}:log", "elsewhere"});
+  append(one, "c");
+  other.wait_told(3);
+  expect_same(one, other);
+  EXPECT_EQ(hub().events(), events("c")) << "and what was before is gone";
+}
+
+// Who puts other things into the stream harms nobody.
+TEST_F(RedisFaultTest, EntriesOfOthers) {
+  StoreUser& one = hub();
+  StoreUser& other = hub();
+  commit(one, "a");
+  server().ask({"XADD", "{test}:log", "*", "message", "hello"});
+  append(other, "b");
+  append(one, "c");
+  one.wait_told(3);
+  other.wait_told(3);
+  expect_same(one, other);
+}
+
+TEST_F(RedisFaultTest, TrimmedBeforeAHubWasTold) {
+  StoreUser& writer = hub();
+  commit(writer, "a");
+  auto store = RedisStore::open(server().options());
+  ASSERT_TRUE(store) << store.error();
+  commit(writer, "b");
+  commit(writer, "c");
+  server().ask({"XTRIM", "{test}:log", "MAXLEN", "1"});
+  StoreUser late(**store);
+  late.start();
+  EXPECT_THAT(late.why_lost(), HasSubstr("was removed"));
+  (*store)->stop();
+}
+
+// --- the server refuses
+
+TEST_F(RedisFaultTest, OutOfMemory) {
+  StoreUser& one = hub();
+  StoreUser& other = hub();
+  publish_while({&one, &other}, [&] {
+    for (int i = 0; i < 5; ++i) {
+      one.wait_told(one.told() + 20);
+      server().ask({"CONFIG", "SET", "maxmemory", "1"});
+      EXPECT_TRUE(eventually([&] {
+        return one.publish(events("probe" + std::to_string(i))).outcome == Outcome::refused;
+      }));
+      server().ask({"CONFIG", "SET", "maxmemory", "0"});
+    }
+    one.wait_told(one.told() + 20);
+  });
+  EXPECT_EQ(outcomes(Outcome::unknown), 0U);
+  EXPECT_GT(outcomes(Outcome::refused), 0U);
+}
+
+// The server has forgotten how far a producer was.
+TEST_F(RedisFaultTest, NumbersForgotten) {
+  StoreUser& one = hub();
+  StoreUser& other = hub();
+  publish_while({&one, &other}, [&] {
+    for (int i = 0; i < 3; ++i) {
+      one.wait_told(one.told() + 20);
+      server().ask({"EVAL", "return redis.call('DEL', unpack(redis.call('KEYS', '*:p:*')))", "0"});
+    }
+    one.wait_told(one.told() + 20);
+  });
+}
+
+}  // namespace
+}  // namespace tocsin::net

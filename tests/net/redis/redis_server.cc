@@ -1,0 +1,153 @@
+#include "tests/net/redis/redis_server.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <span>
+#include <sstream>
+#include <stdexcept>
+#include <utility>
+
+#include "net/redis/resp.h"
+#include "proto/limits.h"
+#include "tests/net/support/test_client.h"
+
+namespace tocsin::net {
+namespace {
+
+std::filesystem::path make_folder() {
+  std::string name = (std::filesystem::temp_directory_path() / "tocsin-redis-XXXXXX").string();
+  if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no folder");
+  return name;
+}
+
+std::string text_of(const RespValue& value) {
+  using Kind = RespValue::Kind;
+  switch (value.kind) {
+    case Kind::nil:
+      return "";
+    case Kind::number:
+      return std::to_string(value.number);
+    case Kind::error:
+      return "-" + std::string(value.text);
+    case Kind::list: {
+      std::string all;
+      for (const RespValue& item : value.items()) {
+        if (!all.empty()) all += ' ';
+        all += text_of(item);
+      }
+      return all;
+    }
+    default:
+      return std::string(value.text);
+  }
+}
+
+}  // namespace
+
+std::string RedisServer::program() {
+  if (const char* named = std::getenv("TOCSIN_REDIS_SERVER")) return named;
+  const char* path = std::getenv("PATH");
+  std::istringstream folders(path == nullptr ? "" : path);
+  for (std::string folder; std::getline(folders, folder, ':');) {
+    for (const char* name : {"redis-server", "valkey-server"}) {
+      std::string program = folder + "/" + name;
+      if (::access(program.c_str(), X_OK) == 0) return program;
+    }
+  }
+  return "";
+}
+
+RedisServer::RedisServer(std::vector<std::string> more)
+    : folder_(make_folder()), more_(std::move(more)) {
+  start();
+}
+
+RedisServer::~RedisServer() {
+  if (pid_ > 0) kill();
+  std::filesystem::remove_all(folder_);
+}
+
+RedisUrl RedisServer::url() const {
+  RedisUrl url;
+  url.servers.push_back({.host = "127.0.0.1", .port = static_cast<std::uint16_t>(port())});
+  url.name = "test";
+  return url;
+}
+
+RedisOptions RedisServer::options() const {
+  return {.url = url(), .connect_ms = 20'000, .answer_ms = 20'000};
+}
+
+void RedisServer::start() {
+  std::vector<std::string> words{program(),       "--port",        std::to_string(port()),
+                                 "--bind",        "127.0.0.1",     "--dir",
+                                 folder_,         "--appendonly",  "yes",
+                                 "--save",        "",              "--logfile",
+                                 folder_ / "log", "--appendfsync", "always"};
+  words.insert(words.end(), more_.begin(), more_.end());
+  std::vector<char*> arguments;
+  for (std::string& word : words) arguments.push_back(word.data());
+  arguments.push_back(nullptr);
+  pid_ = ::fork();
+  if (pid_ == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    sigset_t none;
+    sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    ::execv(arguments[0], arguments.data());
+    ::_exit(127);
+  }
+  const bool runs = eventually([&] {
+    try {
+      return ask({"PING"}) == "PONG";
+    } catch (const std::runtime_error&) {
+      return false;  // it does not listen yet
+    }
+  });
+  if (!runs) throw std::runtime_error("the server does not start");
+}
+
+void RedisServer::kill() {
+  ::kill(pid_, SIGKILL);
+  ::waitpid(pid_, nullptr, 0);
+  pid_ = -1;
+}
+
+void RedisServer::freeze() {
+  ::kill(pid_, SIGSTOP);
+}
+
+void RedisServer::resume() {
+  ::kill(pid_, SIGCONT);
+}
+
+void RedisServer::empty_disk() {
+  for (const auto& entry : std::filesystem::directory_iterator(folder_)) {
+    std::filesystem::remove_all(entry.path());
+  }
+}
+
+std::string RedisServer::ask(std::initializer_list<std::string_view> words) const {
+  std::string command;
+  append_command(command, std::span(words.begin(), words.size()));
+  TestClient client("127.0.0.1:" + std::to_string(port()));
+  client.send(command);
+  RespReader reader(limits::kMaxRedisReply);
+  while (true) {
+    reader.feed(std::exchange(client.unread(), {}));
+    if (const RespValue* reply = reader.next()) return text_of(*reply);
+    if (reader.is_broken() || !client.receive()) throw std::runtime_error("no reply");
+  }
+}
+
+long RedisServer::number(std::initializer_list<std::string_view> words) const {
+  return std::stol(ask(words));
+}
+
+}  // namespace tocsin::net
