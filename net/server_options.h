@@ -170,9 +170,9 @@ struct ServerOptions {
   std::uint32_t history_age_s = 300;                         // seconds; 0: no limit by age
   std::uint64_t history_bytes = 4ULL * 1024 * 1024;          // encoded bytes per topic
   std::uint64_t history_total_bytes = 256ULL * 1024 * 1024;  // for the whole hub
-  // Where the history is kept. "memory": it ends with the hub. "sqlite:PATH": in a file as well,
-  // which one hub at a time has open (net/store/history_file.h); what of it fits into memory is
-  // there again at the next start, ids go on, and clients resume.
+  // Where the history is kept. "memory": it ends with the hub. "sqlite:PATH": in a file, which one
+  // hub at a time has open; what fits into memory is there again at the next start. "redis://...":
+  // net/redis/redis_url.h, in a server, for several hubs. With both ids go on, and clients resume.
   std::string history = "memory";
   HistorySync history_sync = HistorySync::full;
   // Of the file: the oldest events go past it. It may become a quarter larger, and beside it there

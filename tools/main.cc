@@ -4,12 +4,14 @@
 #include <cstring>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "tools/base/conceal_password.h"
 #include "tools/base/did_you_mean.h"
 #include "tools/base/print.h"
 #include "tools/base/standard_streams.h"
@@ -75,6 +77,7 @@ int refuse(const CLI::App& app, const CLI::ParseError& error, int argc, char** a
   if (const Strings unknown = left_over.remaining(); !unknown.empty()) {
     what = fmt::format("not expected: {}", fmt::join(unknown, " "));
   }
+  tocsin::tools::conceal_password(what.data());
   if (no_command && argc > 1 && argv[1][0] != '-') {
     tocsin::tools::print(stderr, "tocsin: unknown command '{}'{}\n", argv[1],
                advice({argv[1]}, commands_of(app), "tocsin"));
@@ -119,8 +122,13 @@ int main(int argc, char** argv) {
       "  0  done\n"
       "  1  failed, in part or as a whole\n"
       "  2  wrong arguments or configuration; nothing was done");
+  // CLI11 takes them from the last to the first.
+  Strings words(argv + 1, argv + std::max(argc, 1));
+  std::ranges::reverse(words);
+  // What ps(1) and /proc show of this process.
+  for (int i = 1; i < argc; ++i) tocsin::tools::conceal_password(argv[i]);
   try {
-    app.parse(argc, argv);
+    app.parse(std::move(words));
   } catch (const CLI::ParseError& error) {
     // Help and version are "errors" with status 0; everything else is the caller's mistake.
     exit_code = error.get_exit_code() == 0 ? app.exit(error) : refuse(app, error, argc, argv);

@@ -16,6 +16,8 @@
 
 #include "core/memory_store.h"
 #include "net/io/listener.h"
+#include "net/redis/redis_check.h"
+#include "net/redis/redis_store.h"
 #include "net/store/history_path.h"
 #include "net/store/sqlite_store.h"
 #include "proto/assert.h"
@@ -45,16 +47,36 @@ std::uint64_t longest_age_ms(const ServerOptions& options) {
   return any_is_endless ? 0 : longest_s * 1000;
 }
 
+// REQUIRES: history_fault() had none.
+RedisOptions redis_options(const ServerOptions& options) {
+  auto url = parse_redis_url(options.history);
+  TOCSIN_ASSERT(url);
+  return {.url = *std::move(url),
+          .keep_bytes = options.history_file_bytes,
+          .keep_age_ms = std::uint64_t{options.history_file_age_s} * 1000,
+          .load_bytes = options.history_total_bytes};
+}
+
 }  // namespace
 
 std::string history_fault(std::string_view history) {
   if (history == kMemory) return {};
-  if (!history.starts_with(kSqlite)) return "is neither memory nor sqlite:PATH";
+  if (is_redis_url(history)) {
+    const auto url = parse_redis_url(history);
+    return url ? std::string() : "is no address of a history: " + url.error();
+  }
+  if (!history.starts_with(kSqlite)) return "is neither memory, sqlite:PATH nor redis://HOST/NAME";
   const std::string_view path = history.substr(kSqlite.size());
   if (path.empty()) return "names no file";
   // SQLite has files without a name for the former, and addresses for the latter.
   const bool special = path.starts_with(':') || path.starts_with("file:");
   return special || path.contains('\0') ? "names no file of a disk" : "";
+}
+
+std::string history_text(std::string_view history) {
+  if (!is_redis_url(history)) return std::string(history);
+  const auto url = parse_redis_url(history);
+  return url ? url->to_string() : std::string(history.substr(0, history.find("://") + 3)) + "...";
 }
 
 HistoryFileOptions history_file_options(const ServerOptions& options) {
@@ -71,6 +93,10 @@ HistoryFileOptions history_file_options(const ServerOptions& options) {
 std::vector<std::string> history_warnings(const ServerOptions& options) {
   std::vector<std::string> warnings;
   if (options.history == kMemory) return warnings;
+  if (is_redis_url(options.history)) {
+    auto weak = check_redis(redis_options(options));
+    return weak ? *std::move(weak) : std::vector{weak.error()};
+  }
   namespace fs = std::filesystem;
   const HistoryFileOptions file = history_file_options(options);
   const auto place = place_of_history(file.path);
@@ -113,6 +139,7 @@ std::expected<std::unique_ptr<core::Store>, std::string> open_history(
   if (options.history == kMemory) {
     return std::make_unique<core::MemoryStore>(static_cast<proto::Epoch>(std::random_device{}()));
   }
+  if (is_redis_url(options.history)) return RedisStore::open(redis_options(options));
   return SqliteStore::open(history_file_options(options));
 }
 

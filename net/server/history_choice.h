@@ -15,6 +15,8 @@ namespace tocsin::net {
 
 // What is wrong with ServerOptions::history, as the rest of a sentence; empty: nothing.
 [[nodiscard]] std::string history_fault(std::string_view history);
+// It for people and logs: without a password.
+[[nodiscard]] std::string history_text(std::string_view history);
 
 // Of a history in a file: where it is, and how much of it is kept and comes back into memory.
 // REQUIRES: it is in one.

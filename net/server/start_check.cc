@@ -23,7 +23,7 @@ CheckResult check_options(const ServerOptions& options) {
         fmt::format("{} shards, at most {} are possible", options.shards, limits::kMaxShards));
   }
   if (const std::string fault = history_fault(options.history); !fault.empty()) {
-    return std::unexpected(fmt::format("history: \"{}\" {}", options.history, fault));
+    return std::unexpected(fmt::format("history: \"{}\" {}", history_text(options.history), fault));
   }
   const auto bad = std::ranges::find_if_not(options.topics, proto::is_topic_name);
   if (bad != options.topics.end()) {

@@ -50,7 +50,7 @@ function(tocsin_install_documents component package program)
     COMPONENT ${component} ${arg_UNPARSED_ARGUMENTS})
 endfunction()
 set(documents README.md ARCHITECTURE.md DECISIONS.md docs/admin.md docs/auth.md docs/auth-recipes.md
-    docs/clients.md docs/limits.md docs/proxies.md
+    docs/clients.md docs/limits.md docs/proxies.md docs/redis.md
   bench/README.md bench/FIGURES.md bench/figures/growth.svg net/README.md
   systemd/README.md tools/load/README.md)
 tocsin_install_documents(program tocsin $<TARGET_FILE:tocsin>

@@ -37,7 +37,9 @@ void print_access(const OptionFlags& flags, const Configuration& configuration) 
 
 void print_check(const OptionFlags& flags, const Configuration& configuration) {
   const net::ServerOptions& options = configuration.options;
-  print_text(stdout, to_toml(options));
+  net::ServerOptions shown = options;
+  shown.history = net::history_text(options.history);
+  print_text(stdout, to_toml(shown));
   print_access(flags, configuration);
   if (const std::string fault = heartbeat_fault(options); !fault.empty()) {
     flags.complain(fmt::format("warning: heartbeat: {}", fault));

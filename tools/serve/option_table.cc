@@ -159,16 +159,18 @@ constexpr auto kTable = std::to_array<Option>({
     {"history-total-bytes", kTopics, "Bytes kept by the whole hub.", Change::reload,
      SizeMember{&S::history_total_bytes, between(kMiB, 1024 * kGiB)}},
     {"history", kTopics,
-     "Where the history is kept: with the process, or in a file, with which ids go on and clients "
-     "resume behind a restart.",
-     Change::restart, TextMember{&S::history, net::history_fault, "memory|sqlite:PATH"}},
+     "Where the history is kept: with the process; or in a file, with which ids go on and clients "
+     "resume behind a restart; or in a Redis or Valkey server, with which several hubs have one.",
+     Change::restart,
+     TextMember{&S::history, net::history_fault,
+                "memory|sqlite:PATH|redis://HOST/NAME"}},
     {"history-sync", kTopics,
      "What is on the disk when a publish is answered: its events, all but the newest ones, or what "
      "the kernel has written.",
      Change::restart, ChoiceMember{&S::history_sync, kSyncWords}},
-    {"history-file-bytes", kTopics, "Bytes that the file keeps.", Change::restart,
+    {"history-file-bytes", kTopics, "Bytes that the file or the server keeps.", Change::restart,
      SizeMember{&S::history_file_bytes, between(64 * kMiB, 1024 * 1024 * kGiB)}},
-    {"history-file-age", kTopics, "How long the file keeps events; 0: no limit.", Change::restart,
+    {"history-file-age", kTopics, "How long it keeps events; 0: no limit.", Change::restart,
      seconds(&S::history_file_age_s, at_most(365 * 10 * kDay))},
     {"auto-topics", kTopics, "A topic exists once somebody subscribes or publishes to it.",
      Change::reload, FlagMember{&S::auto_topics}},

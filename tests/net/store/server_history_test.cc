@@ -158,7 +158,7 @@ TEST_P(ServerHistory, WhatCannotBeOpenedIsSaid) {
   options.history = "sqlite:/nowhere/history.db";
   EXPECT_THAT(Server::start(options).error(), HasSubstr("/nowhere/history.db"));
   options.history = "postgres:x";
-  EXPECT_THAT(Server::start(options).error(), HasSubstr("is neither memory nor sqlite:PATH"));
+  EXPECT_THAT(Server::start(options).error(), HasSubstr("is neither memory, sqlite:PATH nor"));
 }
 
 }  // namespace
