@@ -52,6 +52,16 @@ struct CommitFigures {
   std::uint64_t history_bytes = 0;  // that the whole history takes, where it is kept; 0: unknown
 };
 
+// How a store stands to the server that keeps the history, where there is one.
+struct LinkFigures {
+  bool away = false;             // there is no connection to it
+  std::uint64_t reconnects = 0;  // times that it was connected to again
+  std::uint64_t failovers = 0;   // of these, to another server than before
+  Sequence behind = 0;           // events that it has and that the client was not told of yet
+
+  friend bool operator==(const LinkFigures&, const LinkFigures&) = default;
+};
+
 class Store {
  public:
   // Whom a store tells that answers later. Called from one thread at a time, which holds no lock
@@ -67,6 +77,8 @@ class Store {
     // For a committed batch: before or after the client is told of the batch itself.
     virtual void answered(Ticket ticket, const StoreAnswer& answer) = 0;
     virtual void counted(const CommitFigures& figures) { static_cast<void>(figures); }
+    // They have changed.
+    virtual void linked(const LinkFigures& figures) { static_cast<void>(figures); }
     // Behind the event that the client was told of last the history goes on in `epoch`, which is
     // none that it had.
     virtual void forked(proto::Epoch epoch) = 0;

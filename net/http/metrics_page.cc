@@ -216,6 +216,15 @@ void store(Exposition& page, const StoreMetrics& metrics, std::uint64_t lag_us) 
                metrics.stale_batches.get());
   page.counter("tocsin_store_forks_total",
                "Times that the history went on in a new epoch.", metrics.forks.get());
+  page.gauge("tocsin_store_away", "1: the history's server cannot be reached.",
+             static_cast<double>(metrics.away.get()));
+  page.counter("tocsin_store_reconnects_total",
+               "Times that the history's server was connected to again.",
+               metrics.reconnects.get());
+  page.counter("tocsin_store_failovers_total", "Of these, to another server than before.",
+               metrics.failovers.get());
+  page.gauge("tocsin_store_behind_events", "Events that it has and that are not here yet.",
+             static_cast<double>(metrics.behind.get()));
   page.counter("tocsin_store_waits_total",
                "Times that the store had to wait for the shards to catch up.",
                metrics.shard_waits.get());
@@ -230,7 +239,7 @@ void store(Exposition& page, const StoreMetrics& metrics, std::uint64_t lag_us) 
   histogram<26>(page, std::span{&commits, 1}, "tocsin_store_commit_seconds",
                 "Time that a commit takes until it is on the disk.", 1e-6);
   page.gauge("tocsin_history_bytes", "What the history takes where it is kept.",
-             static_cast<double>(metrics.history_bytes.load(std::memory_order_relaxed)));
+             static_cast<double>(metrics.history_bytes.get()));
 }
 
 // Not at all where the configuration names no other servers.

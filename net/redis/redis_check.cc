@@ -1,14 +1,19 @@
 #include "net/redis/redis_check.h"
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <cstdint>
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "net/redis/master_link.h"
 #include "net/redis/redis_link.h"
+#include "net/redis/sentinels.h"
 
 namespace tocsin::net {
 namespace {
@@ -16,6 +21,9 @@ namespace {
 // XTRIM by MINID came with it.
 constexpr unsigned kLeastMajor = 6;
 constexpr unsigned kLeastMinor = 2;
+
+// Of two, none is a majority.
+constexpr std::uint64_t kLeastSentinels = 3;
 
 // A line `name:value` of INFO; empty: there is none.
 std::string_view info(std::string_view text, std::string_view name) {
@@ -88,6 +96,33 @@ void judge_replicas(std::string_view text, unsigned wanted, std::vector<std::str
   }
 }
 
+// Each of them, as all of them may be needed one day.
+void judge_sentinels(const RedisUrl& url, const RedisTrust& tls, Waiter& waiter,
+                     TimePoint deadline, std::vector<std::string>& weak) {
+  Sentinels sentinels(url, tls);
+  std::uint64_t known = 0;
+  for (std::size_t i = 0; i < url.servers.size(); ++i) {
+    const TimePoint now = waiter.now();
+    const TimePoint share = now + (deadline - now) / static_cast<std::int64_t>(
+                                                         url.servers.size() - i + 1);
+    const auto named = sentinels.ask_one(i, waiter, share);
+    if (!named) {
+      weak.push_back(named.error().text);
+      continue;
+    }
+    known = std::max(known, named->others + 1);
+    if (auto agree = sentinels.check_quorum(i, waiter, share); !agree) {
+      weak.push_back(agree.error().text);
+    }
+  }
+  if (known > 0 && known < kLeastSentinels) {
+    weak.push_back(fmt::format(
+        "{} of the Sentinels know each other: with fewer than {} nobody is promoted when one is "
+        "gone",
+        known, kLeastSentinels));
+  }
+}
+
 }  // namespace
 
 std::expected<std::vector<std::string>, std::string> check_redis(const RedisOptions& options) {
@@ -95,9 +130,11 @@ std::expected<std::vector<std::string>, std::string> check_redis(const RedisOpti
   const TimePoint deadline = waiter.now() + std::chrono::milliseconds(options.connect_ms);
   const auto trust = trust_of(options.url);
   if (!trust) return std::unexpected(trust.error());
-  auto link = RedisLink::open(options.url, *trust, waiter, deadline);
-  if (!link) return std::unexpected(link.error().text);
   std::vector<std::string> weak;
+  if (!options.url.master.empty()) judge_sentinels(options.url, *trust, waiter, deadline, weak);
+  auto master = open_master(options.url, *trust, waiter, deadline);
+  if (!master) return std::unexpected(master.error().text);
+  RedisLink* const link = &master->link;
   std::string persistence;
   for (const std::string_view section : {"server", "memory", "replication", "persistence"}) {
     const auto reply = link->ask({"INFO", section}, waiter, deadline);

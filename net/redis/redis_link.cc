@@ -23,7 +23,7 @@ constexpr std::size_t kMaxReceived = 4 * limits::kMiB;
 constexpr std::size_t kPiece = 64 * limits::kKiB;
 
 // Errors of the protocol, by their code.
-constexpr std::array<std::string_view, 11> kLasting = {"NOAUTH",
+constexpr std::array<std::string_view, 12> kLasting = {"NOAUTH",
                                                        "WRONGPASS",
                                                        "NOPERM",
                                                        "WRONGTYPE",
@@ -32,12 +32,13 @@ constexpr std::array<std::string_view, 11> kLasting = {"NOAUTH",
                                                        "ERR Client sent AUTH",
                                                        "ERR AUTH",
                                                        "ERR invalid password",
+                                                       "ERR No such master",
                                                        "ERR unknown command",
                                                        "ERR wrong number of arguments"};
 
 }  // namespace
 
-std::expected<std::shared_ptr<const TlsContext>, std::string> trust_of(const RedisUrl& url) {
+std::expected<RedisTrust, std::string> trust_of(const RedisUrl& url) {
   if (!url.tls) return nullptr;
   if (url.ca_file.empty()) return TlsContext::system();
   return TlsContext::create({.ca_file = url.ca_file});
@@ -48,7 +49,7 @@ bool is_lasting(std::string_view error) {
                              [&](std::string_view one) { return error.starts_with(one); });
 }
 
-RedisLink::RedisLink(ClientSocket socket, std::string server)
+RedisLink::RedisLink(ClientSocket socket, RedisUrl::Server server)
     : socket_(std::move(socket)), server_(std::move(server)), reader_(limits::kMaxRedisReply) {}
 
 // Descriptor tables that were copied meanwhile keep the socket open: it is the connection that
@@ -59,62 +60,32 @@ void RedisLink::close() {
   socket_.close();
 }
 
-std::expected<RedisLink, RedisFault> RedisLink::open(const RedisUrl& url,
-                                                     const std::shared_ptr<const TlsContext>& tls,
-                                                     Waiter& waiter, TimePoint deadline) {
-  TOCSIN_ASSERT(!url.servers.empty());
-  RedisFault last;
-  auto left = static_cast<std::int64_t>(url.servers.size());
-  for (const RedisUrl::Server& server : url.servers) {
-    const TimePoint now = waiter.now();
-    auto link = open_one(url, server, tls, waiter, now + (deadline - now) / left--);
-    if (link) return link;
-    last = std::move(link.error());
-  }
-  return std::unexpected(std::move(last));
-}
-
-std::expected<RedisLink, RedisFault> RedisLink::open_one(
-    const RedisUrl& url, const RedisUrl::Server& server,
-    const std::shared_ptr<const TlsContext>& tls, Waiter& waiter, TimePoint deadline) {
+std::expected<RedisLink, RedisFault> RedisLink::connect(
+    const RedisUrl::Server& server, const RedisTrust& tls, Waiter& waiter, TimePoint deadline) {
   auto socket =
       connect_blocking({.host = server.host, .port = server.port, .tls = tls}, deadline, waiter);
-  if (!socket) {
-    const bool lasting = socket.error().kind == SocketError::Kind::tls;
-    return std::unexpected(RedisFault{std::move(socket.error().message), lasting});
-  }
-  RedisLink link(*std::move(socket), to_string(server));
-  if (auto done = link.introduce(url, waiter, deadline); !done) {
-    return std::unexpected(std::move(done.error()));
-  }
-  return link;
+  if (socket) return RedisLink(*std::move(socket), server);
+  const bool lasting = socket.error().kind == SocketError::Kind::tls;
+  return std::unexpected(RedisFault{std::move(socket.error().message), lasting});
 }
 
-std::expected<void, RedisFault> RedisLink::introduce(const RedisUrl& url, Waiter& waiter,
-                                                     TimePoint deadline) {
-  const auto check = [this](const RespValue& reply) -> std::expected<void, RedisFault> {
-    if (!reply.is(Kind::error)) return {};
-    return std::unexpected(
-        RedisFault{fmt::format("{}: {}", server_, reply.text), is_lasting(reply.text)});
-  };
-  if (!url.password.empty()) {
-    std::vector<std::string_view> auth{"AUTH"};
-    if (!url.user.empty()) auth.push_back(url.user);
-    auth.push_back(url.password);
-    const auto reply = ask(auth, waiter, deadline);
-    if (!reply) return std::unexpected(reply.error());
-    if (auto good = check(**reply); !good) return good;
-  }
-  const auto named = ask({"CLIENT", "SETNAME", "tocsin"}, waiter, deadline);
-  if (!named) return std::unexpected(named.error());
-  if (auto good = check(**named); !good) return good;
-  const auto role = ask({"ROLE"}, waiter, deadline);
-  if (!role) return std::unexpected(role.error());
-  if (auto good = check(**role); !good) return good;
-  if ((*role)->at(0).text != "master") {
-    return std::unexpected(RedisFault{fmt::format("{} is no master", server_)});
-  }
+std::expected<void, RedisFault> RedisLink::authenticate(const RedisUrl& url, Waiter& waiter,
+                                                        TimePoint deadline) {
+  if (url.password.empty()) return {};
+  std::vector<std::string_view> words{"AUTH"};
+  if (!url.user.empty()) words.push_back(url.user);
+  words.push_back(url.password);
+  const auto reply = ask(words, waiter, deadline);
+  if (!reply) return std::unexpected(reply.error());
+  if ((*reply)->is(Kind::error)) return std::unexpected(fault_of(**reply));
   return {};
+}
+
+RedisFault RedisLink::fault_of(const RespValue& reply) const {
+  const bool is_error = reply.is(Kind::error);
+  return {fmt::format("{}: {}", to_string(server_),
+                      is_error ? reply.text : "answers something else"),
+          is_error && is_lasting(reply.text)};
 }
 
 void RedisLink::send(std::span<const std::string_view> words, TimePoint deadline) {
@@ -124,7 +95,7 @@ void RedisLink::send(std::span<const std::string_view> words, TimePoint deadline
 }
 
 RedisFault RedisLink::ended(std::string_view why) const {
-  return {fmt::format("{}: {}", server_, why)};
+  return {fmt::format("{}: {}", to_string(server_), why)};
 }
 
 std::expected<void, RedisFault> RedisLink::move(TimePoint now) {

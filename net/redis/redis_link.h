@@ -27,23 +27,26 @@ struct RedisFault {
   bool lasting = false;  // trying again will not help: somebody has to change something
 };
 
-// What a rediss:// URL trusts; null: the URL is plain. The error names a file that cannot be read.
-[[nodiscard]] std::expected<std::shared_ptr<const TlsContext>, std::string> trust_of(
-    const RedisUrl& url);
+// What a rediss:// URL trusts; null: the URL is plain.
+using RedisTrust = std::shared_ptr<const TlsContext>;
+// The error names a file that cannot be read.
+[[nodiscard]] std::expected<RedisTrust, std::string> trust_of(const RedisUrl& url);
 
 // Whether the error names something that only a person can mend.
 [[nodiscard]] bool is_lasting(std::string_view error);
 
 class RedisLink {
  public:
-  // To the first of the servers that is a master; blocks until it answers, or `waiter` says that
-  // the time is over. `tls`: null: plain.
-  [[nodiscard]] static std::expected<RedisLink, RedisFault> open(
-      const RedisUrl& url, const std::shared_ptr<const TlsContext>& tls, Waiter& waiter,
-      TimePoint deadline);
+  // Blocks until it is there, or `waiter` says that the time is over. `tls`: null: plain.
+  [[nodiscard]] static std::expected<RedisLink, RedisFault> connect(
+      const RedisUrl::Server& server, const RedisTrust& tls, Waiter& waiter, TimePoint deadline);
   ~RedisLink() { close(); }
   RedisLink(RedisLink&&) noexcept = default;
   RedisLink& operator=(RedisLink&&) = delete;
+
+  // Sends the URL's user and password, if it has one. REQUIRES: unanswered() == 0.
+  [[nodiscard]] std::expected<void, RedisFault> authenticate(const RedisUrl& url, Waiter& waiter,
+                                                             TimePoint deadline);
 
   // Puts the command behind the others; move() sends them. Its reply is to be there by `deadline`.
   void send(std::span<const std::string_view> words, TimePoint deadline);
@@ -71,22 +74,18 @@ class RedisLink {
   [[nodiscard]] pollfd poll_request() const;
   [[nodiscard]] TimePoint deadline() const;
   [[nodiscard]] bool has_buffered() const { return socket_.has_buffered(); }
-  // HOST:PORT
-  [[nodiscard]] const std::string& server() const { return server_; }
+  [[nodiscard]] const RedisUrl::Server& server() const { return server_; }
+  // Of a reply that is an error, or means nothing here.
+  [[nodiscard]] RedisFault fault_of(const RespValue& reply) const;
 
  private:
-  RedisLink(ClientSocket socket, std::string server);
-  [[nodiscard]] static std::expected<RedisLink, RedisFault> open_one(
-      const RedisUrl& url, const RedisUrl::Server& server,
-      const std::shared_ptr<const TlsContext>& tls, Waiter& waiter, TimePoint deadline);
-  [[nodiscard]] std::expected<void, RedisFault> introduce(const RedisUrl& url, Waiter& waiter,
-                                                          TimePoint deadline);
+  RedisLink(ClientSocket socket, RedisUrl::Server server);
   [[nodiscard]] bool flush();
   [[nodiscard]] RedisFault ended(std::string_view why) const;
   void close();
 
   ClientSocket socket_;
-  std::string server_;
+  RedisUrl::Server server_;
   std::string unsent_;
   std::size_t sent_ = 0;  // of unsent_
   std::deque<TimePoint> deadlines_;  // of the commands without a reply

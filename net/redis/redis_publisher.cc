@@ -72,15 +72,13 @@ RedisPublisher::Result RedisPublisher::resume(RedisLink& link, proto::Epoch epoc
   epoch_ = std::to_string(epoch);
   const auto loaded = link.ask({"SCRIPT", "LOAD", publish_script()}, waiter, deadline);
   if (!loaded) return std::unexpected(loaded.error());
-  if (!(*loaded)->is(Kind::text)) {
-    return std::unexpected(
-        RedisFault{fmt::format("{}: {}", link.server(), (*loaded)->text),
-                   is_lasting((*loaded)->text)});
-  }
+  if (!(*loaded)->is(Kind::text)) return std::unexpected(link.fault_of(**loaded));
   script_ = (*loaded)->text;
   const std::string key = keys_.producer(producer_);
   const auto known = link.ask({"HGET", key, "n"}, waiter, deadline);
   if (!known) return std::unexpected(known.error());
+  // The key may be on its way to another node: that says nothing of the number.
+  if ((*known)->is(Kind::error)) return std::unexpected(link.fault_of(**known));
   const auto number = parse_count(**known);
   if (number.value_or(0) + 1 < first_) begin_anew(answers);
   const TimePoint reply = reply_by(waiter.now());

@@ -22,12 +22,19 @@ using Fault = RedisReader::Fault;
 // Milliseconds that a page waits for something to be there; then the head is looked at.
 constexpr std::uint64_t kBlockMs = 500;
 constexpr std::string_view kBlockText = "500";
-// How late its reply may be besides.
+// And for the replicas; then they are asked again.
+constexpr std::uint64_t kReplicasMs = 1000;
+constexpr std::string_view kReplicasText = "1000";
+// How late a reply may be besides.
 constexpr std::uint64_t kReplyMs = 5000;
 
 // Entries of a page, and of one behind a page of many bytes.
 constexpr std::size_t kPage = 16;
 constexpr std::size_t kLargePage = 16 * limits::kMiB;
+
+TimePoint later(TimePoint now, std::uint64_t ms) {
+  return now == kNever ? kNever : now + std::chrono::milliseconds(ms);
+}
 
 std::unexpected<Fault> broken(std::string text) {
   return std::unexpected(Fault{.text = std::move(text), .lost = false});
@@ -39,7 +46,8 @@ std::unexpected<Fault> lost(std::string text) {
 }  // namespace
 
 RedisReader::Result RedisReader::resume(const StoredHead& head, TimePoint now) {
-  asked_head_ = asked_page_ = at_end_ = false;
+  asked_.clear();
+  page_.clear();
   if (auto goes_on = history_.judge(head); !goes_on) return lost(goes_on.error());
   cursor_ = to_string(history_.behind());
   head_ms_ = head.now_ms;
@@ -48,25 +56,52 @@ RedisReader::Result RedisReader::resume(const StoredHead& head, TimePoint now) {
 }
 
 void RedisReader::send(RedisLink& link, TimePoint now, bool wait) {
-  if (asked_page_) return;
-  const TimePoint deadline =
-      now == kNever ? kNever : now + std::chrono::milliseconds(kBlockMs + kReplyMs);
+  if (!asked_.empty()) return;
+  if (!page_.empty()) {  // the replicas have yet to have it
+    ask_replicas(link, now);
+    return;
+  }
+  const TimePoint deadline = later(now, kBlockMs + kReplyMs);
   link.send({"HMGET", keys_.head, "e", "s"}, deadline);
-  const std::string count = std::to_string(page_);
+  const std::string count = std::to_string(page_size_);
   std::vector<std::string_view> words{"XREAD", "COUNT", count};
   if (wait) words.insert(words.end(), {"BLOCK", kBlockText});
   words.insert(words.end(), {"STREAMS", keys_.log, cursor_});
   link.send(words, deadline);
-  asked_head_ = asked_page_ = true;
+  asked_.insert(asked_.end(), {Asked::head, Asked::page});
+  if (replicas_ > 0 && wait) ask_replicas(link, now);
+}
+
+// WAIT answers for what the server had when the connection's command before it ended, whoever wrote
+// that (findings/redis-wait-counts-from-the-last-command.sh). A page came before.
+void RedisReader::ask_replicas(RedisLink& link, TimePoint now) {
+  const TimePoint deadline = later(now, kBlockMs + kReplicasMs + kReplyMs);
+  link.send({"HGET", keys_.head, "e"}, deadline);
+  link.send({"WAIT", std::to_string(replicas_), kReplicasText}, deadline);
+  asked_.insert(asked_.end(), {Asked::nothing, Asked::replicas});
 }
 
 RedisReader::Result RedisReader::on_reply(const RespValue& reply, core::Store::Client& client,
                                           RedisPublisher::Answers& answers, TimePoint now) {
-  TOCSIN_ASSERT(asked_page_);
+  TOCSIN_ASSERT(!asked_.empty());
   if (reply.is(Kind::error)) return broken(std::string(reply.text));
-  if (std::exchange(asked_head_, false)) return on_head(reply);
-  asked_page_ = false;
-  return on_page(reply, client, answers, now);
+  const Asked asked = asked_.front();
+  asked_.pop_front();
+  switch (asked) {
+    case Asked::head:
+      return on_head(reply);
+    case Asked::page:
+      if (auto good = on_page(reply); !good) return good;
+      if (asked_.empty()) return tell_page(client, answers, now);
+      keep_page();
+      return {};
+    case Asked::replicas:
+      if (reply.number >= replicas_) return tell_page(client, answers, now);
+      return {};
+    case Asked::nothing:
+      break;
+  }
+  return {};
 }
 
 RedisReader::Result RedisReader::on_head(const RespValue& reply) {
@@ -80,11 +115,10 @@ RedisReader::Result RedisReader::on_head(const RespValue& reply) {
   return {};
 }
 
-RedisReader::Result RedisReader::on_page(const RespValue& reply, core::Store::Client& client,
-                                         RedisPublisher::Answers& answers, TimePoint now) {
+RedisReader::Result RedisReader::on_page(const RespValue& reply) {
+  TOCSIN_ASSERT(page_.empty());
   const auto entries = reply.at(0).at(1).items();
-  at_end_ = entries.empty();
-  if (at_end_) {
+  if (entries.empty()) {
     // Everything that the head speaks of was there when the page was asked for.
     if (head_epoch_ == history_.epoch() && head_last_ == history_.behind().last) return {};
     return lost(fmt::format("the stream has nothing behind event {}, and the history goes on to {}",
@@ -92,17 +126,37 @@ RedisReader::Result RedisReader::on_page(const RespValue& reply, core::Store::Cl
   }
   std::size_t bytes = 0;
   for (const RespValue& entry : entries) {
-    if (auto told = on_entry(entry, client, answers, now); !told) return told;
+    page_.push_back({.id = std::string(entry.at(0).text), .stored = parse_entry(entry)});
     for (const RespValue& field : entry.at(1).items()) bytes += field.text.size();
+    if (page_.back().stored) head_last_ = std::max(head_last_, page_.back().stored->id.last);
   }
-  page_ = bytes > kLargePage ? 1 : kPage;
+  page_size_ = bytes > kLargePage ? 1 : kPage;
   return {};
 }
 
-RedisReader::Result RedisReader::on_entry(const RespValue& entry, core::Store::Client& client,
-                                          RedisPublisher::Answers& answers, TimePoint now) {
-  cursor_ = entry.at(0).text;
-  const auto stored = parse_entry(entry);
+// The reply ends.
+void RedisReader::keep_page() {
+  for (PageEntry& entry : page_) {
+    if (!entry.stored) continue;
+    entry.bytes = entry.stored->bytes;
+    entry.producer = entry.stored->producer;
+    entry.stored->bytes = entry.bytes;
+    entry.stored->producer = entry.producer;
+  }
+}
+
+RedisReader::Result RedisReader::tell_page(core::Store::Client& client,
+                                           RedisPublisher::Answers& answers, TimePoint now) {
+  for (const PageEntry& entry : std::exchange(page_, {})) {
+    if (auto told = tell_entry(entry, client, answers, now); !told) return told;
+  }
+  return {};
+}
+
+RedisReader::Result RedisReader::tell_entry(const PageEntry& entry, core::Store::Client& client,
+                                            RedisPublisher::Answers& answers, TimePoint now) {
+  cursor_ = entry.id;
+  const std::optional<StoredEntry>& stored = entry.stored;
   if (!stored) {
     static constinit log::OncePerSecond place;
     place.write(now_ns(), LogLevel::warning, "an entry of the history is none of a hub's",

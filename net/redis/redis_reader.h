@@ -1,5 +1,8 @@
 // A hub's reader of the stream: one page after another, each told to the hub, whoever published it.
 //
+// With replicas a page waits until as many of them have it as were asked for: what a master alone
+// has is gone when another is promoted, and whoever was shown it cannot take it back.
+//
 // A blocked XREAD sleeps through a key that is removed, renamed or replaced, and through a server
 // that has lost everything. So the head is asked for with every page, and what stands there is
 // compared with what came.
@@ -7,16 +10,21 @@
 // Not thread-safe.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <expected>
+#include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "core/epochs.h"
 #include "core/store.h"
 #include "net/redis/followed_history.h"
 #include "net/redis/redis_link.h"
+#include "net/redis/redis_options.h"
 #include "net/redis/redis_publisher.h"
 #include "net/redis/stored_history.h"
 
@@ -31,33 +39,52 @@ class RedisReader {
   };
   using Result = std::expected<void, Fault>;
 
-  // `keys` and `publisher` outlive it. The history must have a journal.
-  RedisReader(const StoredKeys& keys, RedisPublisher& publisher, FollowedHistory history)
-      : keys_(keys),
+  // `options`, `keys` and `publisher` outlive it. The history must have a journal.
+  RedisReader(const RedisOptions& options, const StoredKeys& keys, RedisPublisher& publisher,
+              FollowedHistory history)
+      : replicas_(options.url.replicas),
+        keys_(keys),
         publisher_(publisher),
         history_(std::move(history)),
         epochs_(history_.journal().value().epochs()) {}
 
   // Of a connection on which the history was opened. The functions below are for it.
   [[nodiscard]] Result resume(const StoredHead& head, TimePoint now);
-  // Asks for the next page, where none is asked for. `wait`: until there is something, for a while.
+  // Asks for the next page, where none is asked for. `wait`: until there is something, for a while,
+  // and until the replicas have it.
   void send(RedisLink& link, TimePoint now, bool wait);
   // The link's next reply. Tells `client` what it brings.
   [[nodiscard]] Result on_reply(const RespValue& reply, core::Store::Client& client,
                                 RedisPublisher::Answers& answers, TimePoint now);
 
   [[nodiscard]] const FollowedHistory& history() const { return history_; }
-  // The last page had nothing.
-  [[nodiscard]] bool at_end() const { return at_end_; }
+  // Events that the server had when the newest page was asked for, and that have yet to come.
+  [[nodiscard]] core::Sequence behind() const {
+    return head_last_ - std::min(head_last_, history_.behind().last);
+  }
 
  private:
+  // What a command that has no reply yet was.
+  enum class Asked : std::uint8_t { head, page, nothing, replicas };
+  // Of a page: an entry, or what somebody else has put there.
+  struct PageEntry {
+    std::string id{};
+    std::optional<StoredEntry> stored{};
+    std::string bytes{};     // what `stored` views, once the reply has ended
+    std::string producer{};
+  };
+
+  void ask_replicas(RedisLink& link, TimePoint now);
   [[nodiscard]] Result on_head(const RespValue& reply);
-  [[nodiscard]] Result on_page(const RespValue& reply, core::Store::Client& client,
-                               RedisPublisher::Answers& answers, TimePoint now);
-  [[nodiscard]] Result on_entry(const RespValue& entry, core::Store::Client& client,
-                                RedisPublisher::Answers& answers, TimePoint now);
+  [[nodiscard]] Result on_page(const RespValue& reply);
+  [[nodiscard]] Result tell_page(core::Store::Client& client, RedisPublisher::Answers& answers,
+                                 TimePoint now);
+  [[nodiscard]] Result tell_entry(const PageEntry& entry, core::Store::Client& client,
+                                  RedisPublisher::Answers& answers, TimePoint now);
+  void keep_page();
   [[nodiscard]] std::uint64_t age_ms(const StoredEntry& entry, TimePoint now) const;
 
+  const unsigned replicas_;
   const StoredKeys& keys_;
   RedisPublisher& publisher_;
   FollowedHistory history_;
@@ -67,10 +94,9 @@ class RedisReader {
   TimePoint head_at_{};
   proto::Epoch head_epoch_ = 0;  // as they were before the page that is on its way
   core::Sequence head_last_ = 0;
-  std::size_t page_ = 16;        // entries of a page
-  bool asked_head_ = false;      // the next reply is the head, and the one behind it the page
-  bool asked_page_ = false;
-  bool at_end_ = false;
+  std::size_t page_size_ = 16;   // entries of a page
+  std::vector<PageEntry> page_;  // came, and was not told
+  std::deque<Asked> asked_;
 };
 
 }  // namespace tocsin::net

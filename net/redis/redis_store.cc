@@ -16,6 +16,7 @@
 #include "net/base/jitter.h"
 #include "net/base/thread_signals.h"
 #include "net/log.h"
+#include "net/redis/master_link.h"
 #include "proto/assert.h"
 
 namespace tocsin::net {
@@ -42,12 +43,6 @@ TimePoint later(TimePoint now, std::uint32_t ms) {
   return now == kNever ? kNever : now + milliseconds(ms);
 }
 
-RedisFault fault_of(const RedisLink& link, const RespValue& reply) {
-  return {fmt::format("{}: {}", link.server(),
-                      reply.is(Kind::error) ? reply.text : "answers something else"),
-          is_lasting(reply.text)};
-}
-
 // Of the history as it is in the server. `known`: see open_script().
 std::expected<StoredHead, RedisFault> open_history(RedisLink& link, const StoredKeys& keys,
                                                    const StoredHead* known, Waiter& waiter,
@@ -64,7 +59,7 @@ std::expected<StoredHead, RedisFault> open_history(RedisLink& link, const Stored
                               waiter, deadline);
   if (!reply) return std::unexpected(reply.error());
   auto head = parse_head(**reply);
-  if (!head) return std::unexpected(fault_of(link, **reply));
+  if (!head) return std::unexpected(link.fault_of(**reply));
   return *std::move(head);
 }
 
@@ -74,7 +69,7 @@ std::expected<EntryId, RedisFault> find_entry(RedisLink& link, const StoredKeys&
                                               Waiter& waiter, TimePoint deadline) {
   const auto marks = link.ask({"LRANGE", keys.marks, "0", "-1"}, waiter, deadline);
   if (!marks) return std::unexpected(marks.error());
-  if ((*marks)->is(Kind::error)) return std::unexpected(fault_of(link, **marks));
+  if ((*marks)->is(Kind::error)) return std::unexpected(link.fault_of(**marks));
   std::optional<EntryId> found;
   const bool all = head.bytes <= most;
   for (const RespValue& text : (*marks)->items()) {
@@ -85,7 +80,7 @@ std::expected<EntryId, RedisFault> find_entry(RedisLink& link, const StoredKeys&
   }
   const auto first = link.ask({"XRANGE", keys.log, "-", "+", "COUNT", "1"}, waiter, deadline);
   if (!first) return std::unexpected(first.error());
-  if ((*first)->is(Kind::error)) return std::unexpected(fault_of(link, **first));
+  if ((*first)->is(Kind::error)) return std::unexpected(link.fault_of(**first));
   const EntryId newest{.generation = head.generation, .last = head.last};
   const auto entry = parse_entry((*first)->at(0));
   if (!entry) return newest;  // there is none
@@ -100,13 +95,14 @@ std::expected<EntryId, RedisFault> find_entry(RedisLink& link, const StoredKeys&
 // --- the beginning
 
 std::expected<RedisStore::Beginning, RedisFault> RedisStore::find_beginning(
-    const RedisOptions& options, const Trust& trust, const StoredKeys& keys, Waiter& waiter) {
+    const RedisOptions& options, const RedisTrust& trust, const StoredKeys& keys, Waiter& waiter) {
   const TimePoint deadline = later(waiter.now(), options.connect_ms);
-  auto link = RedisLink::open(options.url, trust, waiter, deadline);
-  if (!link) return std::unexpected(std::move(link.error()));
-  auto head = open_history(*link, keys, nullptr, waiter, deadline);
+  auto master = open_master(options.url, trust, waiter, deadline);
+  if (!master) return std::unexpected(std::move(master.error()));
+  RedisLink& link = master->link;
+  auto head = open_history(link, keys, nullptr, waiter, deadline);
   if (!head) return std::unexpected(std::move(head.error()));
-  const auto behind = find_entry(*link, keys, *head, options.load_bytes, waiter, deadline);
+  const auto behind = find_entry(link, keys, *head, options.load_bytes, waiter, deadline);
   if (!behind) return std::unexpected(behind.error());
   return Beginning{.head = *std::move(head), .behind = *behind};
 }
@@ -141,14 +137,14 @@ std::expected<std::unique_ptr<RedisStore>, std::string> RedisStore::open(RedisOp
   }
 }
 
-RedisStore::RedisStore(RedisOptions options, Trust trust, FollowedHistory history,
+RedisStore::RedisStore(RedisOptions options, RedisTrust trust, FollowedHistory history,
                        core::Journal beginning)
     : options_(std::move(options)),
       trust_(std::move(trust)),
       keys_(options_.url.name),
       beginning_(std::move(beginning)),
       publisher_(options_, keys_, queue_),
-      reader_(keys_, publisher_, std::move(history)) {}
+      reader_(options_, keys_, publisher_, std::move(history)) {}
 
 RedisStore::~RedisStore() {
   RedisStore::stop();
@@ -159,6 +155,9 @@ RedisStore::~RedisStore() {
 void RedisStore::start(Client& client) {
   TOCSIN_ASSERT(client_ == nullptr);
   client_ = &client;
+  if (!options_.url.master.empty()) {
+    watch_.emplace(options_.url, trust_, [this] { waiter_.wake(); });
+  }
   bool loaded = false;
   while (!loaded && !done_ && !waiter_.stopped()) {
     if (!session_) {
@@ -179,6 +178,7 @@ void RedisStore::start(Client& client) {
 void RedisStore::stop() {
   waiter_.stop();
   if (thread_.joinable()) thread_.join();
+  watch_.reset();
   session_.reset();
 }
 
@@ -219,6 +219,9 @@ RedisStore::Result RedisStore::load(core::Sequence until) {
 // Sends, receives, and works off what came; if nothing did, waits. `wait`: the reader, too.
 RedisStore::Result RedisStore::turn(bool wait) {
   TOCSIN_ASSERT(session_);
+  if (watch_ && watch_->configuration() > session_->configuration) {
+    return std::unexpected(Fault{.text = "the Sentinels have made another server the master"});
+  }
   const TimePoint now = waiter_.now();
   publisher_.send(session_->publish, now);
   reader_.send(session_->read, now, wait);
@@ -226,6 +229,8 @@ RedisStore::Result RedisStore::turn(bool wait) {
   const Result published = work_off(session_->publish, false, now, came);
   const Result read = published ? work_off(session_->read, true, now, came) : published;
   tell();
+  figures_.behind = reader_.behind();
+  count();
   if (!read) return read;
   if (came || session_->publish.has_buffered() || session_->read.has_buffered()) return {};
   std::array fds{session_->publish.poll_request(), session_->read.poll_request()};
@@ -256,22 +261,26 @@ RedisStore::Result RedisStore::connect() {
   const auto fault = [](const RedisFault& error) {
     return std::unexpected(Fault{.text = error.text});
   };
-  auto publish = RedisLink::open(options_.url, trust_, waiter_, deadline);
-  if (!publish) return fault(publish.error());
+  auto master = open_master(options_.url, trust_, waiter_, deadline);
+  if (!master) return fault(master.error());
+  if (watch_ && watch_->configuration() > master->configuration) {
+    return std::unexpected(Fault{.text = "the Sentinels do not agree yet who is the master"});
+  }
+  RedisLink& publish = master->link;
   const StoredHead known = reader_.history().known();
-  auto head = open_history(*publish, keys_, &known, waiter_, deadline);
+  auto head = open_history(publish, keys_, &known, waiter_, deadline);
   if (!head) return fault(head.error());
   if (auto goes_on = reader_.resume(*head, waiter_.now()); !goes_on) return goes_on;
-  RedisUrl same = options_.url;
-  std::erase_if(same.servers, [&](const RedisUrl::Server& server) {
-    return to_string(server) != publish->server();
-  });
-  auto read = RedisLink::open(same, trust_, waiter_, deadline);
+  auto read = open_again(options_.url, publish.server(), trust_, waiter_, deadline);
   if (!read) return fault(read.error());
-  auto resumed = publisher_.resume(*publish, head->epoch, waiter_, deadline, answers_);
+  auto resumed = publisher_.resume(publish, head->epoch, waiter_, deadline, answers_);
   if (!resumed) return fault(resumed.error());
   head_ = *std::move(head);
-  session_.emplace(*std::move(publish), *std::move(read));
+  if (server_) ++figures_.reconnects;
+  if (server_ && *server_ != publish.server()) ++figures_.failovers;
+  server_ = publish.server();
+  figures_.away = false;
+  session_.emplace(std::move(publish), *std::move(read), master->configuration);
   return {};
 }
 
@@ -279,6 +288,7 @@ void RedisStore::come_back() {
   const Result connected = connect();
   tell();
   if (connected) {
+    count();
     if (failures_ > 0) log::info("the history's server is back");
     failures_ = 0;
     queue_.open();
@@ -305,6 +315,8 @@ void RedisStore::leave(const Fault& fault) {
     return;
   }
   ++failures_;
+  figures_.away = true;
+  count();
   log::warning("the history's server is lost, publishes are refused", {{"error", fault.text}});
   refuse_waiting();
 }
@@ -327,6 +339,10 @@ void RedisStore::end(const std::string& why) {
   publisher_.give_up(answers_);
   refuse_waiting();
   client_->lost(why);
+}
+
+void RedisStore::count() {
+  if (std::exchange(counted_, figures_) != figures_) client_->linked(figures_);
 }
 
 void RedisStore::tell() {

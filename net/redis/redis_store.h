@@ -2,15 +2,17 @@
 // read, and it outlives all of them. How it is kept: net/redis/stored_history.h.
 //
 // What a hub publishes reaches it as it reaches the others, through the stream; only there is it
-// acknowledged. Two connections: one appends, the other reads. Either breaks: both are made anew,
-// nothing was missed or comes twice. While there is none, appends are refused.
+// acknowledged. Two connections: one appends, the other reads. Either breaks, or Sentinels make
+// another server the master: both are made anew, nothing was missed or comes twice. While there is
+// none, appends are refused.
 //
 // Where the history forks (core/store.h) and has all that the hub was told of, the hub goes on;
 // else the store is done.
 //
-// Threads: as core/store.h; one of its own.
+// Threads: as core/store.h; one of its own, and with Sentinels another (net/redis/master_watch.h).
 #pragma once
 
+#include <cstdint>
 #include <expected>
 #include <memory>
 #include <optional>
@@ -20,6 +22,7 @@
 
 #include "core/store.h"
 #include "net/redis/commit_queue.h"
+#include "net/redis/master_watch.h"
 #include "net/redis/redis_options.h"
 #include "net/redis/redis_publisher.h"
 #include "net/redis/redis_reader.h"
@@ -52,16 +55,16 @@ class RedisStore final : public core::Store {
   struct Session {
     RedisLink publish;
     RedisLink read;
+    std::uint64_t configuration = 0;  // by which Sentinels named the server
   };
   // Why a session is not made, or ends.
   using Fault = RedisReader::Fault;
   using Result = std::expected<void, Fault>;
 
-  using Trust = std::shared_ptr<const TlsContext>;
-
-  RedisStore(RedisOptions options, Trust trust, FollowedHistory history, core::Journal beginning);
+  RedisStore(RedisOptions options, RedisTrust trust, FollowedHistory history,
+             core::Journal beginning);
   [[nodiscard]] static std::expected<Beginning, RedisFault> find_beginning(
-      const RedisOptions& options, const Trust& trust, const StoredKeys& keys, Waiter& waiter);
+      const RedisOptions& options, const RedisTrust& trust, const StoredKeys& keys, Waiter& waiter);
   [[nodiscard]] Result connect();
   [[nodiscard]] Result load(core::Sequence until);
   [[nodiscard]] Result turn(bool wait);
@@ -70,24 +73,29 @@ class RedisStore final : public core::Store {
   void leave(const Fault& fault);
   void end(const std::string& why);
   void refuse_waiting();
+  void count();
   void tell();
   void run();
 
   const RedisOptions options_;
-  const Trust trust_;
+  const RedisTrust trust_;
   const StoredKeys keys_;
   const core::Journal beginning_;
   StopWaiter waiter_;
+  std::optional<MasterWatch> watch_;  // where Sentinels name the master
   CommitQueue queue_;
 
   // Of the store's thread; before it runs, of who starts it.
   RedisPublisher publisher_;
   RedisReader reader_;
   std::optional<Session> session_;
+  std::optional<RedisUrl::Server> server_{};  // of the newest session
   StoredHead head_{};  // when it was opened
   unsigned failures_ = 0;
   bool done_ = false;  // the history was lost
   RedisPublisher::Answers answers_;  // to be told
+  core::LinkFigures figures_{};
+  core::LinkFigures counted_{};  // the client knows them
   Client* client_ = nullptr;
 
   std::thread thread_;

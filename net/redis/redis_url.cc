@@ -1,18 +1,29 @@
 #include "net/redis/redis_url.h"
 
 #include <algorithm>
-#include <charconv>
+#include <array>
 #include <optional>
-#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "proto/text/ascii.h"
+#include "proto/text/number.h"
 #include "proto/text/percent.h"
 
 namespace tocsin::net {
 namespace {
+
+struct UrlForm {
+  std::string_view begin;
+  bool tls;
+  bool sentinel;
+  std::uint16_t default_port;
+};
+constexpr std::array<UrlForm, 4> kForms{{{"redis://", false, false, 6379},
+                                          {"rediss://", true, false, 6379},
+                                          {"redis+sentinel://", false, true, 26379},
+                                          {"rediss+sentinel://", true, true, 26379}}};
 
 constexpr std::size_t kMaxName = 64;
 constexpr unsigned kMaxReplicas = 16;
@@ -30,10 +41,8 @@ bool is_name(std::string_view name) {
 
 template <typename Number>
 std::optional<Number> parse_number(std::string_view text, Number least, Number most) {
-  Number number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return number >= least && number <= most ? std::optional(number) : std::nullopt;
+  const auto number = proto::read_number<Number>(text);
+  return number && *number >= least && *number <= most ? number : std::nullopt;
 }
 
 std::expected<void, std::string> parse_user(std::string_view text, RedisUrl& url) {
@@ -52,8 +61,9 @@ std::expected<void, std::string> parse_user(std::string_view text, RedisUrl& url
   return {};
 }
 
-std::expected<RedisUrl::Server, std::string> parse_server(std::string_view text) {
-  RedisUrl::Server server;
+std::expected<RedisUrl::Server, std::string> parse_server(std::string_view text,
+                                                          std::uint16_t default_port) {
+  RedisUrl::Server server{.host = {}, .port = default_port};
   std::string_view rest;
   if (text.starts_with('[')) {
     const auto end = text.find(']');
@@ -76,6 +86,25 @@ std::expected<RedisUrl::Server, std::string> parse_server(std::string_view text)
   if (!port) return because("a port is no number from 1 to 65535");
   server.port = *port;
   return server;
+}
+
+// "/NAME", or "/MASTER/NAME" behind Sentinels.
+std::expected<void, std::string> parse_path(std::string_view text, bool sentinel, RedisUrl& url) {
+  const auto bad = [](std::string_view which) {
+    return because(fmt::format("{} is missing or has other characters than letters, digits and "
+                               ". _ - (at most {})",
+                               which, kMaxName));
+  };
+  text.remove_prefix(std::min<std::size_t>(1, text.size()));
+  if (sentinel) {
+    const auto slash = std::min(text.find('/'), text.size());
+    url.master = text.substr(0, slash);
+    text.remove_prefix(std::min(slash + 1, text.size()));
+    if (!is_name(url.master)) return bad("the name of the master, behind the hosts and a /,");
+  }
+  url.name = text;
+  if (!is_name(text)) return bad("the history's name, behind the last /,");
+  return {};
 }
 
 std::expected<void, std::string> parse_option(std::string_view text, RedisUrl& url) {
@@ -107,7 +136,8 @@ std::expected<void, std::string> parse_query(std::string_view text, RedisUrl& ur
 }  // namespace
 
 bool is_redis_url(std::string_view text) {
-  return text.starts_with("redis://") || text.starts_with("rediss://");
+  return std::ranges::any_of(kForms,
+                             [&](const UrlForm& one) { return text.starts_with(one.begin); });
 }
 
 std::string to_string(const RedisUrl::Server& server) {
@@ -116,12 +146,16 @@ std::string to_string(const RedisUrl::Server& server) {
 }
 
 std::string RedisUrl::to_string() const {
-  std::string text = tls ? "rediss://" : "redis://";
+  const auto scheme = std::ranges::find_if(kForms, [&](const UrlForm& one) {
+    return one.tls == tls && one.sentinel == !master.empty();
+  });
+  std::string text(scheme->begin);
   if (!user.empty() || !password.empty()) text += user + ":***@";
   for (std::size_t i = 0; i < servers.size(); ++i) {
     if (i > 0) text += ',';
     text += net::to_string(servers[i]);
   }
+  if (!master.empty()) text += '/' + master;
   text += '/' + name;
   if (replicas > 0) text += fmt::format("?replicas={}", replicas);
   if (!ca_file.empty()) text += (replicas > 0 ? "&ca=" : "?ca=") + ca_file;
@@ -130,9 +164,11 @@ std::string RedisUrl::to_string() const {
 
 std::expected<RedisUrl, std::string> parse_redis_url(std::string_view text) {
   RedisUrl url;
-  if (!is_redis_url(text)) return because("does not begin with redis:// or rediss://");
-  url.tls = text.starts_with("rediss://");
-  text.remove_prefix(text.find("://") + 3);
+  const auto scheme = std::ranges::find_if(
+      kForms, [&](const UrlForm& one) { return text.starts_with(one.begin); });
+  if (scheme == kForms.end()) return because("does not begin with redis:// or rediss://");
+  url.tls = scheme->tls;
+  text.remove_prefix(scheme->begin.size());
   // The last one before the options: a password may have an @ that somebody has not encoded.
   if (const auto at = text.rfind('@', text.find('?')); at != std::string_view::npos) {
     if (auto parsed = parse_user(text.substr(0, at), url); !parsed) return because(parsed.error());
@@ -143,21 +179,16 @@ std::expected<RedisUrl, std::string> parse_redis_url(std::string_view text) {
   text.remove_prefix(slash);
   while (true) {
     const auto comma = std::min(hosts.find(','), hosts.size());
-    auto server = parse_server(hosts.substr(0, comma));
+    auto server = parse_server(hosts.substr(0, comma), scheme->default_port);
     if (!server) return because(server.error());
     url.servers.push_back(*std::move(server));
     if (comma == hosts.size()) break;
     hosts.remove_prefix(comma + 1);
   }
   const auto mark = std::min(text.find('?'), text.size());
-  const std::string_view name = text.substr(0, mark);
-  if (name.size() < 2 || !is_name(name.substr(1))) {
-    return because(
-        fmt::format("the history's name, behind the host and a /, is missing or has other "
-                    "characters than letters, digits and . _ - (at most {})",
-                    kMaxName));
+  if (auto parsed = parse_path(text.substr(0, mark), scheme->sentinel, url); !parsed) {
+    return because(parsed.error());
   }
-  url.name = name.substr(1);
   if (mark < text.size()) {
     if (auto parsed = parse_query(text.substr(mark + 1), url); !parsed) {
       return because(parsed.error());

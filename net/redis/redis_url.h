@@ -1,11 +1,13 @@
 // Where a history in Redis or Valkey is:
 //
 //   redis://[USER:PASSWORD@]HOST[:PORT][,HOST[:PORT]...]/NAME[?OPTION[&OPTION]]
-//   rediss://...                                                 the same over TLS
+//   redis+sentinel://[USER:PASSWORD@]HOST[:PORT][,...]/MASTER/NAME[?...]
+//   rediss://..., rediss+sentinel://...                              the same over TLS
 //
-// Of several servers the first that is a master is taken. USER may be empty (the default user);
-// both may be percent-encoded. NAME names the history, so that several can be in one server.
-// Options: replicas=K and ca=FILE, see below.
+// Of several servers the first that is a master is taken; or they are nodes of a Redis Cluster, or
+// Sentinels that know a master by the name MASTER. USER may be empty (the default user); both may
+// be percent-encoded. NAME names the history, so that several can be in one server. Options:
+// replicas=K and ca=FILE, see below.
 //
 // A plain value; no thread, no I/O.
 #pragma once
@@ -30,8 +32,9 @@ struct RedisUrl {
   std::string user;      // empty: the default user
   std::string password;  // empty: none is sent
   std::vector<Server> servers;
+  std::string master;  // not empty: the servers are Sentinels, and this is whom they watch
   std::string name;
-  // So many replicas have a batch before it is acknowledged; 0: nobody asks them.
+  // So many replicas have a batch before it is acknowledged, or shown; 0: nobody asks them.
   unsigned replicas = 0;
   // PEM certificates that are trusted instead of the system's.
   std::string ca_file;

@@ -1,8 +1,6 @@
 #include "net/redis/resp.h"
 
-#include <charconv>
-#include <optional>
-#include <system_error>
+#include "proto/text/number.h"
 
 namespace tocsin::net {
 namespace {
@@ -14,13 +12,6 @@ constexpr std::int64_t kMaxValues = 1 << 20;
 // A buffer that was larger does not stay.
 constexpr std::size_t kKeptBuffer = 1 << 20;
 constexpr std::size_t kDropAt = 1 << 16;
-
-std::optional<std::int64_t> parse_number(std::string_view text) {
-  std::int64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return number;
-}
 
 void append_header(std::string& out, char type, std::size_t number) {
   out += type;
@@ -100,7 +91,7 @@ bool RespReader::scan_one() {
   std::size_t next = end + 2;
   const char type = line.empty() ? '\0' : line.front();
   if (type == '$' || type == '*' || type == ':') {
-    const auto number = parse_number(line.substr(1));
+    const auto number = proto::read_number<std::int64_t>(line.substr(1));
     if (!number) return fail();
     if (type == '$' && *number >= 0) {
       if (static_cast<std::uint64_t>(*number) > most_) return fail();
@@ -143,12 +134,12 @@ void RespReader::build(RespValue& value, unsigned depth) {
       return;
     case ':':
       value.kind = Kind::number;
-      value.number = *parse_number(rest);
+      value.number = *proto::read_number<std::int64_t>(rest);
       return;
     default:
       break;
   }
-  const std::int64_t size = *parse_number(rest);
+  const std::int64_t size = *proto::read_number<std::int64_t>(rest);
   if (size < 0) return;  // nil
   const auto count = static_cast<std::size_t>(size);
   if (line.front() == '$') {

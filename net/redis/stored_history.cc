@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "proto/limits.h"
+#include "proto/text/number.h"
 
 namespace tocsin::net {
 namespace {
@@ -23,13 +24,6 @@ bool take_sign(std::string_view& text, char sign) {
   if (!text.starts_with(sign)) return false;
   text.remove_prefix(1);
   return true;
-}
-
-template <typename Number>
-std::optional<Number> parse_number(std::string_view text) {
-  Number number = 0;
-  if (!take_number(text, number) || !text.empty()) return std::nullopt;
-  return number;
 }
 
 std::optional<std::vector<StoredHead::Older>> parse_older(std::string_view text) {
@@ -67,7 +61,7 @@ std::string StoredHead::older_text() const {
 
 std::optional<StoredHead> parse_head(const RespValue& reply) {
   StoredHead head;
-  const auto epoch = parse_number<proto::Epoch>(reply.at(0).text);
+  const auto epoch = proto::read_number<proto::Epoch>(reply.at(0).text);
   const auto generation = parse_count(reply.at(1));
   const auto last = parse_count(reply.at(2));
   auto older = parse_older(reply.at(3).text);
@@ -93,7 +87,7 @@ std::optional<StoredEntry> parse_entry(const RespValue& entry) {
     const std::string_view name = fields[i].text;
     const std::string_view value = fields[i + 1].text;
     const auto number = [&](auto& into) {
-      const auto parsed = parse_number<std::decay_t<decltype(into)>>(value);
+      const auto parsed = proto::read_number<std::decay_t<decltype(into)>>(value);
       if (parsed) into = *parsed;
       return parsed.has_value();
     };
@@ -124,7 +118,7 @@ std::optional<std::uint64_t> parse_count(const RespValue& value) {
   if (value.is(RespValue::Kind::number) && value.number >= 0) {
     return static_cast<std::uint64_t>(value.number);
   }
-  return parse_number<std::uint64_t>(value.text);
+  return proto::read_number<std::uint64_t>(value.text);
 }
 
 }  // namespace tocsin::net

@@ -23,6 +23,7 @@ class Counter {
     TOCSIN_ASSERT(get() >= n);
     value_.store(value_.load(std::memory_order_relaxed) - n, std::memory_order_relaxed);
   }
+  void set(std::uint64_t n) { value_.store(n, std::memory_order_relaxed); }
   [[nodiscard]] std::uint64_t get() const { return value_.load(std::memory_order_relaxed); }
 
  private:
@@ -145,7 +146,12 @@ struct alignas(64) StoreMetrics {
   Counter commit_batches;
   Counter commit_events;
   Histogram<26> commit_us;
-  std::atomic<std::uint64_t> history_bytes{0};
+  Counter history_bytes;  // gauge
+  // The same, of how it stands to its server.
+  Counter away;  // gauge: 1, there is no connection
+  Counter reconnects;
+  Counter failovers;
+  Counter behind;  // gauge: events that are there, and not here yet
 
   void count_answer(Answer answer, std::uint64_t us) {
     answers[static_cast<std::size_t>(answer)].add();

@@ -178,12 +178,19 @@ void SharedHub::answered(core::Ticket ticket, const core::StoreAnswer& answer) {
 }
 
 void SharedHub::counted(const core::CommitFigures& figures) {
-  store_metrics_.history_bytes.store(figures.history_bytes, std::memory_order_relaxed);
+  store_metrics_.history_bytes.set(figures.history_bytes);
   if (figures.batches == 0) return;
   store_metrics_.commits.add();
   store_metrics_.commit_batches.add(figures.batches);
   store_metrics_.commit_events.add(figures.events);
   store_metrics_.commit_us.record(figures.took_us);
+}
+
+void SharedHub::linked(const core::LinkFigures& figures) {
+  store_metrics_.away.set(figures.away ? 1 : 0);
+  store_metrics_.reconnects.set(figures.reconnects);
+  store_metrics_.failovers.set(figures.failovers);
+  store_metrics_.behind.set(figures.behind);
 }
 
 void SharedHub::forked(proto::Epoch epoch) {

@@ -155,6 +155,7 @@ class SharedHub final : private core::Store::Client {
                  core::TimeMs age_ms) override;
   void answered(core::Ticket ticket, const core::StoreAnswer& answer) override;
   void counted(const core::CommitFigures& figures) override;
+  void linked(const core::LinkFigures& figures) override;
   void forked(proto::Epoch epoch) override;
   void lost(std::string_view why) override;
 

@@ -1,10 +1,6 @@
 // What befalls a Redis server under its hubs: acknowledged is there once, refused is nowhere, every
 // hub is told of the same, and goes on, or says that it cannot.
-#include <atomic>
-#include <functional>
-#include <map>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -26,55 +22,6 @@ class RedisFaultTest : public RedisTest {
     options.connect_ms = options.answer_ms = 200;
     return options;
   }
-  // Publishes from a thread for each until `disturb` returns; then what was answered must hold.
-  void publish_while(const std::vector<StoreUser*>& users, const std::function<void()>& disturb) {
-    std::atomic<bool> over = false;
-    std::vector<std::map<std::string, core::Ticket>> given(users.size());
-    {
-      std::vector<std::jthread> threads;
-      for (std::size_t i = 0; i < users.size(); ++i) {
-        threads.emplace_back([&, i] {
-          for (int n = 0; !over.load(); ++n) {
-            const std::string name = std::to_string(i) + "." + std::to_string(n);
-            const core::Ticket ticket = users[i]->append(events(name, 2));
-            given[i].emplace(name, ticket);
-            if (n % 8 == 0) (void)users[i]->wait_answer(ticket);
-          }
-        });
-      }
-      disturb();
-      over = true;
-    }
-    const core::Place last = commit(*users.front(), "last");
-    std::map<std::string, std::size_t> bodies;
-    for (std::size_t i = 0; i < users.size(); ++i) {
-      StoreUser& user = *users[i];
-      user.wait_told(last.last);
-      if (i == 0) {
-        for (const KeptEvent& event : user.events()) ++bodies[event.body];
-      }
-      expect_same(user, *users.front());
-      for (const auto& [name, ticket] : given[i]) {
-        const core::StoreAnswer answer = user.wait_answer(ticket);
-        const std::size_t there = bodies[body_of(name, 0)];
-        EXPECT_EQ(there, bodies[body_of(name, 1)]) << "in part";
-        EXPECT_LE(there, 1U) << "twice: " << name;
-        if (answer.outcome == Outcome::committed) {
-          ASSERT_EQ(there, 1U) << "acknowledged, and not there: " << name;
-          EXPECT_EQ(user.events_at(answer.place), events(name, 2));
-        }
-        if (answer.outcome == Outcome::refused) {
-          EXPECT_EQ(there, 0U) << "refused: " << name;
-        }
-        ++outcomes_[answer.outcome];
-      }
-    }
-    EXPECT_GT(outcomes_[Outcome::committed], 0U);
-  }
-  std::size_t outcomes(Outcome outcome) { return outcomes_[outcome]; }
-
- private:
-  std::map<Outcome, std::size_t> outcomes_;
 };
 
 TEST_F(RedisFaultTest, KilledAndStartedAgain) {
@@ -111,6 +58,41 @@ TEST_F(RedisFaultTest, FrozenForLongerThanAnybodyWaits) {
   });
   EXPECT_EQ(outcomes(Outcome::unknown), 0U);
   EXPECT_EQ(one.epochs().size(), 1U) << "it is the same server";
+}
+
+// With `always` it ends, and what it had not written it had not acknowledged.
+TEST_F(RedisFaultTest, ItsDiskFull) {
+  StoreUser& one = hub();
+  StoreUser& other = hub();
+  publish_while({&one, &other}, [&] {
+    for (int i = 0; i < 3; ++i) {
+      one.wait_told(one.told() + 20);
+      server().fill_disk(true);
+      server().wait_end();
+      server().start();
+    }
+    one.wait_told(one.told() + 20);
+  });
+  EXPECT_EQ(one.why_lost(), "");
+  EXPECT_EQ(hub().events(), one.events());
+}
+
+// Then it refuses, and goes on by itself.
+TEST_F(RedisFaultTest, ItsDiskFullWithEverysec) {
+  server().ask({"CONFIG", "SET", "appendfsync", "everysec"});
+  StoreUser& one = hub();
+  StoreUser& other = hub();
+  publish_while({&one, &other}, [&] {
+    one.wait_told(one.told() + 20);
+    server().fill_disk(true);
+    EXPECT_TRUE(eventually([&] {
+      return one.publish(events("probe")).outcome == Outcome::refused;
+    }));
+    server().fill_disk(false);
+    one.wait_told(one.told() + 20);
+  });
+  EXPECT_GT(outcomes(Outcome::refused), 0U);
+  EXPECT_EQ(outcomes(Outcome::unknown), 0U);
 }
 
 TEST_F(RedisFaultTest, EveryConnectionCut) {
@@ -192,6 +174,7 @@ TEST_F(RedisFaultTest, HeadOrLogRemoved) {
   one.wait_told(2);
   server().ask({"RENAME", "{test}:log", "elsewhere"});
   append(one, "c");
+  one.wait_told(3);
   other.wait_told(3);
   expect_same(one, other);
   EXPECT_EQ(hub().events(), events("c")) << "and what was before is gone";

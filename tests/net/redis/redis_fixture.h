@@ -1,12 +1,16 @@
 // Hubs, as their stores see them, on one real Redis server.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
+#include <functional>
 #include <list>
+#include <map>
 #include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -74,19 +78,76 @@ class RedisTest : public testing::Test {
     core::Ticket ticket = 0;
     const bool taken = eventually([&] {
       ticket = user.append(events(name, count));
-      const auto answers = user.answers();
-      const auto answer = answers.find(ticket);
-      return answer == answers.end() || answer->second.outcome != Outcome::refused;
+      return !user.is_refused(ticket);
     });
     EXPECT_TRUE(taken);
     return ticket;
+  }
+  static void wait_replica(const RedisServer& master, const RedisServer& replica) {
+    EXPECT_TRUE(eventually([&] {
+      return replica.ask({"INFO", "replication"}).contains("master_link_status:up") &&
+             master.ask({"INFO", "replication"}).contains("state=online");
+    }));
   }
   static void expect_same(const StoreUser& one, const StoreUser& other) {
     EXPECT_EQ(one.events(), other.events());
     EXPECT_EQ(one.epochs(), other.epochs());
   }
+
+  // Publishes from a thread for each until `disturb` returns; then what was answered must hold.
+  void publish_while(const std::vector<StoreUser*>& users, const std::function<void()>& disturb) {
+    std::atomic<bool> over = false;
+    std::vector<std::map<std::string, core::Ticket>> given(users.size());
+    {
+      std::vector<std::jthread> threads;
+      for (std::size_t i = 0; i < users.size(); ++i) {
+        threads.emplace_back([&, i] {
+          for (int n = 0; !over.load(); ++n) {
+            const std::string name = std::to_string(i) + "." + std::to_string(n);
+            const core::Ticket ticket = users[i]->append(events(name, 2));
+            given[i].emplace(name, ticket);
+            if (n % 8 == 0) (void)users[i]->wait_answer(ticket);
+            // Who is refused comes again a little later.
+            if (!users[i]->is_refused(ticket)) continue;
+            (void)eventually([&] { return over.load() || !users[i]->link().away; });
+          }
+        });
+      }
+      disturb();
+      over = true;
+    }
+    const core::Place last = commit(*users.front(), "last");
+    std::map<std::string, std::size_t> bodies;
+    for (std::size_t i = 0; i < users.size(); ++i) {
+      StoreUser& user = *users[i];
+      user.wait_told(last.last);
+      if (i == 0) {
+        for (const KeptEvent& event : user.events()) ++bodies[event.body];
+      }
+      expect_same(user, *users.front());
+      for (const auto& [name, ticket] : given[i]) {
+        const core::StoreAnswer answer = user.wait_answer(ticket);
+        const std::size_t there = bodies[body_of(name, 0)];
+        EXPECT_EQ(there, bodies[body_of(name, 1)]) << "in part";
+        EXPECT_LE(there, 1U) << "twice: " << name;
+        if (answer.outcome == Outcome::committed) {
+          ASSERT_EQ(there, 1U) << "acknowledged, and not there: " << name;
+          EXPECT_EQ(user.events_at(answer.place), events(name, 2));
+        }
+        if (answer.outcome == Outcome::refused) {
+          EXPECT_EQ(there, 0U) << "refused: " << name;
+        }
+        ++outcomes_[answer.outcome];
+      }
+    }
+    EXPECT_GT(outcomes_[Outcome::committed], 0U);
+  }
+  std::size_t outcomes(Outcome outcome) { return outcomes_[outcome]; }
+
+ private:
   std::optional<RedisServer> server_;
   std::list<TestedHub> hubs_;
+  std::map<Outcome, std::size_t> outcomes_;
 };
 
 }  // namespace tocsin::net

@@ -4,14 +4,19 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdlib>
+#include <fstream>
 #include <span>
 #include <sstream>
 #include <stdexcept>
+#include <system_error>
 #include <utility>
+
+#include <gtest/gtest.h>
 
 #include "net/redis/resp.h"
 #include "proto/limits.h"
@@ -64,13 +69,35 @@ std::string RedisServer::program() {
 }
 
 RedisServer::RedisServer(std::vector<std::string> more)
-    : folder_(make_folder()), more_(std::move(more)) {
+    : folder_(make_folder()), words_([&] {
+        std::vector<std::string> words{program(),       "--port",        std::to_string(port()),
+                                       "--bind",        "127.0.0.1",     "--dir",
+                                       folder_,         "--appendonly",  "yes",
+                                       "--save",        "",              "--logfile",
+                                       folder_ / "log", "--appendfsync", "always"};
+        words.insert(words.end(), more.begin(), more.end());
+        return words;
+      }()) {
+  start();
+}
+
+RedisServer::RedisServer(SentinelOf master)
+    : folder_(make_folder()), words_{program(), folder_ / "sentinel.conf", "--sentinel"} {
+  std::ofstream(folder_ / "sentinel.conf")
+      << "port " << port() << "\nbind 127.0.0.1\ndir " << folder_.string() << "\nlogfile "
+      << (folder_ / "log").string() << "\nsentinel monitor m 127.0.0.1 " << master.port
+      << " 2\nsentinel down-after-milliseconds m 1000\nsentinel failover-timeout m 5000\n";
   start();
 }
 
 RedisServer::~RedisServer() {
   if (pid_ > 0) kill();
-  std::filesystem::remove_all(folder_);
+  // A process that it had made to write a snapshot may have yet to notice that it is killed, too.
+  EXPECT_TRUE(eventually([&] {
+    std::error_code error;
+    std::filesystem::remove_all(folder_, error);
+    return !error;
+  }));
 }
 
 RedisUrl RedisServer::url() const {
@@ -85,24 +112,22 @@ RedisOptions RedisServer::options() const {
 }
 
 void RedisServer::start() {
-  std::vector<std::string> words{program(),       "--port",        std::to_string(port()),
-                                 "--bind",        "127.0.0.1",     "--dir",
-                                 folder_,         "--appendonly",  "yes",
-                                 "--save",        "",              "--logfile",
-                                 folder_ / "log", "--appendfsync", "always"};
-  words.insert(words.end(), more_.begin(), more_.end());
+  std::vector<std::string> words = words_;
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
   pid_ = ::fork();
   if (pid_ == 0) {
+    ::setpgid(0, 0);
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    ::signal(SIGXFSZ, SIG_IGN);  // of fill_disk()
     sigset_t none;
     sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
     ::execv(arguments[0], arguments.data());
     ::_exit(127);
   }
+  ::setpgid(pid_, pid_);  // whoever comes first
   const bool runs = eventually([&] {
     try {
       return ask({"PING"}) == "PONG";
@@ -114,7 +139,7 @@ void RedisServer::start() {
 }
 
 void RedisServer::kill() {
-  ::kill(pid_, SIGKILL);
+  ::kill(-pid_, SIGKILL);
   ::waitpid(pid_, nullptr, 0);
   pid_ = -1;
 }
@@ -131,6 +156,17 @@ void RedisServer::empty_disk() {
   for (const auto& entry : std::filesystem::directory_iterator(folder_)) {
     std::filesystem::remove_all(entry.path());
   }
+}
+
+void RedisServer::fill_disk(bool full) {
+  const rlimit limit{.rlim_cur = full ? 0 : RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
+  if (::prlimit(pid_, RLIMIT_FSIZE, &limit, nullptr) != 0) throw std::runtime_error("prlimit");
+}
+
+void RedisServer::wait_end() {
+  const bool ended = eventually([&] { return ::waitpid(pid_, nullptr, WNOHANG) == pid_; });
+  if (!ended) throw std::runtime_error("it runs on");
+  pid_ = -1;
 }
 
 std::string RedisServer::ask(std::initializer_list<std::string_view> words) const {

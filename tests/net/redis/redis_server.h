@@ -1,6 +1,6 @@
 // A real redis-server (Debian's; or what TOCSIN_REDIS_SERVER names, as a valkey-server) in a folder
-// of its own, on a port of its own, with an append-only file that is synced at each write. What
-// befalls one can befall it.
+// of its own, on a port of its own, with an append-only file that is synced at each write; or a
+// Sentinel. What befalls one can befall it.
 #pragma once
 
 #include <sys/types.h>
@@ -24,6 +24,11 @@ class RedisServer {
 
   // `more`: arguments. Runs when this returns.
   explicit RedisServer(std::vector<std::string> more = {});
+  // A Sentinel that watches the server at this port by the name "m"; two have to agree.
+  struct SentinelOf {
+    int port;
+  };
+  explicit RedisServer(SentinelOf master);
   ~RedisServer();
   RedisServer(const RedisServer&) = delete;
   RedisServer& operator=(const RedisServer&) = delete;
@@ -42,6 +47,10 @@ class RedisServer {
   void resume();
   // Of one that does not run.
   void empty_disk();
+  // No byte more can be written, or again.
+  void fill_disk(bool full);
+  // Until it has ended by itself.
+  void wait_end();
 
   // One command on a connection of its own; a text, a number as text, "" for nil, or the error
   // behind a '-'. Lists are joined by spaces.
@@ -50,8 +59,8 @@ class RedisServer {
 
  private:
   const std::filesystem::path folder_;
-  const std::vector<std::string> more_;
   const OwnPort port_;
+  const std::vector<std::string> words_;  // of the command
   pid_t pid_ = -1;
 };
 

@@ -40,6 +40,24 @@ TEST(RedisUrlTest, HasDefaults) {
   EXPECT_EQ(parse_redis_url("redis://:s@c@localhost/a")->password, "s@c");
 }
 
+TEST(RedisUrlTest, NamesSentinelsAndTheirMaster) {
+  const auto url =
+      parse_redis_url("redis+sentinel://u:p@one,two:7000,[::1]/main.1/news?replicas=1");
+  ASSERT_TRUE(url) << url.error();
+  EXPECT_FALSE(url->tls);
+  EXPECT_EQ(url->user, "u");
+  EXPECT_THAT(url->servers,
+              ElementsAre(RedisUrl::Server{"one", 26379}, RedisUrl::Server{"two", 7000},
+                          RedisUrl::Server{"::1", 26379}));
+  EXPECT_EQ(url->master, "main.1");
+  EXPECT_EQ(url->name, "news");
+  EXPECT_EQ(url->replicas, 1U);
+  EXPECT_EQ(url->to_string(),
+            "redis+sentinel://u:***@one:26379,two:7000,[::1]:26379/main.1/news?replicas=1");
+  EXPECT_TRUE(parse_redis_url("rediss+sentinel://h/m/a?ca=/b")->tls);
+  EXPECT_EQ(parse_redis_url("redis://h/a")->master, "") << "it is the server itself";
+}
+
 TEST(RedisUrlTest, ShowsNoPassword) {
   for (const char* text : {"redis://u:hunter2@h/a?replicas=1", "rediss://:hunter2@h/a"}) {
     const auto url = parse_redis_url(text);
@@ -58,7 +76,9 @@ TEST(RedisUrlTest, RefusesWhatIsNoneAndNamesNoPassword) {
         "redis://h/a?replicas=1x", "redis://h/a?ca=x", "rediss://h/a?ca=",
         "rediss://h/a?replicas=1&", "redis://hunter2@h/a", "redis://u:@h/a",
         "redis://u:hunter2%4@h/a", "redis://u:hunter2@/a", "redis://u:hunter2@h",
-        "redis://u:hunter2@h/a?b"}) {
+        "redis://u:hunter2@h/a?b", "redis+sentinel://h/a", "redis+sentinel://h/a/",
+        "redis+sentinel://h//a", "redis+sentinel://h/m/a/b", "redis+sentinel://u:hunter2@h/m",
+        "redis+sentinel://h/m m/a", "redis+cluster://h/a"}) {
     const auto url = parse_redis_url(text);
     ASSERT_FALSE(url) << text;
     EXPECT_THAT(url.error(), Not(HasSubstr("hunter2"))) << text;

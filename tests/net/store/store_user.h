@@ -70,10 +70,10 @@ class StoreUser final : private core::Store::Client {
   }
   // What became of the append.
   core::StoreAnswer wait_answer(core::Ticket ticket) {
-    if (!eventually([&] { return answers().contains(ticket); })) {
+    if (!eventually([&] { return answer_to(ticket).has_value(); })) {
       throw std::runtime_error("no answer");
     }
-    return answers().at(ticket);
+    return *answer_to(ticket);
   }
   core::StoreAnswer publish(const KeptEvents& events) { return wait_answer(append(events)); }
   // Until it has been told of all events up to this.
@@ -84,6 +84,15 @@ class StoreUser final : private core::Store::Client {
   [[nodiscard]] Answers answers() const {
     const std::scoped_lock lock(mutex_);
     return answers_;
+  }
+  [[nodiscard]] std::optional<core::StoreAnswer> answer_to(core::Ticket ticket) const {
+    const std::scoped_lock lock(mutex_);
+    const auto answer = answers_.find(ticket);
+    return answer == answers_.end() ? std::nullopt : std::optional(answer->second);
+  }
+  [[nodiscard]] bool is_refused(core::Ticket ticket) const {
+    const auto answer = answer_to(ticket);
+    return answer && answer->outcome == Outcome::refused;
   }
   [[nodiscard]] core::Sequence told() const {
     const std::scoped_lock lock(mutex_);
@@ -110,6 +119,11 @@ class StoreUser final : private core::Store::Client {
     const std::scoped_lock lock(mutex_);
     return journal_.epochs();
   }
+  // How the store stands to its server.
+  [[nodiscard]] core::LinkFigures link() const {
+    const std::scoped_lock lock(mutex_);
+    return link_;
+  }
   // Why the history is not this one any more; empty: it is.
   [[nodiscard]] std::string why_lost() const {
     const std::scoped_lock lock(mutex_);
@@ -129,6 +143,10 @@ class StoreUser final : private core::Store::Client {
     EXPECT_GE(tickets_, ticket) << "never given";
     const bool news = answers_.emplace(ticket, answer).second;
     EXPECT_TRUE(news || answers_[ticket].outcome == answer.outcome) << "another answer";
+  }
+  void linked(const core::LinkFigures& figures) override {
+    const std::scoped_lock lock(mutex_);
+    link_ = figures;
   }
   void forked(proto::Epoch epoch) override {
     const std::scoped_lock lock(mutex_);
@@ -164,6 +182,7 @@ class StoreUser final : private core::Store::Client {
   KeptEvents events_;
   std::vector<core::ReceiptUs> received_;
   Answers answers_;
+  core::LinkFigures link_{};
   std::string lost_;
   core::Ticket tickets_ = 0;
 };
