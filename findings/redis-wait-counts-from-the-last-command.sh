@@ -1,0 +1,81 @@
+#!/bin/bash
+# Guess: WAIT answers for the writes of its own connection, as the manual says. A connection that only
+#   reads learns nothing by it of what others wrote.
+# Package: redis-server 5:7.0.15-1~deb12u10 (Debian 12)
+# Seen 2026-11-30: it answers for all that the server had when the connection's last command before it
+#   ended, whoever wrote that, and a read is such a command (an XREAD that was woken as well). So a reader
+#   can wait until replicas have what it has read. Where the connection has asked for nothing since others
+#   wrote, the answer is yes at once, and the replica lacks it.
+. "$(dirname "$(realpath "$0")")/lib"
+need redis-server python3
+[[ $(redis-server --version) == *v=7.0.15* ]] || cannot "it is $(redis-server --version)"
+cat >program.py <<'PY'
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+
+def server(*words):
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    folder = tempfile.mkdtemp(dir=".")
+    process = subprocess.Popen(["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "",
+                                "--dir", folder, "--repl-diskless-sync-delay", "0", *words],
+                               stdout=subprocess.DEVNULL)
+    return port, process
+
+
+class Client:
+    def __init__(self, port):
+        end = time.monotonic() + 20
+        while True:
+            try:
+                self.socket = socket.create_connection(("127.0.0.1", port))
+                break
+            except OSError:
+                assert time.monotonic() < end
+                time.sleep(0.05)
+
+    def send(self, *words):
+        self.socket.sendall(" ".join(words).encode() + b"\r\n")
+
+    def ask(self, *words):
+        self.send(*words)
+        return self.socket.recv(65536).decode()
+
+
+port, master = server()
+other, replica = server("--replicaof", "127.0.0.1", str(port))
+try:
+    writer, reader, blocked = Client(port), Client(port), Client(port)
+    end = time.monotonic() + 20
+    while "state=online" not in writer.ask("INFO", "replication"):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    for client in (reader, blocked):
+        client.ask("GET", "x")
+    writer.ask("SET", "x", "0")
+    assert writer.ask("WAIT", "1", "10000") == ":1\r\n"
+    blocked.send("XREAD", "BLOCK", "0", "STREAMS", "s", "$")
+    time.sleep(0.2)
+    replica.send_signal(signal.SIGSTOP)
+    writer.ask("XADD", "s", "*", "a", "b")
+    blocked.socket.recv(65536)
+    found = {"was woken": blocked.ask("WAIT", "1", "300"), "was idle": reader.ask("WAIT", "1", "300")}
+    reader.ask("GET", "x")
+    found["read"] = reader.ask("WAIT", "1", "300")
+    found["wrote"] = writer.ask("WAIT", "1", "300")
+    for who, answer in found.items():
+        print(f"the replica is frozen, WAIT of who {who}: {answer.strip()}")
+    expected = {"was woken": ":0\r\n", "was idle": ":1\r\n", "read": ":0\r\n", "wrote": ":0\r\n"}
+    print("still so" if found == expected else "changed")
+finally:
+    replica.send_signal(signal.SIGCONT)
+    for process in (master, replica):
+        process.kill()
+        process.wait()
+PY
+judge python3 program.py
