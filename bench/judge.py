@@ -179,6 +179,27 @@ def t11(results, name):
     return parts, [*rounds, *r]
 
 
+def t12(results, name):
+    parts, rounds = [], []
+    for size, cpu in ((64, 1.2), (1024, 0.6)):
+        r = results[f"redis_{size}"]
+        rounds += r
+        for fsync in ("always", "no"):
+            parts += [
+                (median(r, name, f"{fsync}_events_per_commit"), ">=", None,
+                 f"batches of {size:,}, appendfsync {fsync}, {{}} in an entry"),
+                (median(r, name, f"{fsync}_of_sets"), ">=", 0.7, "events/s {} x pipelined SET"),
+                (median(r, name, f"{fsync}_cpu_of_set"), "<=", cpu, "Redis' CPU an event {} x")]
+    r = results["across"]
+    parts += [(median(r, name, f"{fsync}_p50_of_probe"), "<=", 2,
+               f"to another node's subscriber, appendfsync {fsync}: p50 {{}} x XADD to XREAD")
+              for fsync in ("always", "no")]
+    fan_out = results["cluster_fan_out"]
+    parts.append((paired(fan_out, name, "deliveries_per_s", "nchan"), ">=", 10,
+                  "deliveries/s to 1,000 subscribers of another node {} x nchan"))
+    return parts, [*rounds, *r, *fan_out]
+
+
 def t13(results, name):
     r, held = results["connect_with_tokens"], results.get("connect_with_tokens_held", [])
     publish, idle = results["publish_with_key"], results["idle_with_expiry"]
@@ -204,7 +225,7 @@ def t13(results, name):
 
 
 RULES = {"t1": t1, "t2": t2, "t3": t3, "t5": t5, "t6": t6, "t7": t7, "t8": t8, "t9": t9, "t10": t10,
-         "t11": t11, "t13": t13}
+         "t11": t11, "t12": t12, "t13": t13}
 
 
 def number_of(target):

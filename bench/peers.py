@@ -47,6 +47,7 @@ http {{
   scgi_temp_path {root}/scgi;
   client_body_buffer_size 64k;
   nchan_max_reserved_memory 1024M;
+  {upstream}
   server {{
     listen 127.0.0.1:{port} backlog=4096;
     keepalive_requests 1000000000;
@@ -56,12 +57,14 @@ http {{
       nchan_channel_id $arg_stream;
       nchan_message_buffer_length 20000;
       nchan_message_timeout 5m;
+      {store}
     }}
     location = /events {{
       nchan_subscriber eventsource;
       nchan_channel_id $arg_stream;
       nchan_subscriber_first_message newest;
       nchan_eventsource_ping_interval 15;
+      {store}
     }}
   }}
 }}
@@ -112,6 +115,13 @@ def open_files():
 class Nchan(Server):
     name = "nchan"
     recipe = "nchan"
+    redis_port = 0  # of the server that has the messages; 0: this one has them
+
+    def joined(self, redis):
+        """With the messages in the Redis server, which others have, too."""
+        other = copy.copy(self)
+        other.redis_port = redis.port
+        return other
 
     @staticmethod
     def missing():
@@ -131,7 +141,10 @@ class Nchan(Server):
             # whose request is yet to come.
             file.write(NGINX_CONFIG.format(
                 module=NCHAN_MODULE, files=open_files(), connections=2 * open_files(),
-                port=self.port, root=root))
+                port=self.port, root=root,
+                upstream=(f"upstream store {{ nchan_redis_server 127.0.0.1:{self.redis_port}; }}"
+                          if self.redis_port else ""),
+                store="nchan_redis_pass store;" if self.redis_port else ""))
         return ["nginx", "-p", root, "-c", config]
 
 

@@ -52,6 +52,11 @@ class Quick(unittest.TestCase):
         self.assertNotIn("not measured", out.replace("- x Mercure with Bolt (not measured)", ""))
         self.assertNotIn("FAULTS", out)
 
+    def test_hubs_with_one_history(self):
+        out = self.run_script("targets", "t12", "--rounds", "1", "--io", "epoll")
+        self.assertRegex(out, r"T12  tocsin-epoll|T12: left out")
+        self.assertNotIn("FAULTS", out)
+
     def test_compare(self):
         with tempfile.NamedTemporaryFile("r", suffix=".json") as file:
             out = self.run_script("compare", "--rounds", "1", "--scenarios", "saturate-1k,connect",

@@ -167,7 +167,7 @@ class Judging(unittest.TestCase):
                          {"tocsin-uring"})
 
     def test_targets_stand_in_the_order_of_their_numbers(self):
-        self.assertEqual(script("targets").TARGETS[-4:], ["t9", "t10", "t11", "t13"])
+        self.assertEqual(script("targets").TARGETS[-4:], ["t10", "t11", "t12", "t13"])
 
     def test_every_target_judges_an_empty_round_as_not_measured(self):
         targets = script("targets")

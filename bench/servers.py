@@ -225,6 +225,10 @@ class Tocsin(Server):
         """What it acknowledges is in a file of `folder`, synced."""
         return self.with_options("--history", f"sqlite:{folder}/history.db", *options)
 
+    def joined(self, redis, *options):
+        """With the history in the Redis server, which others have, too."""
+        return self.with_options("--history", f"redis://127.0.0.1:{redis.port}/bench", *options)
+
     def command(self):
         return [self.binary, "serve", "--listen", f"127.0.0.1:{self.port}",
                 "--shards", str(self.shards), "--io", self.io, "--drain-timeout", "0",

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Unit tests of what measures hubs with a store (T11). No servers."""
+"""Unit tests of what measures hubs with a store (T11, T12). No servers."""
 
 import copy
 import tempfile
 import unittest
 from unittest import mock
 
+import cluster
 import durable
 import judge
 
@@ -49,6 +50,32 @@ class Commits(unittest.TestCase):
                 self.assertEqual(durable.read_end(file.name, size), min(size, 3000))
 
 
+class Sets(unittest.TestCase):
+    class Engine:
+        port = 1
+        seconds = 0.0
+
+        def cpu_seconds(self):
+            self.seconds += 2.0
+            return self.seconds
+
+    @staticmethod
+    def sets(output):
+        done = mock.Mock(stdout=output, stderr="")
+        bench = mock.Mock(quick=False, client_cpus=set())
+        with mock.patch.object(cluster.subprocess, "run", return_value=done):
+            return cluster.sets(bench, Sets.Engine(), 64)
+
+    def test_the_rate_is_read_from_a_table(self):
+        figures = self.sets('"test","rps","avg_latency_ms"\n"SET","500000.00","0.5"\n')
+        self.assertEqual(figures["sets_per_s"], 500_000)
+        self.assertAlmostEqual(figures["set_us"], 2)
+
+    def test_no_rate_is_a_failure(self):
+        with self.assertRaisesRegex(RuntimeError, "refused"):
+            self.sets("Could not connect: refused")
+
+
 class Judging(unittest.TestCase):
     def check(self, target, results, worse):
         self.assertTrue(judge.judge(results, {target})[0]["met"], judge.judge(results, {target}))
@@ -76,6 +103,23 @@ class Judging(unittest.TestCase):
             ("trimming_64", "tocsin-x", "full_events_per_s", 69.0),
             ("trimming_1024", "tocsin-x", "full_commit_p99_ms", 2.1),
             ("start", "tocsin-x", "cold_of_reading", 2.1)))
+
+    def test_a_cluster_is_judged_by_bare_commands_and_by_nchan(self):
+        def batches(cpu):
+            return [{"tocsin-x": {f"{fsync}_{name}": value for fsync in cluster.FSYNCS
+                                  for name, value in (("events_per_commit", 64.0), ("of_sets", 0.7),
+                                                      ("cpu_of_set", cpu))}}]
+        results = {"redis_64": batches(1.2), "redis_1024": batches(0.6),
+                   "across": [{"tocsin-x": {"always_p50_of_probe": 2.0, "no_p50_of_probe": 2.0}}],
+                   "cluster_fan_out": [{"nchan": {"deliveries_per_s": 1.0},
+                                        "tocsin-x": {"deliveries_per_s": 10.0}}]}
+        self.check("t12", results, (
+            ("redis_64", "tocsin-x", "always_of_sets", 0.6),
+            ("redis_64", "tocsin-x", "no_cpu_of_set", 1.3),
+            ("redis_1024", "tocsin-x", "no_of_sets", 0.6),
+            ("redis_1024", "tocsin-x", "always_cpu_of_set", 0.7),
+            ("across", "tocsin-x", "no_p50_of_probe", 2.1),
+            ("cluster_fan_out", "nchan", "deliveries_per_s", 1.1)))
 
 
 if __name__ == "__main__":

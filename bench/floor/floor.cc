@@ -28,6 +28,7 @@
 #include "bench/floor/bare_send.h"
 #include "bench/floor/floor_server.h"
 #include "bench/floor/floor_sockets.h"
+#include "bench/floor/redis_probe.h"
 #include "net/base/clock.h"
 #include "tools/base/print.h"
 
@@ -47,6 +48,8 @@ struct FloorOptions {
   std::uint16_t port = 0;
   unsigned threads = 1;
   std::string append;
+  std::uint16_t redis = 0;
+  double rate = 200;
   double seconds = 2;
   std::string json_path;
 };
@@ -138,7 +141,7 @@ void pin_to(int cpu) {
 
 void add_options(CLI::App& app, FloorOptions& o) {
   app.add_option("--sockets", o.sockets)->check(CLI::Range(1, 1'000'000))->capture_default_str();
-  app.add_option("--bytes", o.bytes, "of a send, or of an append")
+  app.add_option("--bytes", o.bytes, "of a send, an append, or an entry")
       ->check(CLI::Range(1, 1 << 26))
       ->capture_default_str();
   app.add_option("--rounds", o.rounds)->check(CLI::Range(1, 100'000))->capture_default_str();
@@ -156,10 +159,23 @@ void add_options(CLI::App& app, FloorOptions& o) {
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
   app.add_option("--append", o.append, "append to this file and sync it, again and again");
-  app.add_option("--seconds", o.seconds, "with --append: for so long")
+  app.add_option("--redis", o.redis,
+                 "port of a Redis server: XADD on one connection, XREAD BLOCK on another");
+  app.add_option("--rate", o.rate, "with --redis: entries a second")
+      ->check(CLI::Range(1.0, 1e6))
+      ->capture_default_str();
+  app.add_option("--seconds", o.seconds, "with --append and --redis: for so long")
       ->check(CLI::Range(0.01, 3600.0))
       ->capture_default_str();
   app.add_option("--port", o.port, "of --bare and --serve; 0: any, printed");
+}
+
+int report_probe(const FloorOptions& options) {
+  const ProbeFigures figures =
+      probe_redis(options.redis, options.bytes, options.rate, options.seconds);
+  tools::print(stdout, "{{\"entries\": {}, \"p50_us\": {:.1f}, \"p99_us\": {:.1f}}}\n",
+               figures.entries, figures.p50_us, figures.p99_us);
+  return tools::status_of_output("tocsin_bench_floor", 0);
 }
 
 int report_appends(const FloorOptions& options) {
@@ -183,6 +199,7 @@ int main(int argc, char** argv) {
   raise_descriptor_limit();
   if (options.bare) return serve_bare(options.port);
   if (!options.append.empty()) return report_appends(options);
+  if (options.redis != 0) return report_probe(options);
   if (!options.serve.empty()) {
     serve_floor({.way = options.serve == "uring" ? FloorWay::uring : FloorWay::send,
                         .port = options.port,
