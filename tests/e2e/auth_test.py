@@ -50,7 +50,7 @@ class Auth(unittest.TestCase):
             self.assertNotIn("may publish", "".join(hub.log))
             self.write("f.toml", "")  # without it the hub would be open, here
             hub.signal(signal.SIGHUP)
-            self.assertIn("--open", hub.wait_log("configuration not reloaded"))
+            self.assertIn("only a restart opens it", hub.wait_log("configuration not reloaded"))
             self.assertEqual(hub.ask("GET", "/events?stream=a")[0], 401)
 
     def test_a_key_that_the_command_made(self):
@@ -108,6 +108,13 @@ class Auth(unittest.TestCase):
                 hub.signal(signal.SIGHUP)
                 self.assertIn("f.toml:2: auth.anonymus is not a known key; did you mean anonymous?",
                               hub.wait_log("configuration not reloaded"))
+                for cut_off in "", 'heartbeat = "5s"\n':
+                    self.write("f.toml", cut_off)
+                    start = len(hub.log)
+                    hub.signal(signal.SIGHUP)
+                    self.assertIn("only a restart opens it",
+                                  hub.wait_log("configuration not reloaded", start))
+                    self.assertEqual(hub.ask("POST", "/publish?stream=a", b"x")[0], 401)
                 with hub.stream("/events?stream=a", fields):
                     pass
                 self.write("f.toml", '[auth]\nanonymous = ["open"]\n' + ISSUER)

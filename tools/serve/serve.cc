@@ -91,7 +91,8 @@ void reload(const ConfigurationSource& source, Server& server, net::Outbound& ou
   const ServerOptions current = *server.state().options();
   auto loaded = source.read_again();
   if (loaded) {
-    std::string fault = open_fault(*loaded, server.addresses());
+    std::string fault = reload_fault(read, *loaded);
+    if (fault.empty()) fault = open_fault(*loaded, server.addresses());
     if (!fault.empty()) loaded = std::unexpected(std::move(fault));
   }
   if (!loaded) {

@@ -34,6 +34,11 @@ std::string open_fault(const Configuration& configuration, std::span<const std::
       reachable);
 }
 
+std::string reload_fault(const Configuration& before, const Configuration& now) {
+  if (before.auth == nullptr || now.auth != nullptr) return {};
+  return "[auth] has gone from the configuration; no reload opens a hub, only a restart opens it";
+}
+
 void warn_of_keys(const Configuration& configuration) {
   if (configuration.auth == nullptr) return;
   for (const std::string& warning : configuration.auth->warnings) net::log::warning(warning);

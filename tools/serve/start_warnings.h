@@ -25,6 +25,11 @@ inline constexpr std::string_view kOpenPublishing =
 [[nodiscard]] std::string open_fault(const Configuration& configuration,
                                      std::span<const std::string> addresses);
 
+// Why a running hub must not go on with `now` after `before`: nobody would be asked for a
+// credential any more. A file that was cut off says the same as one without [auth]; so only a
+// restart opens a hub. Empty: it may.
+[[nodiscard]] std::string reload_fault(const Configuration& before, const Configuration& now);
+
 // What is to be said of key files, to the log.
 void warn_of_keys(const Configuration& configuration);
 

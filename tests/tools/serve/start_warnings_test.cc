@@ -27,5 +27,15 @@ TEST(PresenceFault, NamesWhatMakesItWorthLittle) {
   EXPECT_THAT(presence_fault(configuration), IsEmpty());
 }
 
+TEST(ReloadFault, NoReloadOpensAHub) {
+  const Configuration open;
+  Configuration closed;
+  closed.auth = std::make_shared<const AuthConfiguration>();
+  EXPECT_THAT(reload_fault(closed, open), HasSubstr("only a restart opens it"));
+  EXPECT_THAT(reload_fault(closed, closed), IsEmpty());
+  EXPECT_THAT(reload_fault(open, closed), IsEmpty());
+  EXPECT_THAT(reload_fault(open, open), IsEmpty());
+}
+
 }  // namespace
 }  // namespace tocsin::tools
