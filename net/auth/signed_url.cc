@@ -16,6 +16,8 @@ namespace tocsin::net {
 namespace {
 
 constexpr std::string_view kSignature = "sig";
+// The end of the year 9999. Past it are milliseconds, a usual mistake, and what never expires.
+constexpr std::int64_t kMaxTime = 253'402'300'799;
 
 std::unexpected<Denial> denied(DenialCause cause, std::string reason) {
   return std::unexpected(Denial{.cause = cause, .reason = std::move(reason)});
@@ -97,6 +99,10 @@ std::expected<UrlTerms, std::string> read_terms(const proto::Query& query) {
       std::from_chars(expiry.data(), expiry.data() + expiry.size(), terms.expires_at_s);
   if (error != std::errc() || end != expiry.data() + expiry.size() || terms.expires_at_s < 0) {
     return std::unexpected("the signed URL does not say when it expires (exp, seconds since 1970)");
+  }
+  if (terms.expires_at_s > kMaxTime) {
+    return std::unexpected(
+        "the signed URL's exp is after the year 9999: it is in seconds, not milliseconds");
   }
   terms.subject = query.first("sub").value_or("");
   if (terms.subject.size() > Principal::kMaxSubject ||

@@ -14,7 +14,7 @@
 // pairs by their bytes, as it must choose some order.)
 //
 // What the parameters mean:
-//   exp    seconds since 1970, decimal; once, always
+//   exp    seconds since 1970, decimal, up to the year 9999; once, always
 //   kid    which key; once, or not at all for the key without an id
 //   sub    whose URL it is; once, or not at all
 //   topic  (or stream) at least one; the URL is good for these names, as they are when decoded

@@ -139,10 +139,12 @@ TEST_F(SignedUrl, Expires) {
   EXPECT_TRUE(verify(good, kNow + 59));
   EXPECT_EQ(cause_of(good, kNow + 60), DenialCause::expired);
   EXPECT_EQ(verify(good, kNow + 100).error().reason, "the signed URL expired 40 s ago");
+  EXPECT_TRUE(verify(sign("exp=253402300799&kid=a&topic=news"))) << "the end of the year 9999";
   for (const std::string_view query :
        {"kid=a&topic=news", "exp=&kid=a&topic=news", "exp=never&kid=a&topic=news",
         "exp=-1&kid=a&topic=news", "exp=1700000060.5&kid=a&topic=news",
-        "exp=99999999999999999999&kid=a&topic=news", "exp=+1700000060&kid=a&topic=news",
+        "exp=99999999999999999999&kid=a&topic=news", "exp=253402300800&kid=a&topic=news",
+        "exp=1700000060000&kid=a&topic=news", "exp=+1700000060&kid=a&topic=news",
         "exp=1700000060&exp=1800000000&kid=a&topic=news"}) {
     EXPECT_EQ(cause_of(sign(query)), DenialCause::malformed) << query;
   }
