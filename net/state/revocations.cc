@@ -30,6 +30,7 @@ void Revocations::erase(UntilWhen::iterator one) {
 
 std::optional<Denial> Revocations::look_up(const Principal& principal, std::int64_t now_s) const {
   if (principal.subject.empty() || principal.admin) return std::nullopt;
+  if (principal.kind == CredentialKind::key) return std::nullopt;
   const MutexLock lock(mutex_);
   const auto found = until_.find(principal.subject);
   if (found == until_.end() || found->second <= now_s) return std::nullopt;

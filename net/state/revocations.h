@@ -31,9 +31,9 @@ class Revocations {
   // not any more. False: limits::kMaxRevocations are, and this would be one more.
   [[nodiscard]] bool set(std::string_view subject, std::int64_t until_s, std::int64_t now_s);
 
-  // Why this principal is refused; nothing: it is not. Who administrates is not, or a slip would
-  // shut out the one who can mend it; such a key is taken out of the configuration. Without
-  // revocations it costs one load.
+  // Why this principal is refused; nothing: it is not. A key of the configuration is not, whatever
+  // its name: an issuer may call a user so; it is taken out of the configuration. Nor is who
+  // administrates: a slip would shut out who can mend it. Without revocations it costs one load.
   [[nodiscard]] std::optional<Denial> deny(const Principal& principal, std::int64_t now_s) const {
     if (count_.load(std::memory_order_relaxed) == 0) return std::nullopt;
     return look_up(principal, now_s);

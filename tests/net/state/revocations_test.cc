@@ -18,8 +18,9 @@ class RevocationsTest : public testing::Test {
  protected:
   // What the subject is told; empty: it is not refused.
   [[nodiscard]] std::string told(const std::string& subject, std::int64_t now_s = kNow,
-                                 bool admin = false) const {
-    const auto denial = table_.deny({.subject = subject, .admin = admin}, now_s);
+                                 bool admin = false,
+                                 CredentialKind kind = CredentialKind::token) const {
+    const auto denial = table_.deny({.kind = kind, .subject = subject, .admin = admin}, now_s);
     if (!denial) return {};
     EXPECT_EQ(denial->cause, DenialCause::revoked);
     return denial->reason;
@@ -37,6 +38,8 @@ TEST_F(RevocationsTest, HoldUntilThen) {
   EXPECT_EQ(told("anne"), "");
   EXPECT_EQ(told(""), "") << "nobody in particular";
   EXPECT_EQ(told("ann", kNow, true), "") << "who administrates";
+  EXPECT_NE(told("ann", kNow, false, CredentialKind::webhook), "");
+  EXPECT_EQ(told("ann", kNow, false, CredentialKind::key), "") << "a key that is called so";
 }
 
 TEST_F(RevocationsTest, TheLastWordCounts) {
