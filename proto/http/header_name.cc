@@ -48,9 +48,12 @@ std::optional<Header> known_header(std::string_view name) {
 }
 
 bool first_wins(Header header) {
-  // Of Cookie there is one (RFC 6265, 5.4), and it is no list of commas.
-  return header == Header::last_event_id || header == Header::content_type ||
-         header == Header::cookie;
+  return header == Header::last_event_id || header == Header::content_type;
+}
+
+std::string_view joint_of(Header header) {
+  // HTTP/2 may have cut it up between cookies (RFC 9113, 8.2.3).
+  return header == Header::cookie ? "; " : ", ";
 }
 
 void WordMatcher::add(std::string_view piece) {

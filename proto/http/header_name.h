@@ -15,9 +15,10 @@ inline constexpr std::size_t kMaxKnownName = 32;
 
 [[nodiscard]] std::optional<Header> known_header(std::string_view name);
 
-// True for a field of which a list makes no sense: its first line counts. Lines of the others are
-// joined by ", " (RFC 9110, 5.3).
+// True for a field of which a list makes no sense: its first line counts.
 [[nodiscard]] bool first_wins(Header header);
+// What stands between the lines of another when they are joined (RFC 9110, 5.3).
+[[nodiscard]] std::string_view joint_of(Header header);
 
 // Compares a value that comes in pieces with one word, ignoring case and white space behind it.
 class WordMatcher {

@@ -222,7 +222,7 @@ int RequestParser::Machine::on_field_name_complete() {
   if (repeated && first_wins(header)) return HPE_OK;
   field = FieldUse::kept;
   auto& value = request.headers[static_cast<std::size_t>(header)];
-  if (repeated && !value.empty()) append_wiping(value, ", ");
+  if (repeated && !value.empty()) append_wiping(value, joint_of(header));
   return HPE_OK;
 }
 

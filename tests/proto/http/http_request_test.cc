@@ -138,7 +138,7 @@ TEST(HttpRequestTest, RepeatedHeadersAreJoinedOrTheFirstWins) {
   EXPECT_EQ(parser.request().header(Header::accept), "a, b");
   EXPECT_EQ(parser.request().header(Header::last_event_id), "1");
   EXPECT_EQ(parser.request().header(Header::content_type), "x");
-  EXPECT_EQ(parser.request().header(Header::cookie), "a=1; b=2");
+  EXPECT_EQ(parser.request().header(Header::cookie), "a=1; b=2; c=3");
   EXPECT_EQ(parser.request().header(Header::origin), "o");
 }
 
