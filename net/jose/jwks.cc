@@ -37,6 +37,9 @@ constexpr std::array<Curve, 3> kCurves = {{
     {.name = "P-521", .openssl = "secp521r1", .number = 66, .algorithm = Algorithm::es512},
 }};
 
+// What only a private key has (RFC 7518, 6.2.2 and 6.3.2; RFC 8037, 2).
+constexpr std::array<std::string_view, 7> kPrivate = {"d", "p", "q", "dp", "dq", "qi", "oth"};
+
 // A text member, or empty.
 std::string_view text_of(const object& jwk, std::string_view name) {
   std::string_view text;
@@ -200,7 +203,7 @@ LoadedKeys keys_of_jwks(std::string_view text, JwksOrigin origin,
     if (item.get(jwk) != simdjson::SUCCESS) {
       return std::unexpected("the JWKS has a key that is no object");
     }
-    if (has(jwk, "d")) {
+    if (std::ranges::any_of(kPrivate, [&](std::string_view name) { return has(jwk, name); })) {
       return std::unexpected(
           "the JWKS has a private key; the hub needs the public one, and only "
           "that");

@@ -99,6 +99,17 @@ TEST(KeyDocuments, AJwksHasKeysOfEveryType) {
   }
 }
 
+// What only a private key has, one of it alone.
+TEST(KeyDocuments, AJwksHasNothingOfAPrivateKey) {
+  const std::string jwk = TokenMaker(Algorithm::rs256).jwk();
+  for (const std::string name : {"d", "p", "q", "dp", "dq", "qi", "oth"}) {
+    const std::string with = "{\"" + name + "\":\"AQAB\"," + jwk.substr(1);
+    const auto keys = keys_of_jwks("{\"keys\":[" + with + "]}", JwksOrigin::file, std::nullopt);
+    ASSERT_FALSE(keys) << name;
+    EXPECT_THAT(keys.error(), HasSubstr("private key"));
+  }
+}
+
 TEST(KeyDocuments, AKeyWithoutAlgorithmHasAUsualOne) {
   const TokenMaker rsa(Algorithm::rs256);
   const TokenMaker ec(Algorithm::es256);
