@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "net/auth/principal.h"
+#include "proto/text/utf8.h"
 
 namespace tocsin::net {
 namespace {
@@ -31,8 +32,7 @@ Fault read_text(const object& payload, std::string_view name, std::string& text)
   std::string_view found;
   if (value->get(found) != simdjson::SUCCESS) return std::string(name) + " is no text";
   if (found.size() > Principal::kMaxSubject) return std::string(name) + " is too long";
-  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; };
-  if (std::ranges::any_of(found, is_control)) {
+  if (proto::has_controls(found)) {
     return std::string(name) + " has control characters";
   }
   text = found;

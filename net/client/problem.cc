@@ -1,9 +1,10 @@
 #include "net/client/problem.h"
 
-#include <algorithm>
 #include <cstdint>
 
 #include <simdjson.h>
+
+#include "proto/text/utf8.h"
 
 namespace tocsin::net {
 namespace {
@@ -23,8 +24,7 @@ Problem read_problem(std::string_view body) {
   problem.detail = text_of(object, "detail");
   const std::string field = text_of(object, "field");
   if (!problem.detail.empty() && !field.empty()) problem.detail.insert(0, field + ' ');
-  std::ranges::replace_if(
-      problem.detail, [](unsigned char byte) { return byte < 0x20 || byte == 0x7F; }, ' ');
+  problem.detail = proto::without_controls(problem.detail, ' ');
   problem.unknown = text_of(object, "outcome") == "unknown";
   std::uint64_t line = 0;
   if (object["line"].get(line) == simdjson::SUCCESS) problem.line = line;

@@ -10,13 +10,8 @@ namespace tocsin::proto {
 
 namespace {
 
-// C0 and DEL. The standard asks this of CR, LF and NUL only; nobody means the others in a name, and
-// they make logs and terminals misbehave.
-bool has_control(std::string_view text) {
-  return std::ranges::any_of(text, [](char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return byte < 0x20 || byte == 0x7F;
-  });
+bool is_hubs_own(std::string_view type) {
+  return type == kGapEvent || type == kOpenEvent || type == kExpiredEvent;
 }
 
 std::optional<InputError> refuse(std::string_view field, std::string message) {
@@ -30,7 +25,8 @@ std::string too_long(std::size_t max) {
 std::optional<InputError> check_name(std::string_view field, std::string_view name,
                                      std::size_t max) {
   if (name.size() > max) return refuse(field, too_long(max));
-  if (has_control(name)) return refuse(field, "has a control character");
+  // The standard asks this of CR, LF and NUL only. Nobody means the others in a name.
+  if (has_controls(name)) return refuse(field, "has a control character");
   if (!is_utf8(name)) return refuse(field, "is not valid UTF-8");
   return std::nullopt;
 }
@@ -39,7 +35,8 @@ std::optional<InputError> check_id(std::string_view id) {
   if (id.size() > limits::kMaxEventId) return refuse("id", too_long(limits::kMaxEventId));
   // It comes back in a Last-Event-ID field, which carries neither controls nor blanks at its ends
   // (RFC 9110, 5.5): such an id could never resume.
-  if (has_control(id)) return refuse("id", "has a control character");
+  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; };
+  if (std::ranges::any_of(id, is_control)) return refuse("id", "has a control character");
   if (id.starts_with(' ') || id.ends_with(' ')) return refuse("id", "begins or ends with a blank");
   if (!is_utf8(id)) return refuse("id", "is not valid UTF-8");
   return std::nullopt;
@@ -50,7 +47,7 @@ std::optional<InputError> check_id(std::string_view id) {
 std::optional<InputError> check(const EventView& event, const MemberNames& names) {
   if (auto error = check_name(names.topic, event.topic, limits::kMaxTopicName)) return error;
   if (auto error = check_name(names.type, event.type, limits::kMaxEventType)) return error;
-  if (event.type == kGapEvent) return refuse(names.type, "is the hub's own");
+  if (is_hubs_own(event.type)) return refuse(names.type, "is the hub's own");
   if (auto error = check_id(event.id)) return error;
   if (event.retry_ms && *event.retry_ms > limits::kMaxRetryMs) {
     return refuse("retry", "is more than " + std::to_string(limits::kMaxRetryMs) + " ms");

@@ -31,13 +31,13 @@ struct EventView {
 
 inline constexpr std::string_view kDefaultTopic = "events";
 
-// The type of the event that tells a subscriber of a gap; publishers cannot use it.
+// The type of the event that tells of a gap. No publisher can use these three: pages act on them.
 inline constexpr std::string_view kGapEvent = "gap";
 // The type of the event that a stream opens with where that was asked for. In a browser it is given
-// to `onopen`, too. Publishers may use it: it is told apart by its place.
+// to `onopen`, too.
 inline constexpr std::string_view kOpenEvent = "open";
-// The type of the event that a stream ends with whose client may not read it any more. Publishers
-// may use it: what ends a stream is told apart by its place, and has no id.
+// The type of the event that a stream ends with whose client may not read it any more. A page that
+// ends its stream for it, or comes back, has no other way to tell whose it is.
 inline constexpr std::string_view kExpiredEvent = "expired";
 
 // What the publisher calls the members of an event, so that errors speak of what was written: the
@@ -58,17 +58,17 @@ struct InputError {
   friend bool operator==(const InputError&, const InputError&) = default;
 };
 
-// Checks everything that the wire and the limits ask of an event: a topic and type without control
-// characters, an id that a Last-Event-ID field can carry back (no control characters, no blank at
-// an end), data in valid UTF-8, sizes as in proto/limits.h. Returns nothing if the event may be
-// published.
+// Checks everything that the wire and the limits ask of an event: a topic and type without controls
+// (utf8.h), no type of the hub's own, an id that a Last-Event-ID can carry back (no control of
+// ASCII, no blank at an end), data in valid UTF-8, sizes as in proto/limits.h. Returns nothing if
+// the event may be published.
 [[nodiscard]] std::optional<InputError> check(const EventView& event,
                                               const MemberNames& names = {});
 
 // The member called `name` was given before, as `first`: the same name or another for the same.
 [[nodiscard]] InputError given_twice(std::string_view name, std::string_view first);
 
-// A topic's name: 1 to kMaxTopicName bytes of valid UTF-8 without control characters.
+// A topic's name: 1 to kMaxTopicName bytes of valid UTF-8 without controls (proto/text/utf8.h).
 [[nodiscard]] bool is_topic_name(std::string_view name);
 
 }  // namespace tocsin::proto

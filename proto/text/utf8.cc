@@ -1,5 +1,7 @@
 #include "proto/text/utf8.h"
 
+#include <algorithm>
+
 #include <simdjson.h>
 
 #include "proto/text/ascii.h"
@@ -13,6 +15,23 @@ namespace {
 bool is_short_ascii(std::string_view text) {
   constexpr std::size_t kShort = 128;
   return text.size() <= kShort && ascii_size(text) == text.size();
+}
+
+// Bytes of such a character at the start of `text`, which is not empty; 0: there is none. See
+// has_controls().
+std::size_t control_length(std::string_view text) {
+  const auto at = [&](std::size_t i) {
+    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
+  };
+  const auto is_between = [](unsigned byte, unsigned first, unsigned last) {
+    return byte >= first && byte <= last;
+  };
+  if (at(0) < 0x20 || at(0) == 0x7F) return 1;
+  if (at(0) == 0xC2) return is_between(at(1), 0x80, 0x9F) ? 2 : 0;
+  if (at(0) != 0xE2) return 0;
+  const bool acts = (at(1) == 0x80 && is_between(at(2), 0xA8, 0xAE)) ||
+                    (at(1) == 0x81 && is_between(at(2), 0xA6, 0xA9));
+  return acts ? 3 : 0;
 }
 
 }  // namespace
@@ -44,6 +63,30 @@ std::size_t utf8_length(std::string_view text) {
     return tail(1) && tail(2) && tail(3) && !overlong && !beyond ? 4 : 0;
   }
   return 0;
+}
+
+bool has_controls(std::string_view text) {
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const auto byte = static_cast<unsigned char>(text[at]);
+    const bool may_begin = byte < 0x20 || byte == 0x7F || byte == 0xC2 || byte == 0xE2;
+    if (may_begin && control_length(text.substr(at)) > 0) return true;
+  }
+  return false;
+}
+
+std::string without_controls(std::string_view text, char in_place) {
+  std::string shown;
+  shown.reserve(text.size());
+  while (!text.empty()) {
+    const std::size_t length = utf8_length(text);
+    if (length == 0 || control_length(text) > 0) {
+      shown += in_place;
+    } else {
+      shown += text.substr(0, length);
+    }
+    text.remove_prefix(std::max<std::size_t>(length, 1));
+  }
+  return shown;
 }
 
 std::string utf8_of_latin1(std::string_view bytes) {

@@ -20,6 +20,7 @@
 #include "net/http/option_value.h"
 #include "net/transport/waiter.h"
 #include "proto/json/json_text.h"
+#include "proto/text/utf8.h"
 #include "tools/base/print.h"
 #include "tools/base/stop_watcher.h"
 
@@ -91,7 +92,9 @@ class Subscriber {
 
   template <typename... Args>
   void say(fmt::format_string<Args...> format, Args&&... args) {
-    print(output_.err, "tocsin subscribe: {}\n", fmt::format(format, std::forward<Args>(args)...));
+    // Of a server, with whatever it says.
+    const std::string text = fmt::format(format, std::forward<Args>(args)...);
+    print(output_.err, "tocsin subscribe: {}\n", proto::without_controls(text));
     std::fflush(output_.err);
   }
 

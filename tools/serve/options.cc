@@ -19,6 +19,7 @@
 #include "net/http/option_value.h"
 #include "net/io/listen_address.h"
 #include "proto/limits.h"
+#include "proto/text/utf8.h"
 #include "tools/base/print.h"
 #include "tools/serve/option_table.h"
 
@@ -105,10 +106,8 @@ void OptionFlags::complain(std::string_view lines) const {
   while (!lines.empty()) {
     const std::string_view line = lines.substr(0, lines.find('\n'));
     lines.remove_prefix(std::min(line.size() + 1, lines.size()));
-    std::string shown(line);  // of a file, with whatever stands in it
-    std::ranges::replace_if(
-        shown, [](unsigned char byte) { return byte < 0x20 || byte == 0x7F; }, '?');
-    print(stderr, "tocsin {}: {}\n", command_, shown);
+    // Of a file, with whatever stands in it.
+    print(stderr, "tocsin {}: {}\n", command_, proto::without_controls(line));
   }
 }
 

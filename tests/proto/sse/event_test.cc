@@ -65,8 +65,11 @@ TEST(EventTest, RefusesControlCharactersInNames) {
     EXPECT_EQ(refused_field(event), "type") << c;
   }
   EventView event = valid();
-  event.type = "a\x7F";
-  EXPECT_EQ(refused_field(event), "type");
+  for (const auto name : {"a\x7F"sv, "a\u009B"sv, "a\u202E"sv, "a\u2028"sv}) {
+    event.type = name;
+    EXPECT_EQ(refused_field(event), "type");
+    EXPECT_FALSE(is_topic_name(name));
+  }
 }
 
 // What a Last-Event-ID field could not carry back.
@@ -82,10 +85,14 @@ TEST(EventTest, RefusesIdsThatCannotResume) {
   EXPECT_EQ(refused_field(event), "");
 }
 
-TEST(EventTest, RefusesTheHubsOwnType) {
+TEST(EventTest, RefusesTheHubsOwnTypes) {
   EventView event = valid();
-  event.type = kGapEvent;
-  EXPECT_EQ(refused_field(event), "type");
+  for (const auto type : {"gap"sv, "open"sv, "expired"sv}) {
+    event.type = type;
+    EXPECT_EQ(refused_field(event), "type");
+  }
+  event.type = "opened";
+  EXPECT_EQ(refused_field(event), "");
 }
 
 TEST(EventTest, RefusesInvalidUtf8Everywhere) {

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "net/base/cores.h"
+#include "proto/text/utf8.h"
 #include "tools/load/events/payload.h"
 #include "tools/load/figures/readable.h"
 #include "tools/load/options/flag_values.h"
@@ -133,10 +134,8 @@ std::string check_course(const LoadArguments& arguments, const LoadOptions& o) {
 }
 
 // What was typed is quoted in errors, which are one line.
-std::string one_line(std::string text) {
-  std::ranges::replace_if(
-      text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, '?');
-  return text;
+std::string one_line(std::string_view text) {
+  return proto::without_controls(text);
 }
 
 bool mentions_topic(const std::string& text) {
