@@ -127,12 +127,15 @@ TEST(Admission, WhoIsRefusedForTheHubsRateKeepsItsOwnTokensAndPlace) {
   Admission admission;
   ServerOptions options = limits(100, 1, 1);
   options.open_rate_per_address = 1;
+  options.open_rate_per_subject = 1;
+  options.max_per_subject = 1;
+  const ClientKeys ann{.address = 8, .subject = admission.subject_key("ann")};
   EXPECT_FALSE(admission.admit_stream(options, from(7), kSecond).has_value());
   for (std::uint64_t i = 0; i < 2 * kBurst; ++i) {
-    EXPECT_EQ(why(admission.admit_stream(options, from(8), kSecond)), Rejection::accept_rate);
+    EXPECT_EQ(why(admission.admit_stream(options, ann, kSecond)), Rejection::accept_rate);
   }
   options.accept_rate = 0;
-  EXPECT_FALSE(admission.admit_stream(options, from(8), kSecond).has_value());
+  EXPECT_FALSE(admission.admit_stream(options, ann, kSecond).has_value());
 }
 
 TEST(Admission, SaysWhenAnAddressMayOpenAgain) {
