@@ -256,6 +256,18 @@ TEST_F(HttpCallerTest, TlsIsVerified) {
   EXPECT_EQ(error(Kind::timeout, milliseconds(50)).empty(), false);
 }
 
+// Whose keys are trusted is a part of what is asked: another answer may come of it.
+TEST(RemoteServer, IsAnotherWhereOthersAreTrusted) {
+  const TestAuthority one;
+  const TestAuthority other;
+  const auto server = [](const std::string& ca_file) {
+    return parse_remote_server("https://id.example/", false, ca_file).value();
+  };
+  EXPECT_EQ(server(one.ca_file()), server(one.ca_file()));
+  EXPECT_NE(server(one.ca_file()), server(other.ca_file()));
+  EXPECT_NE(server(one.ca_file()), server(""));
+}
+
 // What an idle server sends is no answer to anything.
 TEST_F(HttpCallerTest, WhoSpeaksUnaskedIsLeft) {
   CallServer server([](Connection& connection, const std::string&) {
@@ -263,6 +275,26 @@ TEST_F(HttpCallerTest, WhoSpeaksUnaskedIsLeft) {
   });
   ask_at(server.url());
   for (int i = 0; i < 10; ++i) EXPECT_EQ(ask().value().body, "ok");
+}
+
+TEST_F(HttpCallerTest, WhoSpeaksUnaskedLaterIsLeftToo) {
+  std::atomic<bool> idle = false;
+  CallServer server([&](Connection& connection, const std::string& request) {
+    say_ok(connection, request);
+    while (!idle) std::this_thread::yield();
+    return connection.send(http_answer(200, "more"));
+  });
+  ask_at(server.url());
+  EXPECT_EQ(ask().value().body, "ok");
+  EXPECT_EQ(caller->polled(), 1U);
+  idle = true;
+  std::vector<pollfd> fds;
+  caller->poll(fds);
+  system_waiter().wait(fds, system_waiter().now() + std::chrono::seconds(60));
+  caller->handle(fds);
+  EXPECT_EQ(caller->polled(), 0U);
+  EXPECT_EQ(ask().value().body, "ok");
+  EXPECT_EQ(server.connections(), 2);
 }
 
 }  // namespace

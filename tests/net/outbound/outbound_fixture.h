@@ -43,23 +43,29 @@ class OutboundTest : public testing::Test {
                                    .token = token,
                                    .authority = now->authority.get(),
                                    .denial = denied.error()},
-                                  {.http = request, .deferral = next_deferral()}, clock.unix_s());
+                                  next_request(), clock.unix_s());
   }
   // As a shard does that knows nothing of keys yet.
   std::optional<Authenticated> ask_as_if_new(const std::string& token) {
     return outbound->ask_for_keys(
         {.source = plan.key_sources.at(0).name(), .token = token, .authority = nullptr},
-        {.http = request, .deferral = next_deferral()}, clock.unix_s());
+        next_request(), clock.unix_s());
   }
   std::optional<Authenticated> ask_back_end(const std::string& credential,
-                                            const std::string& topic = "a") {
+                                            const std::string& topic = "a",
+                                            std::int64_t later_s = 0) {
     return outbound->ask_back_end({.action = "subscribe",
                                    .method = "GET",
                                    .path = "/events",
                                    .address = "192.0.2.1",
                                    .topics = {topic},
                                    .fields = {{"Authorization", credential}}},
-                                  {.http = request, .deferral = next_deferral()}, clock.unix_s());
+                                  next_request(), clock.unix_s() + later_s);
+  }
+  // Valid until the next one; a LaterAuthentication of it for longer.
+  AuthenticationRequest next_request() {
+    deferral.emplace(Deferral{.state = *state, .ticket = {.number = ++requests}});
+    return {.http = request, .deferral = *deferral};
   }
   // What came later, of so many requests.
   std::vector<std::string> answers(std::size_t count) {
@@ -130,10 +136,6 @@ class OutboundTest : public testing::Test {
   std::shared_ptr<Outbound> outbound = Outbound::create({.waiter = &waiter}).value();
 
  private:
-  const Deferral& next_deferral() {
-    deferral.emplace(Deferral{.state = *state, .ticket = {.number = ++requests}});
-    return *deferral;
-  }
   proto::Request request;
   std::optional<Deferral> deferral;
   std::uint32_t requests = 0;

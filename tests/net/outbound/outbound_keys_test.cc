@@ -217,6 +217,30 @@ TEST_F(OutboundKeys, StayThroughANewConfiguration) {
   ASSERT_TRUE(eventually([&] { return outbound->missing().empty(); }));
 }
 
+// A source that is given up while it is asked, and comes back before that was noticed.
+TEST_F(OutboundKeys, AreAskedForAgainWhereTheirSourceComesBack) {
+  CallServer hanging([](Connection& connection, const std::string&) {
+    connection.wait_for_close();
+    return false;
+  });
+  use_keys(hanging.url());
+  begin();
+  ASSERT_TRUE(eventually([&] { return hanging.requests() == 1; }));
+  const AccessPlan with = plan;
+  AccessPlan without = plan;
+  without.key_sources.clear();
+  without.authority.issuers.clear();
+  for (int i = 0; i < 100; ++i) {
+    for (const AccessPlan& one : {without, with}) {
+      outbound->configure(std::make_shared<const AccessPlan>(one), install());
+    }
+  }
+  EXPECT_TRUE(eventually([&] { return hanging.requests() > 1; }));
+  EXPECT_FALSE(ask_token(first.token(kClaims)));
+  outbound->stop();
+  EXPECT_EQ(answer(), "unavailable");
+}
+
 TEST_F(OutboundKeys, WhoWaitsIsToldOfTheEnd) {
   use_keys(provider.url());
   configure();

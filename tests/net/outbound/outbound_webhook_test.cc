@@ -3,6 +3,7 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -124,16 +125,33 @@ TEST_F(OutboundWebhook, NoMoreWaitThanThereIsRoomFor) {
   const std::string large(12'000, 'x');
   std::size_t asked = 0;
   std::optional<Authenticated> known;
-  while (!(known = ask_back_end("Bearer good" + std::to_string(asked) + large))) ++asked;
+  while (!(known = ask_back_end("Bearer good" + std::to_string(asked) + large))) {
+    ASSERT_LT(++asked, limits::kMaxInquiries / large.size());
+  }
   EXPECT_EQ(word(*known), "unavailable");
   EXPECT_GT(asked, 1000U);
-  EXPECT_LT(asked, limits::kMaxInquiries / large.size());
   EXPECT_EQ(outbound->metrics().crowded.get(), 1U);
   waiter.advance(milliseconds(plan.back_end->timeout_ms));
   EXPECT_EQ(answers(asked).size(), asked);
+  let_go(10'000);
+  for (std::size_t i = 0; i < asked; ++i) {
+    ASSERT_FALSE(ask_back_end("Bearer good" + std::to_string(i) + large)) << "there is room again";
+    ASSERT_EQ(answer(), "u1");
+  }
+}
+
+// An answer is kept for so long, and no longer.
+TEST_F(OutboundWebhook, AnAnswerThatIsOldIsNoneAnyMore) {
   let_go(1000);
+  CallServer server(held());
+  use_back_end(server.url());
+  plan.back_end->cache_s = 60;
+  begin();
   EXPECT_FALSE(ask_back_end("Bearer good"));
-  EXPECT_EQ(answer(), "u1") << "there is room again";
+  EXPECT_EQ(answer(), "u1");
+  EXPECT_TRUE(ask_back_end("Bearer good", "a", 50));
+  EXPECT_FALSE(ask_back_end("Bearer good", "a", 61));
+  EXPECT_EQ(answer(), "u1");
 }
 
 TEST_F(OutboundWebhook, AnswersAreKeptThroughANewConfigurationUnlessItIsAnother) {
@@ -175,6 +193,62 @@ TEST_F(OutboundWebhook, WhoWaitsForOneThatIsGoneIsTold) {
   outbound->stop();
   EXPECT_EQ(answers(4), std::vector<std::string>(4, "unavailable"));
   let_go(1000);
+}
+
+TEST_F(OutboundWebhook, WhoWasNotAskedAboutYetIsToldOfTheEnd) {
+  CallServer server(held());
+  use_back_end(server.url());
+  configure();
+  EXPECT_FALSE(ask_back_end("Bearer good"));
+  outbound->stop();
+  EXPECT_EQ(answer(), "unavailable");
+  EXPECT_EQ(word(*ask_back_end("Bearer good")), "unavailable");
+}
+
+// However long it takes until somebody asks.
+TEST_F(OutboundWebhook, TheTimeOutCountsFromTheRequest) {
+  CallServer server(held());
+  use_back_end(server.url());
+  configure();
+  EXPECT_FALSE(ask_back_end("Bearer good"));
+  waiter.advance(milliseconds(plan.back_end->timeout_ms - 10));
+  outbound->begin(install());
+  ASSERT_TRUE(eventually([&] { return waiting == 1; }));
+  waiter.advance(milliseconds(10));
+  EXPECT_EQ(answer(), "unavailable");
+  let_go(1);
+}
+
+TEST_F(OutboundWebhook, WhatHasBecomeKnownMeanwhileIsNotAskedAgain) {
+  let_go(1000);
+  CallServer server(held());
+  use_back_end(server.url());
+  OutboundMetrics metrics;
+  std::size_t released = 0;
+  BackEnd back_end(*plan.back_end, system_waiter(), clock, metrics, nullptr,
+                   [&](std::size_t bytes) { released += bytes; });
+  const auto inquiry = [&] {
+    SecretRequest words =
+        words_for({.topics = {"a"}, .fields = {{"Authorization", "Bearer good"}}}, "/ask");
+    const Digest digest = digest_of(words.view());
+    return BackEndInquiry{
+        .digest = digest,
+        .request = std::move(words),
+        .asked = {.topics = {"a"}},
+        .asked_at = system_waiter().now(),
+        .inquirer = {.later = LaterAuthentication(next_request()), .bytes = 7}};
+  };
+  back_end.ask(inquiry());
+  while (released == 0) {
+    std::vector<pollfd> fds;
+    back_end.poll(fds);
+    system_waiter().wait(fds, back_end.deadline());
+    back_end.handle(fds);
+  }
+  back_end.ask(inquiry());
+  EXPECT_EQ(released, 14U);
+  EXPECT_EQ(answers(2), std::vector<std::string>(2, "u1"));
+  EXPECT_EQ(server.requests(), 1);
 }
 
 // What was to be said to one back end, credentials and all, is not said to another.

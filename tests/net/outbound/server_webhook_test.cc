@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "net/auth/access_keys.h"
+#include "proto/limits.h"
 #include "tests/net/outbound/server_remote_fixture.h"
 #include "tests/net/support/call_server.h"
 #include "tests/net/support/test_routes.h"
@@ -99,6 +100,12 @@ TEST_P(ServerWebhook, ABackEndSaysWhoMayDoWhat) {
                 .status,
             403)
       << "its topics are in the body, which nobody has seen";
+  EXPECT_THAT(back_end.last(), HasSubstr(R"({"action":"publish","topics":[],)"));
+  // A query with more topics than a stream may have is going to be refused: nothing is asked for.
+  std::string many = "GET /events?topic=t";
+  for (std::size_t i = 0; i < limits::kMaxTopicsPerSubscriber; ++i) many += "&topic=t";
+  EXPECT_EQ(connect().request(request(many, bearer("plain"))).status, 400);
+  EXPECT_THAT(back_end.last(), HasSubstr(R"({"action":"subscribe","topics":[],)"));
   TestSubscriber query = subscribe("/events?topic=bob/1&token=bob");
   EXPECT_THAT(back_end.last(), HasSubstr("Authorization: Bearer bob\r\n"));
   EXPECT_THAT(back_end.last(), Not(HasSubstr("token=")));
