@@ -149,6 +149,22 @@ TEST_P(ServerAdminStreams, PagesHaveEveryStream) {
               HasSubstr(R"([{"subject":"u3","streams":8},{"subject":"u4","streams":8}]})"));
 }
 
+TEST_P(ServerAdminStreams, APageIsBoundedByItsBytes) {
+  options.shards = 1;
+  start_administrated();
+  std::string topics;
+  for (int i = 0; i < 30; ++i) topics += fmt::format("&topic={}{}", i, std::string(400, 't'));
+  std::vector<std::unique_ptr<TestSubscriber>> streams;
+  for (int i = 0; i < 40; ++i) {
+    streams.push_back(
+        std::make_unique<TestSubscriber>(address(), "/events?" + topics.substr(1),
+                                         bearer(token_of("ann"))));
+  }
+  EXPECT_LT(ask("GET /admin/streams?limit=1000").body.size(),
+            limits::kMaxAdminPage + limits::kMaxRequestHead);
+  EXPECT_EQ(list("", 1000).size(), 40U);
+}
+
 TEST_P(ServerAdminStreams, WhatIsBehindIsSaid) {
   options.slow_bytes = 64ULL << 20;
   options.send_buffer = 4096;
@@ -178,6 +194,10 @@ TEST_P(ServerAdminStreams, StreamsEndBySubjectTopicOrId) {
   EXPECT_EQ(ended_by("/admin/disconnect", R"({"topic":"c"})"), "{\"streams\":1}\n");
   expect_last_event(bob, "disconnected");
   const std::string id = member(ask("GET /admin/streams?subject=cid").body, "id");
+  std::string earlier = id;  // the last digit of the generation: another stream had the slot
+  earlier[7] = id[7] == '0' ? '1' : '0';
+  EXPECT_EQ(ended_by("/admin/disconnect", "{\"stream\":\"" + earlier + "\"}"),
+            "{\"streams\":0}\n");
   EXPECT_EQ(ended_by("/admin/disconnect", "{\"stream\":\"" + id + "\"}"), "{\"streams\":1}\n");
   expect_last_event(cid, "disconnected");
   EXPECT_EQ(ended_by("/admin/disconnect", "{\"stream\":\"" + id + "\"}"), "{\"streams\":0}\n");
