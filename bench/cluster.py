@@ -9,7 +9,7 @@ import json
 import shutil
 import subprocess
 
-from durable import AHEAD, PATIENT, Commits
+from durable import PATIENT, Commits, publishing, saturate
 from machine import cpu_seconds
 from measurements import all_together, keep
 from servers import Server, child_setup, family, output_of
@@ -75,14 +75,12 @@ def batches(bench, server, pipeline, fsync, seconds=4):
     with Redis(fsync).running(bench.server_cpus) as engine, \
             server.joined(engine, *PATIENT).running(bench.client_cpus) as hub:
         commits, before = Commits(hub), engine.cpu_seconds()
-        result = bench.load(hub, "saturate", 1, "--batch", pipeline, "--publishers", 1,
-                            "--in-flight", CLIENTS, "--ahead", AHEAD, "--drain", 3, "--duration",
-                            bench.seconds(seconds))
+        result = saturate(bench, hub, publishing(1, CLIENTS, pipeline), "--duration",
+                          bench.seconds(seconds))
         used = engine.cpu_seconds() - before
         commits = commits.figures()
-    figures.update(keep(result, "events_per_s", "cpu_us_per_event"))
-    figures["events_per_commit"] = commits["events_per_commit"]
-    figures["server_us_per_event"] = 1e6 * used / result["events"]
+    figures.update(result, events_per_commit=commits["events_per_commit"],
+                   server_us_per_event=1e6 * used / commits["events"])
     figures["of_sets"] = figures["events_per_s"] / figures["sets_per_s"]
     figures["cpu_of_set"] = figures["server_us_per_event"] / figures["set_us"]
     return figures

@@ -45,7 +45,7 @@ class Commits:
         commits = more("tocsin_store_commits_total")
         if not commits:
             return {}
-        return {"events_per_commit": events / commits,
+        return {"events": events, "events_per_commit": events / commits,
                 "writer_us_per_event": 1e6 * (cpu - self.cpu) / events,
                 "commit_p99_ms": 1e3 * quantile(0.99, {
                     bound: count - self.buckets[bound] for bound, count in buckets.items()})}
@@ -97,6 +97,8 @@ BATCH_16384 = publishing(1, 4, 16_384)
 
 def saturate(bench, server, how, *flags):
     result = bench.load(server, "saturate", 1, "--drain", 3, *how, *flags)
+    if not result.get("events"):
+        raise RuntimeError(f"nothing was published: {result['faults']}")
     return keep(result, "events_per_s", "cpu_us_per_event", "server_cpu_share",
                 "client_cpu_share")
 
