@@ -80,6 +80,20 @@ TEST_P(ServerAdminStreams, AStreamSaysWhoseItIsAndWhereItStands) {
   EXPECT_EQ(ask("GET /admin/presence").status, 400);
 }
 
+// The log that a stream has for itself is no topic of the hub.
+TEST_P(ServerAdminStreams, OfAProgramsStreamTheHubsTopicsAreNamed) {
+  application.routes = {{.path = "/own", .handle = [](Server&, const RouteRequest&) -> Answer {
+                           return StreamResponse{
+                               .topics = {"a"}, .on_open = [](const StreamWriter& writer) {
+                                 EXPECT_TRUE(writer.publish({.data = "for one"}));
+                               }};
+                         }}};
+  start_administrated();
+  TestSubscriber own = subscribe("/own");
+  EXPECT_EQ(own.wait_data(1).front(), "for one");
+  EXPECT_THAT(ask("GET /admin/streams").body, HasSubstr(R"("topics":["a"])"));
+}
+
 // As limits on clients see it. Whoever is no trusted proxy can say what it likes.
 TEST_P(ServerAdminStreams, ItsAddressIsTheOneBehindATrustedProxy) {
   options.trusted_proxies = {"127.0.0.11"};
