@@ -191,7 +191,8 @@ bool Outbox::send_end(const Peer& peer, std::string_view last) {
     if (owed.front().pin && (held = owed.front().pin->hold()) == nullptr) return false;
     for (const Owed& one : owed) add(one.bytes);
   }
-  for (const std::string_view bytes : {last, peer.body().end()}) {
+  const std::string_view body_end = peer.body().end();
+  for (const std::string_view bytes : {last, body_end}) {
     if (!bytes.empty()) add(bytes);
   }
   if (count == 0) return !peer.blocked;
