@@ -19,7 +19,7 @@ class RedisFaultTest : public RedisTest {
   // Whose time-outs are over before the test is.
   RedisOptions hasty() {
     RedisOptions options = server().options();
-    options.connect_ms = options.answer_ms = 200;
+    options.connect_ms = options.answer_ms = 1000;
     return options;
   }
 };

@@ -180,7 +180,7 @@ TEST_F(RedisStoreTest, AStartThatCannotBeSaysWhy) {
 
 TEST_F(RedisStoreTest, AStartWaitsForAServerThatIsNotThereYet) {
   RedisOptions options = server().options();
-  options.connect_ms = 100;
+  options.connect_ms = 2000;
   options.patience_ms = 60'000;
   server().freeze();
   std::jthread later([&] {
