@@ -8,8 +8,10 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <string>
 #include <utility>
 
+#include "net/auth/source.h"
 #include "proto/assert.h"
 
 namespace tocsin::net {
@@ -50,10 +52,6 @@ std::optional<Digest> digest_of_hex(std::string_view hex) {
       sodium_hex2bin(digest.data(), digest.size(), hex.data(), hex.size(), nullptr, &size, &end);
   if (failed != 0 || size != digest.size() || end != hex.data() + hex.size()) return std::nullopt;
   return digest;
-}
-
-std::uint64_t source_of(const Digest& hash) {
-  return first_bits({reinterpret_cast<const char*>(hash.data()), hash.size()});
 }
 
 }  // namespace
@@ -100,7 +98,10 @@ std::expected<void, std::string> AccessKeys::add(std::string_view key, Principal
   if (std::ranges::any_of(keys_, is_same)) return std::unexpected("the key is there twice");
   if (keys_.size() == kMax) return std::unexpected("there are too many keys");
   auto holder = std::make_shared<Principal>(*principal);
-  holder->source = source_of(hash);
+  // What it may do is not a part: that is looked up again (of_source()).
+  const std::int64_t ends_s = principal->expires_at_s.value_or(0);
+  holder->source = source_of({"key", {reinterpret_cast<const char*>(hash.data()), hash.size()},
+                              principal->subject, std::to_string(ends_s)});
   keys_.push_back({.hash = hash, .principal = std::move(holder)});
   return {};
 }

@@ -24,8 +24,8 @@ struct Principal {
   Selectors publish{};
   Selectors subscribe{};
   bool admin = false;
-  // Which key of the configuration gives all this, or which back end, in 64 bits of a hash: the
-  // same in each Authority that has the key. 0: none does.
+  // How all this was obtained, in 64 bits of a hash (source.h): the same in each Authority that
+  // would take the credential in the same way. 0: in no way that could go.
   std::uint64_t source = 0;
   // Seconds since 1970 at which all this ends, leeway included; nothing: never.
   std::optional<std::int64_t> expires_at_s{};

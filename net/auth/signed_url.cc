@@ -5,6 +5,7 @@
 #include <memory>
 #include <utility>
 
+#include "net/auth/source.h"
 #include "net/jose/base64url.h"
 #include "net/jose/secret.h"
 #include "proto/text/ascii.h"
@@ -79,6 +80,11 @@ SignedQuery take_apart(std::string_view query, bool (*is_free)(std::string_view)
     return true;
   });
   return parts;
+}
+
+// URLs name their key.
+std::uint64_t source_by(std::string_view id, const Hmac& hmac) {
+  return source_of({"url", id, std::to_string(hmac.fingerprint())});
 }
 
 // What the parameters of a signed part say.
@@ -208,13 +214,13 @@ std::expected<PrincipalPtr, Denial> UrlKeys::verify(std::string_view method, std
                                                      .subject = std::string(terms->subject),
                                                      .publish = terms->topics,
                                                      .subscribe = terms->topics,
-                                                     .source = key->hmac.fingerprint(),
+                                                     .source = source_by(key->id, key->hmac),
                                                      .expires_at_s = terms->expires_at_s});
 }
 
 bool UrlKeys::has_source(std::uint64_t source) const {
   return std::ranges::any_of(
-      keys_, [source](const UrlKey& key) { return key.hmac.fingerprint() == source; });
+      keys_, [source](const UrlKey& key) { return source_by(key.id, key.hmac) == source; });
 }
 
 }  // namespace tocsin::net

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "net/auth/claims.h"
+#include "net/auth/source.h"
 #include "net/jose/jws.h"
 #include "net/jose/strict_json.h"
 #include "proto/assert.h"
@@ -55,20 +56,65 @@ Candidates candidates(const Issuer& issuer, const Jws& jws) {
   return denied(DenialCause::algorithm, kid + " is no key for " + algorithm);
 }
 
-// Nothing if the token is for this hub.
-std::optional<Denial> check_audience(const Issuer& issuer, const Claims& claims) {
-  const auto& audiences = claims.audiences;
-  const auto wanted = [&](const std::string& one) {
-    return std::ranges::find(issuer.audiences, one) != issuer.audiences.end();
-  };
-  if (issuer.audiences.empty() ? audiences.empty() : std::ranges::any_of(audiences, wanted)) {
-    return std::nullopt;
+// How a token of an issuer's names the key that has signed it.
+enum class Naming : std::uint8_t { by_id, not_at_all, by_an_unknown_id };
+
+// Everything of the configuration that made a token good: the issuer's settings, its key, how that
+// was found, by which audience, and whether it may be without an end. What is not said here must
+// not be able to make the same token a bad one.
+std::uint64_t source_by(const std::vector<Issuer>& issuers, const Issuer& issuer,
+                        const VerificationKey& key, Naming naming, std::string_view audience,
+                        bool expires) {
+  // An issuer without a name has the tokens that are none of the others'; a key without an id, the
+  // ids that are none of the others'.
+  std::string others;
+  const auto add = [&others](std::string_view name) { others.append(name).append(1, '\0'); };
+  if (issuer.name.empty()) {
+    for (const Issuer& one : issuers) add(one.name);
   }
+  if (naming == Naming::by_an_unknown_id) {
+    for (const VerificationKey& one : issuer.keys) add(one.id());
+  }
+  return source_of({"token", issuer.name, std::to_string(issuer.leeway_s),
+                    std::to_string(key.fingerprint()), name_of(key.algorithm()),
+                    naming == Naming::by_id ? key.id() : "",
+                    std::to_string(static_cast<int>(naming)), audience,
+                    expires ? "expires" : "", others});
+}
+
+// Whether one of the issuer's tokens could have this source.
+bool can_give(const std::vector<Issuer>& issuers, const Issuer& issuer, std::uint64_t source) {
+  const std::vector<std::string> none{""};
+  const auto& audiences = issuer.audiences.empty() ? none : issuer.audiences;
+  for (const VerificationKey& key : issuer.keys) {
+    const auto alike =
+        std::ranges::count(issuer.keys, key.algorithm(), &VerificationKey::algorithm);
+    std::vector<Naming> namings{key.id().empty() ? Naming::by_an_unknown_id : Naming::by_id};
+    if (static_cast<std::size_t>(alike) <= TokenVerifier::kMaxTries) {
+      namings.push_back(Naming::not_at_all);
+    }
+    for (const Naming naming : namings) {
+      for (const std::string& audience : audiences) {
+        if (source_by(issuers, issuer, key, naming, audience, true) == source) return true;
+        if (issuer.require_expiry) continue;
+        if (source_by(issuers, issuer, key, naming, audience, false) == source) return true;
+      }
+    }
+  }
+  return false;
+}
+
+// The audience by which the token is for this hub, empty: none is asked for; or why it is not.
+std::expected<std::string, Denial> check_audience(const Issuer& issuer, const Claims& claims) {
+  const auto& audiences = claims.audiences;
+  const auto meant = std::ranges::find_first_of(audiences, issuer.audiences);
+  if (meant != audiences.end()) return *meant;
+  if (issuer.audiences.empty() && audiences.empty()) return std::string();
   std::string reason = "the token is for ";
   reason += audiences.empty() ? "nobody in particular (no aud)" : shown(audiences.front());
   reason += issuer.audiences.empty() ? ", and no audience is configured for its issuer"
                                      : ", not for " + issuer.audiences.front();
-  return denied(DenialCause::audience, reason).error();
+  return denied(DenialCause::audience, reason);
 }
 
 // Nothing if the token is good at this time.
@@ -138,17 +184,23 @@ std::expected<PrincipalPtr, Denial> TokenVerifier::verify(std::string_view token
 
   auto claims = read_claims(*payload);
   if (!claims) return std::unexpected(std::move(claims.error()));
-  if (auto denial = check_audience(*issuer, *claims)) return std::unexpected(*std::move(denial));
+  const auto audience = check_audience(*issuer, *claims);
+  if (!audience) return std::unexpected(audience.error());
   if (auto denial = check_times(*issuer, *claims, now_s)) {
     return std::unexpected(*std::move(denial));
   }
   if (claims->expires_at_s) *claims->expires_at_s += issuer->leeway_s;
-  return std::make_shared<const Principal>(Principal{.kind = CredentialKind::token,
-                                                     .subject = std::move(claims->subject),
-                                                     .publish = std::move(claims->publish),
-                                                     .subscribe = std::move(claims->subscribe),
-                                                     .source = (*signer)->fingerprint(),
-                                                     .expires_at_s = claims->expires_at_s});
+  const Naming naming = jws->key_id.empty()       ? Naming::not_at_all
+                        : (*signer)->id().empty() ? Naming::by_an_unknown_id
+                                                  : Naming::by_id;
+  return std::make_shared<const Principal>(
+      Principal{.kind = CredentialKind::token,
+                .subject = std::move(claims->subject),
+                .publish = std::move(claims->publish),
+                .subscribe = std::move(claims->subscribe),
+                .source = source_by(issuers_, *issuer, **signer, naming, *audience,
+                                    claims->expires_at_s.has_value()),
+                .expires_at_s = claims->expires_at_s});
 }
 
 TokenOrigin TokenVerifier::origin_of(std::string_view token) const {
@@ -168,9 +220,8 @@ TokenOrigin TokenVerifier::origin_of(std::string_view token) const {
 }
 
 bool TokenVerifier::has_source(std::uint64_t source) const {
-  return std::ranges::any_of(issuers_, [source](const Issuer& issuer) {
-    return std::ranges::find(issuer.keys, source, &VerificationKey::fingerprint) !=
-           issuer.keys.end();
+  return std::ranges::any_of(issuers_, [this, source](const Issuer& issuer) {
+    return can_give(issuers_, issuer, source);
   });
 }
 

@@ -21,6 +21,15 @@ class StreamRights : public testing::Test {
                                      std::span<const std::string_view> topics) const {
     return {**access.make()->authority->check(credential, 0), topics};
   }
+  // Whether a stream of this right goes on if `change` is made.
+  template <typename Change>
+  [[nodiscard]] bool survives(const StreamRight& right, const Change& change) {
+    const TestAccess before = access;
+    change();
+    const bool is_there = holds(right);
+    access = before;
+    return is_there;
+  }
   [[nodiscard]] bool holds(const StreamRight& right,
                            std::span<const std::string_view> topics = kChat) const {
     return right.holds(access.make().get(), options, topics);
@@ -61,6 +70,44 @@ TEST_F(StreamRights, OfATokenFollowsWhoHasSignedIt) {
   EXPECT_FALSE(holds(right)) << "the key went";
 }
 
+// Whatever in the configuration made the token good.
+TEST_F(StreamRights, OfATokenFollowsItsIssuersSettings) {
+  access.issuer.name = "id";
+  access.issuer.audiences = {"hub", "more"};
+  const auto token = [](const std::string& more) {
+    return token_for(R"(["chat/*"])", "[]", R"(,"iss":"id","aud":["hub"])" + more);
+  };
+  const StreamRight right = right_of(token(R"(,"exp":1000)"), kChat);
+  const StreamRight endless = right_of(token(""), kChat);
+  ASSERT_TRUE(holds(right) && holds(endless));
+  EXPECT_FALSE(survives(right, [&] { access.issuer.name = "other"; }));
+  EXPECT_FALSE(survives(right, [&] { access.issuer.name = ""; }));
+  EXPECT_FALSE(survives(right, [&] { access.issuer.audiences = {"more"}; }));
+  EXPECT_FALSE(survives(right, [&] { access.issuer.audiences = {}; }));
+  EXPECT_TRUE(survives(right, [&] { access.issuer.audiences = {"hub", "another"}; }));
+  EXPECT_FALSE(survives(right, [&] { access.issuer.leeway_s = 30; }));
+  EXPECT_TRUE(survives(right, [&] { access.issuer.require_expiry = true; }));
+  EXPECT_FALSE(survives(endless, [&] { access.issuer.require_expiry = true; }));
+  EXPECT_TRUE(survives(right, [&] { access.key_id = "a"; })) << "the token names none";
+}
+
+// A token that says nothing of its key is tried with a few.
+TEST_F(StreamRights, OfATokenWithoutAKidEndsAmongManyKeys) {
+  const StreamRight right = right_of(token_for(R"(["chat/*"])"), kChat);
+  while (access.secrets.size() < TokenVerifier::kMaxTries) {
+    access.secrets.push_back(std::string(kOtherTestSecret) + std::to_string(access.secrets.size()));
+  }
+  EXPECT_TRUE(holds(right));
+  access.secrets.emplace_back(kOtherTestSecret);
+  EXPECT_FALSE(holds(right));
+}
+
+TEST_F(StreamRights, OfAKeyEndsWithItsNameAndItsExpiry) {
+  const StreamRight right = right_of(access.add_key("k", {"chat/*"}, {}), kChat);
+  EXPECT_FALSE(survives(right, [&] { access.keys[0].principal.subject = "another"; }));
+  EXPECT_FALSE(survives(right, [&] { access.keys[0].principal.expires_at_s = 1; }));
+}
+
 TEST_F(StreamRights, OfASignedUrlFollowsItsKey) {
   const auto made = access.make();
   const std::string url = access.sign({.topics = {"chat/1"}, .expires_at_s = 100}, "u0");
@@ -68,9 +115,11 @@ TEST_F(StreamRights, OfASignedUrlFollowsItsKey) {
   const StreamRight right(**made->authority->check_url("GET", "/events", query, 0), kChat);
   EXPECT_TRUE(holds(right));
   access.url_secrets.insert(access.url_secrets.begin(), std::string(kOtherTestSecret));
-  EXPECT_TRUE(holds(right)) << "whatever its id is now";
-  access.url_secrets.pop_back();
-  EXPECT_FALSE(holds(right));
+  EXPECT_FALSE(holds(right)) << "the URL names its key, and that is another now";
+  access.url_secrets = {std::string(kTestSecret), std::string(kOtherTestSecret)};
+  EXPECT_TRUE(holds(right)) << "a key came";
+  access.url_secrets = {std::string(kOtherTestSecret)};
+  EXPECT_FALSE(holds(right)) << "the key went";
 }
 
 TEST_F(StreamRights, OfNobodyFollowsTheConfiguration) {

@@ -8,6 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "net/jose/key_documents.h"
 #include "tests/net/support/token_maker.h"
 
 namespace tocsin::net {
@@ -67,6 +68,45 @@ TEST_P(AnyAlgorithm, ATokenBecomesAPrincipal) {
   std::string changed = token;
   changed[token.find('.') + 5] = changed[token.find('.') + 5] == 'A' ? 'B' : 'A';
   EXPECT_FALSE(verifier.verify(changed, kNow));
+}
+
+// What a principal came by is there as long as the same token would be taken.
+TEST(TokenVerifier, KnowsAgainHowATokenWasGood) {
+  const TokenMaker named(Algorithm::rs256, "a");
+  const auto source_of = [](const TokenVerifier& verifier, const std::string& token) {
+    return verifier.verify(token, kNow).value()->source;
+  };
+  const auto rsa = [&](Algorithm algorithm, std::string id) {
+    auto keys = keys_of_pem(named.public_pem(), algorithm, std::move(id)).value();
+    return verifier_of(issuer_of("", std::move(keys)));
+  };
+  const auto verifier = rsa(Algorithm::rs256, "a");
+  const std::uint64_t source = source_of(verifier, named.token(claims()));
+  EXPECT_TRUE(verifier.has_source(source));
+  EXPECT_TRUE(rsa(Algorithm::rs256, "a").has_source(source));
+  EXPECT_FALSE(rsa(Algorithm::ps256, "a").has_source(source)) << "another algorithm of its key";
+  EXPECT_FALSE(rsa(Algorithm::rs256, "b").has_source(source)) << "its kid is none any more";
+  EXPECT_FALSE(rsa(Algorithm::rs256, "").has_source(source)) << "found in another way";
+
+  // Tokens of an issuer that has no table, until it has one.
+  std::vector<Issuer> issuers;
+  issuers.push_back(issuer_of("", {named.key()}));
+  const TokenVerifier one(issuers);
+  const std::uint64_t of_any = source_of(one, named.token(claims("\"iss\":\"id\"")));
+  issuers.push_back(issuer_of("id", {TokenMaker(Algorithm::es256).key()}));
+  const TokenVerifier two(issuers);
+  EXPECT_TRUE(one.has_source(of_any));
+  EXPECT_FALSE(two.has_source(of_any));
+
+  // A kid that is no key's, until it is one's.
+  const TokenMaker nameless(Algorithm::es256);
+  const std::string token = TokenMaker(nameless).token_with(
+      R"({"alg":"ES256","kid":"x"})", claims());
+  const auto some = verifier_of(issuer_of("", {nameless.key()}));
+  const std::uint64_t of_no_id = source_of(some, token);
+  EXPECT_TRUE(some.has_source(of_no_id));
+  EXPECT_FALSE(verifier_of(issuer_of("", {nameless.key(), TokenMaker(Algorithm::es256, "x").key()}))
+                   .has_source(of_no_id));
 }
 
 TEST(TokenVerifier, SaysWhenATokenExpired) {

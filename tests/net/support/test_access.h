@@ -60,6 +60,9 @@ struct TestAccess {
   std::string cookie = "session";
   bool query_token = true;
   bool query_token_publishes = false;
+  std::string key_id{};  // of the last secret
+  // But for its keys.
+  Issuer issuer{.leeway_s = 0, .require_expiry = false};
 
   // Adds a key; what it is.
   std::string add_key(std::string subject, const std::vector<std::string>& subscribe,
@@ -87,13 +90,13 @@ struct TestAccess {
     for (const Key& key : keys) {
       settings.keys.add(key.key, std::make_shared<const Principal>(key.principal)).value();
     }
-    Issuer issuer;
-    issuer.leeway_s = 0;
-    issuer.require_expiry = false;
+    settings.issuers.push_back(issuer);
     for (const std::string& secret : secrets) {
-      issuer.keys.push_back(VerificationKey::from_secret(Algorithm::hs256, secret, {}).value());
+      settings.issuers.back().keys.push_back(
+          VerificationKey::from_secret(Algorithm::hs256, secret,
+                                       &secret == &secrets.back() ? key_id : "")
+              .value());
     }
-    settings.issuers.push_back(std::move(issuer));
     settings.url_keys = url_keys();
     settings.anonymous = selectors(anonymous);
     auto access = std::make_shared<Access>();
