@@ -15,6 +15,7 @@
 #include "net/jose/strict_json.h"
 #include "proto/assert.h"
 #include "proto/json/json_text.h"
+#include "proto/text/utf8.h"
 #include "proto/text/wipe.h"
 #include "proto/version.h"
 
@@ -88,9 +89,8 @@ Wrong read_selectors(std::string_view name, const simdjson::dom::element& value,
 
 Wrong read_subject(const simdjson::dom::element& value, std::string& subject) {
   std::string_view text;
-  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; };
   if (value.get(text) != simdjson::SUCCESS || text.size() > Principal::kMaxSubject ||
-      std::ranges::any_of(text, is_control)) {
+      proto::has_controls(text)) {
     return "subject is no text of at most 256 bytes without control characters";
   }
   subject = text;
@@ -123,12 +123,25 @@ Wrong read_principal(const simdjson::dom::object& said, std::int64_t now_s, Prin
   return std::nullopt;
 }
 
+// Why an answer without a body is no yes: it may have been cut off. Nothing: it is one, or it has a
+// body.
+Wrong nothing_fault(const HttpResponse& response) {
+  const ResponseHead& head = response.head;
+  if (!response.body.empty() || head.status == 204) return std::nullopt;
+  // Without either the body ends with the connection (RFC 9112, 6.3).
+  if (head.header("Content-Length").empty() && head.header("Transfer-Encoding").empty()) {
+    return "it has neither a body nor a Content-Length, and may have been cut off; 204 says yes";
+  }
+  if (head.media_type().ends_with("json")) return "it is of JSON and has none; 204 says yes";
+  return std::nullopt;
+}
+
 BackEndAnswer allowed(const HttpResponse& response, const AskedRight& asked, std::uint64_t source,
                       std::int64_t now_s) {
   Principal principal{.kind = CredentialKind::webhook, .source = source};
   bool says_rights = false;
-  const bool says_nothing = response.body.find_first_not_of(" \t\r\n") == std::string::npos;
-  if (!says_nothing) {
+  if (const Wrong fault = nothing_fault(response)) return failed("its answer: " + *fault);
+  if (!response.body.empty()) {
     const auto json = StrictJson::parse(response.body, "its answer");
     if (!json) return failed(json.error());
     const Wrong fault = read_principal(json->root(), now_s, principal, says_rights);

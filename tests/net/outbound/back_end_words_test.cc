@@ -28,8 +28,15 @@ BackEndQuestion question() {
 }
 
 HttpResult said(int status, std::string body = {}, const std::string& type = "application/json") {
-  return HttpResponse{.head = {.status = status, .headers = {{"Content-Type", type}}},
-                      .body = std::move(body)};
+  const HeaderList fields{{"Content-Type", type}, {"Content-Length", std::to_string(body.size())}};
+  return HttpResponse{.head = {.status = status, .headers = fields}, .body = std::move(body)};
+}
+
+// The same of an answer that the connection ended, as one of a server that ended itself.
+HttpResult cut_off(int status, std::string body, const std::string& type = "text/html") {
+  HttpResult result = said(status, std::move(body), type);
+  result->head.headers.pop_back();
+  return result;
 }
 
 BackEndAnswer read(const HttpResult& result, const AskedRight& asked = {.topics = {"a", "b*"}}) {
@@ -87,8 +94,8 @@ TEST(BackEndQuestions, AreKnownByAllOfTheirParts) {
 }
 
 TEST(BackEndAnswers, ThatSayNothingAllowWhatWasAskedFor) {
-  for (const HttpResult& result : {said(200), said(204, ""), said(200, "\r\n"), said(200, "{}"),
-                                   said(299, R"({"subject":"u1"})")}) {
+  for (const HttpResult& result : {said(200, "", "text/html"), said(204, ""), said(200, "{}"),
+                                   said(200, "", ""), said(299, R"({"subject":"u1"})")}) {
     const BackEndAnswer answer = read(result);
     ASSERT_TRUE(answer.who);
     const Principal& who = **answer.who;
@@ -103,7 +110,7 @@ TEST(BackEndAnswers, ThatSayNothingAllowWhatWasAskedFor) {
     EXPECT_EQ(answer.outcome, OutboundMetrics::Call::allowed);
     EXPECT_EQ(answer.fault, "");
   }
-  const BackEndAnswer publishes = read(said(200), {.publish = true, .topics = {"a"}});
+  const BackEndAnswer publishes = read(said(204), {.publish = true, .topics = {"a"}});
   EXPECT_TRUE((*publishes.who)->may_publish("a"));
   EXPECT_FALSE((*publishes.who)->may_subscribe("a"));
 }
@@ -119,6 +126,7 @@ TEST(BackEndAnswers, SayWhoItIsAndWhatItMay) {
   EXPECT_TRUE(who.may_subscribe("chat/2"));
   EXPECT_FALSE(who.may_subscribe("a")) << "who says rights says all of them";
   EXPECT_EQ(who.expires_at_s, kNow + 600);
+  EXPECT_TRUE(read(cut_off(200, R"({"subject":"u1"})")).who) << "whole by itself";
   const BackEndAnswer nothing = read(said(200, R"({"subscribe":[]})"));
   EXPECT_FALSE((*nothing.who)->may_subscribe("a"));
 }
@@ -156,6 +164,13 @@ TEST(BackEndAnswers, ThatMeanNothingLetNobodyIn) {
   const std::string deep(200, '[');
   const Case cases[] = {
       {said(200, "OK", "text/plain"), "its answer"},
+      {said(200), "it is of JSON and has none"},
+      {said(200, "", "application/problem+json"), "it is of JSON and has none"},
+      {said(200, "\r\n"), "its answer"},
+      {said(200, " ", "text/plain"), "its answer"},
+      {cut_off(200, ""), "may have been cut off"},
+      {cut_off(200, "{\"subscribe\":[\"*\"]"), "its answer"},
+      {said(200, "{\"subject\":\"\u009B\"}"), "subject"},
       {said(200, "<html>"), "its answer"},
       {said(200, "[]"), "its answer"},
       {said(200, "true"), "its answer"},
