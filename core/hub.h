@@ -55,7 +55,8 @@ namespace tocsin::core {
 
 // The batch's place, if it has one already.
 struct Published : Place {
-  ShardSet wake{};  // shards that had nothing to do before
+  ShardSet wake{};        // shards that had nothing to do before
+  bool repeated = false;  // it was published before, there
 
   // The store answers later.
   [[nodiscard]] bool pending() const { return last == 0; }
@@ -79,6 +80,11 @@ enum class PublishError : std::uint8_t {
   too_large,      // frame_bytes() is more than max_event_bytes(topic)
   busy,           // overloaded(): ask again when the shards have caught up; nothing was published
   unavailable,    // the store has no room, or cannot be reached; nothing was published
+  // Of a publish with a key (core/store.h).
+  differs,
+  hole,
+  forgotten,
+  unkeyed,
 };
 
 // How a subscriber wants to begin.
@@ -138,11 +144,20 @@ class Hub {
 
   // All events or none, in their order: submitted, ordered and applied. On an error `failed` (if
   // given) is the offending event's index. `ticket`: by which a store that answers later names the
-  // batch; what such a store has committed is applied by who is told of it.
+  // batch; what such a store has committed is applied by who is told of it. `key`: by which the
+  // batch is known again; null: none. `expected` is told the number that comes next, where the
+  // key's does not. A batch without a key that repeats() is not published again, if
+  // HubSettings::ids_once.
   [[nodiscard]] std::expected<Published, PublishError> publish(std::span<const NewEvent> events,
                                                                TimeMs now,
                                                                std::size_t* failed = nullptr,
-                                                               Ticket ticket = 0);
+                                                               Ticket ticket = 0,
+                                                               const PublishKey* key = nullptr,
+                                                               std::uint64_t* expected = nullptr);
+  // Each event has an id of its publisher, and the newest event with that id in its topic is the
+  // same, byte for byte, and kept: where the last of them is.
+  [[nodiscard]] std::optional<Sequence> repeats(std::span<const NewEvent> events) const;
+  [[nodiscard]] bool ids_once() const { return settings_.ids_once; }
   // The first step alone: may the batch be published, as things are now? Changes nothing. What
   // waits after it (for `busy`, or for whoever gives the order) needs a copy: core/batch.h.
   // REQUIRES: at least one event.

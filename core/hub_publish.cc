@@ -9,11 +9,40 @@
 #include "core/hub.h"
 #include "proto/assert.h"
 #include "proto/sse/frame_end.h"
+#include "proto/sse/wire_id.h"
 
 namespace tocsin::core {
+namespace {
+
+PublishError error_of(StoreAnswer::Outcome outcome) {
+  using Outcome = StoreAnswer::Outcome;
+  switch (outcome) {
+    case Outcome::refused:
+      return PublishError::unavailable;
+    case Outcome::differs:
+      return PublishError::differs;
+    case Outcome::hole:
+      return PublishError::hole;
+    case Outcome::forgotten:
+      return PublishError::forgotten;
+    case Outcome::unkeyed:
+      return PublishError::unkeyed;
+    case Outcome::pending:
+    case Outcome::committed:
+    case Outcome::repeated:
+    case Outcome::unknown:
+      break;
+  }
+  TOCSIN_ASSERT(false);  // who answers at once knows (I14)
+  return PublishError::unavailable;
+}
+
+}  // namespace
 
 std::expected<Published, PublishError> Hub::publish(std::span<const NewEvent> events, TimeMs now,
-                                                    std::size_t* failed, Ticket ticket) {
+                                                    std::size_t* failed, Ticket ticket,
+                                                    const PublishKey* key,
+                                                    std::uint64_t* expected) {
   std::size_t index = 0;
   if (const auto error = submit(events, index)) {
     if (failed != nullptr) *failed = index;
@@ -21,15 +50,32 @@ std::expected<Published, PublishError> Hub::publish(std::span<const NewEvent> ev
     if (*error != PublishError::busy) count_refusal(events[index].topic);
     return std::unexpected(*error);
   }
-  const StoreAnswer answer = store_->append(events, ticket);
+  if (settings_.ids_once && key == nullptr && !events.front().id.empty()) {
+    if (const auto there = repeats(events)) {
+      return Published{journal_.place_of(*there), {}, true};
+    }
+  }
+  const StoreAnswer answer = store_->append(events, ticket, key);
   if (answer.outcome == StoreAnswer::Outcome::committed) {
     return Published{answer.place, apply(answer.place, events, now)};
   }
   if (answer.outcome == StoreAnswer::Outcome::pending) return Published{};
-  TOCSIN_ASSERT(answer.outcome ==
-                StoreAnswer::Outcome::refused);  // who answers at once knows (I14)
+  if (answer.outcome == StoreAnswer::Outcome::repeated) return Published{answer.place, {}, true};
   if (failed != nullptr) *failed = 0;
-  return std::unexpected(PublishError::unavailable);
+  if (expected != nullptr) *expected = answer.expected;
+  return std::unexpected(error_of(answer.outcome));
+}
+
+std::optional<Sequence> Hub::repeats(std::span<const NewEvent> events) const {
+  std::optional<Sequence> last;
+  for (const NewEvent& event : events) {
+    if (event.id.empty()) return std::nullopt;
+    const Topic* topic = topics_.find(event.topic);
+    if (topic == nullptr) return std::nullopt;
+    last = topic->log.find_same(proto::wire_id(event.id), event.body);
+    if (!last) return std::nullopt;
+  }
+  return last;
 }
 
 std::optional<PublishError> Hub::submit(std::span<const NewEvent> events,

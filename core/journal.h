@@ -35,6 +35,11 @@ class Journal {
   [[nodiscard]] Place next(std::size_t events) const {
     return {.epoch = epochs_.of(last_ + 1), .first = last_ + 1, .last = last_ + events};
   }
+  // Of an event that is there.
+  [[nodiscard]] Place place_of(Sequence sequence) const {
+    TOCSIN_ASSERT(sequence > 0 && sequence <= last_);
+    return {.epoch = epochs_.of(sequence), .first = sequence, .last = sequence};
+  }
   [[nodiscard]] Fit fit(const Place& place) const;
   // REQUIRES: fit(place) == Fit::next.
   void follow(const Place& place) {

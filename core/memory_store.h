@@ -16,14 +16,22 @@ class MemoryStore final : public Store {
 
   [[nodiscard]] Journal beginning() const override { return journal_; }
 
-  [[nodiscard]] StoreAnswer append(std::span<const NewEvent> events, Ticket) override {
+  [[nodiscard]] StoreAnswer append(std::span<const NewEvent> events, Ticket,
+                                   const PublishKey* key) override {
     const Place place = journal_.next(events.size());
+    if (key != nullptr) {
+      keys_.drop_old(key->time_ms);
+      const KeyFinding finding = keys_.find(*key);
+      if (finding.kind != KeyFinding::Kind::fresh) return answer_of(finding);
+      keys_.add(*key, place);
+    }
     journal_.follow(place);
     return {.outcome = StoreAnswer::Outcome::committed, .place = place};
   }
 
  private:
   Journal journal_;
+  PublishedKeys keys_;
 };
 
 }  // namespace tocsin::core

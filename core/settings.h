@@ -84,6 +84,8 @@ struct HubSettings {
   std::size_t max_topics = 2'000'000;
   // True: a topic exists once somebody subscribes or publishes. False: only those in `topics`.
   bool auto_topics = true;
+  // What is published with ids of its own, and is kept, is not published again: Hub::publish().
+  bool ids_once = false;
   std::vector<std::string> topics{};
   // Topics whose data is sent in an envelope, besides those whose settings say so: names and
   // patterns (proto/text/name_pattern.h).

@@ -12,6 +12,9 @@
 // What holds, for any store:
 //  - what a client is told of is in the history for good (I12), in sequence order, without
 //    holes, and batch by batch (I13);
+//  - what is appended under a key that is known (core/publish/published_keys.h) is not published
+//    again, and answered with where it is; a store whose history survives has its keys with it, in
+//    the same commit;
 //  - an append is answered with nothing that is not so (I14). An answer may be lost: who waits says
 //    `unknown` after a while. Or it may come again: who has had it, or waits no more, drops it.
 // A history may fork while hubs are on it. One that was told of nothing that is gone goes on in the
@@ -26,6 +29,8 @@
 
 #include "core/batch.h"
 #include "core/journal.h"
+#include "core/publish/published_keys.h"
+#include "proto/assert.h"
 
 namespace tocsin::core {
 
@@ -39,10 +44,34 @@ struct StoreAnswer {
     committed,  // it is in the history, at `place`
     refused,    // it is nowhere, and never will be: the store has no room, or cannot be reached
     unknown,    // it may be in the history, now or later: what would say so was lost
+    // Only of an append with a key; nothing of it was published now (KeyFinding::Kind).
+    repeated,   // the key's batch is in the history, at `place`
+    differs,
+    hole,
+    forgotten,
+    unkeyed,    // this store knows no keys
   };
   Outcome outcome = Outcome::pending;
-  Place place{};  // of a committed batch
+  Place place{};                // of a batch that is committed, or repeated
+  std::uint64_t expected = 0;  // hole and forgotten: the number that comes next
+
+  // The batch is in the history.
+  [[nodiscard]] bool is_there() const {
+    return outcome == Outcome::committed || outcome == Outcome::repeated;
+  }
 };
+
+// REQUIRES: it is not fresh.
+[[nodiscard]] inline StoreAnswer answer_of(const KeyFinding& finding) {
+  using Kind = KeyFinding::Kind;
+  using Outcome = StoreAnswer::Outcome;
+  TOCSIN_ASSERT(finding.kind != Kind::fresh);
+  const Outcome outcome = finding.kind == Kind::repeated  ? Outcome::repeated
+                          : finding.kind == Kind::differs ? Outcome::differs
+                          : finding.kind == Kind::hole    ? Outcome::hole
+                                                          : Outcome::forgotten;
+  return {.outcome = outcome, .place = finding.place, .expected = finding.expected};
+}
 
 // One commit of a store that answers later, for who counts them; none: what the history takes.
 struct CommitFigures {
@@ -110,10 +139,12 @@ class Store {
   // Called under the hub's lock, so it waits for nothing and calls no client. `pending`: it has
   // taken what it needs of the events (the hub bounds how much is pending,
   // limits::kMaxPendingPublishes, and waits for so long, kMaxStoreAnswerMs). `committed`: at the
-  // hub's next place. Never `unknown`.
+  // hub's next place. Never `unknown`. `key`: null if it has none; it ends with the call. Where the
+  // key's batch is on its way, the answer is that one's, and comes with it.
   // REQUIRES: it was started, unless it orders at once; Hub::submit() let the events pass; the
   // ticket names no append that is pending.
-  [[nodiscard]] virtual StoreAnswer append(std::span<const NewEvent> events, Ticket ticket) = 0;
+  [[nodiscard]] virtual StoreAnswer append(std::span<const NewEvent> events, Ticket ticket,
+                                           const PublishKey* key) = 0;
 
  protected:
   Store() = default;

@@ -1,6 +1,7 @@
 #include "core/topic_log.h"
 
 #include <algorithm>
+#include <string>
 #include <utility>
 
 #include "proto/assert.h"
@@ -28,11 +29,19 @@ bool TopicLog::append(std::string_view body, std::string_view tail, bool indexed
   ++frames_;
   bytes_ += proto::chunk_size(size);
   __builtin_prefetch(&pages_.back());  // which its readers will be given
-  if (indexed) {
-    if (!ids_) ids_ = std::make_unique<IdIndex>();
-    ids_->try_emplace(proto::id_of_frame(page.frame(page.frames() - 1)), sequence);
-  }
+  if (indexed) index(proto::id_of_frame(page.frame(page.frames() - 1)), sequence);
   return grows;
+}
+
+void TopicLog::index(std::string_view id, Sequence sequence) {
+  if (!ids_) ids_ = std::make_unique<IdIndex>();
+  const auto [at, is_new] = ids_->try_emplace(id, Uses{.first = sequence, .newest = sequence});
+  if (is_new) return;
+  auto node = ids_->extract(at);  // the same bytes elsewhere: its page stays for longer
+  node.key() = id;
+  if (node.mapped().first == 0) node.mapped().first = sequence;
+  node.mapped().newest = sequence;
+  ids_->insert(std::move(node));
 }
 
 Page& TopicLog::add_page(std::size_t frame_size, Sequence sequence, TimeMs now, PageList& all) {
@@ -115,8 +124,25 @@ Sequence TopicLog::history_floor(const HistoryLimits& limits, TimeMs now) const 
 std::optional<Sequence> TopicLog::find(std::string_view id) const {
   if (!ids_) return std::nullopt;
   const auto it = ids_->find(id);
+  if (it == ids_->end() || it->second.first == 0) return std::nullopt;
+  return it->second.first;
+}
+
+std::optional<Sequence> TopicLog::find_same(std::string_view id, std::string_view body) const {
+  if (!ids_) return std::nullopt;
+  const auto it = ids_->find(id);
   if (it == ids_->end()) return std::nullopt;
-  return it->second;
+  std::string same(body);
+  proto::append_frame_end(same, id);
+  return frame_of(it->second.newest) == same ? std::optional(it->second.newest) : std::nullopt;
+}
+
+std::string_view TopicLog::frame_of(Sequence sequence) const {
+  const PageRef* at = find_page(sequence - 1);
+  TOCSIN_ASSERT(at != end());
+  const std::uint32_t frame = (*at)->first_after(sequence - 1);
+  TOCSIN_ASSERT((*at)->sequence_of(frame) == sequence);
+  return (*at)->frame(frame);
 }
 
 void TopicLog::trim(const HistoryLimits& history, const BacklogLimits& backlog, Sequence swept,
@@ -156,7 +182,9 @@ void TopicLog::drop_oldest(PageList& all) {
 void TopicLog::unindex(const Page& page) {
   for (std::uint32_t i = 0; i < page.frames(); ++i) {
     const auto it = ids_->find(proto::id_of_frame(page.frame(i)));
-    if (it != ids_->end() && it->second == page.sequence_of(i)) ids_->erase(it);
+    if (it == ids_->end()) continue;
+    if (it->second.first == page.sequence_of(i)) it->second.first = 0;
+    if (it->second.newest == page.sequence_of(i)) ids_->erase(it);
   }
 }
 

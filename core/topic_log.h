@@ -58,6 +58,9 @@ class TopicLog {
   // The sequence of the kept event with this publisher-set id, as it stands on the wire (its first
   // use, if used twice: a resume repeats rather than loses). O(log n).
   [[nodiscard]] std::optional<Sequence> find(std::string_view id) const;
+  // The newest kept event with this id, if its body is this one.
+  [[nodiscard]] std::optional<Sequence> find_same(std::string_view id,
+                                                  std::string_view body) const;
 
   // Drops the oldest pages that nobody needs: see above. `swept`: every shard has delivered up to
   // it.
@@ -94,7 +97,10 @@ class TopicLog {
   [[nodiscard]] std::uint64_t end_position() const;
   [[nodiscard]] std::uint64_t end_frame() const;
   Page& add_page(std::size_t frame_size, Sequence sequence, TimeMs now, PageList& all);
+  void index(std::string_view id, Sequence sequence);
   void unindex(const Page& page);
+  // Of an event that is kept.
+  [[nodiscard]] std::string_view frame_of(Sequence sequence) const;
 
   std::vector<PageRef> pages_;  // [head_, size): the log; before it: dropped, to be compacted
   Page* newest_ = nullptr;      // the last of them; null: there is none
@@ -103,10 +109,14 @@ class TopicLog {
   std::uint64_t frames_ = 0;  // ever appended
   std::uint64_t bytes_ = 0;
 
-  // Publisher-set ids of the frames in memory; the keys point into the pages, so they are as on
-  // the wire. Made at first use.
+  // Publisher-set ids of the frames in memory; the keys point into the page of their newest use, so
+  // they are as on the wire. Made at first use.
   // Ordered: clients choose the ids, and a tree has no bucket to aim at.
-  using IdIndex = std::map<std::string_view, Sequence>;
+  struct Uses {
+    Sequence first;  // 0: it is no longer kept
+    Sequence newest;
+  };
+  using IdIndex = std::map<std::string_view, Uses>;
   std::unique_ptr<IdIndex> ids_;
   std::uint32_t head_ = 0;  // last, so that a Topic has something in the four bytes behind it
 };

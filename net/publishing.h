@@ -27,11 +27,17 @@ struct PublishFailure {
     unavailable,  // the hub's store has no room or cannot be reached; nothing was published
     unknown,      // it may have been published, or be yet: the store's answer was lost
     closed,       // the hub, or the stream that was written to, has ended; nothing was published
+    // Of a publish with a key; nothing of it was published now (core/store.h).
+    differs,
+    hole,
+    forgotten,
+    unkeyed,
   };
   Reason reason = Reason::invalid;
   // For people: a message whatever the reason; `field` where an event is to blame; `line`: its
   // number, from 1, in a batch.
   proto::InputError error{};
+  std::uint64_t expected = 0;  // hole and forgotten: the number that comes next
 };
 
 using PublishOutcome = std::expected<PublishReceipt, PublishFailure>;

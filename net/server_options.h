@@ -208,6 +208,12 @@ struct ServerOptions {
   std::uint32_t keep_alive_s = 75;
   // `GET /publish?msg=...` publishes, for clients that can do no better.
   bool get_publish = true;
+  // An event with an id that is the same as the newest one of this id in its topic, which is still
+  // kept, is answered as that one was, and not published again: a proxy or a client has repeated
+  // the request. With other data it is another event, as where an id names a thing. A request with
+  // a Publish-Id or an Idempotency-Key is known by that alone. A batch is repeated if all events of
+  // it are.
+  bool ids_once = true;
   // Pages that may read the answers: `*`, any, without credentials; or origins as browsers write
   // them (scheme://host[:port]: net/http/cors.h), each of which may also send credentials (cookies,
   // which a proxy in front may ask for). None: no page of another origin. It does not keep pages

@@ -135,6 +135,21 @@ static_assert(kMaxRedisReply >=
 // answer will say.
 inline constexpr std::size_t kPendingPublish = 1 * kKiB;
 
+// Keys of publishes that are known for who repeats them (core/publish/published_keys.h): memory of
+// all, and what one takes. That is 209,715 of them; past it the oldest goes, and who repeats that
+// one publishes anew.
+inline constexpr std::size_t kMaxPublishKeys = 32 * kMiB;
+inline constexpr std::size_t kPublishKey = 160;
+
+// Of a name whose publishes are numbered: the last ones. Those that a connection may have under
+// way, as any of them may be repeated.
+inline constexpr std::uint64_t kKeptNumbers = kMaxPendingAnswers;
+
+// Bytes of the name of a Publish-Id, and of an Idempotency-Key; and the largest number, which
+// programs that count in doubles know exactly.
+inline constexpr std::size_t kMaxPublishName = 256;
+inline constexpr std::uint64_t kMaxPublishNumber = (1ULL << 53) - 1;
+
 // Milliseconds after which nobody waits for a store's answer any more: what became of the publish
 // is then unknown. A disk that stalls is back by then, and publishers still wait for theirs.
 inline constexpr std::uint64_t kMaxStoreAnswerMs = 10'000;

@@ -26,8 +26,9 @@ Problem read_problem(std::string_view body) {
   if (!problem.detail.empty() && !field.empty()) problem.detail.insert(0, field + ' ');
   problem.detail = proto::without_controls(problem.detail, ' ');
   problem.unknown = text_of(object, "outcome") == "unknown";
-  std::uint64_t line = 0;
-  if (object["line"].get(line) == simdjson::SUCCESS) problem.line = line;
+  std::uint64_t number = 0;
+  if (object["line"].get(number) == simdjson::SUCCESS) problem.line = number;
+  if (object["expected"].get(number) == simdjson::SUCCESS) problem.expected = number;
   return problem;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -14,6 +15,7 @@ struct Problem {
   // read on: "data", "is not valid UTF-8". Control characters are blanks: it may go to a terminal.
   std::string detail;
   std::size_t line = 0;  // the hub's, of a batch; 0: none
+  std::uint64_t expected = 0;  // the hub's: the number that a Publish-Id should have; 0: none
   bool unknown = false;  // the hub's: what was asked for may have happened all the same
 };
 

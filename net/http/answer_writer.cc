@@ -28,8 +28,9 @@ constexpr std::string_view kProblem = "application/problem+json";
 // requests. A page that may read the answers may as well send any. Not a wildcard, which does
 // not cover Authorization (Fetch, 3.3.3) and means nothing to older browsers.
 std::string allowed_headers(std::string_view asked) {
-  constexpr std::array<std::string_view, 4> kAlways{"Authorization", "Cache-Control",
-                                                    "Content-Type", "Last-Event-ID"};
+  constexpr std::array<std::string_view, 6> kAlways{"Authorization",   "Cache-Control",
+                                                    "Content-Type",    "Idempotency-Key",
+                                                    "Last-Event-ID",   "Publish-Id"};
   const std::string always = fmt::format("{}", fmt::join(kAlways, ", "));
   if (asked.size() > limits::kMaxPreflightNames) return always;
   std::string allowed = always;
@@ -191,6 +192,12 @@ Outcome AnswerWriter::too_many_topics(const Request& request, std::uint32_t most
                             proto::LimitMembers{.limit = kOption, .value = most}),
         out);
   return {};
+}
+
+void AnswerWriter::conflict(const Request& request, int status, const proto::InputError& error,
+                            std::uint64_t expected, std::string& out) {
+  metrics_.count(Rejection::conflict);
+  reply(request, status, kProblem, proto::problem_json(status, error, expected), out);
 }
 
 void AnswerWriter::unknown(const Request& request, std::string_view detail, std::string& out) {

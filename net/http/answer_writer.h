@@ -58,6 +58,10 @@ class AnswerWriter {
   }
   // 400: a stream of more topics than max_topics_per_stream, `most`.
   Outcome too_many_topics(const proto::Request& request, std::uint32_t most, std::string& out);
+  // 409 or 422: the key of a publish (net/http/publish/publish_key.h). `expected`: the number that
+  // comes next, in the member "expected"; 0: there is none.
+  void conflict(const proto::Request& request, int status, const proto::InputError& error,
+                std::uint64_t expected, std::string& out);
   // 503 where what was asked for may have happened all the same, which a person reads in `detail`
   // and a program in the member "outcome". Without a Retry-After: that would ask for it twice.
   void unknown(const proto::Request& request, std::string_view detail, std::string& out);

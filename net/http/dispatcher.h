@@ -6,7 +6,7 @@
 //   dispatcher.cc          the rows themselves, and the way through them
 //   handler.h              what a handler is given, and what comes of it
 //   subscribe_handler.cc   /events, /sse     (stream_request.h: what any stream may be asked for)
-//   publish_handler.cc     /publish
+//   publish/               /publish
 //   credentials.h          who asks (remote/back_end_question.h: what others are told to find out)
 //   health_handler.cc      /healthz, /readyz, /metrics
 //   admin/admin_api.h      /admin
@@ -37,7 +37,7 @@
 #include "net/http/fallback_handler.h"
 #include "net/http/handler.h"
 #include "net/http/health_handler.h"
-#include "net/http/publish_handler.h"
+#include "net/http/publish/publish_handler.h"
 #include "net/http/route_handler.h"
 #include "net/http/subscribe_handler.h"
 #include "net/server_options.h"

@@ -29,10 +29,10 @@ constexpr std::array<std::string_view, kRejections> kReasons{
     "malformed",         "head_too_large",   "body_too_large", "timeout",
     "version",           "not_found",        "method",         "invalid",
     "forbidden",         "connection_limit", "accept_rate",    "topic_limit",
-    "unavailable",       "unknown",          "draining",       "exhausted",
-    "request_memory",    "failed",           "address_limit",  "address_opens",
-    "address_publishes", "address_bytes",    "subject_limit",  "subject_opens",
-    "subject_publishes", "subject_bytes",    "stream_topics",
+    "unavailable",       "unknown",          "conflict",       "draining",
+    "exhausted",         "request_memory",   "failed",         "address_limit",
+    "address_opens",     "address_publishes", "address_bytes", "subject_limit",
+    "subject_opens",     "subject_publishes", "subject_bytes", "stream_topics",
 };
 
 using Shards = std::vector<std::unique_ptr<ShardMetrics>>;
@@ -112,7 +112,7 @@ void traffic(Exposition& page, const Shards& shards) {
     const char* help;
     Counter ShardMetrics::* member;
   };
-  constexpr std::array<Row, 19> kRows{{
+  constexpr std::array<Row, 20> kRows{{
       {"tocsin_accepted_total", "Connections accepted.", &ShardMetrics::accepted},
       {"tocsin_accept_pauses_total",
        "Times that accepting paused for want of descriptors or memory.",
@@ -123,6 +123,8 @@ void traffic(Exposition& page, const Shards& shards) {
       {"tocsin_streams_resumed_total", "Of these, with a Last-Event-ID.", &ShardMetrics::resumed},
       {"tocsin_publishes_total", "Publish requests accepted, batches count once.",
        &ShardMetrics::batches_published},
+      {"tocsin_publish_repeats_total", "Publish requests that were answered as the first time.",
+       &ShardMetrics::repeats},
       {"tocsin_publish_waits_total", "Publish requests that waited for the shards to catch up.",
        &ShardMetrics::publish_waits},
       {"tocsin_deliveries_total", "Events handed to the kernel, once per subscriber.",

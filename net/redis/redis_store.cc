@@ -182,7 +182,10 @@ void RedisStore::stop() {
   session_.reset();
 }
 
-core::StoreAnswer RedisStore::append(std::span<const core::NewEvent> events, core::Ticket ticket) {
+core::StoreAnswer RedisStore::append(std::span<const core::NewEvent> events, core::Ticket ticket,
+                                     const core::PublishKey* key) {
+  // Another hub may have published it, of which only the server would know.
+  if (key != nullptr) return {.outcome = core::StoreAnswer::Outcome::unkeyed};
   switch (queue_.add(events, ticket)) {
     case CommitQueue::Added::no:
       return {.outcome = core::StoreAnswer::Outcome::refused};

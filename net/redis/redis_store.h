@@ -44,7 +44,8 @@ class RedisStore final : public core::Store {
   void start(Client& client) override;
   void stop() override;
   [[nodiscard]] core::StoreAnswer append(std::span<const core::NewEvent> events,
-                                         core::Ticket ticket) override;
+                                         core::Ticket ticket,
+                                         const core::PublishKey* key) override;
 
  private:
   // Where it begins: of the head, and behind which entry.

@@ -66,7 +66,7 @@ PublishOutcome receipt_of(ServerState& state, const Submitted& batch,
                           const PublishResult& published) {
   if (!published) return std::unexpected(published.error());
   TOCSIN_ASSERT(!published->pending());
-  state.events_published += batch.size;
+  if (!published->repeated) state.events_published += batch.size;
   return PublishReceipt{
       .first_id = receipt_id(batch.first_id, {published->epoch, published->first}),
       .last_id = receipt_id(batch.last_id, {published->epoch, published->last})};

@@ -60,7 +60,7 @@ void Requests::on_letter(Letter&& letter) {
   }
   const RequestTicket ticket = letter.ticket;
   if (const auto* published = std::get_if<PublishResult>(&letter.value); published && *published) {
-    shard_.metrics.count_published((*published)->last - (*published)->first + 1);
+    shard_.metrics.count_published((*published)->events(), (*published)->repeated);
   }
   Connection* found = shard_.table.find(
       ConnectionTable::Handle{.slot = ticket.slot, .generation = ticket.generation});

@@ -59,6 +59,11 @@ PublishFailure failure_without_line(const SharedHub::Refusal& refusal,
       return too_large(event, refusal.max_event_bytes);
     case core::PublishError::unavailable:
       return {.reason = Reason::unavailable, .error = {.message = kUnavailable}};
+    case core::PublishError::differs:
+    case core::PublishError::hole:
+    case core::PublishError::forgotten:
+    case core::PublishError::unkeyed:
+      return key_failure(refusal.why, refusal.expected);
     case core::PublishError::busy:
       break;
   }
@@ -92,7 +97,7 @@ PublishFailure failure_of(const SharedHub::Refusal& refusal,
 }
 
 PublishResult EventPublisher::publish(SharedHub& hub, std::span<const proto::EventView> events,
-                                      std::uint64_t received_us) {
+                                      std::uint64_t received_us, const core::PublishKey* key) {
   TOCSIN_ASSERT(!events.empty());
   TOCSIN_DEBUG_ASSERT(std::ranges::all_of(events, may_be_published));
   const bool as_given =
@@ -102,13 +107,14 @@ PublishResult EventPublisher::publish(SharedHub& hub, std::span<const proto::Eve
     return std::unexpected(too_large());
   }
   received_ms_ = received_us / 1000;
-  const SharedHub::Ordered ordered = hub.publish(new_events_, received_ms_);
+  const SharedHub::Ordered ordered = hub.publish(new_events_, received_ms_, key);
   if (ordered || ordered.error().why != core::PublishError::busy) trim();
   if (ordered) return *ordered;
   return std::unexpected(failure_of(ordered.error(), new_events_));
 }
 
-bool EventPublisher::wait(SharedHub& hub, RequestMemory* memory, PublishDone&& done) {
+bool EventPublisher::wait(SharedHub& hub, RequestMemory* memory, PublishDone&& done,
+                          std::optional<core::PublishKey> key) {
   std::optional<RequestMemoryShare> share{std::in_place};
   if (memory != nullptr) {
     share = RequestMemoryShare::take(*memory, bytes_while_pending(new_events_));
@@ -117,6 +123,7 @@ bool EventPublisher::wait(SharedHub& hub, RequestMemory* memory, PublishDone&& d
     hub.wait({.batch = core::Batch(new_events_),
               .received_ms = received_ms_,
               .done = std::move(done),
+              .key = key,
               .memory = *std::move(share)});
   }
   trim();

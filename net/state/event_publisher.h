@@ -6,12 +6,14 @@
 
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "core/hub.h"
+#include "core/publish/published_keys.h"
 #include "net/publishing.h"
 #include "net/state/mailbox.h"
 #include "net/state/publish_queue.h"
@@ -28,15 +30,18 @@ class EventPublisher {
   // so, in an envelope also where the event does. Fails for `busy` where others wait: wait() may
   // follow. If it is pending, SharedHub::ask() follows. `received_us`: of the monotonic clock, when
   // the request had been read; it is the events' time as well, and what their latency counts from.
+  // `key`: by which the batch is known if it comes again; null: none.
   // REQUIRES: at least one event, each with a topic, and proto::check() passed (for base64: of all
   // but the data).
   [[nodiscard]] PublishResult publish(SharedHub& hub, std::span<const proto::EventView> events,
-                                      std::uint64_t received_us);
+                                      std::uint64_t received_us,
+                                      const core::PublishKey* key = nullptr);
 
   // The batch that publish() has just refused as busy waits in the hub's line, in a copy, and
   // `done` is told what became of it. With `memory` it takes what it holds from there; false: that
   // is not left, and `done` is as it was. REQUIRES: what the events referred to is still there.
-  [[nodiscard]] bool wait(SharedHub& hub, RequestMemory* memory, PublishDone&& done);
+  [[nodiscard]] bool wait(SharedHub& hub, RequestMemory* memory, PublishDone&& done,
+                          std::optional<core::PublishKey> key = {});
 
  private:
   // The events with their data as it is sent.

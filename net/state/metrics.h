@@ -66,6 +66,7 @@ enum class Rejection : std::uint8_t {
   topic_limit,       // 503
   unavailable,       // 503: the store took no publish
   unknown,           // 503: whether it was published is not known
+  conflict,          // 409, 422, 501: the key of a publish
   draining,          // 503
   exhausted,         // 503: no descriptors, no memory, no request slot
   request_memory,    // 503, or none: the memory for requests and answers is used up
@@ -99,6 +100,7 @@ struct alignas(64) ShardMetrics {
   Counter resumed;  // with a Last-Event-ID
   Counter events_published;
   Counter batches_published;
+  Counter repeats;  // publishes that were answered as the first time
   Counter deliveries;     // events handed to the kernel for one subscriber
   Counter bytes_sent;     // bytes of streams that the kernel took
   Counter sends;          // send requests for streams
@@ -116,7 +118,11 @@ struct alignas(64) ShardMetrics {
   Counter loops;          // turns of the loop: the watchdog's pulse
   std::array<Counter, kRejections> rejections;
   std::array<Counter, kDenialCauses> denials;  // of these requests none is among the rejections
-  void count_published(std::uint64_t events) {
+  void count_published(std::uint64_t events, bool repeated) {
+    if (repeated) {
+      repeats.add();
+      return;
+    }
     events_published.add(events);
     batches_published.add();
   }

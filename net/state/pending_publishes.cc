@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <expected>
+#include <string>
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "proto/assert.h"
 
@@ -11,7 +14,14 @@ namespace {
 
 using Outcome = core::StoreAnswer::Outcome;
 
-PublishFailure failure_of(Outcome outcome) {
+PublishFailure failure_of(const core::StoreAnswer& answer) {
+  const Outcome outcome = answer.outcome;
+  if (outcome == Outcome::differs) return key_failure(core::PublishError::differs);
+  if (outcome == Outcome::hole) return key_failure(core::PublishError::hole, answer.expected);
+  if (outcome == Outcome::forgotten) {
+    return key_failure(core::PublishError::forgotten, answer.expected);
+  }
+  if (outcome == Outcome::unkeyed) return key_failure(core::PublishError::unkeyed);
   if (outcome == Outcome::refused) {
     return {.reason = PublishFailure::Reason::unavailable,
             .error = {.message = kUnavailable}};
@@ -21,11 +31,63 @@ PublishFailure failure_of(Outcome outcome) {
 
 }  // namespace
 
-void PendingPublishes::add(core::Ticket ticket, std::uint64_t bytes, std::uint64_t now_us) {
-  const bool added = entries_.emplace(ticket, Entry{.bytes = bytes, .since_us = now_us}).second;
+PublishFailure key_failure(core::PublishError why, std::uint64_t expected) {
+  using Reason = PublishFailure::Reason;
+  const auto failure = [&](Reason reason, std::string message) {
+    return PublishFailure{
+        .reason = reason, .error = {.message = std::move(message)}, .expected = expected};
+  };
+  if (why == core::PublishError::differs) {
+    return failure(Reason::differs, "was used before, to publish something else");
+  }
+  if (why == core::PublishError::hole) {
+    return failure(Reason::hole,
+                   expected == 1
+                       ? "no number of this name is known: 1 is expected"
+                       : fmt::format("does not follow the last number of this name: {} is expected",
+                                     expected));
+  }
+  if (why == core::PublishError::forgotten) {
+    return failure(Reason::forgotten,
+                   fmt::format("was published long ago, and its ids are no longer known: {} is "
+                               "expected",
+                               expected));
+  }
+  TOCSIN_ASSERT(why == core::PublishError::unkeyed);
+  return failure(Reason::unkeyed, "is not known here: this hub's history keeps no keys");
+}
+
+void PendingPublishes::add(core::Ticket ticket, std::uint64_t bytes, std::uint64_t now_us,
+                           std::optional<std::size_t> identity) {
+  const bool added =
+      entries_.emplace(ticket, Entry{.bytes = bytes, .since_us = now_us, .identity = identity})
+          .second;
   TOCSIN_ASSERT(added);
+  if (identity) identities_[*identity] = ticket;
   metrics_.pending.add();
   metrics_.pending_bytes.add(bytes);
+}
+
+std::optional<std::size_t> PendingPublishes::identity_of(
+    std::span<const core::NewEvent> events) const {
+  std::string text;
+  for (const core::NewEvent& event : events) {
+    if (event.id.empty()) return std::nullopt;
+    for (const std::string_view part : {event.topic, event.id, event.body}) {
+      text.append(std::to_string(part.size())).append(" ").append(part);
+    }
+  }
+  return core::keyed_hash(text, key_);
+}
+
+bool PendingPublishes::follow(core::Ticket ticket, std::span<const core::NewEvent> events,
+                              std::uint64_t now_us) {
+  const auto identity = identity_of(events);
+  const auto first = identity ? identities_.find(*identity) : identities_.end();
+  if (first == identities_.end()) return false;
+  entries_.at(first->second).followers.push_back(ticket);
+  add(ticket, limits::kPendingPublish, now_us);
+  return true;
 }
 
 std::optional<PendingPublishes::Told> PendingPublishes::ask(core::Ticket ticket,
@@ -47,16 +109,17 @@ bool PendingPublishes::answer(core::Ticket ticket, const core::StoreAnswer& answ
   TOCSIN_ASSERT(answer.outcome != Outcome::pending);
   const auto entry = entries_.find(ticket);
   if (entry == entries_.end() || entry->second.result || entry->second.committed) return false;
-  if (answer.outcome != Outcome::committed) {
-    settle(entry, std::unexpected(failure_of(answer.outcome)), now_us, told);
+  if (!answer.is_there()) {
+    settle(entry, std::unexpected(failure_of(answer)), now_us, told);
     return true;
   }
+  const core::Published published{answer.place, {}, answer.outcome == Outcome::repeated};
   const core::Fit fit = applied.fit(answer.place);
   if (fit == core::Fit::next || fit == core::Fit::hole) {
-    entry->second.committed = answer.place;
+    entry->second.committed = published;
     committed_.emplace(answer.place.last, ticket);
   } else {  // it is here; or will never be, as its history has forked
-    settle(entry, core::Published{answer.place}, now_us, told);
+    settle(entry, published, now_us, told);
   }
   return true;
 }
@@ -66,27 +129,29 @@ void PendingPublishes::on_applied(core::Sequence newest, std::uint64_t now_us,
   while (!committed_.empty() && committed_.begin()->first <= newest) {
     const auto entry = entries_.find(committed_.extract(committed_.begin()).mapped());
     TOCSIN_ASSERT(entry != entries_.end() && entry->second.committed);
-    settle(entry, core::Published{*entry->second.committed}, now_us, told);
+    settle(entry, core::Published(*entry->second.committed), now_us, told);
   }
 }
 
 void PendingPublishes::give_up(std::uint64_t before_us, std::uint64_t now_us,
                                std::vector<Told>& told) {
-  for (auto next = entries_.begin(); next != entries_.end();) {
-    const auto entry = next++;
+  core::Ticket ticket = 0;  // what follows it may go with it
+  for (auto entry = entries_.begin(); entry != entries_.end();
+       entry = entries_.upper_bound(ticket)) {
+    ticket = entry->first;
     if (entry->second.since_us >= before_us) return;
     if (entry->second.result) continue;  // who published is about to ask
     if (entry->second.committed) {
       // That much is known, only not yet here.
-      const core::Place place = *entry->second.committed;
-      const auto [begin, end] = committed_.equal_range(place.last);
+      const core::Published published = *entry->second.committed;
+      const auto [begin, end] = committed_.equal_range(published.last);
       const auto one = std::find_if(
           begin, end, [&](const auto& known) { return known.second == entry->first; });
       TOCSIN_ASSERT(one != end);
       committed_.erase(one);
-      settle(entry, core::Published{place}, now_us, told);
+      settle(entry, published, now_us, told);
     } else {
-      settle(entry, std::unexpected(failure_of(Outcome::unknown)), now_us, told);
+      settle(entry, std::unexpected(failure_of({.outcome = Outcome::unknown})), now_us, told);
     }
   }
 }
@@ -102,20 +167,33 @@ std::uint64_t PendingPublishes::oldest_us(std::uint64_t now_us) const {
 void PendingPublishes::settle(Entries::iterator entry, PublishResult&& result,
                               std::uint64_t now_us, std::vector<Told>& told) {
   Entry& pending = entry->second;
-  TOCSIN_ASSERT(!pending.result && now_us >= pending.since_us);
-  metrics_.pending.sub();
-  metrics_.pending_bytes.sub(pending.bytes);
-  metrics_.count_answer(result ? StoreMetrics::Answer::committed
-                        : result.error().reason == PublishFailure::Reason::unavailable
-                            ? StoreMetrics::Answer::refused
-                            : StoreMetrics::Answer::unknown,
-                        now_us - pending.since_us);
+  count(pending, result, now_us);
+  if (pending.identity) {
+    const auto mine = identities_.find(*pending.identity);
+    if (mine != identities_.end() && mine->second == entry->first) identities_.erase(mine);
+  }
+  for (const core::Ticket follower : std::exchange(pending.followers, {})) {
+    PublishResult same = result;
+    if (same) same->repeated = true;
+    settle(entries_.find(follower), std::move(same), now_us, told);
+  }
   if (pending.done) {
     told.push_back({.done = *std::move(pending.done), .result = std::move(result)});
     entries_.erase(entry);
   } else {
     pending.result = std::move(result);
   }
+}
+
+void PendingPublishes::count(const Entry& entry, const PublishResult& result,
+                             std::uint64_t now_us) {
+  TOCSIN_ASSERT(!entry.result && now_us >= entry.since_us);
+  metrics_.pending.sub();
+  metrics_.pending_bytes.sub(entry.bytes);
+  using Became = StoreMetrics::Answer;
+  const bool unknown = !result && result.error().reason == PublishFailure::Reason::unknown;
+  metrics_.count_answer(result ? Became::committed : unknown ? Became::unknown : Became::refused,
+                        now_us - entry.since_us);
 }
 
 }  // namespace tocsin::net

@@ -11,11 +11,13 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <optional>
 #include <span>
 #include <utility>
 
 #include "core/batch.h"
 #include "core/hub.h"
+#include "core/publish/published_keys.h"
 #include "net/state/mailbox.h"
 #include "net/state/request_memory.h"
 #include "proto/assert.h"
@@ -41,6 +43,7 @@ class PublishQueue {
     core::Batch batch;
     core::TimeMs received_ms;
     PublishDone done;
+    std::optional<core::PublishKey> key{};
     RequestMemoryShare memory{};
   };
 

@@ -37,6 +37,7 @@ core::HubSettings hub_settings(const ServerOptions& options) {
   settings.topic_idle_ms = std::uint64_t{options.topic_idle_s} * 1000;
   settings.max_topics = options.max_topics;
   settings.auto_topics = options.auto_topics;
+  settings.ids_once = options.ids_once;
   settings.topics = options.topics;
   settings.envelope_topics = options.envelope_topics;
   for (const TopicNamespace& space : options.namespaces) {

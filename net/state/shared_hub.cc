@@ -7,34 +7,57 @@
 #include "proto/assert.h"
 
 namespace tocsin::net {
+namespace {
 
-SharedHub::Ordered SharedHub::order(std::span<const core::NewEvent> events, core::TimeMs now) {
+const core::PublishKey* key_of(const PublishQueue::Waiting& waiting) {
+  return waiting.key ? &*waiting.key : nullptr;
+}
+
+}  // namespace
+
+SharedHub::Ordered SharedHub::order(std::span<const core::NewEvent> events, core::TimeMs now,
+                                    const core::PublishKey* key) {
   if (closed_) return std::unexpected(Refusal{.closed = true});
   Refusal refusal;
   if (!pending_.has_room()) {
     refusal.why = core::PublishError::unavailable;
     return std::unexpected(refusal);
   }
-  auto published = hub_.publish(events, now, &refusal.failed, ++tickets_);
+  ++tickets_;
+  const bool named = key == nullptr && !events.front().id.empty() && hub_.ids_once();
+  if (named && pending_.has_identities() && pending_.follow(tickets_, events, now_us())) {
+    return owe(core::Published{});
+  }
+  auto published = hub_.publish(events, now, &refusal.failed, tickets_, key, &refusal.expected);
   if (published) {
-    if (published->pending()) {
-      TOCSIN_ASSERT(clock_ != nullptr);  // who was not started does not answer later
-      pending_.add(tickets_, bytes_while_pending(events), clock_->now_us());
-      ++owed_answers_;
-      published->set_ticket(tickets_);
-    }
-    return *published;
+    if (!published->pending()) return *published;
+    pending_.add(tickets_, bytes_while_pending(events), now_us(),
+                 named ? pending_.identity_of(events) : std::nullopt);
+    return owe(*std::move(published));
   }
   refusal.why = published.error();
   refusal.max_event_bytes = hub_.max_event_bytes(events[refusal.failed].topic);
   return std::unexpected(refusal);
 }
 
-SharedHub::Ordered SharedHub::publish(std::span<const core::NewEvent> events, core::TimeMs now) {
+// Of the newest ticket.
+core::Published SharedHub::owe(core::Published&& pending) {
+  ++owed_answers_;
+  pending.set_ticket(tickets_);
+  return pending;
+}
+
+std::uint64_t SharedHub::now_us() const {
+  TOCSIN_ASSERT(clock_ != nullptr);  // a store that was not started does not answer later
+  return clock_->now_us();
+}
+
+SharedHub::Ordered SharedHub::publish(std::span<const core::NewEvent> events, core::TimeMs now,
+                                      const core::PublishKey* key) {
   Ordered ordered = std::unexpected(Refusal{});
   {
     const MutexLock lock(mutex_);
-    if (queue_.empty()) ordered = order(events, now);
+    if (queue_.empty()) ordered = order(events, now, key);
   }
   if (ordered) wake(ordered->wake);
   return ordered;
@@ -50,7 +73,7 @@ void SharedHub::wait(PublishQueue::Waiting&& waiting) {
       ++owed_answers_;
       return;
     }
-    ordered = order(waiting.batch.events(), waiting.received_ms);
+    ordered = order(waiting.batch.events(), waiting.received_ms, key_of(waiting));
     if (!ordered || !ordered->pending()) ++owed_answers_;  // as one that has waited
   }
   tell(waiting, std::move(ordered));
@@ -66,7 +89,7 @@ bool SharedHub::order_waiting(const Clock& clock, std::uint64_t until_us) {
       if (queue_.empty() || hub_.overloaded()) return false;
       first = queue_.take();
       has_waiting_ = !queue_.empty();
-      ordered = order(first->batch.events(), first->received_ms);
+      ordered = order(first->batch.events(), first->received_ms, key_of(*first));
       if (ordered && ordered->pending()) --owed_answers_;  // it was counted when it began to wait
     }
     tell(*first, std::move(ordered));

@@ -41,7 +41,8 @@ class SharedHub final : private core::Store::Client {
         data_forms_(settings.changes_data()),
         store_(*store),
         hub_(std::move(store), shards, std::move(settings), key),
-        epoch_(hub_.epoch()) {
+        epoch_(hub_.epoch()),
+        pending_(store_metrics_, key) {
     TOCSIN_ASSERT(shards <= limits::kMaxShards);
   }
   // A history that begins and ends with this.
@@ -66,13 +67,15 @@ class SharedHub final : private core::Store::Client {
     core::PublishError why = core::PublishError::busy;
     std::size_t failed = 0;           // index of the event
     std::size_t max_event_bytes = 0;  // of its topic
+    std::uint64_t expected = 0;       // the number that comes next: Hub::publish()
     bool closed = false;              // nothing is published any more
   };
   using Ordered = std::expected<core::Published, Refusal>;
 
   // As Hub::publish; `busy` as well while others wait, so that none of them is overtaken. Wakes who
   // has news. If it is pending, ask() follows.
-  [[nodiscard]] Ordered publish(std::span<const core::NewEvent> events, core::TimeMs now);
+  [[nodiscard]] Ordered publish(std::span<const core::NewEvent> events, core::TimeMs now,
+                                const core::PublishKey* key = nullptr);
   // `done` is told what became of the batch that publish() has given to the store; before this
   // returns, if that is known already.
   void ask(core::Ticket ticket, PublishDone done);
@@ -145,8 +148,12 @@ class SharedHub final : private core::Store::Client {
     std::atomic<bool> sleeping{false};
   };
 
-  [[nodiscard]] Ordered order(std::span<const core::NewEvent> events, core::TimeMs now)
+  [[nodiscard]] Ordered order(std::span<const core::NewEvent> events, core::TimeMs now,
+                              const core::PublishKey* key)
       TOCSIN_LOCKS(requires_capability(mutex_));
+  [[nodiscard]] core::Published owe(core::Published&& pending)
+      TOCSIN_LOCKS(requires_capability(mutex_));
+  [[nodiscard]] std::uint64_t now_us() const;
   void tell(PublishQueue::Waiting& waiting, Ordered&& ordered);
   void tell(std::vector<PendingPublishes::Told>& told);
   void on_swept();
@@ -170,7 +177,7 @@ class SharedHub final : private core::Store::Client {
   std::atomic<proto::Epoch> epoch_;  // the hub's, changed under mutex_
   PublishQueue queue_ TOCSIN_LOCKS(guarded_by(mutex_));
   StoreMetrics store_metrics_;  // written under mutex_, but for what counted() says
-  PendingPublishes pending_ TOCSIN_LOCKS(guarded_by(mutex_)){store_metrics_};
+  PendingPublishes pending_ TOCSIN_LOCKS(guarded_by(mutex_));
   core::Ticket tickets_ TOCSIN_LOCKS(guarded_by(mutex_)) = 0;
   bool closed_ TOCSIN_LOCKS(guarded_by(mutex_)) = false;  // nothing is published any more
   std::atomic<bool> has_waiting_{false};                  // changed under mutex_

@@ -11,6 +11,7 @@
 
 #include <fmt/format.h>
 
+#include "net/log.h"
 #include "net/store/batch_bytes.h"
 #include "net/store/history_row.h"
 #include "net/store/history_schema.h"
@@ -26,6 +27,9 @@ constexpr std::int64_t kMaxDroppedRows = 1024;
 
 // Pages that a row takes besides those of its bytes: of the tree, and of the list of free ones.
 constexpr std::uint64_t kMorePages = 8;
+
+// Bytes of a row of table `producer`, with all that is beside it.
+constexpr std::uint64_t kMostKeyRow = 128;
 
 // What has gone into the file without a sync. Not while SQLite has it open: whoever closes a file
 // ends all locks that the process has on it (fcntl(2)).
@@ -54,9 +58,9 @@ HistoryFile::~HistoryFile() {
 
 // --- writing ---
 
-HistoryFile::Write HistoryFile::write(const HistoryRow& row) {
+HistoryFile::Write HistoryFile::write(const HistoryRow& row, const KeyRows& keys) {
   TOCSIN_ASSERT(journal_.fit(row.place) == core::Fit::next);
-  if (const auto appended = append(row); !appended) {
+  if (const auto appended = append(row, keys); !appended) {
     roll_back();
     return {.wrote = Wrote::nothing, .error = appended.error()};
   }
@@ -74,17 +78,41 @@ HistoryFile::Write HistoryFile::write(const HistoryRow& row) {
   return {};
 }
 
-Sql<void> HistoryFile::append(const HistoryRow& row) {
+Sql<void> HistoryFile::append(const HistoryRow& row, const KeyRows& keys) {
   TOCSIN_ASSERT(!row.bytes.empty() && !database_.in_transaction());
   if (auto begun = statements_->begin.run(); !begun) return begun;
-  if (auto dropped = drop_oldest(row.time_ms, row.bytes.size()); !dropped) return dropped;
+  const std::uint64_t incoming = row.bytes.size() + keys.known.size() * kMostKeyRow;
+  if (auto dropped = drop_oldest(row.time_ms, incoming); !dropped) return dropped;
   Statement& insert = statements_->insert;
   insert.bind(1, static_cast<std::int64_t>(row.place.last))
       .bind(2, static_cast<std::int64_t>(row.place.events()))
       .bind(3, static_cast<std::int64_t>(row.time_ms))
       .bind(4, checksum_of(row))
       .bind(5, row.bytes);
-  return insert.run();
+  if (auto inserted = insert.run(); !inserted) return inserted;
+  return change_keys(keys);
+}
+
+Sql<void> HistoryFile::change_keys(const KeyRows& keys) {
+  TOCSIN_ASSERT(database_.in_transaction());
+  for (const KeyRow& row : keys.known) {
+    const std::string_view name(reinterpret_cast<const char*>(row.key.name.data()),
+                                row.key.name.size());
+    Statement& insert = statements_->insert_key;
+    insert.bind(1, static_cast<std::int64_t>(row.place.last))
+        .bind(2, static_cast<std::int64_t>(row.place.events()))
+        .bind(3, static_cast<std::int64_t>(row.key.time_ms))
+        .bind(4, name)
+        .bind(5, static_cast<std::int64_t>(row.key.number))
+        .bind(6, static_cast<std::int64_t>(row.key.content))
+        .bind(7, checksum_of(row));
+    if (auto done = insert.run(); !done) return done;
+  }
+  for (const core::Sequence last : keys.gone) {
+    Statement& remove = statements_->remove_key;
+    if (auto done = remove.bind(1, static_cast<std::int64_t>(last)).run(); !done) return done;
+  }
+  return {};
 }
 
 // As much as is too old; where the file is full twice what comes in, so that it shrinks; and what
@@ -175,6 +203,22 @@ Testimony HistoryFile::testimony(bool closed) const {
 }
 
 // --- reading ---
+
+Sql<void> HistoryFile::read_keys(const std::function<void(const KeyRow&)>& use) {
+  auto rows = database_.prepare(std::string(kSelectKeys) + "ORDER BY last");
+  if (!rows) return std::unexpected(rows.error());
+  while (true) {
+    const auto more = rows->step();
+    if (!more) return std::unexpected(more.error());
+    if (!*more) return {};
+    if (const auto row = key_at(*rows, journal_.epochs())) {
+      use(*row);
+    } else {
+      log::error("a key of the history is damaged: its events may be published again",
+                 {{"history", options_.path}, {"event", rows->number_at(0)}});
+    }
+  }
+}
 
 Sql<void> HistoryFile::read(const UseRow& use) {
   if (beginning_ == journal_.last()) return {};  // also where nothing of it can be read

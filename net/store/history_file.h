@@ -6,6 +6,10 @@
 //                                        time, a CRC-32C of all of it (net/store/history_row.h),
 //                                        and the events (net/store/batch_bytes.h)
 //
+//   producer(last, n, time_ms, name, number, content, crc)
+//                                        a row for each publish with a key that is known: where its
+//                                        events are, and the key (core/publish/published_keys.h)
+//
 // Events are not found by topic here: what is kept in memory is, and a row for each event costs two
 // to four times as much.
 //
@@ -80,9 +84,17 @@ class HistoryFile {
     Wrote wrote = Wrote::all;
     SqlError error{};
   };
-  // Appends the row, and drops as many of the oldest as the limits ask. REQUIRES: its place is
-  // next.
-  [[nodiscard]] Write write(const HistoryRow& row);
+  // What becomes known with a commit, and what is not known any more, by its last events.
+  struct KeyRows {
+    std::span<const KeyRow> known{};
+    std::span<const core::Sequence> gone{};
+  };
+  // Appends the row, and drops as many of the oldest as the limits ask; `keys`: what goes with it,
+  // in the same transaction. REQUIRES: its place is next, and theirs are in there.
+  [[nodiscard]] Write write(const HistoryRow& row, const KeyRows& keys);
+  [[nodiscard]] Write write(const HistoryRow& row) { return write(row, {}); }
+  // Calls `use` for each key that is known, oldest first.
+  [[nodiscard]] Sql<void> read_keys(const std::function<void(const KeyRow&)>& use);
   // The disk is full: gives up the reserve.
   void give_up_reserve() { reserve_.give_up(); }
   // Whether writing would succeed again: writes something, and takes the reserve where there is
@@ -96,7 +108,8 @@ class HistoryFile {
 
  private:
   struct Statements {
-    Statement begin, commit, rollback, pages, free_pages, insert, oldest, remove;
+    Statement begin, commit, rollback, pages, free_pages, insert, oldest, remove, insert_key,
+        remove_key;
   };
   using Opened = std::expected<void, std::string>;
 
@@ -114,7 +127,9 @@ class HistoryFile {
   void find_beginning();
   void walk_down();
   [[nodiscard]] bool is_open_upwards();
-  [[nodiscard]] Sql<void> append(const HistoryRow& row);
+  [[nodiscard]] Sql<void> append(const HistoryRow& row, const KeyRows& keys);
+  [[nodiscard]] Sql<void> change_keys(const KeyRows& keys);
+  [[nodiscard]] Sql<void> forget_lost_keys();
   [[nodiscard]] Sql<void> drop_oldest(std::uint64_t now_ms, std::uint64_t incoming);
   [[nodiscard]] Sql<bool> drop_some(std::uint64_t now_ms, std::uint64_t bytes);
   [[nodiscard]] Sql<void> measure();

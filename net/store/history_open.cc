@@ -79,6 +79,7 @@ HistoryFile::Opened HistoryFile::begin() {
   auto journal = read_journal(database_);
   if (!journal) return fault(options_, journal.error().text);
   journal_ = *std::move(journal);
+  if (auto done = forget_lost_keys(); !done) return fault(options_, done.error().text);
   struct stat status{};
   if (::stat(options_.path.c_str(), &status) != 0) return fault(options_, "has no name any more");
   const auto inode = static_cast<std::uint64_t>(status.st_ino);
@@ -122,7 +123,14 @@ Sql<void> HistoryFile::prepare(bool is_new) {
   if (is_new) {
     if (auto made = make_history(database_, core::Epochs(new_epoch(nullptr))); !made) return made;
   }
+  if (auto migrated = migrate_history(database_); !migrated) return migrated;
   return prepare_statements();
+}
+
+// Of events that are gone: others will have their sequences.
+Sql<void> HistoryFile::forget_lost_keys() {
+  return database_.run(
+      fmt::format("DELETE FROM producer WHERE last > {}", journal_.last()));
 }
 
 Sql<void> HistoryFile::prepare_statements() {
@@ -136,6 +144,10 @@ Sql<void> HistoryFile::prepare_statements() {
       {&all.insert, "INSERT INTO batch(last, n, time_ms, crc, bytes) VALUES (?, ?, ?, ?, ?)"},
       {&all.oldest, "SELECT last, time_ms, length(bytes) FROM batch ORDER BY last LIMIT ?"},
       {&all.remove, "DELETE FROM batch WHERE last <= ?"},
+      {&all.insert_key,
+       "INSERT INTO producer(last, n, time_ms, name, number, content, crc) "
+       "VALUES (?, ?, ?, ?, ?, ?, ?)"},
+      {&all.remove_key, "DELETE FROM producer WHERE last = ?"},
   };
   for (const auto& [statement, text] : texts) {
     auto prepared = database_.prepare(text);

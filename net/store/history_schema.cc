@@ -22,6 +22,12 @@ constexpr KeptTable kTables[] = {
     {1, "batch",
      R"(CREATE TABLE batch(last INTEGER PRIMARY KEY, n INTEGER NOT NULL, time_ms INTEGER NOT NULL,
                      crc INTEGER NOT NULL, bytes BLOB NOT NULL))"},
+    // By `last`, because rows come and go in that order: by name each would change a page of its
+    // own.
+    {2, "producer",
+     R"(CREATE TABLE producer(last INTEGER PRIMARY KEY, n INTEGER NOT NULL,
+                        time_ms INTEGER NOT NULL, name BLOB NOT NULL, number INTEGER NOT NULL,
+                        content INTEGER NOT NULL, crc INTEGER NOT NULL))"},
 };
 
 // A sequence that a history has not after a thousand years, and from which it can go on.
@@ -85,6 +91,17 @@ Sql<void> make_history(Database& database, const core::Epochs& epochs) {
       made + fmt::format("INSERT INTO meta VALUES ('epochs', '{}'); "
                          "PRAGMA application_id = {}; PRAGMA user_version = {}; COMMIT",
                          epochs_text(epochs), kHistoryApplication, kHistoryVersion));
+}
+
+Sql<void> migrate_history(Database& database) {
+  const auto version = database.number("PRAGMA user_version");
+  if (!version) return std::unexpected(version.error());
+  if (*version == kHistoryVersion) return {};
+  std::string made = "BEGIN IMMEDIATE; ";
+  for (const KeptTable& table : kTables) {
+    if (table.since > *version) made.append(table.made).append("; ");
+  }
+  return database.run(made + fmt::format("PRAGMA user_version = {}; COMMIT", kHistoryVersion));
 }
 
 Sql<core::Journal> read_journal(Database& database) {

@@ -12,8 +12,11 @@
 namespace tocsin::net {
 
 inline constexpr std::int64_t kHistoryApplication = 0x746f6373;  // "tocs": application_id
-inline constexpr std::int64_t kHistoryVersion = 1;               // user_version
+inline constexpr std::int64_t kHistoryVersion = 2;               // user_version
 
+// The columns that key_at() wants (net/store/history_row.h), and a blank.
+inline constexpr const char* kSelectKeys =
+    "SELECT last, n, time_ms, name, number, content, crc FROM producer ";
 // The columns that row_at() wants (net/store/history_row.h), and a blank.
 inline constexpr const char* kSelectRows = "SELECT last, n, time_ms, crc, bytes FROM batch ";
 
@@ -24,6 +27,9 @@ inline constexpr const char* kSelectRows = "SELECT last, n, time_ms, crc, bytes 
 
 // In one transaction: the tables, and a history that begins with these epochs.
 [[nodiscard]] Sql<void> make_history(Database& database, const core::Epochs& epochs);
+
+// In one transaction: the tables that a history of an earlier version lacks.
+[[nodiscard]] Sql<void> migrate_history(Database& database);
 
 // Which epochs it has, and how far it goes.
 [[nodiscard]] Sql<core::Journal> read_journal(Database& database);

@@ -44,7 +44,15 @@ std::expected<std::unique_ptr<core::Store>, std::string> SqliteStore::open(
 
 SqliteStore::SqliteStore(std::unique_ptr<HistoryFile> file)
     : file_(std::move(file)),
-      beginning_(file_->journal().epochs(), file_->beginning()) {}
+      beginning_(file_->journal().epochs(), file_->beginning()) {
+  const auto read = file_->read_keys([this](const KeyRow& row) {
+    keys_.restore(row.key, row.place, &gone_keys_);
+  });
+  if (!read) {
+    log::error("the history's keys cannot be read: what is published again may be there twice",
+               {{"error", read.error().text}});
+  }
+}
 
 SqliteStore::~SqliteStore() {
   stop();
@@ -78,10 +86,12 @@ void SqliteStore::stop() {
   file_.reset();
 }
 
-core::StoreAnswer SqliteStore::append(std::span<const core::NewEvent> events,
-                                      core::Ticket ticket) {
+core::StoreAnswer SqliteStore::append(std::span<const core::NewEvent> events, core::Ticket ticket,
+                                      const core::PublishKey* key) {
   TOCSIN_ASSERT(!events.empty());
-  Append append{.batch = core::Batch(events), .ticket = ticket};
+  Append append{.batch = core::Batch(events),
+                .ticket = ticket,
+                .key = key == nullptr ? std::nullopt : std::optional(*key)};
   const MutexLock lock(mutex_);
   if (refuses_ || stopping_) return {.outcome = Outcome::refused};
   appended_.push_back(std::move(append));
@@ -95,6 +105,10 @@ void SqliteStore::run() {
   ::pthread_setname_np(::pthread_self(), "history");
   while (take_group()) {
     make_row();
+    if (group_.empty()) {
+      tell_found();
+      continue;
+    }
     if (const HistoryFile::Write write = commit(); write.wrote != Wrote::all) sit_out(write);
   }
 }
@@ -123,23 +137,51 @@ void SqliteStore::make_row() {
   bytes_.clear();
   std::string_view topic;
   core::Journal places = file_->journal();
+  auto kept = group_.begin();
   for (Append& append : group_) {
     append.place = places.next(append.batch.events().size());
+    if (append.key && !is_new(append)) continue;
     places.follow(append.place);
     append_events(bytes_, append.batch.events(), topic);
+    if (&*kept != &append) *kept = std::move(append);
+    ++kept;
   }
+  group_.erase(kept, group_.end());
+  if (group_.empty()) return;
   const core::Place& first = group_.front().place;
   row_ = {.place = {.epoch = first.epoch, .first = first.first, .last = places.last()},
           .time_ms = row_time_ms(),
           .bytes = bytes_};
 }
 
+template <typename Appends>
+void SqliteStore::refuse(Appends&& appends) {
+  for (const auto& append : appends) {
+    client_->answered(append.ticket, {.outcome = Outcome::refused});
+  }
+}
+
+// Whether the append is to be published: its key is known from now on.
+bool SqliteStore::is_new(Append& append) {
+  keys_.drop_old(append.key->time_ms, &gone_keys_);
+  const core::KeyFinding finding = keys_.find(*append.key);
+  if (finding.kind != core::KeyFinding::Kind::fresh) {
+    found_.push_back({.ticket = append.ticket, .answer = core::answer_of(finding)});
+    return false;
+  }
+  keys_.add(*append.key, append.place, &gone_keys_);
+  key_rows_.push_back({.key = *append.key, .place = append.place});
+  return true;
+}
+
 // What was made; and what of it is in the history is told of.
 HistoryFile::Write SqliteStore::commit() {
   TOCSIN_ASSERT(!group_.empty() && row_.place.last == group_.back().place.last);
   const std::uint64_t begin_ns = now_ns();
-  HistoryFile::Write write = file_->write(row_);
+  HistoryFile::Write write = file_->write(row_, {.known = key_rows_, .gone = gone_keys_});
   if (write.wrote != Wrote::all) return write;
+  key_rows_.clear();
+  gone_keys_.clear();
   client_->counted({.batches = group_.size(),
                     .events = row_.place.events(),
                     .took_us = (now_ns() - begin_ns) / 1000,
@@ -149,14 +191,22 @@ HistoryFile::Write SqliteStore::commit() {
     client_->answered(append.ticket, {.outcome = Outcome::committed, .place = append.place});
   }
   group_.clear();
+  tell_found();
   return write;
 }
 
-template <typename Appends>
-void SqliteStore::refuse(Appends&& appends) {
-  for (const Append& append : appends) {
-    client_->answered(append.ticket, {.outcome = Outcome::refused});
+void SqliteStore::tell_found() {
+  for (const Found& found : std::exchange(found_, {})) {
+    client_->answered(found.ticket, found.answer);
   }
+}
+
+// The group was not published and never will be, so nobody is answered by what it was.
+void SqliteStore::withdraw() {
+  for (const KeyRow& row : key_rows_) keys_.remove(row.key);
+  key_rows_.clear();
+  refuse(std::exchange(group_, {}));
+  refuse(std::exchange(found_, {}));
 }
 
 // A row could not be written. Until the store can go on, or ends.
@@ -164,7 +214,7 @@ void SqliteStore::sit_out(HistoryFile::Write failed) {
   TOCSIN_ASSERT(failed.wrote != Wrote::all);
   log::error("the history cannot be written: publishers are refused",
              {{"error", failed.error.text}, {"code", failed.error.code}});
-  if (failed.wrote == Wrote::nothing) refuse(std::exchange(group_, {}));
+  if (failed.wrote == Wrote::nothing) withdraw();
   refuse(std::exchange(taken_, {}));
   std::deque<Append> appended;
   {

@@ -4,6 +4,10 @@
 // meanwhile is the next one's. So nothing waits for a timer, and a commit has the more in it the
 // longer one takes. When the row is on the disk, its batches are told of, and then answered.
 //
+// What is published with a key (core/publish/published_keys.h) is looked up when its turn has come,
+// and its row is of the same transaction. Of two that come at once one is therefore the first, and
+// the other is answered after it.
+//
 // Trouble: what could not be written is refused, if it is certain that it is nowhere. Else it is
 // kept and written again, as what it is, until it is in the history: nothing else may have its
 // place. In the meantime, and as long as the disk is full, everything that comes is refused; once a
@@ -14,12 +18,14 @@
 #include <deque>
 #include <expected>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "core/batch.h"
+#include "core/publish/published_keys.h"
 #include "core/store.h"
 #include "net/base/mutex.h"
 #include "net/store/history_file.h"
@@ -38,13 +44,20 @@ class SqliteStore final : public core::Store {
   void start(Client& client) override;
   void stop() override;
   [[nodiscard]] core::StoreAnswer append(std::span<const core::NewEvent> events,
-                                         core::Ticket ticket) override;
+                                         core::Ticket ticket,
+                                         const core::PublishKey* key) override;
 
  private:
   struct Append {
     core::Batch batch;
     core::Ticket ticket;
+    std::optional<core::PublishKey> key;
     core::Place place{};
+  };
+  // Who is not published, and is told after the commit.
+  struct Found {
+    core::Ticket ticket;
+    core::StoreAnswer answer;
   };
 
   explicit SqliteStore(std::unique_ptr<HistoryFile> file);
@@ -53,7 +66,10 @@ class SqliteStore final : public core::Store {
   void run();
   [[nodiscard]] bool take_group();
   void make_row();
+  [[nodiscard]] bool is_new(Append& append);
   HistoryFile::Write commit();
+  void tell_found();
+  void withdraw();
   template <typename Appends>
   void refuse(Appends&& appends);
   void sit_out(HistoryFile::Write failed);
@@ -69,6 +85,10 @@ class SqliteStore final : public core::Store {
   std::vector<Append> group_;
   std::string bytes_;  // of the row
   HistoryRow row_;
+  std::vector<Found> found_;
+  core::PublishedKeys keys_;            // those of group_, too
+  std::vector<KeyRow> key_rows_;        // of group_
+  core::PublishedKeys::Gone gone_keys_;  // whose rows are yet to go
 
   Mutex mutex_;
   Condition changed_;

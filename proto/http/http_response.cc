@@ -186,7 +186,7 @@ std::string problem_json(int status, std::string_view detail, const LimitMembers
   return json + '}';
 }
 
-std::string problem_json(int status, const InputError& error) {
+std::string problem_json(int status, const InputError& error, std::uint64_t expected) {
   std::string json = problem(status, error.message);
   if (!error.field.empty()) {
     json += R"(,"field":)";
@@ -195,6 +195,10 @@ std::string problem_json(int status, const InputError& error) {
   if (error.line != 0) {
     json += R"(,"line":)";
     append_number(json, error.line);
+  }
+  if (expected != 0) {
+    json += R"(,"expected":)";
+    append_number(json, expected);
   }
   return json + '}';
 }

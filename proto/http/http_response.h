@@ -43,10 +43,12 @@ inline constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
 // A problem document (RFC 9457, application/problem+json): {"type","title","status","detail"} and,
 // where known, "field" and "line". `outcome`: a member of that name, for whoever has to know what
-// came of the request besides; empty: none.
+// came of the request besides; empty: none. `expected`: the same of a number that should have been
+// given; 0: none.
 [[nodiscard]] std::string problem_json(int status, std::string_view detail,
                                        std::string_view outcome = {});
-[[nodiscard]] std::string problem_json(int status, const InputError& error);
+[[nodiscard]] std::string problem_json(int status, const InputError& error,
+                                       std::uint64_t expected = 0);
 // The members "limit", an option's key, and "value".
 struct LimitMembers {
   std::string_view limit;

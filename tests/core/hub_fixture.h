@@ -94,7 +94,8 @@ class JournalStore final : public Store {
       : journal_(journal), before_(before) {}
 
   [[nodiscard]] Journal beginning() const override { return Journal(journal_.epochs(), before_); }
-  [[nodiscard]] StoreAnswer append(std::span<const NewEvent> events, Ticket) override {
+  [[nodiscard]] StoreAnswer append(std::span<const NewEvent> events, Ticket,
+                                   const PublishKey*) override {
     const Place place = journal_.next(events.size());
     journal_.follow(place);
     return {.outcome = StoreAnswer::Outcome::committed, .place = place};

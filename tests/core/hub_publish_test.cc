@@ -87,6 +87,85 @@ TEST_F(HubPublishTest, PutsThePublishersIdOnTheWire) {
                                       frame_of("00000000-1", "three"));
 }
 
+// HubSettings::ids_once.
+class HubIdsOnce : public HubPublishTest {
+ protected:
+  HubIdsOnce() {
+    HubSettings settings;
+    settings.ids_once = true;
+    make_hub(settings);
+  }
+  Published publish_events(std::initializer_list<NewEvent> events,
+                           const PublishKey* key = nullptr) {
+    return *hub().publish({events.begin(), events.size()}, now_, nullptr, 0, key);
+  }
+  static NewEvent event_of(std::string_view topic, std::string_view id,
+                           std::string_view body = "data: x\n") {
+    return {.topic = topic, .id = id, .body = body};
+  }
+};
+
+TEST_F(HubIdsOnce, WhatIsTheSameAndKeptIsNotPublishedAgain) {
+  const Published first = publish_events({event_of("a", "caf\xC3\xA9")});
+  EXPECT_FALSE(first.repeated);
+  const Published again = publish_events({event_of("a", "caf\xC3\xA9")});
+  EXPECT_TRUE(again.repeated);
+  EXPECT_EQ(static_cast<const Place&>(again), first);
+  EXPECT_EQ(hub().events_encoded(), 1U);
+  EXPECT_FALSE(publish_events({event_of("b", "caf\xC3\xA9")}).repeated) << "another topic";
+  EXPECT_FALSE(publish_events({event_of("a", "")}).repeated);
+  EXPECT_FALSE(publish_events({event_of("a", "")}).repeated) << "without an id of its own";
+}
+
+// As where the id is that of a thing.
+TEST_F(HubIdsOnce, WhatHasChangedIsAnotherEvent) {
+  for (const char* body : {"data: on\n", "data: off\n", "data: on\n"}) {
+    EXPECT_FALSE(publish_events({event_of("a", "lamp", body)}).repeated);
+  }
+  EXPECT_TRUE(publish_events({event_of("a", "lamp", "data: on\n")}).repeated);
+  EXPECT_EQ(hub().last_sequence(), 3U);
+}
+
+TEST_F(HubIdsOnce, ABatchIsRepeatedIfAllOfItIs) {
+  publish_events({event_of("a", "1"), event_of("b", "2")});
+  EXPECT_TRUE(publish_events({event_of("a", "1"), event_of("b", "2")}).repeated);
+  EXPECT_FALSE(publish_events({event_of("a", "1"), event_of("b", "3")}).repeated);
+  EXPECT_FALSE(publish_events({event_of("a", "1"), event_of("b", "")}).repeated);
+}
+
+TEST_F(HubIdsOnce, AKeyAloneSaysWhatIsRepeated) {
+  publish_events({event_of("a", "1")});
+  const PublishKey first{.number = 1};
+  EXPECT_FALSE(publish_events({event_of("a", "1")}, &first).repeated);
+  EXPECT_TRUE(publish_events({event_of("a", "1")}, &first).repeated);
+  const PublishKey second{.number = 2};
+  EXPECT_FALSE(publish_events({event_of("a", "1")}, &second).repeated);
+  std::uint64_t expected = 0;
+  const PublishKey fourth{.number = 4};
+  const NewEvent event = event_of("a", "1");
+  EXPECT_EQ(hub().publish({&event, 1}, now_, nullptr, 0, &fourth, &expected).error(),
+            PublishError::hole);
+  EXPECT_EQ(expected, 3U);
+}
+
+TEST_F(HubIdsOnce, WhatIsNoLongerKeptIsPublishedAgain) {
+  HubSettings settings;
+  settings.ids_once = true;
+  settings.history.count = 0;
+  settings.backlog = {.bytes = 0, .age_ms = 0};
+  make_hub(settings);
+  publish_events({event_of("a", "1")});
+  ++now_;
+  hub().maintain(now_);
+  EXPECT_FALSE(publish_events({event_of("a", "1")}).repeated);
+}
+
+TEST_F(HubIdsOnce, OnlyIfItIsWanted) {
+  make_hub({});
+  publish_events({event_of("a", "1")});
+  EXPECT_FALSE(publish_events({event_of("a", "1")}).repeated);
+}
+
 TEST_F(HubPublishTest, CarriesLargeEventsWhole) {
   const std::string large = body_of_size(3 * limits::kMaxPage);
   publish("a", "small");

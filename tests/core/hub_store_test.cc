@@ -21,7 +21,8 @@ class ToldStore final : public Store {
   explicit ToldStore(State& state) : state_(state) {}
 
   [[nodiscard]] Journal beginning() const override { return Journal(Epochs(kEpoch)); }
-  [[nodiscard]] StoreAnswer append(std::span<const NewEvent> events, Ticket ticket) override {
+  [[nodiscard]] StoreAnswer append(std::span<const NewEvent> events, Ticket ticket,
+                                   const PublishKey*) override {
     state_.appended.emplace_back(events);
     state_.tickets.push_back(ticket);
     return state_.answer;

@@ -194,6 +194,33 @@ TEST_F(TopicLogTest, AUseThatIsGoneTakesNoLaterUseAlong) {
   EXPECT_EQ(log_.find("same"), 3U);
 }
 
+// Of an id that is used again the newest use counts, and its body.
+TEST_F(TopicLogTest, FindsWhatIsTheSameAsTheNewestUseOfItsId) {
+  append(1, 100, "one");
+  append(2, 100, "two");
+  append(3, 200, "one");
+  EXPECT_EQ(log_.find_same("two", body_of_size(100)), 2U);
+  EXPECT_EQ(log_.find_same("one", body_of_size(200)), 3U);
+  EXPECT_FALSE(log_.find_same("one", body_of_size(100))) << "it has changed since";
+  EXPECT_FALSE(log_.find_same("one", body_of_size(201)));
+  EXPECT_FALSE(log_.find_same("on", body_of_size(200)));
+  EXPECT_FALSE(log_.find_same(own_id(2), body_of_size(100)));
+}
+
+// While its first use is gone, too, and the page that the index's key was in.
+TEST_F(TopicLogTest, FindsTheNewestUseOfAnIdWhoseFirstUseIsGone) {
+  append(1, limits::kMaxPage, "same");
+  append(2, limits::kMaxPage, "same");
+  append(3, limits::kMaxPage, "same");
+  for (int i = 0; i < 2; ++i) {
+    log_.drop_oldest(pages_);
+    EXPECT_FALSE(log_.find("same"));
+    EXPECT_EQ(log_.find_same("same", body_of_size(limits::kMaxPage)), 3U);
+  }
+  log_.drop_oldest(pages_);
+  EXPECT_FALSE(log_.find_same("same", body_of_size(limits::kMaxPage)));
+}
+
 // As many frames as end within the limit, to the byte, and one in any case.
 TEST_F(TopicLogTest, OnePieceKeepsToTheByteLimit) {
   for (Sequence n = 1; n <= 3; ++n) append(n, 100);

@@ -115,6 +115,7 @@ void populate(World& world) {
       plan.most_data = 60'000;
     }
     plan.nonsense = one_of(random, {0U, 10U, 40U});
+    plan.keyed = one_of(random, {0U, 30U});
     plan.in_pieces = random.chance(25);
     plan.pace = random.chance(80) ? Pace::fast : Pace::slow;
     plan.leaves = one_of(random, {0U, 10U});

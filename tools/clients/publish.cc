@@ -37,7 +37,7 @@ proto::EventView defaults_of(const PublishOptions& options) {
   return {options.stream, options.type, options.id, {}, options.retry_ms};
 }
 
-// As the hub has it of a text, which is an error there (net/http/publish_handler.cc).
+// As the hub has it of a text, which is an error there (net/http/publish/publish_handler.cc).
 bool is_blank(std::string_view text) {
   return text.find_first_not_of(" \t\r\n\f\v") == std::string_view::npos;
 }
@@ -246,9 +246,10 @@ CLI::App* add_publish_command(CLI::App& app, int& exit_code) {
       R"(  {"stream":"...","type":"...","id":"...","retry":MS,"data":...})"
       "\nwhere all but data is optional and overrides the options here.\n\n"
       "While the hub is away, as for a restart, it tries again for --retry-for and then goes on\n"
-      "behind what was accepted. What was under way when a connection broke may have been\n"
-      "published: it is told and not sent again. If the hub names a line that it refuses, those\n"
-      "that travelled with it are sent again, behind what was under way.\n\n"
+      "behind what was accepted. Each request says a Publish-Id, so what was under way when a\n"
+      "connection broke is sent again and published once. With --retry-for 0s, or a key of your\n"
+      "own (-H 'Idempotency-Key: ...'), it is told and not sent again. If the hub names a line\n"
+      "that it refuses, those that travelled with it are sent again.\n\n"
       "A --url without a path means the hub's /publish; one with a path is used as it is.\n\n"
       "Examples:\n"
       "  tocsin publish --stream news --type message hello\n"

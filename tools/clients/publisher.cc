@@ -14,6 +14,7 @@
 #include "net/client/problem.h"
 #include "net/http/option_value.h"
 #include "proto/http/http_response.h"
+#include "proto/text/ascii.h"
 #include "tools/base/print.h"
 
 namespace tocsin::tools {
@@ -25,6 +26,11 @@ constexpr std::size_t kMaxInFlight = 32;
 constexpr const char* kUnknown = "it is unknown whether published";
 // Quick at first (a hub that restarts is back in a second), never long: somebody waits.
 constexpr net::ReconnectPolicy kRetryPolicy{200, 400, 100, 5'000};
+
+bool is_publish_key(const net::HeaderField& field) {
+  return proto::equals_ignoring_case(field.name, "publish-id") ||
+         proto::equals_ignoring_case(field.name, "idempotency-key");
+}
 
 std::string text_of(const simdjson::dom::object& object, std::string_view key) {
   std::string_view value;
@@ -43,7 +49,9 @@ void Publisher::Batch::erase(std::size_t index) {
 Publisher::Publisher(PublisherOptions options)
     : options_(std::move(options)),
       client_(options_.url, {.max_in_flight = kMaxInFlight, .tls = options_.tls}),
-      backoff_(kRetryPolicy, std::random_device()()) {}
+      backoff_(kRetryPolicy, std::random_device()()) {
+  if (retries() && std::ranges::none_of(options_.headers, is_publish_key)) begin_anew();
+}
 
 bool Publisher::has_room() const {
   return !gave_up_ && waiting_.size() + sent_.size() < kMaxInFlight;
@@ -64,7 +72,9 @@ bool Publisher::step(int input_fd) {
   submit_waiting();
   if (gave_up_) return false;
   std::array<pollfd, 2> fds{client_.poll_request(), {input_fd, POLLIN, 0}};
-  net::system_waiter().wait(fds, client_.deadline());
+  const bool pauses = !waiting_.empty() && std::chrono::steady_clock::now() < pause_until_;
+  net::system_waiter().wait(fds, pauses ? std::min(client_.deadline(), pause_until_)
+                                        : client_.deadline());
   on_outcomes(client_.handle(fds[0].revents));
   return fds[1].revents != 0;
 }
@@ -72,14 +82,48 @@ bool Publisher::step(int input_fd) {
 void Publisher::submit_waiting() {
   while (!waiting_.empty() && !gave_up_) {
     if (!ensure_connected()) continue;
-    if (!client_.can_submit()) return;
-    net::HttpRequest request{"POST", options_.url.target, options_.headers, waiting_.front().body};
-    request.headers.push_back({"Content-Type", "application/x-ndjson"});
-    request.headers.push_back({"Accept", "application/json"});
-    client_.submit(request, 0);
-    sent_.push_back(std::move(waiting_.front()));
-    waiting_.pop_front();
+    if (!client_.can_submit() || std::chrono::steady_clock::now() < pause_until_) return;
+    auto batch = take_next();
+    if (!batch) return;
+    submit(*std::move(batch));
   }
+}
+
+// Nothing: what is under way has to be answered first.
+std::optional<Publisher::Batch> Publisher::take_next() {
+  auto next = waiting_.begin();
+  if (anew_) {
+    // Those that the hub may have under the old name are asked for first.
+    next = std::ranges::find(waiting_, true, &Batch::maybe);
+    if (next == waiting_.end()) {
+      if (!sent_.empty()) return std::nullopt;
+      begin_anew();
+      next = waiting_.begin();
+    }
+  }
+  Batch batch = std::move(*next);
+  waiting_.erase(next);
+  return batch;
+}
+
+void Publisher::begin_anew() {
+  std::random_device random;
+  name_ = fmt::format("{:08x}{:08x}{:08x}", random(), random(), random());
+  next_id_ = 1;
+  anew_ = false;
+  for (Batch& batch : waiting_) batch.id = 0;
+}
+
+void Publisher::submit(Batch batch) {
+  net::HttpRequest request{"POST", options_.url.target, options_.headers, batch.body};
+  request.headers.push_back({"Content-Type", "application/x-ndjson"});
+  request.headers.push_back({"Accept", "application/json"});
+  if (!name_.empty()) {
+    if (batch.id == 0) batch.id = next_id_++;
+    request.headers.push_back({"Publish-Id", fmt::format("{}/{}", name_, batch.id)});
+  }
+  client_.submit(request, 0);
+  sent_.push_back(std::move(batch));
 }
 
 bool Publisher::ensure_connected() {
@@ -91,11 +135,12 @@ bool Publisher::ensure_connected() {
   }
   auto connected = client_.connect();
   answered_ = false;
-  if (!connected) on_connection_lost(connected.error().message);
+  if (!connected) on_trouble(connected.error().message);
   return connected.has_value();
 }
 
-void Publisher::on_connection_lost(std::string_view why) {
+// There is no connection, or no answer that decides anything.
+void Publisher::on_trouble(std::string_view why) {
   const net::TimePoint now = std::chrono::steady_clock::now();
   const bool first = !failing_since_;
   if (first) failing_since_ = now;
@@ -107,58 +152,105 @@ void Publisher::on_connection_lost(std::string_view why) {
     return;
   }
   gave_up_ = true;
-  for (const Batch& batch : waiting_) report(batch, "not published", why);
+  for (const Batch& batch : std::exchange(sent_, {})) report(batch, kUnknown, why);
+  for (const Batch& batch : waiting_) {
+    report(batch, batch.maybe ? kUnknown : "not published", why);
+  }
   waiting_.clear();
 }
 
 void Publisher::on_outcomes(std::vector<net::HttpClient::Outcome> outcomes) {
-  std::vector<Batch> again;
   for (auto& outcome : outcomes) {
     Batch batch = std::move(sent_.front());
     sent_.pop_front();
     if (outcome.result) {
       answered_ = true;
-      failing_since_.reset();
-      backoff_.on_alive();
-      batch = on_response(std::move(batch), *outcome.result);
-      if (!batch.numbers.empty()) again.push_back(std::move(batch));
-    } else if (outcome.result.error().maybe_sent) {
+      on_response(std::move(batch), *outcome.result);
+    } else if (outcome.result.error().maybe_sent && name_.empty()) {
       report(batch, kUnknown, outcome.result.error().message);
     } else {
-      again.push_back(std::move(batch));
+      batch.maybe |= outcome.result.error().maybe_sent;
+      put_back(std::move(batch));
     }
   }
-  waiting_.insert(waiting_.begin(), std::make_move_iterator(again.begin()),
-                  std::make_move_iterator(again.end()));
+  if (!trouble_.empty()) {
+    pause_until_ = std::chrono::steady_clock::now() + backoff_.next();
+    on_trouble(std::exchange(trouble_, {}));
+    return;
+  }
   // A connection that brought answers was a good one: a server may close after each.
   const bool lost = !outcomes.empty() && !outcomes.back().result;
   if (!lost || answered_) return;
   if (waiting_.empty()) {
     failing_since_.reset();  // there is nothing to try again for, and what comes next may be far
   } else {
-    on_connection_lost(outcomes.back().result.error().message);
+    on_trouble(outcomes.back().result.error().message);
   }
 }
 
-Publisher::Batch Publisher::on_response(Batch batch, const net::HttpResponse& response) {
+void Publisher::put_back(Batch batch) {
+  const auto behind = std::ranges::upper_bound(
+      waiting_, batch.numbers.front(), {}, [](const Batch& one) { return one.numbers.front(); });
+  waiting_.insert(behind, std::move(batch));
+}
+
+void Publisher::on_response(Batch batch, const net::HttpResponse& response) {
   const int status = response.head.status;
-  if (status >= 200 && status < 300) {
+  const bool good = status >= 200 && status < 300;
+  const net::Problem problem = good ? net::Problem{} : net::read_problem(response.body);
+  const std::string why = !problem.detail.empty()
+                              ? problem.detail
+                              : fmt::format("the server answered with {} {}", status,
+                                            proto::reason_phrase(status));
+  // Of one that may have been processed before a refusal for now says nothing.
+  const bool for_now = status >= 500 || status == 429;
+  if (!good && !name_.empty() && (problem.unknown || (batch.maybe && for_now))) {
+    batch.maybe = true;
+    put_back(std::move(batch));
+    trouble_ = why;
+    return;
+  }
+  failing_since_.reset();
+  backoff_.on_alive();
+  if (good) {
     if (options_.verbose) print_ids(response.body);
-    return {};
+  } else if (status == 409 && !name_.empty() && problem.expected > 0 &&
+             problem.expected != batch.id) {
+    on_conflict(std::move(batch), problem.expected, why);
+  } else if (status == 501 && !name_.empty()) {
+    name_.clear();  // this hub's history knows no numbers
+    put_back(std::move(batch));
+  } else {
+    refuse(std::move(batch), problem, why);
   }
-  const net::Problem problem = net::read_problem(response.body);
-  std::string why = problem.detail;
-  if (why.empty()) {
-    why = fmt::format("the server answered with {} {}", status, proto::reason_phrase(status));
+}
+
+// Its number is not the one that the hub expects: it is not published.
+void Publisher::on_conflict(Batch batch, std::uint64_t expected, std::string_view why) {
+  if (expected > batch.id) return;  // it was published, so long ago that its ids are not known
+  anew_ = true;
+  // The hub does not know the name any more, and so not what it had of it.
+  if (batch.maybe && expected == 1) {
+    report(batch, kUnknown, why);
+    return;
   }
+  batch.maybe = false;
+  batch.id = 0;
+  put_back(std::move(batch));
+}
+
+void Publisher::refuse(Batch batch, const net::Problem& problem, std::string_view why) {
+  anew_ = !name_.empty();
   if (problem.line >= 1 && problem.line <= batch.numbers.size()) {
     // Its number in the batch means nothing to the person; its number in the input does.
     fail(batch.numbers[problem.line - 1], why);
     batch.erase(problem.line - 1);
-    return batch;
+    batch.maybe = false;
+    batch.id = 0;
+    if (!batch.numbers.empty()) put_back(std::move(batch));
+    return;
   }
   report(batch, problem.unknown ? kUnknown : "not published", why);
-  return {};
 }
 
 std::string Publisher::range(const Batch& batch) const {

@@ -14,6 +14,7 @@
 
 #include "net/client/backoff.h"
 #include "net/client/http_client.h"
+#include "net/client/problem.h"
 #include "net/transport/url.h"
 #include "proto/sse/event.h"
 
@@ -32,11 +33,13 @@ struct PublisherOptions {
   std::FILE* err = stderr;
 };
 
-// Order is kept: a batch is sent again only if it is known not to have been processed, and then
-// before everything behind it. What the hub refuses, and what may or may not have been processed
-// when a connection broke, is reported and not sent again; the rest goes on. Of a batch in which
-// the hub names a bad event only that one is refused: the others are sent again as the first ones,
-// but behind the batches that were under way.
+// Batches are numbered, under a random name, and say so to the hub by a Publish-Id. So one that may
+// have been processed when its connection broke is sent again until the hub answers what became of
+// it: it is published once, and in order. What the hub refuses is reported and not sent again; the
+// rest goes on, under another name, as the hub wants the numbers of one without a hole. Of a batch
+// in which the hub names a bad event only that one is refused. Without retries (`retry_for` 0), or
+// with a key of the caller's own in `headers`, there are no numbers, and what may have been
+// processed is reported.
 //
 // Not thread-safe; no thread of its own. The caller polls:
 //   while (have_event && publisher.has_room()) publisher.add(...);
@@ -73,16 +76,24 @@ class Publisher {
   struct Batch {
     std::string body;                  // NDJSON
     std::vector<std::size_t> numbers;  // one for each event, which is a line of the body
+    std::uint64_t id = 0;              // its number under name_; 0: none yet
+    bool maybe = false;                // it may have been processed
 
     void erase(std::size_t index);
   };
 
   void submit_waiting();
+  [[nodiscard]] std::optional<Batch> take_next();
+  void begin_anew();
+  void submit(Batch batch);
   [[nodiscard]] bool ensure_connected();
   void on_outcomes(std::vector<net::HttpClient::Outcome> outcomes);
-  // What of it is to be sent again.
-  [[nodiscard]] Batch on_response(Batch batch, const net::HttpResponse& response);
-  void on_connection_lost(std::string_view why);
+  void on_response(Batch batch, const net::HttpResponse& response);
+  void on_conflict(Batch batch, std::uint64_t expected, std::string_view why);
+  void refuse(Batch batch, const net::Problem& problem, std::string_view why);
+  void put_back(Batch batch);
+  void on_trouble(std::string_view why);
+  [[nodiscard]] bool retries() const { return options_.retry_for.count() > 0; }
   void report(const Batch& batch, std::string_view what, std::string_view why);
   [[nodiscard]] std::string range(const Batch& batch) const;
   void print_ids(const std::string& body);
@@ -91,10 +102,16 @@ class Publisher {
   net::HttpClient client_;
   net::Backoff backoff_;
   Batch current_;
-  std::deque<Batch> waiting_;  // to be sent, in order
+  std::deque<Batch> waiting_;  // to be sent, in the order of their events
   std::deque<Batch> sent_;     // unanswered, in order: the client's in_flight()
   // The first of the connections that failed in a row.
   std::optional<net::TimePoint> failing_since_;
+  net::TimePoint pause_until_{};  // nothing is sent before
+  std::string trouble_;           // an answer that says no more than to come back; empty: none
+  std::string name_;              // of the Publish-Ids; empty: none are said
+  std::uint64_t next_id_ = 1;
+  // A number was not taken: those behind it have to be told of it before there are new ones.
+  bool anew_ = false;
   std::size_t failed_ = 0;
   bool answered_ = false;  // the present connection brought an answer
   bool gave_up_ = false;

@@ -195,6 +195,10 @@ constexpr auto kTable = std::to_array<Option>({
      Change::reload, seconds(&S::keep_alive_s, between(1, 3600))},
     {"get-publish", kRequests, "GET /publish?msg=... publishes.", Change::reload,
      FlagMember{&S::get_publish}},
+    {"ids-once", kRequests,
+     "An event that is published again with the same id and data, while it is kept, is not sent "
+     "again.",
+     Change::reload, FlagMember{&S::ids_once}},
     {"cors-origins", kRequests,
      "Pages that may read the answers; *: all, without credentials; scheme://host[:port]: these, "
      "with credentials.",

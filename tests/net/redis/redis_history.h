@@ -22,6 +22,7 @@ class RedisHistory final : public TestedHistory {
     return *std::move(store);
   }
   [[nodiscard]] bool survives() const override { return true; }
+  [[nodiscard]] bool knows_keys() const override { return false; }
   // No memory is left, or there is again.
   [[nodiscard]] bool cut_off(bool off) override {
     return server.ask({"CONFIG", "SET", "maxmemory", off ? "1" : "0"}) == "OK";

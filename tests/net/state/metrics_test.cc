@@ -89,6 +89,7 @@ TEST(MetricsPage, ReasonsAreNamedAsTheyAreMeant) {
   EXPECT_EQ(count("connection_limit"), index(Rejection::connection_limit));
   EXPECT_EQ(count("address_limit"), index(Rejection::address_limit));
   EXPECT_EQ(count("accept_rate"), index(Rejection::accept_rate));
+  EXPECT_EQ(count("conflict"), index(Rejection::conflict));
   EXPECT_EQ(count("draining"), index(Rejection::draining));
   EXPECT_EQ(count("exhausted"), index(Rejection::exhausted));
   EXPECT_EQ(count("failed"), index(Rejection::failed));

@@ -1,6 +1,6 @@
 // The histories that need no disk and no server: memory, and the fake by which everything can go
 // wrong (tests/net/support/held_store.h), which here commits what it is given in a thread of its
-// own, in any order.
+// own, in any order; those with keys in the one in which they came.
 #pragma once
 
 #include <atomic>
@@ -34,6 +34,7 @@ class HeldHistory final : public TestedHistory {
   [[nodiscard]] std::unique_ptr<core::Store> open() override {
     auto held = std::make_unique<HeldStore>(epochs_);
     for (const core::Batch& batch : batches_) held->order(core::Batch(batch.events()));
+    for (const auto& [key, place] : keys_) held->keep(key, place);
     held->refuse_appends(cut_off_);
     auto store = std::make_unique<Driven>(*this, std::move(held));
     open_ = store.get();
@@ -54,6 +55,7 @@ class HeldHistory final : public TestedHistory {
       lost += batches_.back().events().size();
       last_ -= batches_.back().events().size();
     }
+    std::erase_if(keys_, [this](const auto& known) { return known.second.last > last_; });
     epochs_.fork(epochs_.current() + 1, last_);
     return true;
   }
@@ -75,8 +77,9 @@ class HeldHistory final : public TestedHistory {
       held->stop();
     }
     [[nodiscard]] core::StoreAnswer append(std::span<const core::NewEvent> events,
-                                           core::Ticket ticket) override {
-      return held->append(events, ticket);
+                                           core::Ticket ticket,
+                                           const core::PublishKey* key) override {
+      return held->append(events, ticket, key);
     }
     void run(const std::stop_token& stopped) {
       std::minstd_rand random(7);
@@ -85,8 +88,16 @@ class HeldHistory final : public TestedHistory {
           std::this_thread::yield();
           continue;
         }
-        HeldStore::Append append = held->take(random() % held->held());
+        HeldStore::Append append = held->take(held->holds_key() ? 0 : random() % held->held());
+        if (const auto answered = held->known(append)) {
+          held->answer(append.ticket, *answered);
+          continue;
+        }
         const HeldStore::Stored& stored = held->order(std::move(append.batch));
+        if (append.key) {
+          held->keep(*append.key, stored.place);
+          owner.keys_.emplace_back(*append.key, stored.place);
+        }
         owner.batches_.emplace_back(stored.batch.events());
         owner.last_ = stored.place.last;
         const core::StoreAnswer answer{.outcome = HeldStore::Outcome::committed,
@@ -106,6 +117,7 @@ class HeldHistory final : public TestedHistory {
   // Of the open store's thread, or of nobody's.
   core::Epochs epochs_{HeldStore::kEpoch};
   std::vector<core::Batch> batches_;
+  std::vector<std::pair<core::PublishKey, core::Place>> keys_;
   core::Sequence last_ = 0;
 
   Driven* open_ = nullptr;

@@ -193,8 +193,9 @@ TEST_F(HistoryDistrustTest, WhatCannotBeReadIsNamedAndPassedOver) {
   add(2, 1, {{.topic = "a", .id = "", .body = body}});
   add(3, 1, {kGood});
   EXPECT_THAT(faults(), IsEmpty());
-  // The first page of the bytes, behind those of SQLite and of the two tables, says which is next.
-  overwrite(off_t{3} * 16'384, {0x7f, 0xff, 0xff, 0xff});
+  // The first page of the bytes, behind those of SQLite and of the three tables, says which is
+  // next.
+  overwrite(off_t{4} * 16'384, {0x7f, 0xff, 0xff, 0xff});
   EXPECT_THAT(faults(), ElementsAre("the batch that ends with event 2 is damaged"));
   EXPECT_EQ(run().beginning().last(), 2U);
 }

@@ -1,6 +1,7 @@
 // Which files are opened, what is found missing or damaged there, and where a history forks.
 #include "net/store/history_file.h"
 
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -10,6 +11,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "core/publish/published_keys.h"
+#include "proto/limits.h"
 #include "tests/net/store/sqlite_history.h"
 #include "tests/net/store/store_user.h"
 
@@ -69,7 +72,7 @@ TEST_F(HistoryFileTest, AFileIsMadeWhereThereIsNone) {
   EXPECT_FALSE(fs::exists(history_.beside("-wal"))) << "a clean end leaves one file";
   EXPECT_EQ(history_.number("PRAGMA page_size"), 16'384);
   EXPECT_EQ(history_.number("PRAGMA application_id"), 0x746f6373);
-  EXPECT_EQ(history_.number("PRAGMA user_version"), 1);
+  EXPECT_EQ(history_.number("PRAGMA user_version"), 2);
   EXPECT_EQ(fs::file_size(history_.beside(".reserve")), history_.options.reserve_bytes);
   for (const char* end : {"", ".lock", ".reserve"}) {
     EXPECT_EQ(fs::status(history_.beside(end)).permissions() & ~fs::perms::owner_all,
@@ -107,10 +110,52 @@ TEST_F(HistoryFileTest, AnotherProgramsDatabaseIsRefused) {
   EXPECT_THAT(refusal(), HasSubstr("is the database of another program"));
 }
 
+// Version 1 had no keys.
+TEST_F(HistoryFileTest, AnEarlierVersionsFileIsMigrated) {
+  const core::Epochs epochs = run({3}).epochs();
+  history_.change("DROP TABLE producer; PRAGMA user_version = 1");
+  EXPECT_EQ(run({2}).epochs(), epochs);
+  EXPECT_EQ(history_.number("PRAGMA user_version"), 2);
+  EXPECT_EQ(history_.number("SELECT count(*) FROM producer"), 0);
+}
+
+// --- keys (core/publish/published_keys.h)
+
+// As many rows as keys are known, and a row that has changed is none.
+TEST_F(HistoryFileTest, ARowOfAKeyIsThereAsLongAsItIsKnown) {
+  const auto publish = [&](StoreUser& user, std::uint64_t number, std::uint64_t time_ms = 1000) {
+    const core::PublishKey key{.number = number, .content = ~0ULL, .time_ms = time_ms};
+    return user.publish(events(1), key).outcome;
+  };
+  const auto with_user = [&](const auto& use) {
+    auto store = history_.open();
+    StoreUser user(*store);
+    user.start();
+    use(user);
+    store->stop();
+  };
+  constexpr std::uint64_t kMost = 2 * limits::kKeptNumbers;
+  with_user([&](StoreUser& user) {
+    for (std::uint64_t n = 1; n <= kMost; ++n) EXPECT_EQ(publish(user, n), Outcome::committed);
+  });
+  EXPECT_EQ(history_.number("SELECT count(*) FROM producer"), limits::kKeptNumbers);
+  const std::string newest = std::to_string(kMost);
+  history_.change("UPDATE producer SET n = n + 1 WHERE number = " + newest);
+  with_user([&](StoreUser& user) {
+    EXPECT_EQ(publish(user, kMost - 1), Outcome::repeated);
+    EXPECT_EQ(publish(user, kMost), Outcome::committed) << "the row was damaged";
+    EXPECT_EQ(publish(user, kMost + 1, 2000 + core::kPublishKeyMs), Outcome::hole)
+        << "all others are too old";
+    EXPECT_EQ(publish(user, 0, 2000 + core::kPublishKeyMs), Outcome::committed);
+  });
+  EXPECT_EQ(history_.number("SELECT count(*) FROM producer WHERE number > 0"), 1) << newest;
+  EXPECT_EQ(history_.number("SELECT count(*) FROM producer WHERE number = 0"), 1);
+}
+
 TEST_F(HistoryFileTest, ALaterVersionsFileIsRefused) {
   run({1});
-  history_.change("PRAGMA user_version = 2");
-  EXPECT_THAT(refusal(), HasSubstr("is of a later version of tocsin (schema 2, known up to 1)"));
+  history_.change("PRAGMA user_version = 3");
+  EXPECT_THAT(refusal(), HasSubstr("is of a later version of tocsin (schema 3, known up to 2)"));
 }
 
 TEST_F(HistoryFileTest, WhatCannotBeWrittenIsRefused) {

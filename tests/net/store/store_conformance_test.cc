@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
-#include <random>
 #include <span>
 #include <string>
 #include <thread>
@@ -12,99 +11,12 @@
 #include <gtest/gtest.h>
 
 #include "proto/limits.h"
-#include "proto/sse/sse_encode.h"
-#include "tests/net/redis/redis_history.h"
-#include "tests/net/store/held_history.h"
-#include "tests/net/store/sqlite_history.h"
-#include "tests/net/store/store_user.h"
-#include "tests/net/store/tested_history.h"
+#include "tests/net/store/store_conformance.h"
 
 namespace tocsin::net {
 namespace {
 
-using Outcome = core::StoreAnswer::Outcome;
-
-constexpr HistoryKind kKinds[] = {
-    {"Memory", [] -> std::unique_ptr<TestedHistory> { return std::make_unique<MemoryHistory>(); }},
-    {"Held", [] -> std::unique_ptr<TestedHistory> { return std::make_unique<HeldHistory>(); }},
-    {"Sqlite", [] -> std::unique_ptr<TestedHistory> { return std::make_unique<SqliteHistory>(); }},
-    {"Redis", [] -> std::unique_ptr<TestedHistory> {
-       if (RedisServer::program().empty()) return nullptr;
-       return std::make_unique<RedisHistory>();
-     }},
-};
-
-class StoreConformance : public testing::TestWithParam<HistoryKind> {
- protected:
-  void SetUp() override {
-    if (history_ == nullptr) GTEST_SKIP() << RedisServer::kMissing;
-  }
-  ~StoreConformance() override { close(); }
-
-  // The history's store, and its user; of the history that was there before, if it is opened again.
-  StoreUser& open() {
-    close();
-    store_ = history_->open();
-    user_ = std::make_unique<StoreUser>(*store_);
-    runs_ = true;
-    told_at_start_ = user_->start();
-    return *user_;
-  }
-  void close() {
-    stop();
-    store_.reset();
-  }
-  void stop() {
-    if (std::exchange(runs_, false)) store_->stop();
-  }
-  void crash() {
-    ASSERT_TRUE(history_->crash());
-    runs_ = false;
-  }
-  [[nodiscard]] std::size_t told_at_start() const { return told_at_start_; }
-  TestedHistory& history() { return *history_; }
-
-  KeptEvents random_batch(std::size_t most = 20) {
-    KeptEvents events(1 + random_() % most);
-    for (KeptEvent& event : events) event = random_event();
-    return events;
-  }
-  KeptEvent random_event() {
-    const std::size_t size = random_() % 10 == 0 ? random_() % 20'000 : random_() % 300;
-    return {.topic = "topic/" + std::to_string(random_() % 3),
-            .id = random_() % 4 == 0 ? "own-" + std::to_string(random_()) : "",
-            .body = body_of(size)};
-  }
-  // A frame's body, of data of so many bytes: a store may ask what nobody could have published.
-  std::string body_of(std::size_t size) {
-    std::string data(size, '\0');
-    for (char& c : data) c = static_cast<char>(random_() % 128);
-    std::string body;
-    proto::encode_frame_body({.type = random_() % 2 == 0 ? "" : "tick", .data = data}, body);
-    return body;
-  }
-  // Batches that are committed, one after the other; all of their events.
-  KeptEvents publish_some(StoreUser& user, int batches = 20) {
-    KeptEvents all;
-    for (int i = 0; i < batches; ++i) {
-      const KeptEvents batch = random_batch();
-      EXPECT_EQ(user.publish(batch).outcome, Outcome::committed);
-      all.insert(all.end(), batch.begin(), batch.end());
-    }
-    user.wait_told(user.beginning().last() + told_at_start_ + all.size());
-    return all;
-  }
-
-  std::mt19937_64 random_{test_seed()};
-
- private:
-  std::unique_ptr<TestedHistory> history_ = GetParam().make();
-  std::unique_ptr<StoreUser> user_;  // outlives the store, which tells it things until it ends
-  std::unique_ptr<core::Store> store_;
-  std::size_t told_at_start_ = 0;
-  bool runs_ = false;
-};
-INSTANTIATE_TEST_SUITE_P(Stores, StoreConformance, testing::ValuesIn(kKinds),
+INSTANTIATE_TEST_SUITE_P(Stores, StoreConformance, testing::ValuesIn(kHistoryKinds),
                          [](const auto& kind) { return std::string(kind.param.name); });
 
 TEST_P(StoreConformance, AHistoryBeginsEmpty) {

@@ -52,7 +52,8 @@ class StoreUser final : private core::Store::Client {
     return events_.size();
   }
 
-  core::Ticket append(const KeptEvents& events) {
+  core::Ticket append(const KeptEvents& events,
+                      const std::optional<core::PublishKey>& key = std::nullopt) {
     std::vector<core::NewEvent> batch;
     for (const KeptEvent& event : events) {
       batch.push_back({.topic = event.topic,
@@ -62,7 +63,7 @@ class StoreUser final : private core::Store::Client {
     }
     const std::scoped_lock lock(mutex_);
     const core::Ticket ticket = ++tickets_;
-    const core::StoreAnswer answer = store_.append(batch, ticket);
+    const core::StoreAnswer answer = store_.append(batch, ticket, key ? &*key : nullptr);
     EXPECT_NE(answer.outcome, Outcome::unknown) << "who answers at once knows";
     if (answer.outcome == Outcome::committed) follow(answer.place, batch);
     if (answer.outcome != Outcome::pending) answers_[ticket] = answer;
@@ -75,7 +76,10 @@ class StoreUser final : private core::Store::Client {
     }
     return *answer_to(ticket);
   }
-  core::StoreAnswer publish(const KeptEvents& events) { return wait_answer(append(events)); }
+  core::StoreAnswer publish(const KeptEvents& events,
+                            const std::optional<core::PublishKey>& key = std::nullopt) {
+    return wait_answer(append(events, key));
+  }
   // Until it has been told of all events up to this.
   void wait_told(core::Sequence last) {
     if (!eventually([&] { return told() >= last; })) throw std::runtime_error("not told");

@@ -1,6 +1,6 @@
 // A history that a test keeps, of one kind of store: how it is opened, and what happens to it. What
-// any store must do (core/store.h) is asked of each kind in store_conformance_test.cc; a new one is
-// a class here and a line there.
+// any store must do (core/store.h) is asked of each kind in store_conformance_test.cc and
+// store_keys_test.cc; a new one is a class here and a line in store_conformance.h.
 #pragma once
 
 #include <cstddef>
@@ -26,6 +26,8 @@ class TestedHistory {
 
   // The history is there for the next open().
   [[nodiscard]] virtual bool survives() const { return false; }
+  // Its store answers appends with keys otherwise than as `unkeyed`.
+  [[nodiscard]] virtual bool knows_keys() const { return true; }
   // From now on the open store has no room, or cannot reach what keeps its history; or it can
   // again.
   [[nodiscard]] virtual bool cut_off(bool) { return false; }

@@ -4,10 +4,12 @@
 // Threads: whoever tells its client, one at a time; everything else any.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <utility>
@@ -27,6 +29,7 @@ class HeldStore final : public core::Store {
   struct Append {
     core::Batch batch;
     core::Ticket ticket;
+    std::optional<core::PublishKey> key{};
   };
   // Of its history.
   struct Stored {
@@ -48,10 +51,13 @@ class HeldStore final : public core::Store {
     client_ = nullptr;
   }
   [[nodiscard]] core::StoreAnswer append(std::span<const core::NewEvent> events,
-                                         core::Ticket ticket) override {
+                                         core::Ticket ticket,
+                                         const core::PublishKey* key) override {
     const std::scoped_lock lock(mutex_);
     if (refuses_) return {.outcome = Outcome::refused};
-    held_.push_back({.batch = core::Batch(events), .ticket = ticket});
+    held_.push_back({.batch = core::Batch(events),
+                     .ticket = ticket,
+                     .key = key == nullptr ? std::nullopt : std::optional(*key)});
     return {};
   }
 
@@ -65,6 +71,10 @@ class HeldStore final : public core::Store {
   [[nodiscard]] std::size_t held() const {
     const std::scoped_lock lock(mutex_);
     return held_.size();
+  }
+  [[nodiscard]] bool holds_key() const {
+    const std::scoped_lock lock(mutex_);
+    return std::ranges::any_of(held_, [](const Append& append) { return append.key.has_value(); });
   }
   // Until it holds so many.
   void wait_held(std::size_t count) const {
@@ -108,11 +118,24 @@ class HeldStore final : public core::Store {
     const std::scoped_lock lock(telling_);
     if (client_ != nullptr) client_->lost("the test says so");
   }
+  // What is known of the append's key; nothing: it is to be ordered.
+  std::optional<core::StoreAnswer> known(const Append& append) const {
+    if (!append.key) return std::nullopt;
+    const core::KeyFinding finding = keys_.find(*append.key);
+    if (finding.kind == core::KeyFinding::Kind::fresh) return std::nullopt;
+    return core::answer_of(finding);
+  }
+  void keep(const core::PublishKey& key, const core::Place& place) { keys_.add(key, place); }
   // As a store does by which all goes well.
   core::Place commit(std::size_t index = 0) {
     Append append = take(index);
+    if (const auto answered = known(append)) {
+      answer(append.ticket, *answered);
+      return answered->place;
+    }
     const Stored& stored = order(std::move(append.batch));
     const core::Place place = stored.place;
+    if (append.key) keep(*append.key, place);
     tell(stored);
     answer(append.ticket, {.outcome = Outcome::committed, .place = place});
     return place;
@@ -125,6 +148,7 @@ class HeldStore final : public core::Store {
   const core::Journal beginning_;
   core::Journal journal_;
   std::deque<Stored> history_;
+  core::PublishedKeys keys_;
   std::mutex telling_;
   core::Store::Client* client_ = nullptr;
   mutable std::mutex mutex_;

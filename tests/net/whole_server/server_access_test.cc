@@ -254,7 +254,8 @@ TEST_P(ServerAccess, PagesAreNamedNeverAll) {
           "Access-Control-Request-Headers: authorization, traceparent\r\n");
   EXPECT_EQ(preflight.status, 204);
   EXPECT_EQ(preflight.header("Access-Control-Allow-Headers"),
-            "Authorization, Cache-Control, Content-Type, Last-Event-ID, traceparent");
+            "Authorization, Cache-Control, Content-Type, Idempotency-Key, Last-Event-ID, "
+            "Publish-Id, traceparent");
 }
 
 TEST_P(ServerAccess, AReloadChangesWhoMay) {

@@ -314,7 +314,8 @@ TEST_P(ServerPublish, PreflightAllowsTheFieldsThatAreAskedFor) {
     EXPECT_EQ(response.header("Vary"), "Access-Control-Request-Headers");
     return response.header("Access-Control-Allow-Headers");
   };
-  const std::string always = "Authorization, Cache-Control, Content-Type, Last-Event-ID";
+  const std::string always = "Authorization, Cache-Control, Content-Type, "
+                             "Idempotency-Key, Last-Event-ID, Publish-Id";
   EXPECT_EQ(allowed("baggage,last-event-id,sentry-trace,traceparent,tracestate,x-requested-with"),
             always + ", baggage, sentry-trace, traceparent, tracestate, x-requested-with");
   EXPECT_EQ(allowed(" a\t, ,b,AUTHORIZATION"), always + ", a, b");

@@ -129,6 +129,7 @@ class SimPublisher final : public SimClient {
     std::size_t depth = 1;       // requests in flight
     std::size_t most_data = 60;  // bytes of an event's data, roughly
     unsigned nonsense = 0;       // percent of requests that are refused for what they say
+    unsigned keyed = 0;          // percent of publishes that have a key, and may be said again
     bool in_pieces = false;      // writes a little at a time
     Pace pace = Pace::fast;
     unsigned leaves = 0;  // per thousand acts
@@ -150,8 +151,12 @@ class SimPublisher final : public SimClient {
     std::vector<int> answers;  // statuses that are right
     bool waits = false;        // for 100 Continue, before the body
     bool text = false;
-    bool last = false;  // the connection ends with its answer
+    bool last = false;   // the connection ends with its answer
+    bool keyed = false;
+    bool again = false;  // it was said before
   };
+  void key(World& world, Request& request) const;
+  void keep(Request&& request);
   Request make_request(World& world);
   Request make_other(World& world);
   Request make_text(World& world);
@@ -165,6 +170,7 @@ class SimPublisher final : public SimClient {
   SocketRef socket_;
   SimResponses responses_;
   std::deque<Request> in_flight_;
+  std::deque<Request> said_;  // with keys, whether they were answered or not
   std::string unwritten_;
   std::string held_body_;  // until 100 Continue
   bool ending_ = false;    // the last request of this connection is out

@@ -167,10 +167,33 @@ SimPublisher::Request SimPublisher::make_batch(World& world) {
   return request;
 }
 
+// A key, which any HTTP client can say.
+void SimPublisher::key(World& world, Request& request) const {
+  request.keyed = world.random.chance(plan_.keyed);
+  if (!request.keyed) return;
+  const std::size_t end = request.head.size() - 2;
+  request.head.insert(end, fmt::format("Idempotency-Key: \"{}\"\r\n", request.tokens.front()));
+}
+
 SimPublisher::Request SimPublisher::make_request(World& world) {
   if (world.random.chance(plan_.nonsense)) return make_other(world);
+  if (!said_.empty() && world.random.chance(40)) {
+    Request again = std::move(said_.front());
+    said_.pop_front();
+    again.again = true;
+    for (const std::string& token : again.tokens) {
+      world.intents.find(token)->second.refused = false;  // it may be published now
+    }
+    return again;
+  }
   Request request = world.random.chance(60) ? make_text(world) : make_batch(world);
+  key(world, request);
   return request;
+}
+
+void SimPublisher::keep(Request&& request) {
+  constexpr std::size_t kMost = 16;
+  if (request.keyed && said_.size() < kMost) said_.push_back(std::move(request));
 }
 
 // --- how it says it
@@ -244,6 +267,7 @@ void SimPublisher::on_response(World& world, const SimResponse& response) {
   in_flight_.pop_front();
   ++answered_;
   check_answer(world, request, response);
+  if (world.random.chance(50)) keep(Request(request));
 }
 
 void SimPublisher::check_answer(World& world, const Request& request, const SimResponse& response) {
@@ -262,6 +286,7 @@ void SimPublisher::check_answer(World& world, const Request& request, const SimR
     return;
   }
   const bool success = response.status == 200 || response.status == 204;
+  if (request.again && !success) return;  // of the first time that says nothing
   Sequence expected = 0;
   for (const std::string& token : request.tokens) {
     Intent& intent = world.intents.find(token)->second;
@@ -296,6 +321,7 @@ void SimPublisher::on_end(World& world) {
   }
   socket_.reset();
   responses_ = SimResponses{};
+  for (Request& lost : in_flight_) keep(std::move(lost));
   in_flight_.clear();
   unwritten_.clear();
   held_body_.clear();

@@ -18,7 +18,20 @@ const SimStore::History& SimStore::history_of(proto::Epoch epoch) const {
   return epoch == journal_.epochs().current() ? history_ : lost_.at(epoch);
 }
 
-Place SimStore::commit(std::span<const core::NewEvent> events) {
+StoreAnswer SimStore::commit(std::span<const core::NewEvent> events,
+                             const std::optional<core::PublishKey>& key) {
+  std::uint64_t expected = 1;
+  for (const Published& known : published_) {
+    if (!key || known.key.name != key->name) continue;
+    if (known.key.number == key->number) {
+      if (known.key.content != key->content) return {.outcome = Outcome::differs};
+      return {.outcome = Outcome::repeated, .place = known.place};
+    }
+    expected = known.key.number + 1;
+  }
+  if (key && key->number > 0 && key->number != expected) {
+    return {.outcome = Outcome::hole, .expected = expected};
+  }
   const Place place = journal_.next(events.size());
   journal_.follow(place);
   for (const core::NewEvent& event : events) {
@@ -30,7 +43,8 @@ Place SimStore::commit(std::span<const core::NewEvent> events) {
                         .received = event.received,
                         .batch = place});
   }
-  return place;
+  if (key) published_.push_back({.key = *key, .place = place});
+  return {.outcome = Outcome::committed, .place = place};
 }
 
 void SimStore::fork() {
@@ -38,6 +52,9 @@ void SimStore::fork() {
   for (std::uint64_t batches = random_.below(4); batches > 0 && !history_.empty(); --batches) {
     history_.resize(history_.back().batch.first - 1);
   }
+  std::erase_if(published_, [this](const Published& known) {
+    return known.place.last > history_.size();
+  });
   journal_.fork(journal_.epochs().current() + 1, history_.size());
 }
 
@@ -88,9 +105,12 @@ void SimStoreLink::follow_fork(Sequence told) {
   client_->forked(store_.journal().epochs().current());
 }
 
-StoreAnswer SimStoreLink::append(std::span<const core::NewEvent> events, core::Ticket ticket) {
+StoreAnswer SimStoreLink::append(std::span<const core::NewEvent> events, core::Ticket ticket,
+                                 const core::PublishKey* key) {
   if (random_.chance(5)) return {.outcome = Outcome::refused};
-  appends_.push_back({.batch = core::Batch(events), .ticket = ticket});
+  appends_.push_back({.batch = core::Batch(events),
+                      .ticket = ticket,
+                      .key = key == nullptr ? std::nullopt : std::optional(*key)});
   return {.outcome = Outcome::pending};
 }
 
@@ -112,9 +132,7 @@ void SimStoreLink::order_one() {
   const Append append = std::move(*it);
   appends_.erase(it);
   StoreAnswer answer{.outcome = Outcome::refused};
-  if (random_.chance(85)) {
-    answer = {.outcome = Outcome::committed, .place = store_.commit(append.batch.events())};
-  }
+  if (random_.chance(85)) answer = store_.commit(append.batch.events(), append.key);
   // The engine's reply went lost between the two: it may have happened, or not.
   if (random_.chance(10)) answer = {.outcome = Outcome::unknown};
   const int times = random_.chance(15) ? static_cast<int>(random_.below(3)) : 1;
@@ -159,9 +177,8 @@ void SimStoreLink::bring(Sequence told) {
 void SimStoreLink::commit_one() {
   const Append append = std::move(appends_.front());
   appends_.pop_front();
-  const Place place = store_.commit(append.batch.events());
   replies_.push_back({.ticket = append.ticket,
-                      .answer = {.outcome = Outcome::committed, .place = place},
+                      .answer = store_.commit(append.batch.events(), append.key),
                       .times = 1});
 }
 

@@ -8,6 +8,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -43,8 +44,9 @@ class SimStore {
   // What an epoch's history was when its last event was lost, or is.
   [[nodiscard]] const History& history_of(proto::Epoch epoch) const;
 
-  // Commits the batch, in a copy.
-  core::Place commit(std::span<const core::NewEvent> events);
+  // Commits the batch, in a copy, unless its key is known.
+  core::StoreAnswer commit(std::span<const core::NewEvent> events,
+                           const std::optional<core::PublishKey>& key);
   // Loses some of its newest batches, or none of them, and goes on in a new epoch.
   void fork();
   // The batch that has the event, or ends with it.
@@ -58,6 +60,11 @@ class SimStore {
   core::Journal journal_;
   History history_;
   std::map<proto::Epoch, History> lost_;  // of earlier epochs
+  struct Published {
+    core::PublishKey key;
+    core::Place place;
+  };
+  std::vector<Published> published_;  // with keys
 };
 
 // One hub's way to it.
@@ -70,7 +77,8 @@ class SimStoreLink final : public core::Store {
   void stop() override { client_ = nullptr; }
   [[nodiscard]] core::Journal beginning() const override { return beginning_; }
   [[nodiscard]] core::StoreAnswer append(std::span<const core::NewEvent> events,
-                                         core::Ticket ticket) override;
+                                         core::Ticket ticket,
+                                         const core::PublishKey* key) override;
 
   // The store has forked behind what the hub was told, or will be by this. The hub goes on.
   void follow_fork(Sequence told);
@@ -86,6 +94,7 @@ class SimStoreLink final : public core::Store {
   struct Append {
     core::Batch batch;
     core::Ticket ticket;
+    std::optional<core::PublishKey> key;
   };
   struct Reply {
     core::Ticket ticket;

@@ -172,6 +172,13 @@ void StoreWorld::check_answer(const StoreAnswer& answer, const std::vector<std::
       break;
     case Outcome::pending:
       require(false, "I14: who is told is told what happened");
+      break;
+    case Outcome::repeated:
+    case Outcome::differs:
+    case Outcome::hole:
+    case Outcome::forgotten:
+    case Outcome::unkeyed:
+      require(false, "an answer to a key that was not given");
   }
 }
 

@@ -12,8 +12,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/net/support/scripted_server.h"
-#include "tests/tools/clients/memory_file.h"
+#include "tests/tools/clients/publish_run.h"
 
 namespace tocsin::tools {
 namespace {
@@ -24,54 +23,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 using Connection = ScriptedServer::Connection;
-
-std::string reply(int status, const std::string& body, const std::string& fields = "") {
-  return "HTTP/1.1 " + std::to_string(status) + " X\r\n" + fields +
-         "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
-}
-
-std::string accepted(const std::string& first, const std::string& last) {
-  return reply(200, R"({"published":1,"first_id":")" + first + R"(","last_id":")" + last + "\"}\n");
-}
-
-std::string body_of(const std::string& request) {
-  return request.empty() ? "" : request.substr(request.find("\r\n\r\n") + 4);  // empty: it left
-}
-
-// Runs the command with `input` as its standard input.
-struct PublishRun {
-  PublishOptions options;
-  std::string input;
-  MemoryFile out;
-  MemoryFile err;
-
-  explicit PublishRun(const ScriptedServer& server) {
-    options.url = "http://127.0.0.1:" + std::to_string(server.port());
-  }
-
-  int operator()() {
-    int fds[2];
-    EXPECT_EQ(pipe2(fds, O_CLOEXEC), 0);
-    const int in = fds[0];
-    // A thread, because the input may be larger than a pipe.
-    auto feeder = std::async(std::launch::async, [this, fd = fds[1]] {
-      std::string_view left = input;
-      while (!left.empty()) {
-        const auto written = write(fd, left.data(), left.size());
-        if (written <= 0) break;
-        left.remove_prefix(static_cast<std::size_t>(written));
-      }
-      close(fd);
-    });
-    const int code = run_publish(options, {in, out.file(), err.file()});
-    char buffer[4096];
-    while (read(in, buffer, sizeof buffer) > 0) {  // what the command left, or the feeder hangs
-    }
-    feeder.get();
-    close(in);
-    return code;
-  }
-};
 
 // A hub that accepts everything on any number of connections and remembers the bodies.
 struct AcceptingHub {
@@ -296,26 +247,6 @@ TEST(Publish, SendsAgainWhatWasNotProcessedInOrder) {
   EXPECT_EQ(run.err.text(), "");
   EXPECT_THAT(bodies, ElementsAre("{\"data\":\"a\"}\n", "{\"data\":\"b\"}\n", "{\"data\":\"c\"}\n",
                                   "{\"data\":\"d\"}\n"));
-}
-
-TEST(Publish, WhatMayHaveBeenProcessedIsNotSentAgain) {
-  ScriptedServer server({[](Connection& c) {
-                           c.read_request();
-                           c.send(accepted("e-1", "e-1"));
-                           c.read_request();
-                         },
-                         [](Connection& c) {
-                           c.read_request();
-                           c.send(accepted("e-3", "e-3"));
-                         }});
-  PublishRun run(server);
-  run.options.data = {"a", "b"};
-  run.options.batch = 1;
-  EXPECT_EQ(run(), 1);
-  EXPECT_EQ(run.err.text(),
-            "tocsin publish: argument 2: it is unknown whether published: the server closed the "
-            "connection without an answer\n");
-  EXPECT_EQ(server.connections(), 1);
 }
 
 TEST(Publish, GivesUpWhenNobodyIsThere) {

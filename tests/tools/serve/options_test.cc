@@ -166,7 +166,8 @@ TEST_F(OptionsTest, EveryMemberOfTheStructIsInTheTable) {
               c.topics != d.topics && c.envelope_topics != d.envelope_topics &&
               c.max_topics != d.max_topics && c.topic_idle_s != d.topic_idle_s);
   EXPECT_TRUE(c.request_timeout_s != d.request_timeout_s && c.keep_alive_s != d.keep_alive_s &&
-              c.get_publish != d.get_publish && c.ignored_parameters != d.ignored_parameters &&
+              c.get_publish != d.get_publish && c.ids_once != d.ids_once &&
+              c.ignored_parameters != d.ignored_parameters &&
               c.drain_timeout_s != d.drain_timeout_s && c.log_level != d.log_level &&
               c.log_format != d.log_format);
 }

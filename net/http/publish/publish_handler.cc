@@ -1,4 +1,4 @@
-#include "net/http/publish_handler.h"
+#include "net/http/publish/publish_handler.h"
 
 #include <string>
 #include <string_view>
@@ -6,7 +6,9 @@
 
 #include <fmt/format.h>
 
+#include "net/http/publish/publish_key.h"
 #include "net/http/query_parameters.h"
+#include "proto/assert.h"
 #include "proto/http/http_response.h"
 #include "proto/http/query.h"
 #include "proto/json/json_text.h"
@@ -179,21 +181,33 @@ std::optional<AdmissionRefusal> PublishHandler::refuse_client(const RequestConte
 
 Outcome PublishHandler::publish(const RequestContext& context,
                                 const std::vector<proto::EventView>& events, proto::BodyForm form) {
-  const Said said{.form = form,
-                  .events = events.size(),
-                  .first_id = events.front().id,
-                  .last_id = events.back().id};
-  const PublishResult result = publisher_.publish(state_.hub, events, context.received_us);
+  Said said{.form = form,
+            .events = events.size(),
+            .first_id = events.front().id,
+            .last_id = events.back().id,
+            .key = {}};
+  if (has_publish_key(context.request)) {
+    const auto key = publish_key(context.request, *context.principal, events);
+    if (!key) return answers_.problem(context.request, key.error(), context.out);
+    said.key = *key;
+  }
+  return publish(context, events, said);
+}
+
+Outcome PublishHandler::publish(const RequestContext& context,
+                                const std::vector<proto::EventView>& events, const Said& said) {
+  const PublishResult result = publisher_.publish(state_.hub, events, context.received_us,
+                                                  said.key ? &*said.key : nullptr);
   if (!result && result.error().reason == PublishFailure::Reason::busy) return wait(context, said);
   if (result && result->pending()) return ask(context, said, result->ticket());
-  if (result) metrics_.count_published(said.events);
+  if (result) metrics_.count_published(said.events, result->repeated);
   answer(context.request, said, result, context.out);
   return {};
 }
 
 // The shards have to catch up first.
 Outcome PublishHandler::wait(const RequestContext& context, const Said& said) {
-  if (!publisher_.wait(state_.hub, &state_.request_memory, letter_for(context.ticket))) {
+  if (!publisher_.wait(state_.hub, &state_.request_memory, letter_for(context.ticket), said.key)) {
     answers_.unavailable(context.request, Rejection::request_memory, context.out);
     return {};
   }
@@ -216,9 +230,11 @@ PublishDone PublishHandler::letter_for(const RequestTicket& ticket) {
 Outcome PublishHandler::pending(const Said& said) {
   return {.kind = Outcome::Kind::pending,
           .finish = [this, form = said.form, events = said.events,
-                     first = std::string(said.first_id), last = std::string(said.last_id)](
-                        const proto::Request& request, Letter&& letter, std::string& out) {
-            answer(request, {.form = form, .events = events, .first_id = first, .last_id = last},
+                     first = std::string(said.first_id), last = std::string(said.last_id),
+                     key = said.key](const proto::Request& request, Letter&& letter,
+                                     std::string& out) {
+            answer(request,
+                   {.form = form, .events = events, .first_id = first, .last_id = last, .key = key},
                    std::get<PublishResult>(letter.value), out);
           }};
 }
@@ -248,11 +264,28 @@ void PublishHandler::answer(const proto::Request& request, const Said& said,
     case PublishFailure::Reason::unknown:
       answers_.unknown(request, failure.error.message, out);
       return;
+    case PublishFailure::Reason::differs:
+    case PublishFailure::Reason::hole:
+    case PublishFailure::Reason::forgotten:
+    case PublishFailure::Reason::unkeyed:
+      refuse_key(request, said, std::move(failure), out);
+      return;
     case PublishFailure::Reason::busy:
     case PublishFailure::Reason::closed:
       answers_.unavailable(request, Rejection::draining, out);
       return;
   }
+}
+
+void PublishHandler::refuse_key(const proto::Request& request, const Said& said,
+                                PublishFailure&& failure, std::string& out) {
+  using Reason = PublishFailure::Reason;
+  TOCSIN_ASSERT(said.key);
+  failure.error.field = key_field(*said.key);
+  const int status = failure.reason == Reason::differs   ? 422
+                     : failure.reason == Reason::unkeyed ? 501
+                                                         : 409;
+  answers_.conflict(request, status, failure.error, failure.expected, out);
 }
 
 void PublishHandler::answer_published(const proto::Request& request, const Said& said,

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/hub.h"
+#include "core/publish/published_keys.h"
 #include "net/http/answer_writer.h"
 #include "net/http/handler.h"
 #include "net/state/event_publisher.h"
@@ -35,17 +36,22 @@ class PublishHandler final : public Handler {
     std::size_t events;
     std::string_view first_id;  // the publisher's own; empty: it named none
     std::string_view last_id;
+    std::optional<core::PublishKey> key;  // by which it may be repeated
   };
 
   [[nodiscard]] std::optional<AdmissionRefusal> refuse_client(const RequestContext& context);
   Outcome publish(const RequestContext& context, const std::vector<proto::EventView>& events,
                   proto::BodyForm form);
+  Outcome publish(const RequestContext& context, const std::vector<proto::EventView>& events,
+                  const Said& said);
   Outcome wait(const RequestContext& context, const Said& said);
   Outcome ask(const RequestContext& context, const Said& said, core::Ticket ticket);
   [[nodiscard]] PublishDone letter_for(const RequestTicket& ticket);
   Outcome pending(const Said& said);
   void answer(const proto::Request& request, const Said& said, const PublishResult& result,
               std::string& out);
+  void refuse_key(const proto::Request& request, const Said& said, PublishFailure&& failure,
+                  std::string& out);
   void answer_published(const proto::Request& request, const Said& said,
                         const core::Published& published, std::string& out);
 
