@@ -4,6 +4,7 @@
 #include <array>
 
 #include "proto/assert.h"
+#include "proto/text/ascii.h"
 
 namespace tocsin::net {
 namespace {
@@ -41,6 +42,23 @@ bool is_showable(char c) {
   return c >= ' ' && c <= '~' && c != '"' && c != '\\';
 }
 
+// Where a text has what begins as an access key or a JWT does ('{"' in base64url), and goes on for
+// some characters as these do; npos: nowhere. Who mistypes '&' has it in a topic.
+std::size_t find_credential(std::string_view text) {
+  constexpr std::size_t kLeast = 16;
+  const auto may_be = [](char c) {
+    return proto::is_alpha(c) || proto::is_digit(c) || c == '-' || c == '_';
+  };
+  std::size_t first = text.npos;
+  for (const std::string_view begin : {"tocsin_", "eyJ"}) {
+    for (std::size_t at = text.find(begin); at < first; at = text.find(begin, at + 1)) {
+      const std::string_view rest = text.substr(at + begin.size());
+      if (rest.size() >= kLeast && std::ranges::all_of(rest.substr(0, kLeast), may_be)) first = at;
+    }
+  }
+  return first;
+}
+
 }  // namespace
 
 int status_of(DenialCause cause) {
@@ -66,6 +84,7 @@ std::string challenge(const Denial& denial, std::string_view realm) {
 }
 
 std::string shown(std::string_view text, std::size_t max) {
+  max = std::min(max, find_credential(text));
   std::string out(text.substr(0, max));
   std::ranges::replace_if(out, [](char c) { return !is_showable(c); }, '?');
   if (text.size() > max) out += "...";

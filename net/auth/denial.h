@@ -50,8 +50,8 @@ struct Denial {
 // REQUIRES: `realm` has neither '"' nor '\' nor control characters.
 [[nodiscard]] std::string challenge(const Denial& denial, std::string_view realm);
 
-// `text` as a reason may have it: other characters than those above become '?', and behind
-// `max` of them stands "...".
+// `text` as a reason may have it: other characters than those above become '?', and behind `max` of
+// them, and in place of what could be a credential and all behind that, stands "...".
 [[nodiscard]] std::string shown(std::string_view text, std::size_t max = 64);
 
 // A time as a reason has it, as precise as people want to know it: "40 s", "90 min", "3 days".

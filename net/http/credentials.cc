@@ -184,24 +184,29 @@ std::string_view origin_of(std::string_view url) {
 // Whether `origin` is one of the host that the request names. What it is to that host whether TLS
 // was used, the hub does not know: something in front may have taken it off.
 bool is_own_origin(std::string_view origin, std::string_view host) {
-  const std::size_t scheme = origin.find("://");
-  if (host.empty() || scheme == origin.npos) return false;
+  constexpr std::string_view kSecure = "https://";
+  constexpr std::string_view kPlain = "http://";
+  const bool secure = origin.starts_with(kSecure);
+  if (host.empty() || (!secure && !origin.starts_with(kPlain))) return false;
   // Browsers leave the usual port out.
-  const std::string_view port = origin.starts_with("https:") ? ":443" : ":80";
+  const std::string_view port = secure ? ":443" : ":80";
   if (host.ends_with(port)) host.remove_suffix(port.size());
-  return proto::equals_ignoring_case(origin.substr(scheme + 3), host);
+  const std::string_view named = origin.substr(secure ? kSecure.size() : kPlain.size());
+  return proto::equals_ignoring_case(named, host);
 }
 
 // Browsers send cookies with whatever a page of anybody has them send. Which page it was they say
 // in Origin, and where they leave that out in Referer.
-std::optional<Denial> deny_page(const Request& request, std::span<const std::string> origins) {
+// `sent`: what it is that counts.
+std::optional<Denial> deny_page(const Request& request, std::span<const std::string> origins,
+                                std::string_view sent) {
   const bool has_origin = request.has(Header::origin);
   const std::string_view said = request.header(has_origin ? Header::origin : Header::referer);
   const std::string_view origin = has_origin ? said : origin_of(said);
   const bool listed = origin != "*" && std::ranges::find(origins, origin) != origins.end();
   if (listed || is_own_origin(origin, request.header(Header::host))) return std::nullopt;
-  std::string reason =
-      "a cookie counts here only from pages of this host or of an allowed origin; ";
+  std::string reason(sent);
+  reason += " counts here only from pages of this host or of an allowed origin; ";
   if (said.empty()) {
     reason += "the request has neither Origin nor Referer";
   } else {
@@ -283,7 +288,9 @@ std::expected<PrincipalPtr, Denial> authenticate(const Request& request, Needs n
       if (referral != nullptr && concerns_back_end(request, needs, access)) {
         // Browsers add these by themselves, too.
         if (changes_something(needs, request.method)) {
-          auto why = deny_page(request, options.cors_origins);
+          const bool other = request.has(Header::authorization);
+          auto why = deny_page(request, options.cors_origins,
+                               other ? "an Authorization field that is not Bearer" : "a cookie");
           if (why) return std::unexpected(*std::move(why));
         }
         referral->emplace();
@@ -304,7 +311,7 @@ std::expected<PrincipalPtr, Denial> authenticate(const Request& request, Needs n
     }
     case Where::cookie:
       if (changes_something(needs, request.method)) {
-        auto why = deny_page(request, options.cors_origins);
+        auto why = deny_page(request, options.cors_origins, "a cookie");
         if (why) return std::unexpected(*std::move(why));
       }
       break;

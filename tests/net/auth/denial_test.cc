@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "net/auth/access_keys.h"
 #include "net/auth/principal.h"
 
 namespace tocsin::net {
@@ -39,6 +40,16 @@ TEST(Denial, ShowsTextWithinBounds) {
   EXPECT_EQ(shown("a\nb\x1b[31m"), "a?b?[31m");
   EXPECT_EQ(shown(std::string(100, 'a')), std::string(64, 'a') + "...");
   EXPECT_EQ(shown(std::string(64, 'a')), std::string(64, 'a'));
+}
+
+// ?topic=a;token=… is one topic.
+TEST(Denial, DoesNotRepeatACredential) {
+  const std::string key(make_access_key().view());
+  EXPECT_EQ(shown("a;token=" + key), "a;token=...");
+  EXPECT_EQ(shown("a;token=eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.x"), "a;token=...");
+  for (const char* none : {"tocsin_backend", "tocsin_", "eyJ", "eyJust a few words, and more"}) {
+    EXPECT_EQ(shown(none), none);
+  }
 }
 
 TEST(Denial, SaysTimesAsPeopleDo) {

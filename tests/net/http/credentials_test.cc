@@ -53,6 +53,8 @@ TEST_F(Credentials, AreTakenFromEachPlace) {
   EXPECT_EQ(who("GET /events", "authorization: bEARER   " + token("u1") + "\r\n"), "u1");
   EXPECT_EQ(who("GET /events", "Cookie: a=b; session=" + token("u2") + ";c=d\r\n"), "u2");
   EXPECT_EQ(who("GET /events", "Cookie: session=\"" + token("u2") + "\"\r\n"), "u2");
+  EXPECT_EQ(who("GET /events", "Cookie: a=b\r\nCookie: session=" + token("u2") + "\r\n"), "u2")
+      << "as HTTP/2 may cut it up";
   EXPECT_EQ(who("GET /events?topic=a&token=" + token("u3")), "u3");
   std::string encoded;
   for (const char c : token("u3")) encoded += c == '.' ? "%2E" : std::string(1, c);
@@ -126,6 +128,8 @@ TEST_F(Credentials, ThatDifferAreRefused) {
        "the Authorization field and the signed URL are two credentials that differ"},
       {"GET " + url + "&token=" + a, "",
        "the token of the query and the signed URL are two credentials that differ"},
+      {"GET /events", "Cookie: session=" + a + "\r\nCookie: session=" + b + "\r\n",
+       "the cookie is there twice, and differs"},
       {"GET /events", "Cookie: session=" + a + "; session=" + b + "\r\n",
        "the cookie is there twice, and differs"},
       {"GET /events?token=" + a + "&token=" + b, "",
@@ -183,7 +187,9 @@ TEST_F(Credentials, OfACookiePublishFromAllowedPagesAlone) {
         "Origin: https://evilhub.example", "Origin: https://hub.example:8443",
         "Origin: hub.example", "Origin: https://hub.example, https://evil.example",
         "Origin: http://page.example", "Referer: https://hub.example@evil.example/",
-        "Referer: about:blank", "Referer: /publish"}) {
+        "Referer: about:blank", "Referer: /publish", "Origin: javascript://hub.example",
+        "Origin: ws://hub.example", "Origin: ://hub.example", "Origin: https:/hub.example",
+        "Referer: javascript://hub.example/%0aalert(1)"}) {
     EXPECT_THAT(from(std::string(bad) + "\r\n"), HasSubstr("foreign_page")) << bad;
   }
   // Also by GET, and for all that is more than reading.
