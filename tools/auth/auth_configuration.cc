@@ -168,7 +168,7 @@ class AuthReader {
       table.fault("jwks_url", "is there twice: an issuer has one URL of keys");
       return;
     }
-    add_trust(*server);
+    add_server(*server);
     net::KeySettings settings{.server = *std::move(server), .algorithm = algorithm};
     issuer.key_source = settings.name();
     const auto& known = plan_.key_sources;
@@ -179,7 +179,9 @@ class AuthReader {
       plan_.key_sources.push_back(std::move(settings));
     }
   }
-  void add_trust(const net::RemoteServer& server) {
+  // What the text of the tables does not say.
+  void add_server(const net::RemoteServer& server) {
+    files_.append(server.url.to_string());
     files_.append(reinterpret_cast<const char*>(server.trust.data()), server.trust.size());
   }
 
@@ -187,7 +189,7 @@ class AuthReader {
     TableReader table(node, "auth.webhook", problems_);
     auto webhook = read_webhook(table, folder_);
     if (!webhook) return;
-    add_trust(webhook->back_end.server);
+    add_server(webhook->back_end.server);
     plan_.access.passed_fields = std::move(webhook->fields);
     plan_.back_end = std::move(webhook->back_end);
   }
@@ -265,7 +267,7 @@ class AuthReader {
   net::AuthoritySettings& settings_ = plan_.authority;
   AuthConfiguration result_;
   std::set<std::string, std::less<>> names_;  // of keys
-  std::string files_;                         // a digest of each that was read
+  std::string files_;  // a digest of each that was read, and URLs
 };
 
 }  // namespace

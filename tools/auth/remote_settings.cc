@@ -50,6 +50,19 @@ std::vector<net::PassedField> read_fields(TableReader& table) {
   return fields;
 }
 
+// A URL as it may be shown, whatever it is: "..." stands for user and password, query and fragment.
+std::string without_secrets(std::string_view url) {
+  constexpr std::string_view kHidden = "...";
+  std::string shown(url.substr(0, url.find_first_of("?#")));
+  if (shown.size() < url.size()) shown.append(url.substr(shown.size(), 1)).append(kHidden);
+  const std::size_t scheme = shown.find("://");
+  const std::size_t begin = scheme == shown.npos ? 0 : scheme + 3;
+  // Up to the last one: what stands in front may be anything, where it is no URL.
+  const std::size_t at = shown.rfind('@');
+  if (at != shown.npos && at >= begin) shown.replace(begin, at - begin, kHidden);
+  return shown;
+}
+
 }  // namespace
 
 std::optional<net::RemoteServer> read_server(TableReader& table, std::string_view key,
@@ -59,9 +72,11 @@ std::optional<net::RemoteServer> read_server(TableReader& table, std::string_vie
   const bool allow_http = table.flag_or("allow_http", false);
   auto server = net::parse_remote_server(url, allow_http,
                                          ca_file.empty() ? "" : (folder / ca_file).string());
-  if (server) return *std::move(server);
-  table.fault(key, fmt::format("'{}': {}", net::shown(url, 200), server.error()));
-  return std::nullopt;
+  const std::string shown = without_secrets(url);
+  if (!server) table.fault(key, fmt::format("'{}': {}", net::shown(shown, 200), server.error()));
+  if (shown != url) table.show(key, shown);
+  if (!server) return std::nullopt;
+  return *std::move(server);
 }
 
 std::optional<Webhook> read_webhook(TableReader& table, const std::filesystem::path& folder) {

@@ -43,6 +43,10 @@ class TableReader {
   // [[name.key]]; they live as long as the table.
   [[nodiscard]] std::vector<toml::table*> tables(std::string_view key);
 
+  // What the table says of the key from now on, in place of what it said: a secret is not printed.
+  void show(std::string_view key, std::string_view text) {
+    table_.insert_or_assign(key, std::string(text));
+  }
   // A problem with the key, or if it is not there with the table.
   void fault(std::string_view key, std::string_view what);
   // Refuses keys that nobody has asked for.

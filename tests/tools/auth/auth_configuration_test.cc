@@ -259,6 +259,26 @@ TEST_F(AuthFile, AWebhookKnowsTheOthers) {
   EXPECT_THAT(fault("[auth]\nwebhook = \"http://127.0.0.1/\"\n"), HasSubstr("must be a table"));
 }
 
+TEST_F(AuthFile, NoSecretOfAUrlIsShown) {
+  for (const std::string url : {"http://me:hunter2@b.example/x", "http://b.example/?key=hunter2",
+                                "https://me:hunter2@b.example/", "hunter2@", "ftp://hunter2@b/#x@y",
+                                "https://b.example:bad/#hunter2"}) {
+    const std::string webhook = fault("[auth]\n[auth.webhook]\nurl = \"" + url + "\"\n");
+    EXPECT_THAT(webhook, AllOf(HasSubstr("auth.webhook.url"), Not(HasSubstr("hunter2")))) << url;
+    const std::string jwks =
+        fault("[auth]\n[[auth.issuers]]\niss=\"i\"\nkeys = [{ jwks_url = \"" + url + "\" }]\n");
+    EXPECT_THAT(jwks, AllOf(HasSubstr("jwks_url"), Not(HasSubstr("hunter2")))) << url;
+  }
+  const auto with = [&](const std::string& key) {
+    return read("[auth]\n[auth.webhook]\nurl = \"http://127.0.0.1:3000/a?key=" + key + "\"\n");
+  };
+  const auto auth = with("hunter2");
+  ASSERT_NE(auth, nullptr);
+  EXPECT_THAT(auth->toml, HasSubstr("'http://127.0.0.1:3000/a?...'"));
+  EXPECT_EQ(auth->plan->back_end->server.url.to_string(), "http://127.0.0.1:3000/a?key=hunter2");
+  EXPECT_NE(with("hunter3")->fingerprint, auth->fingerprint) << "it is another, though not shown";
+}
+
 TEST_F(AuthFile, FilesThatOthersReadAreNamed) {
   write("secret", net::kTestSecret, 0644);
   write("public.pem", kPublicKey, 0646);
