@@ -126,6 +126,9 @@ class Store {
 
   // What its hub begins with: the epochs, and the event behind which it will be told of all.
   [[nodiscard]] virtual Journal beginning() const = 0;
+  // Other hubs have the history, too: a client that comes from one of them may name an event that
+  // this one will only be told of.
+  [[nodiscard]] virtual bool is_shared() const { return false; }
   // From now on, and until stop(), `client` is told. Before this returns it has been told, in this
   // thread, of what the history has behind beginning(): a hub serves when it has what it had.
   // A store that orders at once has nothing to tell.

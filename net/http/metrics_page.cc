@@ -33,6 +33,7 @@ constexpr std::array<std::string_view, kRejections> kReasons{
     "exhausted",         "request_memory",   "failed",         "address_limit",
     "address_opens",     "address_publishes", "address_bytes", "subject_limit",
     "subject_opens",     "subject_publishes", "subject_bytes", "stream_topics",
+    "behind",
 };
 
 using Shards = std::vector<std::unique_ptr<ShardMetrics>>;

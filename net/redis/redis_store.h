@@ -40,6 +40,7 @@ class RedisStore final : public core::Store {
   ~RedisStore() override;
 
   [[nodiscard]] core::Journal beginning() const override { return beginning_; }
+  [[nodiscard]] bool is_shared() const override { return true; }
   // Waits for the server, if it is away.
   void start(Client& client) override;
   void stop() override;

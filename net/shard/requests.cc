@@ -8,6 +8,13 @@
 #include "proto/assert.h"
 
 namespace tocsin::net {
+namespace {
+
+// When a client is to come back that knows more than this hub does. The others are told within
+// milliseconds; where this hub is cut off from the history it takes longer.
+constexpr std::uint32_t kBehindRetryMs = 500;
+
+}  // namespace
 
 void Requests::receive(std::uint32_t slot, Peer& peer) {
   TOCSIN_DEBUG_ASSERT(peer.state == State::request || peer.state == State::linger);
@@ -209,7 +216,8 @@ void Requests::refuse_stream(std::uint32_t slot, Peer& peer, const Outcome& want
                              const Streams::Refusal& refusal) {
   proto::Request& request = peer.extra().exchange->parser.request();
   const Rejection why = refusal.admission.why;
-  const std::uint32_t retry_ms = shard_.options->full_retry_ms;
+  const std::uint32_t retry_ms =
+      why == Rejection::behind ? kBehindRetryMs : shard_.options->full_retry_ms;
   if (why == Rejection::not_found) {
     http_.answers().refuse(request, 404, why, refusal.detail, reply_);
     refuse_and_linger(slot, peer);

@@ -1,6 +1,7 @@
 #include "net/shard/streams.h"
 
 #include <algorithm>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -8,6 +9,7 @@
 #include "net/base/jitter.h"
 #include "net/shard/slow_readers.h"
 #include "proto/assert.h"
+#include "proto/sse/event_id.h"
 #include "proto/sse/frame_end.h"
 #include "proto/sse/sse_encode.h"
 #include "proto/sse/wire_id.h"
@@ -29,6 +31,7 @@ std::optional<Streams::Refusal> Streams::open(std::uint32_t slot, const Outcome&
                                               const IpAddress& client, std::string& reply) {
   Connection& connection = shard_.table[slot];
   auto& [peer, stream] = connection;
+  if (is_behind(wanted)) return Refusal{.admission = {.why = Rejection::behind}};
   if (const auto refused = admit(peer, wanted.client)) return Refusal{.admission = *refused};
   const auto subscription = subscribe(wanted);
   if (!subscription) {
@@ -55,6 +58,20 @@ std::optional<Streams::Refusal> Streams::open(std::uint32_t slot, const Outcome&
 std::optional<AdmissionRefusal> Streams::admit(const Peer& peer, const ClientKeys& client) {
   if (shard_.io.is_among_last(peer.fd)) return AdmissionRefusal{.why = Rejection::exhausted};
   return shard_.state.admission.admit_stream(*shard_.options, client, shard_.now_us);
+}
+
+// The client was told of an event by another hub of this history, and is here before the event is.
+// To take its position for unknown would repeat to it all that is kept. To open the stream there
+// would skip what comes at these sequences if the history forks before them.
+bool Streams::is_behind(const Outcome& wanted) {
+  if (!shard_.state.hub.shares_history()) return false;
+  if (wanted.resume != core::Resume::Kind::after_id) return false;
+  return shard_.state.hub.with([&](const core::Hub& hub) {
+    return std::ranges::any_of(wanted.last_event_ids, [&hub](const std::string& text) {
+      const auto id = proto::parse_event_id(text);
+      return id && id->epoch == hub.epoch() && id->sequence > hub.last_sequence();
+    });
+  });
 }
 
 // The stream's topics, and one of its own where somebody is to write to it.

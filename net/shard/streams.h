@@ -38,7 +38,7 @@ class Streams {
 
   struct Refusal {
     AdmissionRefusal admission;
-    std::string detail{};  // of not_found (404), for people; the others are 503 or 429
+    std::string detail{};  // of not_found (404), for people; others are 503 or 429, behind is 200
   };
   // The stream that the connection's request wants opens, behind the answers in `reply`, which it
   // takes over; or it is refused, and nothing has changed. `client`: see Readers::note().
@@ -66,6 +66,7 @@ class Streams {
 
  private:
   [[nodiscard]] std::optional<AdmissionRefusal> admit(const Peer& peer, const ClientKeys& client);
+  [[nodiscard]] bool is_behind(const Outcome& wanted);
   [[nodiscard]] std::optional<core::Subscription> subscribe(const Outcome& wanted);
   [[nodiscard]] Refusal no_topics(const Outcome& wanted);
   void become_stream(std::uint32_t slot, Connection& connection, const Outcome& wanted,

@@ -80,6 +80,7 @@ enum class Rejection : std::uint8_t {
   subject_publishes,
   subject_bytes,
   stream_topics,  // 400
+  behind,         // 200: come back; other hubs have told of events that this one does not have yet
   kCount,
 };
 inline constexpr std::size_t kRejections = static_cast<std::size_t>(Rejection::kCount);

@@ -38,6 +38,7 @@ class SharedHub final : private core::Store::Client {
   SharedHub(std::unique_ptr<core::Store> store, std::size_t shards, core::HubSettings settings,
             const core::HashKey& key)
       : shards_(shards),
+        shares_history_(store->is_shared()),
         data_forms_(settings.changes_data()),
         store_(*store),
         hub_(std::move(store), shards, std::move(settings), key),
@@ -114,6 +115,8 @@ class SharedHub final : private core::Store::Client {
   void set_data_forms() { data_forms_ = true; }
 
   [[nodiscard]] std::size_t shards() const { return shards_; }
+  // See core::Store::is_shared().
+  [[nodiscard]] bool shares_history() const { return shares_history_; }
   [[nodiscard]] proto::Epoch epoch() const { return epoch_.load(); }
 
   // --- sleeping and waking. A shard that is about to wait says so, then looks for news once more;
@@ -167,6 +170,7 @@ class SharedHub final : private core::Store::Client {
   void lost(std::string_view why) override;
 
   const std::size_t shards_;
+  const bool shares_history_;
   std::atomic<bool> data_forms_;
   core::Store& store_;  // the hub's
   bool store_started_ = false;

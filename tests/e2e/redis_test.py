@@ -70,6 +70,22 @@ class RedisHistory(unittest.TestCase):
             self.assertNotIn("data: seen", text)
             self.assertIn("data: missed\n", text)
 
+    def test_who_is_quicker_than_the_history_comes_back(self):
+        hub = self.hub()
+        epoch, number = post(hub, "seen").split("-")
+        ahead = f"{epoch}-{int(number) + 1}"
+        position = f"Last-Event-ID: {ahead}\r\n"
+        with hub.stream("/events?stream=a", position) as early:
+            text = early.read_to_end()
+        self.assertIn(b"retry: ", text)
+        self.assertNotIn(b"data: ", text)
+        self.assertEqual(post(hub, "seen elsewhere"), ahead)
+        with hub.stream("/events?stream=a", position) as stream:
+            post(hub, "new")
+            text = self.read(stream, "new")
+        self.assertNotIn("event: gap", text)
+        self.assertNotIn("data: seen", text)
+
     def test_streams_live_on_while_the_server_is_away(self):
         one, other = self.hub(), self.hub()
         with other.stream("/events?stream=a") as stream:

@@ -101,6 +101,7 @@ TEST(MetricsPage, ReasonsAreNamedAsTheyAreMeant) {
   EXPECT_EQ(count("subject_publishes"), index(Rejection::subject_publishes));
   EXPECT_EQ(count("subject_bytes"), index(Rejection::subject_bytes));
   EXPECT_EQ(count("stream_topics"), index(Rejection::stream_topics));
+  EXPECT_EQ(count("behind"), index(Rejection::behind));
 }
 
 }  // namespace

@@ -42,6 +42,7 @@ class HeldStore final : public core::Store {
       : beginning_(epochs, last), journal_(beginning_) {}
 
   [[nodiscard]] core::Journal beginning() const override { return beginning_; }
+  [[nodiscard]] bool is_shared() const override { return shared_; }
   void start(core::Store::Client& client) override {
     client_ = &client;
     for (const Stored& stored : history_) tell(stored);
@@ -63,6 +64,8 @@ class HeldStore final : public core::Store {
 
   // --- for tests
 
+  // Before it is started: others have the history, too.
+  void share() { shared_ = true; }
   // From now on.
   void refuse_appends(bool refuses) {
     const std::scoped_lock lock(mutex_);
@@ -154,6 +157,7 @@ class HeldStore final : public core::Store {
   mutable std::mutex mutex_;
   std::vector<Append> held_;
   bool refuses_ = false;
+  bool shared_ = false;
 };
 
 }  // namespace tocsin::net
