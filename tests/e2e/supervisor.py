@@ -116,6 +116,13 @@ class Supervisor:
         self.hub.__exit__()
         return status
 
+    def release(self):
+        """What it keeps is closed, as when the unit is stopped."""
+        with self.lock:
+            for _, fd in self.kept:
+                os.close(fd)
+            self.kept.clear()
+
     def restart(self, *arguments, **more):
         status = self.stop()
         assert status == 0, (status, self.hub.log)
