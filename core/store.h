@@ -24,6 +24,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <limits>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -148,6 +151,32 @@ class Store {
   // ticket names no append that is pending.
   [[nodiscard]] virtual StoreAnswer append(std::span<const NewEvent> events, Ticket ticket,
                                            const PublishKey* key) = 0;
+
+  // --- what is older than what its hub has in memory
+
+  static constexpr Sequence kNoPast = std::numeric_limits<Sequence>::max();
+
+  // What is committed above this event can be read. It rises as the oldest events go. kNoPast:
+  // nothing is ever read. Any thread, also under the hub's lock.
+  [[nodiscard]] virtual Sequence floor() const { return kNoPast; }
+
+  // An event of the history, with its id in it. False: not taken, and nothing more is wanted.
+  using TakeEvent = std::function<bool(proto::EventId id, const NewEvent& event)>;
+  // Gives the events of (after, until] in their order and without a hole, from the oldest that is
+  // there, as long as they are taken; what an event refers to ends with the call. Returns the event
+  // right before the first: what stands between `after` and that is gone for good. If it gave none,
+  // all is gone up to there, and there may be more behind. Who wants more comes again. Nothing: the
+  // history cannot be read at the moment.
+  // Waits for a disk or a server, for some seconds at most. From one thread at a time, which holds
+  // no lock of the hub's; not before start() nor after stop().
+  // REQUIRES: floor() is not kNoPast; after < until; the client was told of `until`.
+  [[nodiscard]] virtual std::optional<Sequence> read(Sequence after, Sequence until,
+                                                     const TakeEvent& take) {
+    static_cast<void>(after);
+    static_cast<void>(until);
+    static_cast<void>(take);
+    return std::nullopt;
+  }
 
  protected:
   Store() = default;

@@ -274,6 +274,29 @@ static_assert(kMaxCopiedRest * 16 <= kMaxPage);
 inline constexpr std::size_t kPinnedShare = 4;
 inline constexpr std::size_t kMaxPinnedPages = 4096;
 
+// --- what is older than memory, and read from the store
+
+// Streams that have a page of it at a time; the others wait in turn. A page is about one send's
+// worth, so a stream has it for a turn or two of its shard.
+inline constexpr std::size_t kMaxReplays = 64;
+// Events of a page, which is one transaction of the store: what reads for long keeps SQLite's log
+// from becoming shorter. And their bytes; an event that is larger has a page of its own.
+inline constexpr std::size_t kMaxReplayEvents = 1000;
+inline constexpr std::size_t kMaxReplayPage = 256 * kKiB;
+// Bytes of all pages that streams have: while it is reached no more are given.
+inline constexpr std::size_t kMaxReplayBytes = 64 * kMiB;
+static_assert(kMaxReplayBytes >= 2 * kMaxReplays * kMaxReplayPage);
+// Of those that stay when nobody has them any more, for who asks for the same.
+inline constexpr std::size_t kMaxReplayCache = 16 * kMiB;
+static_assert(kMaxReplayCache >= 2 * kMaxEncodedBatch);
+// Topics that were removed and that a store has events of, which nobody is to get any more. Past it
+// nobody gets anything that is older than the last removal.
+inline constexpr std::size_t kMaxRemovedTopics = 65'536;
+// Of rows that a file's reader keeps decoded while pages are made of them: a row is a commit, and
+// may be many pages.
+inline constexpr std::size_t kMaxReplayRows = 32 * kMiB;
+static_assert(kMaxReplayRows >= 2 * kMaxCommit);
+
 // One encoded frame must fit a page's 32-bit offsets with room to spare.
 static_assert(kMaxEventData * 8 < (1ULL << 31));
 

@@ -73,6 +73,7 @@ HistoryFile::Write HistoryFile::write(const HistoryRow& row, const KeyRows& keys
     return {.wrote = no_room ? Wrote::nothing : Wrote::unknown, .error = committed.error()};
   }
   journal_.follow(row.place);
+  floor_ = std::max(floor_, dropped_);
   // If it fails, the one before stands, which says less.
   static_cast<void>(witness_.testify(testimony(false)));
   return {};
@@ -152,6 +153,7 @@ Sql<bool> HistoryFile::drop_some(std::uint64_t now_ms, std::uint64_t bytes) {
   }
   oldest.reset();
   if (last == 0) return false;
+  dropped_ = static_cast<core::Sequence>(last);
   if (auto removed = statements_->remove.bind(1, last).run(); !removed) {
     return std::unexpected(removed.error());
   }
@@ -174,6 +176,7 @@ Sql<void> HistoryFile::measure() {
 
 // Some errors end the transaction by themselves.
 void HistoryFile::roll_back() {
+  dropped_ = floor_;
   if (database_.in_transaction()) static_cast<void>(statements_->rollback.run());
 }
 

@@ -69,8 +69,11 @@ class HistoryFile {
 
   // How far the file goes, and in which epochs.
   [[nodiscard]] const core::Journal& journal() const { return journal_; }
+  [[nodiscard]] const HistoryFileOptions& options() const { return options_; }
   // Behind this event all is there, is sound, and is to be told of at the start.
   [[nodiscard]] core::Sequence beginning() const { return beginning_; }
+  // Its oldest event is right behind this one.
+  [[nodiscard]] core::Sequence floor() const { return floor_; }
   // Calls `use` for each row above beginning(), oldest first, with its events.
   using UseRow = std::function<void(const HistoryRow&, std::span<const core::NewEvent>)>;
   [[nodiscard]] Sql<void> read(const UseRow& use);
@@ -143,6 +146,8 @@ class HistoryFile {
   std::optional<Statements> statements_;  // gone before the database is
   core::Journal journal_{core::Epochs(0)};
   core::Sequence beginning_ = 0;
+  core::Sequence floor_ = 0;
+  core::Sequence dropped_ = 0;    // by the transaction that runs, or by others: up to here
   std::uint64_t page_bytes_ = 0;
   std::uint64_t max_pages_ = 0;   // that the file may have
   std::uint64_t pages_ = 0;       // that it has

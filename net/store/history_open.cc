@@ -88,6 +88,10 @@ HistoryFile::Opened HistoryFile::begin() {
   }
   inode_ = inode;  // from here on it is ours
   find_beginning();
+  const auto floor = database_.number(fmt::format(
+      "SELECT coalesce((SELECT last - n FROM batch ORDER BY last LIMIT 1), {})", beginning_));
+  // Of what cannot be read nothing is given.
+  floor_ = floor && *floor >= 0 ? static_cast<core::Sequence>(*floor) : beginning_;
   if (!reserve_.take()) {
     log::warning("the disk has no room for the history's reserve", {{"history", options_.path}});
   }

@@ -44,7 +44,8 @@ std::expected<std::unique_ptr<core::Store>, std::string> SqliteStore::open(
 
 SqliteStore::SqliteStore(std::unique_ptr<HistoryFile> file)
     : file_(std::move(file)),
-      beginning_(file_->journal().epochs(), file_->beginning()) {
+      beginning_(file_->journal().epochs(), file_->beginning()),
+      floor_(file_->floor()) {
   const auto read = file_->read_keys([this](const KeyRow& row) {
     keys_.restore(row.key, row.place, &gone_keys_);
   });
@@ -83,7 +84,22 @@ void SqliteStore::stop() {
     changed_.notify_all();
   }
   if (thread_.joinable()) thread_.join();
+  past_.reset();  // the last to close the file puts its log into it
   file_.reset();
+}
+
+std::optional<core::Sequence> SqliteStore::read(core::Sequence after, core::Sequence until,
+                                                const TakeEvent& take) {
+  TOCSIN_ASSERT(file_ != nullptr);
+  const HistoryFileOptions& options = file_->options();
+  if (past_ == nullptr) {
+    auto opened = PastRows::open(options.path, beginning_.epochs(), options.vfs);
+    if (!opened) return std::nullopt;
+    past_ = *std::move(opened);
+  }
+  const auto above = past_->read(after, until, take);
+  if (!above) return std::nullopt;
+  return *above;
 }
 
 core::StoreAnswer SqliteStore::append(std::span<const core::NewEvent> events, core::Ticket ticket,
@@ -182,6 +198,7 @@ HistoryFile::Write SqliteStore::commit() {
   if (write.wrote != Wrote::all) return write;
   key_rows_.clear();
   gone_keys_.clear();
+  floor_ = file_->floor();
   client_->counted({.batches = group_.size(),
                     .events = row_.place.events(),
                     .took_us = (now_ns() - begin_ns) / 1000,

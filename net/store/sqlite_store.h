@@ -14,6 +14,7 @@
 // second the store tries whether it can go on.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <expected>
@@ -29,6 +30,7 @@
 #include "core/store.h"
 #include "net/base/mutex.h"
 #include "net/store/history_file.h"
+#include "net/store/past_rows.h"
 
 namespace tocsin::net {
 
@@ -46,6 +48,9 @@ class SqliteStore final : public core::Store {
   [[nodiscard]] core::StoreAnswer append(std::span<const core::NewEvent> events,
                                          core::Ticket ticket,
                                          const core::PublishKey* key) override;
+  [[nodiscard]] core::Sequence floor() const override { return floor_.load(); }
+  [[nodiscard]] std::optional<core::Sequence> read(core::Sequence after, core::Sequence until,
+                                                   const TakeEvent& take) override;
 
  private:
   struct Append {
@@ -77,6 +82,8 @@ class SqliteStore final : public core::Store {
 
   std::unique_ptr<HistoryFile> file_;  // the thread's while it runs; null: it was stopped
   const core::Journal beginning_;
+  std::atomic<core::Sequence> floor_;
+  std::unique_ptr<PastRows> past_;  // of who reads; null: nobody has
   Client* client_ = nullptr;
   std::thread thread_;
 

@@ -33,6 +33,7 @@ class HeldHistory final : public TestedHistory {
  public:
   [[nodiscard]] std::unique_ptr<core::Store> open() override {
     auto held = std::make_unique<HeldStore>(epochs_);
+    held->keep_above(0);
     for (const core::Batch& batch : batches_) held->order(core::Batch(batch.events()));
     for (const auto& [key, place] : keys_) held->keep(key, place);
     held->refuse_appends(cut_off_);
@@ -48,6 +49,10 @@ class HeldHistory final : public TestedHistory {
   }
   [[nodiscard]] bool crash() override {
     open_->stop();
+    return true;
+  }
+  [[nodiscard]] bool lose_oldest(std::size_t events) override {
+    open_->held->keep_above(open_->held->floor() + events);
     return true;
   }
   [[nodiscard]] bool lose_newest(std::size_t events) override {
@@ -80,6 +85,11 @@ class HeldHistory final : public TestedHistory {
                                            core::Ticket ticket,
                                            const core::PublishKey* key) override {
       return held->append(events, ticket, key);
+    }
+    [[nodiscard]] core::Sequence floor() const override { return held->floor(); }
+    [[nodiscard]] std::optional<core::Sequence> read(core::Sequence after, core::Sequence until,
+                                                     const TakeEvent& take) override {
+      return held->read(after, until, take);
     }
     void run(const std::stop_token& stopped) {
       std::minstd_rand random(7);

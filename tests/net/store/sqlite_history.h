@@ -51,6 +51,13 @@ class SqliteHistory final : public TestedHistory {
     vfs.kill();
     return true;
   }
+  [[nodiscard]] bool lose_oldest(std::size_t events) override {
+    for (std::int64_t lost = 0; lost < static_cast<std::int64_t>(events);) {
+      lost += number("SELECT n FROM batch ORDER BY last LIMIT 1");
+      change("DELETE FROM batch WHERE last = (SELECT min(last) FROM batch)");
+    }
+    return true;
+  }
   [[nodiscard]] bool lose_newest(std::size_t events) override {
     for (std::int64_t lost = 0; lost < static_cast<std::int64_t>(events);) {
       lost += number("SELECT n FROM batch ORDER BY last DESC LIMIT 1");

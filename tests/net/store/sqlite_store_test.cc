@@ -33,6 +33,24 @@ class SqliteStoreTest : public testing::Test {
     return *user_;
   }
   void close() { store_.reset(); }
+  [[nodiscard]] core::Sequence floor() const { return store_->floor(); }
+  // What one read gives.
+  struct Read {
+    core::Sequence above = 0;
+    std::size_t events = 0;
+    bool operator==(const Read&) const = default;
+  };
+  Read read(core::Sequence after, core::Sequence until) {
+    Read read;
+    read.above = store_
+                     ->read(after, until,
+                            [&](proto::EventId, const core::NewEvent&) {
+                              ++read.events;
+                              return true;
+                            })
+                     .value();
+    return read;
+  }
   // A batch that no other one is like.
   core::Ticket append(std::size_t events = 1, std::size_t size = 100) {
     const std::string body =
@@ -253,6 +271,24 @@ TEST_F(SqliteStoreTest, AFullDiskTakesTheReserveAndGivesItBack) {
   EXPECT_EQ(fs::file_size(reserve), history_.options.reserve_bytes);
 }
 
+// --- what is read again is damaged
+
+TEST_F(SqliteStoreTest, ABatchThatIsNotSoundIsAHole) {
+  StoreUser& user = open();
+  for (const std::size_t size : {3U, 2U, 4U}) ASSERT_EQ(publish(size), Outcome::committed);
+  user.wait_told(9);
+  for (const char* what : {"crc = crc + 1", "bytes = x'00'", "n = 3"}) {
+    history_.change(std::string("CREATE TABLE before AS SELECT * FROM batch; UPDATE batch SET ") +
+                    what + " WHERE last = 5");
+    EXPECT_EQ(read(0, 9), (Read{.above = 0, .events = 3})) << what;
+    EXPECT_EQ(read(3, 9), (Read{.above = 5, .events = 4})) << what;
+    EXPECT_EQ(read(4, 8), (Read{.above = 5, .events = 3})) << what;
+    EXPECT_EQ(read(3, 5), (Read{.above = 5, .events = 0})) << what;
+    history_.change("DELETE FROM batch; INSERT INTO batch SELECT * FROM before; DROP TABLE before");
+    EXPECT_EQ(read(0, 9), (Read{.above = 0, .events = 9}));
+  }
+}
+
 // --- a file that is full
 
 TEST_F(SqliteStoreTest, TheOldestGoAsNewOnesCome) {
@@ -263,6 +299,9 @@ TEST_F(SqliteStoreTest, TheOldestGoAsNewOnesCome) {
   EXPECT_LT(fs::file_size(history_.options.path), history_.options.max_bytes / 4 * 5);
   EXPECT_GT(history_.number("SELECT sum(length(bytes)) FROM batch"), 3'000'000);
   EXPECT_EQ(history_.number("SELECT max(last) - min(last) + 1 - count(*) FROM batch"), 0);
+  const auto oldest = static_cast<core::Sequence>(history_.number("SELECT min(last) FROM batch"));
+  EXPECT_EQ(floor(), oldest - 1);
+  EXPECT_EQ(read(0, 400), (Read{.above = oldest - 1, .events = 401 - oldest}));
   const StoreUser& next = open();
   EXPECT_EQ(next.told(), 400U);
   EXPECT_EQ(next.epochs().size(), 1U);

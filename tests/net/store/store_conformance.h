@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <random>
+#include <stdexcept>
 #include <string>
 #include <utility>
 
@@ -58,6 +59,36 @@ class StoreConformance : public testing::TestWithParam<HistoryKind> {
   }
   [[nodiscard]] std::size_t told_at_start() const { return told_at_start_; }
   TestedHistory& history() { return *history_; }
+  core::Store& store() { return *store_; }
+
+  // What the store gives of (after, until], taken in pieces of so many at most. `floor`: up to
+  // where it has told that events are gone; null: none may be.
+  KeptEvents read(core::Sequence after, core::Sequence until, std::size_t most,
+                  const StoreUser& user, core::Sequence* floor = nullptr) {
+    KeptEvents found;
+    core::Sequence at = after;
+    while (at < until) {
+      std::size_t taken = 0;
+      const auto above = store_->read(
+          at, until, [&](proto::EventId id, const core::NewEvent& event) {
+            if (taken == most) return false;
+            if (taken++ == 0) first_ = id.sequence;
+            EXPECT_EQ(id.sequence, first_ + taken - 1) << "a hole";
+            EXPECT_EQ(id.epoch, user.epochs().of(id.sequence));
+            found.push_back({std::string{event.topic}, std::string{event.id},
+                             std::string{event.body}});
+            return true;
+          });
+      if (!above) throw std::runtime_error("cannot be read");
+      EXPECT_GE(*above, at);
+      EXPECT_LE(*above, until);
+      if (*above > at && floor != nullptr) *floor = *above;
+      EXPECT_TRUE(*above == at || floor != nullptr) << "nothing is gone";
+      EXPECT_TRUE(taken == 0 || first_ == *above + 1);
+      at = *above + taken;
+    }
+    return found;
+  }
 
   KeptEvents random_batch(std::size_t most = 20) {
     KeptEvents events(1 + random_() % most);
@@ -93,6 +124,7 @@ class StoreConformance : public testing::TestWithParam<HistoryKind> {
   std::mt19937_64 random_{test_seed()};
 
  private:
+  core::Sequence first_ = 0;
   std::unique_ptr<TestedHistory> history_ = GetParam().make();
   std::unique_ptr<StoreUser> user_;  // outlives the store, which tells it things until it ends
   std::unique_ptr<core::Store> store_;

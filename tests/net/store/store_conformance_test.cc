@@ -101,6 +101,40 @@ TEST_P(StoreConformance, AStopWaitsForNobody) {
   EXPECT_EQ(user.told(), told);
 }
 
+// --- what can be read again
+
+TEST_P(StoreConformance, WhatIsKeptIsReadFromAnywhere) {
+  StoreUser* user = &open();
+  if (store().floor() == core::Store::kNoPast) GTEST_SKIP() << "gives nothing back";
+  KeptEvents all = publish_some(*user, 30);
+  const KeptEvents many(3000, random_event());
+  ASSERT_EQ(user->publish(many).outcome, Outcome::committed);
+  all.insert(all.end(), many.begin(), many.end());
+  user->wait_told(all.size());
+  for (int i = 0; i < 60; ++i) {
+    if (i == 30) user = &open();
+    EXPECT_EQ(store().floor(), 0U);
+    const std::size_t most = 1 + random_() % (i % 2 == 0 ? 2000 : 20);
+    const core::Sequence until = 1 + random_() % all.size();
+    const core::Sequence after = until - 1 - random_() % std::min<std::size_t>(until, 30 * most);
+    EXPECT_TRUE(std::ranges::equal(read(after, until, most, *user),
+                                   std::span(all).subspan(after, until - after)));
+  }
+}
+
+TEST_P(StoreConformance, WhatIsGoneMeanwhileIsSaid) {
+  StoreUser& user = open();
+  const KeptEvents all = publish_some(user, 40);
+  if (!history().lose_oldest(50)) GTEST_SKIP() << "loses nothing";
+  core::Sequence floor = 0;
+  const KeptEvents rest = read(3, all.size(), 7, user, &floor);
+  EXPECT_GE(floor, 50U);
+  EXPECT_TRUE(std::ranges::equal(rest, std::span(all).subspan(floor)));
+  ASSERT_TRUE(history().lose_oldest(all.size() - floor));
+  EXPECT_EQ(read(3, all.size(), 7, user, &floor), KeptEvents()) << "all is gone";
+  EXPECT_EQ(floor, all.size());
+}
+
 // --- of those that survive
 
 TEST_P(StoreConformance, AHistoryGoesOnWhereItEnded) {

@@ -33,6 +33,8 @@ class TestedHistory {
   [[nodiscard]] virtual bool cut_off(bool) { return false; }
   // The open store's process dies here; it is still to be destroyed.
   [[nodiscard]] virtual bool crash() { return false; }
+  // Of the open store's history: its oldest events go, so many at least.
+  [[nodiscard]] virtual bool lose_oldest(std::size_t) { return false; }
   // Of a history that no store has open: it loses its newest events, so many at least, as where
   // a backup is put back.
   [[nodiscard]] virtual bool lose_newest(std::size_t) { return false; }

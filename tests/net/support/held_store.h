@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -61,6 +62,23 @@ class HeldStore final : public core::Store {
                      .key = key == nullptr ? std::nullopt : std::optional(*key)});
     return {};
   }
+  [[nodiscard]] core::Sequence floor() const override { return floor_.load(); }
+  [[nodiscard]] std::optional<core::Sequence> read(core::Sequence after, core::Sequence until,
+                                                   const TakeEvent& take) override {
+    const std::scoped_lock lock(mutex_);
+    if (unreadable_) return std::nullopt;
+    const core::Sequence begins = std::max(after, floor_.load());
+    for (const Stored& stored : history_) {
+      for (core::Sequence at = stored.place.first; at <= stored.place.last; ++at) {
+        if (at <= begins) continue;
+        const auto& event = stored.batch.events()[at - stored.place.first];
+        if (at > until || !take({.epoch = stored.place.epoch, .sequence = at}, event)) {
+          return std::min(begins, until);
+        }
+      }
+    }
+    return std::min(begins, until);
+  }
 
   // --- for tests
 
@@ -70,6 +88,13 @@ class HeldStore final : public core::Store {
   void refuse_appends(bool refuses) {
     const std::scoped_lock lock(mutex_);
     refuses_ = refuses;
+  }
+  // Of its history it keeps what is above this, for who reads it. At first before it is started.
+  void keep_above(core::Sequence floor) { floor_ = floor; }
+  // From now on it cannot be read.
+  void be_unreadable(bool unreadable) {
+    const std::scoped_lock lock(mutex_);
+    unreadable_ = unreadable;
   }
   [[nodiscard]] std::size_t held() const {
     const std::scoped_lock lock(mutex_);
@@ -93,6 +118,7 @@ class HeldStore final : public core::Store {
   }
   // Puts a batch into the history, and tells nobody.
   Stored& order(core::Batch batch) {
+    const std::scoped_lock lock(mutex_);
     const core::Place place = journal_.next(batch.events().size());
     journal_.follow(place);
     return history_.emplace_back(Stored{.place = place, .batch = std::move(batch)});
@@ -158,6 +184,8 @@ class HeldStore final : public core::Store {
   std::vector<Append> held_;
   bool refuses_ = false;
   bool shared_ = false;
+  bool unreadable_ = false;
+  std::atomic<core::Sequence> floor_{kNoPast};
 };
 
 }  // namespace tocsin::net

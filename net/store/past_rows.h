@@ -1,0 +1,64 @@
+// Events of a history's file in their order, for a hub that has the file open and gives what its
+// memory has no more (Store::read). A connection of its own that only reads; each read is one short
+// transaction, as what reads for long keeps SQLite's log from becoming shorter.
+//
+// Threads: one at a time.
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <expected>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/epochs.h"
+#include "core/store.h"
+#include "net/store/database.h"
+#include "net/store/history_row.h"
+
+namespace tocsin::net {
+
+class PastRows {
+ public:
+  // `epochs`: the file's. `vfs`: see Database::open.
+  [[nodiscard]] static Sql<std::unique_ptr<PastRows>> open(const std::string& path,
+                                                           core::Epochs epochs, const char* vfs);
+
+  // As Store::read. A row that is not sound, or cannot be read, is as one that is gone.
+  [[nodiscard]] Sql<core::Sequence> read(core::Sequence after, core::Sequence until,
+                                         const core::Store::TakeEvent& take);
+
+ private:
+  // A row's events. A row may have many more than are read at once, and is read and checked as a
+  // whole: the last ones stay, within limits::kMaxReplayRows.
+  struct Decoded {
+    core::Place place;
+    std::string bytes;
+    std::vector<core::NewEvent> events;  // into `bytes`
+
+    [[nodiscard]] std::size_t memory() const {
+      return bytes.size() + events.size() * sizeof(core::NewEvent);
+    }
+  };
+  using Row = std::shared_ptr<const Decoded>;
+
+  PastRows(Database database, core::Epochs epochs)
+      : database_(std::move(database)), epochs_(std::move(epochs)) {}
+
+  [[nodiscard]] Row find(core::Sequence after);
+  void keep(Row row);
+  [[nodiscard]] Row decode() const;
+  [[nodiscard]] Sql<core::Sequence> skip_unreadable(const SqlError& why, core::Sequence after,
+                                                    core::Sequence until);
+
+  Database database_;
+  Statement rows_;  // gone before the database is
+  const core::Epochs epochs_;
+  std::deque<Row> kept_;  // the one that was used last in front
+  std::size_t kept_bytes_ = 0;
+};
+
+}  // namespace tocsin::net
