@@ -94,6 +94,7 @@ std::optional<ShardSet> Hub::remove(std::string_view name) {
   if (found == nullptr) return std::nullopt;
   Topic& topic = *found;
   unlist(topic);
+  note_removal(topic);
   std::unique_ptr<Topic> owned = topics_.extract(topic);
   topic.removed = true;
   set_namespace(topic);  // renew_namespaces() finds it no more
@@ -101,6 +102,15 @@ std::optional<ShardSet> Hub::remove(std::string_view name) {
   const ShardSet wake = announce(topic, {last_sequence(), appended_bytes_});
   end_if_unread(topic);
   return wake;
+}
+
+void Hub::note_removal(const Topic& topic) {
+  if (store_->floor() == Store::kNoPast) return;
+  if (removed_at_.size() == limits::kMaxRemovedTopics) {
+    removed_at_.clear();
+    all_removed_ = last_sequence();
+  }
+  removed_at_[topic.name] = last_sequence();
 }
 
 // A topic that no name leads to lives as long as a shard reads it or has it on its list.

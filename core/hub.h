@@ -26,6 +26,8 @@
 #include <cstdint>
 #include <deque>
 #include <expected>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -135,7 +137,7 @@ class Hub {
   Hub(proto::Epoch epoch, std::size_t shards, HubSettings settings, const HashKey& key = {})
       : Hub(std::make_unique<MemoryStore>(epoch), shards, std::move(settings), key) {}
   // A hub that goes on with the history of a store, from where that begins. What is older is not
-  // here, and a gap for who asks; what is newer comes by apply().
+  // in its logs (see past()); what is newer comes by apply().
   Hub(std::unique_ptr<Store> store, std::size_t shards, HubSettings settings,
       const HashKey& key = {});
   ~Hub();
@@ -225,7 +227,22 @@ class Hub {
                                 std::size_t max_bytes, std::size_t max_pieces,
                                 std::vector<Piece>& out) const;
 
-  // For a reader that was sent a part of a frame of this page, which a piece has given it.
+  // What read() lacks for these topics, and the store may have. Up to `memory` some of their events
+  // above `cursor` are gone from the logs (0: none). Above `store` the store has all; it is of use
+  // where that is below `memory`.
+  struct Past {
+    Sequence memory = 0;
+    Sequence store = 0;
+
+    [[nodiscard]] bool is_kept() const { return store < memory; }
+  };
+  [[nodiscard]] Past past(std::span<const TopicCursor> topics, Sequence cursor) const;
+  // As read(), of those topics alone of which the logs have all above `after`, and up to `until`.
+  void read_whole(std::span<const TopicCursor> topics, Sequence after, Sequence until,
+                  std::size_t max_bytes, std::size_t max_pieces, std::vector<Piece>& out) const;
+
+  // For a reader that was sent a part of a frame of this page, which a piece has given it, or of
+  // one that was made of what the store has kept.
   [[nodiscard]] Pin pin(const PageRef& page) { return pages_.pin(page); }
 
   // How far a reader is behind: wire bytes, and when its first missing event was published.
@@ -241,7 +258,7 @@ class Hub {
   // Disconnected if any of the topics says so; the most generous bounds of them.
   [[nodiscard]] SlowRule slow_rule(std::span<const TopicCursor> topics) const;
 
-  // Three ways to go on behind a hole (the first is subscribe()). All return the last cursor from
+  // Four ways to go on behind a hole (the first is subscribe()). All return the last cursor from
   // which read() gives what is left: the id of a gap event, which takes its reader as far as one
   // number can, because with several topics another may keep events from before the hole's end.
 
@@ -250,6 +267,10 @@ class Hub {
   // that, and stays where it is.
   [[nodiscard]] std::optional<Sequence> skip_to_latest(std::span<TopicCursor> topics,
                                                        Sequence cursor) const;
+  // The store has nothing up to `above`: moves `from` behind what is gone of the topics that lack
+  // something. Nothing: the reader misses nothing by that.
+  [[nodiscard]] std::optional<Sequence> skip_hole(std::span<TopicCursor> topics, Sequence cursor,
+                                                  Sequence above) const;
   // With `from` at history's floor where the log has gone on without the reader.
   [[nodiscard]] Sequence skip_gap(std::span<TopicCursor> topics, Sequence cursor, TimeMs now) const;
 
@@ -319,6 +340,9 @@ class Hub {
   [[nodiscard]] BacklogLimits backlog_of(const Topic& topic) const;
   [[nodiscard]] SlowPolicy slow_policy_of(const Topic& topic) const;
   [[nodiscard]] bool replays_itself(const Topic& topic) const;
+  [[nodiscard]] bool bounds_history(const Topic& topic) const;
+  [[nodiscard]] Sequence kept_above(const Topic& topic) const;
+  void note_removal(const Topic& topic);
   // By the name alone; of a topic that is there: Topic::space.
   [[nodiscard]] NamespaceId namespace_of(std::string_view name) const;
   [[nodiscard]] NamespaceCounts& counts_of(std::string_view name);
@@ -364,6 +388,11 @@ class Hub {
   // silence. Fixed size; a collision can tell of a gap where there was none, never the reverse.
   static constexpr std::size_t kForgottenBuckets = 65'536;
   std::vector<Sequence> forgotten_;
+
+  // Topics that were removed, and the newest event then: what the store keeps of them is given to
+  // nobody, at or below `all_removed_` of no topic. At most limits::kMaxRemovedTopics.
+  std::map<std::string, Sequence, std::less<>> removed_at_;
+  Sequence all_removed_ = 0;
 };
 
 }  // namespace tocsin::core

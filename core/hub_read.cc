@@ -42,8 +42,8 @@ std::optional<Sequence> resolve(std::string_view id, const Journal& journal,
 }
 
 struct Position {
-  std::string_view id;
-  std::optional<Sequence> sequence;
+  std::string_view id{};
+  std::optional<Sequence> sequence{};
 };
 
 // A web page may be opened with one position and its polyfill append another at every reconnect.
@@ -88,15 +88,20 @@ std::optional<Subscription> Hub::subscribe(std::span<const std::string_view> top
   const bool live = resume.kind == Resume::Kind::live;
   const auto replays = [this](const TopicCursor& at) { return replays_itself(*at.topic); };
   if (live && std::ranges::none_of(result.topics, replays)) return result;
+  const bool named = resume.kind == Resume::Kind::after_id && !result.topics.empty();
+  const auto [id, position] =
+      named ? newest_known(resume.ids, journal_, result.topics) : Position{};
+  // Who asks for what is older than memory says from where on.
+  const bool reaches_back = position || resume.kind == Resume::Kind::earliest;
   Sequence least = last_sequence();
   for (TopicCursor& at : result.topics) {
     const bool replayed = !live || replays(at);
     at.from = replayed ? at.topic->log.history_floor(history_of(*at.topic), now) : last_sequence();
+    if (reaches_back) at.from = std::min(at.from, kept_above(*at.topic));
     least = std::min(least, at.from);
   }
   result.cursor = least;
-  if (resume.kind != Resume::Kind::after_id || result.topics.empty()) return result;
-  const auto [id, position] = newest_known(resume.ids, journal_, result.topics);
+  if (!named) return result;
   result.last_event_id = id;
   if (!position) {
     result.gap = GapReason::unknown_id;
@@ -109,13 +114,53 @@ std::optional<Subscription> Hub::subscribe(std::span<const std::string_view> top
   return result;
 }
 
-// Right before the first event that a reader at `cursor` is given.
+// Right before the first event that a reader at `cursor` is given. Of those that only the store has
+// nobody knows whose they are.
 Sequence Hub::before_next(std::span<const TopicCursor> topics, Sequence cursor) const {
   Sequence next = last_sequence() + 1;
   for (const TopicCursor& at : topics) {
-    next = std::min(next, at.topic->log.next_after(std::max(cursor, at.from)).value_or(next));
+    const Sequence after = std::max(cursor, at.from);
+    if (at.topic->log.dropped() > after) next = std::min(next, after + 1);
+    next = std::min(next, at.topic->log.next_after(after).value_or(next));
   }
   return next - 1;
+}
+
+// Behind which the store may give a reader what memory has no more; kNoPast: nothing.
+Sequence Hub::kept_above(const Topic& topic) const {
+  if (bounds_history(topic)) return Store::kNoPast;
+  const auto removed = removed_at_.find(topic.name);
+  return std::max({store_->floor(), all_removed_,
+                   removed == removed_at_.end() ? Sequence{0} : removed->second});
+}
+
+Hub::Past Hub::past(std::span<const TopicCursor> topics, Sequence cursor) const {
+  Past past{.store = store_->floor()};
+  for (const TopicCursor& at : topics) {
+    const Sequence gone = at.topic->log.dropped();
+    if (gone > std::max(cursor, at.from)) past.memory = std::max(past.memory, gone);
+  }
+  return past;
+}
+
+void Hub::read_whole(std::span<const TopicCursor> topics, Sequence after, Sequence until,
+                     std::size_t max_bytes, std::size_t max_pieces,
+                     std::vector<Piece>& out) const {
+  std::array<TopicCursor, limits::kMaxTopicsPerSubscriber + 1> memory;
+  TOCSIN_ASSERT(topics.size() <= memory.size());
+  const auto end = std::ranges::copy_if(topics, memory.begin(), [after](const TopicCursor& at) {
+                     return at.topic->log.dropped() <= std::max(after, at.from);
+                   }).out;
+  const std::span<const TopicCursor> whole{memory.begin(), end};
+  if (whole.empty()) return;
+  const ReadStatus status = read(whole, after, max_bytes, max_pieces, out);
+  TOCSIN_ASSERT(status != ReadStatus::gap);
+  while (!out.empty() && out.back().last_sequence() > until) {
+    Piece& piece = out.back();
+    piece.last = piece.page->first_after(until);
+    if (piece.last > piece.first) return;
+    out.pop_back();
+  }
 }
 
 TopicCursor Hub::subscribe_direct(ShardId shard, TimeMs now) {
@@ -250,12 +295,28 @@ std::optional<Sequence> Hub::skip_to_latest(std::span<TopicCursor> topics, Seque
     const TopicLog& log = at.topic->log;
     const Sequence newest = log.last_sequence();
     const Sequence before_newest = newest == 0 ? 0 : newest - 1;
-    at.from = std::max({at.from, cursor, log.dropped(), before_newest});
+    // If memory has not even that, the store may have it.
+    const Sequence gone_up_to = std::min(log.dropped(), store_->floor());
+    at.from = std::max({at.from, cursor, gone_up_to, before_newest});
   }
   const Sequence next = before_next(topics, cursor);
   // The cursor alone does not tell: with a quiet topic among many it stays where it was.
   if (!gone && behind(topics, next).bytes == bytes) return std::nullopt;
   return next;
+}
+
+std::optional<Sequence> Hub::skip_hole(std::span<TopicCursor> topics, Sequence cursor,
+                                       Sequence above) const {
+  bool misses = false;
+  for (TopicCursor& at : topics) {
+    const Sequence after = std::max(cursor, at.from);
+    const Sequence gone = std::min(above, at.topic->log.dropped());
+    if (gone <= after) continue;
+    at.from = gone;
+    misses = true;
+  }
+  if (!misses) return std::nullopt;
+  return before_next(topics, cursor);
 }
 
 Sequence Hub::skip_gap(std::span<TopicCursor> topics, Sequence cursor, TimeMs now) const {

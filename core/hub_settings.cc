@@ -38,6 +38,14 @@ bool Hub::replays_itself(const Topic& topic) const {
          namespaces_.settings(topic.space).auto_replay;
 }
 
+// Itself, or its namespace: readers go back no further than that says, whatever the store keeps.
+bool Hub::bounds_history(const Topic& topic) const {
+  const auto bounds = [](const TopicSettings& settings) {
+    return settings.history_count || settings.history_age_ms || settings.history_bytes;
+  };
+  return (topic.settings && bounds(*topic.settings)) || bounds(namespaces_.settings(topic.space));
+}
+
 // --- by name, as the topic may not be there yet
 
 // A direct topic has no name that means anything to anybody.

@@ -245,6 +245,28 @@ void store(Exposition& page, const StoreMetrics& metrics, std::uint64_t lag_us) 
              static_cast<double>(metrics.history_bytes.get()));
 }
 
+// All of it is 0 where nothing is kept but what is in memory.
+void past(Exposition& page, const ServerState& state) {
+  const PastMetrics& metrics = state.past.metrics();
+  page.gauge("tocsin_replays_running",
+             "Streams that are sent a page of what the history's store has and memory has not.",
+             static_cast<double>(metrics.running.get()));
+  page.gauge("tocsin_replays_waiting", "Streams that wait for one.",
+             static_cast<double>(metrics.waiting.get()));
+  page.counter("tocsin_replay_pages_read_total", "Pages that were read from the store.",
+               metrics.pages_read.get());
+  page.counter("tocsin_replay_pages_shared_total",
+               "Pages that were there, as another stream had read them.",
+               metrics.pages_shared.get());
+  page.counter("tocsin_replay_events_read_total", "Events in the pages that were read.",
+               metrics.events_read.get());
+  page.counter("tocsin_replay_read_failures_total", "Times that the store could not be read.",
+               metrics.failures.get());
+  per_shard(page, state.metrics, "tocsin_replay_deliveries_total",
+            "Of the deliveries, those of events that came from such pages.",
+            &ShardMetrics::past_deliveries);
+}
+
 // Not at all where the configuration names no other servers.
 void others(Exposition& page, const ServerState& state) {
   const auto access = state.access();
@@ -352,6 +374,7 @@ std::string render_metrics(ServerState& state) {
             "Events of who came and went that could not be published.",
             &ShardMetrics::presence_lost);
   store(page, state.hub.store_metrics(), state.hub.store_lag_us());
+  past(page, state);
   others(page, state);
   namespaces(page, hub.namespaces);
   histogram(page, state.metrics, "tocsin_events_per_send", "Events that one send carried.", 1,

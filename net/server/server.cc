@@ -239,6 +239,7 @@ std::expected<std::unique_ptr<Server>, std::string> Server::start(
   }
   static const SteadyClock clock;
   server->state_->hub.start_store(clock);
+  server->state_->past.start(server->state_->hub.store());
   server->state_->phase = Phase::running;
   server->state_->phase.notify_all();
   return server;
@@ -286,6 +287,7 @@ void Server::wait() {
   for (const auto& shard : shards_) {
     if (shard->thread.joinable()) shard->thread.join();
   }
+  state_->past.stop();
   state_->hub.end();
   sockets_->close();
 }

@@ -184,7 +184,8 @@ struct Stream {
   static constexpr std::uint32_t kNoTopic = 0xffff'fffe;
 
   core::Sequence cursor = 0;  // everything up to here was sent (a frame in Attachment::owed, too)
-  // The newest event when it opened. Replay behind it is no slowness, however old or large.
+  // The newest event when it opened, or was last given a page that is older than memory. Replay
+  // behind it is no slowness, however old or large.
   core::Sequence opened_at = 0;
   std::uint32_t topic = kNoTopic;  // in LocalTopics; kManyTopics: `place` is of its set of topics
   std::uint32_t place = 0;         // in that topic's subscribers
@@ -198,7 +199,8 @@ struct Stream {
   bool finishing : 1 = false;    // ends when it has what the log has
   bool routed : 1 = false;       // true exactly when the shard has a RoutedStream of the slot
   bool expires : 1 = false;      // `ends_s` is when its client's credential expires
-  // Three bits are left.
+  bool replaying : 1 = false;    // true exactly when the shard has a Replay of the slot
+  // Two bits are left.
 
   [[nodiscard]] bool many_topics() const { return topic == kManyTopics; }
 };

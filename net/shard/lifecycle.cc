@@ -8,9 +8,11 @@
 
 namespace tocsin::net {
 
-Lifecycle::Lifecycle(ShardContext& shard, Outbox& outbox, Subscriptions& subscriptions,
-                     Sweep& sweep, Readers& readers, RoutedStreams& routed)
+Lifecycle::Lifecycle(ShardContext& shard, Replays& replays, Outbox& outbox,
+                     Subscriptions& subscriptions, Sweep& sweep, Readers& readers,
+                     RoutedStreams& routed)
     : shard_(shard),
+      replays_(replays),
       outbox_(outbox),
       subscriptions_(subscriptions),
       sweep_(sweep),
@@ -144,6 +146,7 @@ void Lifecycle::leave_stream(std::uint32_t slot, Connection& connection) {
   if (stream.ends_s != 0) --ending_streams_;
   routed_.tell_closed(slot, stream);
   readers_.forget(slot);
+  replays_.end(slot, stream);
   subscriptions_.leave(slot, stream, [this](std::uint32_t moved, std::uint32_t topic) {
     sweep_.on_moved(moved, topic);
   });

@@ -10,6 +10,7 @@
 #include "core/own_events.h"
 #include "net/base/age_list.h"
 #include "net/shard/outbox.h"
+#include "net/shard/past/replays.h"
 #include "net/shard/readers/readers.h"
 #include "net/shard/routed_streams.h"
 #include "net/shard/shard_context.h"
@@ -21,8 +22,8 @@ namespace tocsin::net {
 class Lifecycle {
  public:
   // All outlive it.
-  Lifecycle(ShardContext& shard, Outbox& outbox, Subscriptions& subscriptions, Sweep& sweep,
-            Readers& readers, RoutedStreams& routed);
+  Lifecycle(ShardContext& shard, Replays& replays, Outbox& outbox, Subscriptions& subscriptions,
+            Sweep& sweep, Readers& readers, RoutedStreams& routed);
 
   // A connection that was accepted: it is in state request, and has an Exchange.
   void begin_request(Peer& peer);
@@ -70,6 +71,7 @@ class Lifecycle {
   void leave_admission(std::uint32_t slot, Peer& peer);
 
   ShardContext& shard_;
+  Replays& replays_;
   Outbox& outbox_;
   Subscriptions& subscriptions_;
   Sweep& sweep_;

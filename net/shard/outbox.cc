@@ -7,6 +7,9 @@
 
 #include <climits>
 
+#include "net/shard/past/replays.h"
+#include "net/state/past/past_page.h"
+
 namespace tocsin::net {
 namespace {
 
@@ -29,11 +32,12 @@ Owed copy_of(std::string_view bytes) {
 
 }  // namespace
 
-Outbox::Outbox(ConnectionTable& table, LocalTopics& topics, SharedHub& hub, Io& io,
-               const Clock& clock, ShardMetrics& metrics, Owner& owner)
+Outbox::Outbox(ConnectionTable& table, LocalTopics& topics, SharedHub& hub,
+               Replays& replays, Io& io, const Clock& clock, ShardMetrics& metrics, Owner& owner)
     : table_(table),
       topics_(topics),
       hub_(hub),
+      replays_(replays),
       io_(io),
       clock_(clock),
       metrics_(metrics),
@@ -66,6 +70,13 @@ void Outbox::push(std::uint32_t slot) {
   std::size_t read = kNoRead;
   core::ReadStatus status = core::ReadStatus::end;
   if (peer.is_stream()) read = read_for(stream, peer.body(), status);
+  if (stream.replaying) {
+    if (status == core::ReadStatus::gap) {
+      read = read_past(slot, stream, peer.body(), status);
+    } else {
+      replays_.end(slot, stream);
+    }
+  }
   if (status == core::ReadStatus::gap) {
     owner_.on_delivery(slot, Delivery::gap);
     return;
@@ -100,23 +111,60 @@ std::size_t Outbox::read_log(std::span<const core::TopicCursor> topics, core::Se
     return hub.read(topics, cursor, limits::kMaxSendBytes, kLogVectors, pieces_);
   });
   if (pieces_.empty()) return kNoRead;
+  const std::size_t index = note_read(body, status == core::ReadStatus::more);
+  if (topics.size() == 1) {
+    reads_[index].topic = topics.front().topic;
+    reads_[index].above = reads_[index].pieces.front().above;
+  }
+  return index;
+}
+
+// Of a stream that replays, where the log lacks something for it. It waits for a page: there is
+// nothing to send. Its page has no more for it: a gap.
+std::size_t Outbox::read_past(std::uint32_t slot, Stream& stream, StreamBody body,
+                              core::ReadStatus& status) {
+  const PastPage* page = replays_.page(slot);
+  if (page == nullptr) {
+    if (replays_.waits(slot)) status = core::ReadStatus::end;
+    return kNoRead;
+  }
+  pieces_.clear();
+  const auto topics = topics_.cursors(stream);
+  // The store has lost what stands before the page. Of some topics the log may have that.
+  if (stream.cursor < page->above()) {
+    hub_.with([&](const core::Hub& hub) {
+      hub.read_whole(topics, stream.cursor, page->above(), limits::kMaxSendBytes, kLogVectors,
+                     pieces_);
+    });
+    if (pieces_.empty()) stream.cursor = page->above();
+  }
+  const bool past = pieces_.empty();
+  if (past) {
+    page->read(topics, stream.cursor, limits::kMaxSendBytes, limits::kMaxFrames, pieces_);
+  }
+  if (pieces_.empty()) return kNoRead;
+  status = core::ReadStatus::more;
+  const std::size_t index = note_read(body, true);
+  reads_[index].past = past;
+  return index;
+}
+
+// What is in pieces_.
+std::size_t Outbox::note_read(StreamBody body, bool more) {
   if (used_ == reads_.size()) reads_.emplace_back();
   Read& read = reads_[used_++];
   read.topic = nullptr;
+  read.past = false;
   read.body = body;
   read.bytes = 0;
   read.events = 0;
   read.vectors.clear();
-  if (topics.size() == 1) {
-    read.topic = topics.front().topic;
-    read.above = pieces_.front().above;
-  }
   read.first = pieces_.front().first_sequence();
   read.received = pieces_.front().first_received();
   read.live_sends = 0;
   read.pieces.swap(pieces_);
   const bool cut = body.gather(read.pieces, read.vectors);
-  read.more = cut || status == core::ReadStatus::more;
+  read.more = cut || more;
   for (const iovec& vector : read.vectors) read.bytes += vector.iov_len;
   for (const core::Piece& piece : read.pieces) read.events += piece.last - piece.first;
   read.last = read.pieces.back().last_sequence();
@@ -248,6 +296,7 @@ void Outbox::take_all(Connection& connection, const Item& item) {
   TOCSIN_DEBUG_ASSERT(read.last > stream.cursor);
   count_live(stream, read);
   stream.cursor = read.last;
+  if (read.past) metrics_.past_deliveries.add(read.events);
   metrics_.deliveries.add(read.events);
   metrics_.events_per_send.record(read.events);
 }
@@ -265,12 +314,13 @@ void Outbox::take_part(Connection& connection, const Item& item, std::size_t byt
   TOCSIN_ASSERT(taken.events > 0 && taken.last > stream.cursor);
   stream.cursor = taken.last;
   if (taken.page) peer.attach().owed.push_back(owe_rest(taken.page, taken.rest));
+  if (read.past) metrics_.past_deliveries.add(taken.events);
   metrics_.deliveries.add(taken.events);
   metrics_.events_per_send.record(taken.events);
 }
 
 void Outbox::count_live(const Stream& stream, Read& read) {
-  if (read.first > stream.opened_at) ++read.live_sends;
+  if (!read.past && read.first > stream.opened_at) ++read.live_sends;
 }
 
 // Of the batch that has just gone out: one look at the clock for all of it.

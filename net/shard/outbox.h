@@ -10,6 +10,9 @@
 //
 // What the log's bytes look like to a peer, and what of them it has got, is StreamBody's to say.
 //
+// A stream that replays what the log has no more (Replays) is sent pieces of a page that was made
+// of what the store keeps, in the same way.
+//
 // A cursor moves only by what the kernel took, on the batch's results; nothing is assumed (I6).
 //
 // Latency is counted here, from the receipt of a publish request to the moment at which the kernel
@@ -36,13 +39,15 @@
 
 namespace tocsin::net {
 
+class Replays;
+
 enum class Delivery : std::uint8_t {
   done,     // nothing more to send now
   more,     // all was taken, and there is more
   blocked,  // the socket is full; the rest stays owed
   starved,  // the kernel has no memory for it now; ask again later
   failed,   // the connection is broken
-  gap,      // events above the cursor are gone; nothing was sent
+  gap,      // events above the cursor are neither in the log nor in its page; nothing was sent
   lost,     // the rest of a frame that it was sent a part of is gone; nothing was sent
 };
 
@@ -58,8 +63,8 @@ class Outbox {
   };
 
   // All outlive the outbox.
-  Outbox(ConnectionTable& table, LocalTopics& topics, SharedHub& hub, Io& io, const Clock& clock,
-         ShardMetrics& metrics, Owner& owner);
+  Outbox(ConnectionTable& table, LocalTopics& topics, SharedHub& hub, Replays& replays, Io& io,
+         const Clock& clock, ShardMetrics& metrics, Owner& owner);
 
   // Puts a slot's next send into the batch; a full batch is flushed. REQUIRES: neither blocked nor
   // in the batch.
@@ -94,6 +99,7 @@ class Outbox {
     std::size_t bytes = 0;  // of `vectors`
     std::uint32_t events = 0;
     bool more = false;
+    bool past = false;  // of a page of the store's
     std::vector<core::Piece> pieces;
     std::vector<iovec> vectors;  // of the pieces
   };
@@ -107,6 +113,9 @@ class Outbox {
   std::size_t read_for(const Stream& stream, StreamBody body, core::ReadStatus& status);
   std::size_t read_log(std::span<const core::TopicCursor> topics, core::Sequence cursor,
                        StreamBody body, core::ReadStatus& status);
+  std::size_t read_past(std::uint32_t slot, Stream& stream, StreamBody body,
+                        core::ReadStatus& status);
+  std::size_t note_read(StreamBody body, bool more);
   void forget_reads();
   void add(std::uint32_t slot, Peer& peer, std::size_t read);
   Delivery settle(Connection& connection, const Item& item, const SendRequest& request);
@@ -120,6 +129,7 @@ class Outbox {
   ConnectionTable& table_;
   LocalTopics& topics_;
   SharedHub& hub_;
+  Replays& replays_;
   Io& io_;
   const Clock& clock_;
   ShardMetrics& metrics_;

@@ -59,6 +59,10 @@ void Requests::on_letter(Letter&& letter) {
     return;
   }
   const RequestTicket ticket = letter.ticket;
+  if (auto* turn = std::get_if<PastTurn>(&letter.value)) {
+    replays_.take({.slot = ticket.slot, .generation = ticket.generation}, std::move(*turn));
+    return;
+  }
   if (const auto* published = std::get_if<PublishResult>(&letter.value); published && *published) {
     shard_.metrics.count_published((*published)->events(), (*published)->repeated);
   }

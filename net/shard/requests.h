@@ -12,6 +12,7 @@
 #include "net/base/ip_address.h"
 #include "net/http/dispatcher.h"
 #include "net/shard/lifecycle.h"
+#include "net/shard/past/replays.h"
 #include "net/shard/readers/stream_walks.h"
 #include "net/shard/shard_context.h"
 #include "net/shard/streams.h"
@@ -22,9 +23,14 @@ namespace tocsin::net {
 class Requests {
  public:
   // All outlive it.
-  Requests(ShardContext& shard, Lifecycle& lifecycle, StreamWalks& walks, Streams& streams,
-           Dispatcher& http)
-      : shard_(shard), lifecycle_(lifecycle), walks_(walks), streams_(streams), http_(http) {}
+  Requests(ShardContext& shard, Replays& replays, Lifecycle& lifecycle, StreamWalks& walks,
+           Streams& streams, Dispatcher& http)
+      : shard_(shard),
+        replays_(replays),
+        lifecycle_(lifecycle),
+        walks_(walks),
+        streams_(streams),
+        http_(http) {}
 
   // A turn begins: its slice for requests does.
   void begin_slice() { until_us_ = shard_.slice_end_us(); }
@@ -101,6 +107,7 @@ class Requests {
   [[nodiscard]] bool had_their_slice() const { return shard_.clock.now_us() > until_us_; }
 
   ShardContext& shard_;
+  Replays& replays_;
   Lifecycle& lifecycle_;
   StreamWalks& walks_;
   Streams& streams_;

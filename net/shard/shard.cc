@@ -19,15 +19,16 @@ thread_local bool t_is_shard = false;
 Shard::Shard(core::ShardId id, ServerState& state, Io& io, const Clock& clock,
              const std::vector<int>& listeners, std::uint64_t seed)
     : shard_(id, state, io, clock, seed),
-      outbox_(shard_.table, shard_.topics, state.hub, io, clock, shard_.metrics, *this),
+      replays_(shard_),
+      outbox_(shard_.table, shard_.topics, state.hub, replays_, io, clock, shard_.metrics, *this),
       subscriptions_(shard_, outbox_),
       sweep_(shard_, outbox_, subscriptions_),
       readers_(shard_),
       routed_(shard_),
-      lifecycle_(shard_, outbox_, subscriptions_, sweep_, readers_, routed_),
+      lifecycle_(shard_, replays_, outbox_, subscriptions_, sweep_, readers_, routed_),
       walks_(shard_, lifecycle_, readers_),
       presence_news_(shard_),
-      slow_readers_(shard_, lifecycle_),
+      slow_readers_(shard_, replays_, lifecycle_),
       heartbeats_(shard_, lifecycle_),
       http_(state, shard_.metrics, clock, shard_.random(),
             [this](std::uint32_t slot) {
@@ -35,7 +36,7 @@ Shard::Shard(core::ShardId id, ServerState& state, Io& io, const Clock& clock,
             }),
       streams_(shard_, lifecycle_, subscriptions_, readers_, routed_, heartbeats_,
                http_.answers()),
-      requests_(shard_, lifecycle_, walks_, streams_, http_),
+      requests_(shard_, replays_, lifecycle_, walks_, streams_, http_),
       acceptor_(shard_, lifecycle_, requests_, http_.answers(), listeners),
       drain_(shard_, lifecycle_, requests_, acceptor_) {
   state.hub.set_waker(id, &io);
@@ -226,7 +227,7 @@ void Shard::on_delivery(std::uint32_t slot, Delivery outcome) {
       lifecycle_.terminate(slot, true);
       return;
     case Delivery::gap:
-      slow_readers_.on_gap(slot, connection);
+      if (!replays_.go_on(slot, connection)) slow_readers_.on_gap(slot, connection);
       return;
     case Delivery::lost:
       slow_readers_.end(slot);
@@ -316,6 +317,7 @@ void Shard::check_invariants() const {
   std::uint32_t streams = 0;
   std::uint32_t requests = 0;
   std::uint32_t ending = 0;
+  std::uint32_t replaying = 0;
   const core::Sequence newest =
       shard_.state.hub.with([](const core::Hub& hub) { return hub.last_sequence(); });
   for (std::uint32_t slot = 0; slot < shard_.table.size() && used < shard_.table.used(); ++slot) {
@@ -325,6 +327,7 @@ void Shard::check_invariants() const {
     leftovers += stream.leftover ? 1U : 0U;
     streams += peer.is_stream() ? 1U : 0U;
     ending += peer.is_stream() && stream.ends_s != 0 ? 1U : 0U;
+    replaying += stream.replaying ? 1U : 0U;
     const bool request = peer.state == State::request || peer.state == State::linger;
     requests += request ? 1U : 0U;
     TOCSIN_ASSERT(request == (peer.attachment && peer.extra().by_age.listed()));
@@ -339,6 +342,7 @@ void Shard::check_invariants() const {
   }
   TOCSIN_ASSERT(used == shard_.table.used());
   TOCSIN_ASSERT(leftovers == sweep_.leftovers());
+  TOCSIN_ASSERT(replaying == replays_.size());
   TOCSIN_ASSERT(ending == lifecycle_.ending_streams());
   TOCSIN_ASSERT(requests == lifecycle_.requests().size());
   TOCSIN_ASSERT(requests <= limits::kMaxRequestConnections);

@@ -14,6 +14,7 @@
 // This class is the loop, and tells the parts of what happened. Each part owns its fields and has
 // the rules that its name says; it calls only parts that stand above it here:
 //   ShardContext   what all share: kernel, clock, options, the table of connections
+//   Replays        streams that read what is older than the log
 //   Outbox         the send path; what came of a send comes back to on_delivery()
 //   Subscriptions  how streams leave topics, and topics that nobody reads
 //   Sweep          events to the subscribers of topics with news
@@ -45,6 +46,7 @@
 #include "net/shard/heartbeats.h"
 #include "net/shard/lifecycle.h"
 #include "net/shard/outbox.h"
+#include "net/shard/past/replays.h"
 #include "net/shard/readers/presence_news.h"
 #include "net/shard/readers/readers.h"
 #include "net/shard/readers/stream_walks.h"
@@ -107,6 +109,7 @@ class Shard final : private Outbox::Owner {
   void maintain();
 
   ShardContext shard_;
+  Replays replays_;
   Outbox outbox_;
   Subscriptions subscriptions_;
   Sweep sweep_;

@@ -19,6 +19,7 @@ constexpr std::uint64_t kStarvedMs = 100;
 void SlowReaders::block(std::uint32_t slot, Peer& peer, bool starved) {
   TOCSIN_ASSERT(!peer.blocked && !peer.batched);
   peer.blocked = true;
+  if (peer.is_stream()) replays_.pause(slot, shard_.table[slot].stream);
   Attachment& extra = peer.attach();
   extra.starved = starved;
   extra.blocked_since_ms = shard_.now_ms;
@@ -107,7 +108,7 @@ void SlowReaders::check(std::uint32_t slot, Connection& connection) {
   });
   const std::uint64_t slow_ms = std::uint64_t{shard_.options->slow_seconds} * 1000;
   const bool stuck = peer.extra().blocked_since_ms + slow_ms < shard_.now_ms;
-  if (stuck || behind.breaks(rule, shard_.now_ms)) {
+  if (stuck || (!stream.replaying && behind.breaks(rule, shard_.now_ms))) {
     if (rule.policy == core::SlowPolicy::disconnect) {
       end(slot);
       return;

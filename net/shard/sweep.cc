@@ -104,16 +104,16 @@ bool Sweep::sweep_topic(std::uint64_t until_us) {
 
 void Sweep::visit(std::uint32_t slot) {
   auto& [peer, stream] = shard_.table[slot];
-  // Blocked: continues by itself when there is room. Ready or batched: will be brought past the cut
-  // by what comes of that.
-  if (peer.blocked || stream.cursor >= cut_) return;
+  // Blocked: continues by itself when there is room; so does a replay. Ready or batched: will be
+  // brought past the cut by what comes of that.
+  if (peer.blocked || stream.replaying || stream.cursor >= cut_) return;
   leave_over(stream);
   if (!peer.ready && !peer.batched) outbox_.push(slot);
 }
 
 void Sweep::on_moved(std::uint32_t slot, std::uint32_t topic) {
   auto& [peer, stream] = shard_.table[slot];
-  if (!shard_.topics[topic].sweeping || peer.blocked) return;
+  if (!shard_.topics[topic].sweeping || peer.blocked || stream.replaying) return;
   if (stream.cursor < cut_) leave_over(stream);
   shard_.ready.add(slot, peer);
 }

@@ -6,7 +6,8 @@
 // behind by its own doing is not waited for, or a few such readers would hold back everybody's
 // events, and publishers: neither blocked ones, nor those that are catching up, after a full socket
 // or from the position in the history at which they began. They go on by way of the ready list,
-// and the log keeps for them what it keeps for slow ones.
+// and the log keeps for them what it keeps for slow ones. Those that read what is older than the
+// log (Replays) are not even visited.
 //
 // Threads: the shard's.
 #pragma once
@@ -69,6 +70,7 @@ class Sweep {
   void visit(std::uint32_t slot);
   void finish();
   [[nodiscard]] bool has_caught_up(const Stream& stream, Delivery outcome) const {
+    if (stream.replaying) return false;
     return outcome == Delivery::done ||
            (outcome == Delivery::more && stream.cursor >= std::max(cut_, stream.opened_at));
   }

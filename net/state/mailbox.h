@@ -1,5 +1,5 @@
-// What others have for a shard's connections: the answers that came later, who asks, and what is to
-// be done to all of them.
+// What others have for a shard's connections: the answers that came later, who asks, pages of what
+// is older than memory, and what is to be done to all of them.
 //
 // Whoever answers later, from whatever thread, posts a letter (ServerState::post), which wakes the
 // shard. The shard finds the request by its ticket, or drops the letter as stale (I10).
@@ -18,6 +18,7 @@
 #include "net/auth/authentication.h"
 #include "net/base/mutex.h"
 #include "net/publishing.h"
+#include "net/state/past/past_turn.h"
 
 namespace tocsin::net {
 
@@ -41,9 +42,11 @@ class StreamInquiry;
 struct StreamsFound;
 
 struct Letter {
-  RequestTicket ticket;  // of a StreamInquiry, which is for the whole shard, that alone
+  // Of a StreamInquiry, which is for the whole shard, that alone; of a PastTurn, which is for a
+  // stream, without a number.
+  RequestTicket ticket;
   std::variant<PublishResult, Response, NoAnswer, Authenticated, NoAuthentication,
-               std::shared_ptr<StreamInquiry>, std::shared_ptr<const StreamsFound>>
+               std::shared_ptr<StreamInquiry>, std::shared_ptr<const StreamsFound>, PastTurn>
       value;
 };
 
@@ -76,7 +79,7 @@ class Mailbox {
  private:
   std::atomic<bool> has_mail_{false};
   Mutex mutex_;
-  // At most one for each request that is pending, and limits::kMaxStreamInquiries.
+  // At most one for each request that is pending, limits::kMaxStreamInquiries, and kMaxReplays.
   std::vector<Letter> letters_ TOCSIN_LOCKS(guarded_by(mutex_));
   bool closed_ TOCSIN_LOCKS(guarded_by(mutex_)) = false;
 };

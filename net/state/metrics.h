@@ -112,6 +112,7 @@ struct alignas(64) ShardMetrics {
   Counter slow_disconnects;
   Counter slow_skips;  // policy `latest`
   Counter gaps;        // gap events sent
+  Counter past_deliveries;  // of the deliveries: events that the store had, and memory had not
   Counter stale_completions;
   Counter stale_answers;  // came later than their client stayed
   Counter presence_lost;  // events of who came and went that could not be published
@@ -164,6 +165,16 @@ struct alignas(64) StoreMetrics {
     answers[static_cast<std::size_t>(answer)].add();
     answer_us.record(us);
   }
+};
+
+// What is counted of reading what is older than memory. Written under the reader's lock.
+struct alignas(64) PastMetrics {
+  Counter running;  // gauge: streams that have a page
+  Counter waiting;  // gauge: streams that wait for one
+  Counter pages_read;
+  Counter pages_shared;  // given to one more stream without being read again
+  Counter events_read;
+  Counter failures;      // the store could not be read
 };
 
 // Several writers.

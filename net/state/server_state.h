@@ -14,6 +14,7 @@
 #include "net/state/admission.h"
 #include "net/state/mailbox.h"
 #include "net/state/metrics.h"
+#include "net/state/past/past_reader.h"
 #include "net/state/presence.h"
 #include "net/state/request_memory.h"
 #include "net/state/revocations.h"
@@ -71,6 +72,7 @@ struct ServerState : std::enable_shared_from_this<ServerState> {
   Revocations revocations;
   Presence presence;
   std::atomic<std::uint32_t> inquiries{0};  // that have yet to be answered
+  PastReader past{*this};  // in front of the mailboxes, which may have turns of it
   std::vector<std::unique_ptr<Mailbox>> mailboxes;  // one per shard; never resized
   SharedHub hub;  // behind what it uses to tell what became of a publish
   std::atomic<Phase> phase{Phase::starting};

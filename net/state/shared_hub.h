@@ -103,6 +103,8 @@ class SharedHub final : private core::Store::Client {
   void give_up_waiting();
   // Closed, and the store stopped: none of its threads is here any more. From one thread.
   void end();
+  // Its own threads may use it (core/store.h says for what).
+  [[nodiscard]] core::Store& store() { return store_; }
   [[nodiscard]] const StoreMetrics& store_metrics() const { return store_metrics_; }
   // The store is done (core/store.h: Client::lost): what is here is not the history any more.
   [[nodiscard]] bool history_lost() const { return history_lost_.load(); }

@@ -1,0 +1,176 @@
+#include "net/state/past/past_reader.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+
+#include "net/base/thread_signals.h"
+#include "net/log.h"
+#include "net/state/server_state.h"
+#include "proto/assert.h"
+#include "proto/limits.h"
+
+namespace tocsin::net {
+namespace {
+
+// Between two tries of a store that cannot be read.
+constexpr std::chrono::milliseconds kPause{1000};
+
+}  // namespace
+
+PastTurn::~PastTurn() {
+  if (reader_ != nullptr) reader_->give_back(*page_);
+}
+
+void PastReader::attach(core::Store& store) {
+  TOCSIN_ASSERT(store_ == nullptr);
+  store_ = &store;
+}
+
+void PastReader::start(core::Store& store) {
+  if (store.floor() == core::Store::kNoPast) return;
+  attach(store);
+  const SignalsBlocked blocked;  // they are for the threads of whoever uses this
+  thread_ = std::thread([this] { run(); });
+}
+
+void PastReader::stop() {
+  {
+    const MutexLock lock(mutex_);
+    stopping_ = true;
+    changed_.notify_all();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+std::uint64_t PastReader::ask(const Ask& ask) {
+  TOCSIN_ASSERT(ask.after < ask.until);
+  const MutexLock lock(mutex_);
+  line_.emplace(++asks_, ask);
+  metrics_.waiting.add();
+  if (line_.size() == 1) changed_.notify_one();
+  return asks_;
+}
+
+void PastReader::withdraw(std::uint64_t number) {
+  const MutexLock lock(mutex_);
+  if (line_.erase(number) > 0) metrics_.waiting.sub();
+}
+
+void PastReader::give_back(const PastPage& page) {
+  const MutexLock lock(mutex_);
+  TOCSIN_ASSERT(turns_ > 0 && turn_bytes_ >= page.bytes());
+  --turns_;
+  turn_bytes_ -= page.bytes();
+  metrics_.running.sub();
+  changed_.notify_one();
+}
+
+// --- the thread ---
+
+void PastReader::run() {
+  ::pthread_setname_np(::pthread_self(), "past");
+  while (true) {
+    {
+      const MutexLock lock(mutex_);
+      while (!stopping_ && !may_serve()) changed_.wait(mutex_);
+      if (stopping_) break;
+    }
+    if (serve() == Served::unreadable) pause();
+  }
+  kept_.clear();
+}
+
+bool PastReader::may_serve() const {
+  return !line_.empty() && turns_ < limits::kMaxReplays && turn_bytes_ < limits::kMaxReplayBytes;
+}
+
+PastReader::Served PastReader::serve() {
+  std::optional<Line::value_type> first;  // it stays in the line until it has its turn
+  {
+    const MutexLock lock(mutex_);
+    if (!may_serve()) return Served::nobody;
+    first.emplace(*line_.begin());
+  }
+  Page page = page_for(first->second);
+  const bool could = std::exchange(can_read_, page != nullptr);
+  if (page == nullptr) {
+    if (could) log::error("the history cannot be read: who resumes in it waits");
+    return Served::unreadable;
+  }
+  if (!could) log::info("the history can be read again");
+  hand_out(*first, std::move(page));
+  return Served::one;
+}
+
+// Null: the store cannot be read.
+PastReader::Page PastReader::page_for(const Ask& ask) {
+  if (Page page = find(ask)) return page;
+  Page page = read(ask);
+  if (page != nullptr && page->events() > 0) keep(page);
+  return page;
+}
+
+// One that is there and has the first event that was asked for, or the oldest that is kept.
+PastReader::Page PastReader::find(const Ask& ask) {
+  const core::Sequence after = std::max(ask.after, store_->floor());
+  const auto found = std::ranges::find_if(kept_, [&](const Page& page) {
+    return page->above() <= after && after < page->last();
+  });
+  if (found == kept_.end()) return nullptr;
+  Page page = *found;
+  kept_.erase(found);
+  kept_.push_front(page);
+  const MutexLock lock(mutex_);
+  metrics_.pages_shared.add();
+  return page;
+}
+
+PastReader::Page PastReader::read(const Ask& ask) {
+  const auto page = std::make_shared<PastPage>();
+  const auto above = store_->read(
+      ask.after, ask.until,
+      [&](proto::EventId id, const core::NewEvent& event) { return page->take(id, event); });
+  const MutexLock lock(mutex_);
+  if (!above) {
+    metrics_.failures.add();
+    return nullptr;
+  }
+  page->begin_behind(*above);
+  metrics_.pages_read.add();
+  metrics_.events_read.add(page->events());
+  return page;
+}
+
+void PastReader::keep(Page page) {
+  kept_bytes_ += page->bytes();
+  kept_.push_front(std::move(page));
+  while (kept_bytes_ > limits::kMaxReplayCache && kept_.size() > 1) {
+    kept_bytes_ -= kept_.back()->bytes();
+    kept_.pop_back();
+  }
+}
+
+void PastReader::hand_out(const Line::value_type& asked, Page page) {
+  const auto& [number, ask] = asked;
+  {
+    const MutexLock lock(mutex_);
+    if (line_.erase(number) == 0) return;  // withdrawn meanwhile
+    metrics_.waiting.sub();
+    metrics_.running.add();
+    ++turns_;
+    turn_bytes_ += page->bytes();
+  }
+  state_.post({.ticket = {.shard = ask.shard, .slot = ask.slot, .generation = ask.generation},
+               .value = PastTurn(*this, number, std::move(page))});
+}
+
+void PastReader::pause() {
+  const auto end = std::chrono::steady_clock::now() + kPause;
+  const MutexLock lock(mutex_);
+  while (!stopping_ && changed_.wait_until(mutex_, end)) {}
+}
+
+}  // namespace tocsin::net
