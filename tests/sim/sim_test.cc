@@ -140,11 +140,20 @@ struct Tally {
   std::uint64_t stale_answers = 0;
   std::uint64_t stale_batches = 0;
   std::uint64_t left = 0;  // clients that did not stay for their answer
+  // Of those whose store gives back what it keeps:
+  std::uint64_t past = 0;
+  std::uint64_t replayed = 0;
+  std::uint64_t shared = 0;      // pages
+  std::uint64_t unreadable = 0;
 
   void count(const World& world, std::uint64_t most_pending) {
     const net::StoreMetrics& store = world.state.hub.store_metrics();
     waited += world.sum([](const auto& m) { return m.publish_waits.get(); }) > 0 ? 1 : 0;
     late += world.has_late_store() ? 1 : 0;
+    past += world.has_past() ? 1 : 0;
+    replayed += world.sum([](const auto& m) { return m.past_deliveries.get(); }) > 0 ? 1 : 0;
+    shared += world.state.past.metrics().pages_shared.get() > 0 ? 1 : 0;
+    unreadable += world.state.past.metrics().failures.get() > 0 ? 1 : 0;
     several_pending += most_pending > 1 ? 1 : 0;
     committed += store.answers[0].get() > 0 ? 1 : 0;
     refused += store.answers[1].get() > 0 ? 1 : 0;
@@ -160,8 +169,13 @@ std::string run_world(std::uint64_t seed, Tally& tally) {
   Random random(seed);
   WorldOptions options;
   options.shards = random.between(1, 3);
-  options.late_store = random.chance(50);
+  options.late_store = random.chance(60);
+  options.past = options.late_store && random.chance(60);
   options.server = draw_server(random);
+  if (options.past && random.chance(70)) {  // who comes back has missed more than memory has
+    options.server.slow_bytes = 300;
+    options.server.history_count = 3;
+  }
   options.kernel = draw_kernel(random);
   World world(random.below(UINT64_MAX), options);
   populate(world);
@@ -206,6 +220,9 @@ TEST(Sim, RandomWorldsKeepTheirPromises) {
   EXPECT_GT(tally.stale_batches, tally.late / 4);
   EXPECT_GT(tally.left, count / 50);
   EXPECT_GT(tally.waited, count / 50);
+  EXPECT_GT(tally.replayed, tally.past / 15);
+  EXPECT_GT(tally.shared, tally.past / 60);
+  EXPECT_GT(tally.unreadable, tally.past / 60);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,7 +47,14 @@ class Model {
 
   // History's limits changed; the narrowest of all counts from then on.
   void limit_history(const net::ServerOptions& options);
-  // True: history may have let go of it by now.
+  // What a store has above this is given to who resumes there; nothing: only memory has any.
+  void set_past_floor(Sequence floor) { past_floor_ = floor; }
+  [[nodiscard]] std::optional<Sequence> past_floor() const { return past_floor_; }
+  // True: nobody may have it any more.
+  [[nodiscard]] bool may_be_lost(Sequence s, std::uint64_t now_ms) const {
+    return (!past_floor_ || s <= *past_floor_) && may_be_gone(s, now_ms);
+  }
+  // True: memory may have let go of it by now.
   [[nodiscard]] bool may_be_gone(Sequence s, std::uint64_t now_ms) const;
 
  private:
@@ -65,6 +73,7 @@ class Model {
   std::uint64_t history_bytes_ = UINT64_MAX;
   std::uint64_t total_bytes_ = UINT64_MAX;
   std::uint64_t age_ms_ = UINT64_MAX;
+  std::optional<Sequence> past_floor_;
 };
 
 }  // namespace tocsin::sim

@@ -195,6 +195,24 @@ bool SimStoreLink::calm_step(Sequence told) {
   return true;
 }
 
+void SimStoreLink::drop_oldest() {
+  const Sequence newest = store_.history().size();
+  if (floor_ < newest) floor_ = std::min(random_.between(floor_, newest), floor_ + 20);
+}
+
+std::optional<Sequence> SimStoreLink::read(Sequence after, Sequence until,
+                                           const TakeEvent& take) {
+  if (!calm_ && random_.chance(20)) return std::nullopt;
+  const Sequence begins = std::max(after, floor_);
+  std::uint64_t most = random_.between(1, 30);  // in one transaction
+  for (Sequence s = begins + 1; s <= until && most > 0; ++s, --most) {
+    const StoredEvent& event = store_.history()[s - 1];
+    const core::NewEvent given{.topic = event.topic, .id = event.given_id, .body = event.body};
+    if (!take({.epoch = event.batch.epoch, .sequence = s}, given)) break;
+  }
+  return std::min(begins, until);
+}
+
 void SimStoreLink::finish(Sequence told) {
   while (!appends_.empty()) order_one();
   while (!replies_.empty()) answer_one();

@@ -87,6 +87,14 @@ class SimStoreLink final : public core::Store {
   void step(Sequence told);
   // The same without mischief; false: nothing is on its way.
   bool calm_step(Sequence told);
+  // From now on what the history has can be read, though not at each try.
+  void keep_past() { floor_ = 0; }
+  void be_calm(bool calm) { calm_ = calm; }
+  // A part of that goes.
+  void drop_oldest();
+  [[nodiscard]] Sequence floor() const override { return floor_; }
+  [[nodiscard]] std::optional<Sequence> read(Sequence after, Sequence until,
+                                             const TakeEvent& take) override;
   // No more mischief: all that is on its way arrives.
   void finish(Sequence told);
 
@@ -113,6 +121,8 @@ class SimStoreLink final : public core::Store {
   Client* client_ = nullptr;
   std::deque<Append> appends_;
   std::deque<Reply> replies_;
+  Sequence floor_ = kNoPast;
+  bool calm_ = false;
 };
 
 }  // namespace tocsin::sim

@@ -21,13 +21,17 @@ World::World(std::uint64_t seed, const WorldOptions& options)
     : random(seed),
       kernel(random, options.shards),
       // One shard more than there are: the model's.
-      state(make_store(options.late_store), options.shards + 1, options.server, {}, {},
+      state(make_store(options), options.shards + 1, options.server, {}, {},
             options.access),
       turning_(options.shards),
       generous_(options.kernel.least_capacity >= 4000) {
   kernel.options = options.kernel;
   adopt(options.server);
   state.hub.start_store(clock);
+  if (options.past) {
+    model.set_past_floor(link->floor());
+    state.past.attach(*link);
+  }
   state.phase = net::Phase::running;
   for (std::size_t i = 0; i < options.shards; ++i) {
     ios_.push_back(std::make_unique<FakeIo>(kernel, i, random));
@@ -42,11 +46,12 @@ World::World(std::uint64_t seed, const WorldOptions& options)
 
 World::~World() = default;
 
-std::unique_ptr<core::Store> World::make_store(bool late) {
-  if (!late) return std::make_unique<core::MemoryStore>(kEpoch);
+std::unique_ptr<core::Store> World::make_store(const WorldOptions& options) {
+  if (!options.late_store) return std::make_unique<core::MemoryStore>(kEpoch);
   store.emplace(random, kEpoch);
   auto made = std::make_unique<SimStoreLink>(*store, random, 0);
   link = made.get();
+  if (options.past) link->keep_past();
   return made;
 }
 
@@ -91,8 +96,19 @@ void World::turn(std::size_t shard) {
   if (!kernel.failures().empty()) fail(kernel.failures().front());
 }
 
+// True: somebody was given a page of what is older than memory.
+bool World::serve_past() {
+  return has_past() && state.past.serve() == net::PastReader::Served::one;
+}
+
 void World::store_step(bool calm) {
   if (link == nullptr) return;
+  if (has_past()) {
+    link->be_calm(calm);
+    if (calm || random.chance(50)) serve_past();
+    if (!calm && random.chance(2)) link->drop_oldest();
+    model.set_past_floor(link->floor());
+  }
   const auto [waits, told] = state.hub.with(
       [](const core::Hub& hub) { return std::pair{hub.overloaded(), hub.last_sequence()}; });
   if (waits) return;  // it would not come back from its call
@@ -141,7 +157,7 @@ bool World::settle(int most_turns) {
       more |= shards_[shard]->turn();
       turning_[shard] = 0;
       take_in();
-      more |= kernel.due(shard) || !state.mailboxes[shard]->empty() ||
+      more |= serve_past() || kernel.due(shard) || !state.mailboxes[shard]->empty() ||
               state.hub.with([&](const core::Hub& hub) {
                 return hub.has_news(static_cast<core::ShardId>(shard));
               });
@@ -233,6 +249,7 @@ void World::end(bool drain) {
   if (state.hub.owes_answers() || state.hub.store_metrics().pending.get() != 0) {
     fail("somebody still waits for the store");
   }
+  if (state.past.metrics().waiting.get() != 0) fail("somebody still waits for the past");
   kernel.close_listeners();
   check_gauges();
   if (const std::size_t open = kernel.open_descriptors(); open != 0) {

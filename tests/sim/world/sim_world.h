@@ -23,6 +23,7 @@ namespace tocsin::sim {
 struct WorldOptions {
   std::size_t shards = 1;
   bool late_store = false;  // the history is in a SimStore
+  bool past = false;        // which gives what it keeps to who resumes there
   net::ServerOptions server;
   KernelOptions kernel;
   std::shared_ptr<const net::Access> access{};  // null: an open hub
@@ -104,6 +105,8 @@ class World {
   [[nodiscard]] bool may_end() const { return may_end_ || ending; }
   // Publishes may be refused, or be of unknown outcome, for the store's sake.
   [[nodiscard]] bool has_late_store() const { return link != nullptr; }
+  // What is gone from memory may be read from the store.
+  [[nodiscard]] bool has_past() const { return model.past_floor().has_value(); }
   // Topics may have to exist already.
   [[nodiscard]] bool may_be_unknown() const { return may_be_unknown_; }
   // The hub's memory may be too small for a reader to finish its frame.
@@ -119,7 +122,8 @@ class World {
   }
 
  private:
-  [[nodiscard]] std::unique_ptr<core::Store> make_store(bool late);
+  [[nodiscard]] std::unique_ptr<core::Store> make_store(const WorldOptions& options);
+  bool serve_past();
   void adopt(const net::ServerOptions& options);
   void take_in();
   void identify(Sequence s);

@@ -17,7 +17,7 @@ StreamOracle::StreamOracle(const Model& model, proto::Epoch epoch, std::vector<s
       parser_([this](const proto::ReceivedEvent&) { ++parsed_; }) {
   parser_.set_last_event_id(start_.kind == Start::Kind::after_id ? start_.id : "");
   if (start_.kind == Start::Kind::earliest) {
-    for (const std::string& topic : topics_) excuses_[topic].floor = true;
+    for (const std::string& topic : topics_) excuses_[topic].lost = true;
   }
   if (start_.kind != Start::Kind::after_id) return;
   const auto own = proto::parse_event_id(start_.id);
@@ -152,7 +152,8 @@ void StreamOracle::pass(Sequence to, std::uint64_t now_ms) {
 bool StreamOracle::excused(Sequence s, std::uint64_t now_ms) const {
   const auto it = excuses_.find(model_.at(s).topic);
   if (it == excuses_.end()) return false;
-  return s <= it->second.slow || (it->second.floor && model_.may_be_gone(s, now_ms));
+  return s <= it->second.slow || (it->second.floor && model_.may_be_gone(s, now_ms)) ||
+         (it->second.lost && model_.may_be_lost(s, now_ms));
 }
 
 bool StreamOracle::reads(const std::string& topic) const {
@@ -176,22 +177,48 @@ void StreamOracle::on_gap(std::string_view frame, proto::EventId id, std::uint64
   ++gaps_;
   if (id.sequence > model_.last()) wrong("a gap with an id of the future");
   if (start_.kind == Start::Kind::earliest && position_ == 0) learn_beginning(frame, now_ms);
-  if (is("slow", proto::to_string({epoch_, position_}))) {
+  if (gap_behind(frame, "slow", id)) {
     ++slow_gaps_;
     for (const std::string& topic : topics_) excuses_[topic].slow = model_.last();
     gap_unproved_ = true;
     if (model_.next(topics_, position_) == 0) wrong("told of a gap, and nothing is missing");
-  } else if (start_.kind == Start::Kind::after_id && events_ == 0 && gaps_ == 1) {
-    const bool expired = is("expired", start_.id);
-    if (!expired && !is("unknown_id", start_.id)) wrong("a strange gap: " + std::string{frame});
-    on_opening_gap(expired ? "expired" : "unknown_id", now_ms);
-  } else {
+  } else if (start_.kind == Start::Kind::after_id && events_ == 0 && gaps_ == 1 &&
+             (is("expired", start_.id) || is("unknown_id", start_.id))) {
+    on_opening_gap(is("expired", start_.id) ? "expired" : "unknown_id", now_ms);
+  } else if (!on_hole(frame, id, now_ms)) {
     wrong("an unexpected gap: " + std::string{frame});
   }
   if (id.sequence > position_) {
     pass(id.sequence, now_ms);
     position_ = id.sequence;
   }
+}
+
+// The position behind which a gap for this reason says that events are missing; nothing: it is
+// another. It is that of the last event that came, or of one behind it that is not the stream's:
+// of what is older than memory pages are passed as a whole.
+std::optional<Sequence> StreamOracle::gap_behind(std::string_view frame, std::string_view reason,
+                                                 proto::EventId id) const {
+  constexpr std::string_view kKey = "\"last_event_id\":\"";
+  std::string_view last = frame.substr(std::min(frame.find(kKey), frame.size()));
+  last.remove_prefix(std::min(kKey.size(), last.size()));
+  last = last.substr(0, last.find('"'));
+  const auto behind = proto::parse_event_id(last);
+  if (!behind || behind->epoch != epoch_ || behind->sequence < position_) return std::nullopt;
+  if (!model_.past_floor() && behind->sequence != position_) return std::nullopt;
+  const std::string whole = fmt::format("event: gap\ndata: {}\nid: {}\n\n",
+                                        gap_data(reason, last), proto::to_string(id));
+  return frame == whole ? std::optional{behind->sequence} : std::nullopt;
+}
+
+// What was to come from the store has gone from there.
+bool StreamOracle::on_hole(std::string_view frame, proto::EventId id, std::uint64_t now_ms) {
+  const auto behind = gap_behind(frame, "expired", id);
+  if (!behind || !model_.past_floor()) return false;
+  pass(*behind, now_ms);
+  position_ = *behind;
+  for (const std::string& topic : topics_) excuses_[topic].lost = true;
+  return true;
 }
 
 // A stream of everything that is kept, and nothing has come yet: only the gap says where it began.
@@ -206,11 +233,14 @@ void StreamOracle::learn_beginning(std::string_view gap_frame, std::uint64_t now
 }
 
 void StreamOracle::on_opening_gap(std::string_view reason, std::uint64_t now_ms) {
-  for (const std::string& topic : topics_) excuses_[topic].floor = true;
+  for (const std::string& topic : topics_) {
+    (reason == "expired" ? excuses_[topic].lost : excuses_[topic].floor) = true;
+  }
   if (reason == "expired") {
-    bool gone = false;
+    // Of what a store has lost nobody knows whose events they were.
+    bool gone = model_.past_floor() && position_ < *model_.past_floor();
     for (Sequence s = position_; (s = model_.next(topics_, s)) != 0 && !gone;) {
-      gone = model_.may_be_gone(s, now_ms);
+      gone = model_.may_be_lost(s, now_ms);
     }
     if (!gone) wrong("told that events have expired, and none has");
     return;

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -59,18 +60,22 @@ class StreamOracle {
   // What may be missing of a topic, until its next event.
   struct Excuse {
     Sequence slow = 0;   // up to here: the policy for slow readers
-    bool floor = false;  // what history has let go of
+    bool floor = false;  // what memory has let go of
+    bool lost = false;   // what nobody has any more
   };
 
   bool take(std::uint64_t now_ms);
   void on_frame(std::string_view frame, std::uint64_t now_ms);
   void on_gap(std::string_view frame, proto::EventId id, std::uint64_t now_ms);
+  [[nodiscard]] bool on_hole(std::string_view frame, proto::EventId id, std::uint64_t now_ms);
   void learn_beginning(std::string_view gap_frame, std::uint64_t now_ms);
   void on_opening_gap(std::string_view reason, std::uint64_t now_ms);
   void deliver(Sequence s, std::uint64_t now_ms);
   void pass(Sequence before, std::uint64_t now_ms);
   [[nodiscard]] bool excused(Sequence s, std::uint64_t now_ms) const;
   [[nodiscard]] bool reads(const std::string& topic) const;
+  [[nodiscard]] std::optional<Sequence> gap_behind(std::string_view frame, std::string_view reason,
+                                                   proto::EventId id) const;
   [[nodiscard]] std::string gap_data(std::string_view reason, std::string_view id) const;
   void wrong(std::string what);
 
