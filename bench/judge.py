@@ -176,6 +176,11 @@ def t11(results, name):
     parts += [(median(r, name, "cold_of_reading"), "<=", 2,
                "start with 5,000,000 events {} x reading what is loaded, from the disk"),
               (median(r, name, "warm_of_reading"), "<=", None, "{} x from the kernel's memory")]
+    rounds += r
+    r = results["replay"]
+    parts += [(own_ratio(r, name, "beside_p99_ms", "alone_p99_ms"), "<=", 1.5,
+               "p99 of live events {} x beside a replay of all from the oldest on"),
+              (median(r, name, "replayed_per_s"), ">=", None, "which reads {} events/s")]
     return parts, [*rounds, *r]
 
 

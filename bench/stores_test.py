@@ -94,7 +94,9 @@ class Judging(unittest.TestCase):
                                   "tocsin-x": {**commits, "events_per_s": 20.0}}]
         results["trimming_64"] = results["trimming_1024"] = [{"tocsin-x": trimming}]
         results["start"] = [{"tocsin-x": {"cold_of_reading": 2.0, "warm_of_reading": 9.0}}]
+        results["replay"] = [{"tocsin-x": {"alone_p99_ms": 10.0, "beside_p99_ms": 15.0}}]
         self.check("t11", results, (
+            ("replay", "tocsin-x", "beside_p99_ms", 15.1),
             *((f"durable_{how}", "tocsin-x", "of_loop", 0.69) for how in ("64", "1", "1024")),
             ("durable_16384", "tocsin-x", "of_loop", 0.49),
             ("durable_64", "mercure", "events_per_s", 1.1),

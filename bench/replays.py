@@ -1,0 +1,99 @@
+"""T11: what live readers notice of one that reads a file from its oldest event on.
+
+    python3 bench/replays.py PORT TOPIC EVENTS    is that reader: so many events, over and over, until it is
+                                          ended; says after each time how many seconds that took
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+
+from durable import temporary_folder
+from load import EVENT_BYTES
+from measurements import all_together, keep
+from servers import child_setup
+
+LINES_AT_ONCE = 10_000
+
+
+def make_history(tocsin, path, events):
+    """Of one topic, `old`."""
+    line = b'{"topic":"old","data":"' + b"x" * EVENT_BYTES + b'"}\n'
+    with subprocess.Popen([tocsin, "history", "import", path], stdin=subprocess.PIPE,
+                          stdout=subprocess.DEVNULL) as importing:
+        for left in range(events, 0, -LINES_AT_ONCE):
+            importing.stdin.write(line * min(left, LINES_AT_ONCE))
+        importing.stdin.close()
+    if importing.returncode != 0:
+        raise RuntimeError(f"no history of {events} events was made")
+
+
+class Reader:
+    """A reader in a process of its own; a context, which has `seconds` of each time in the end."""
+
+    def __init__(self, port, topic, events, cpus):
+        self.arguments = [sys.executable, os.path.abspath(__file__), str(port), topic, str(events)]
+        self.cpus = cpus
+        self.process = None
+        self.seconds = []
+
+    def __enter__(self):
+        self.process = subprocess.Popen(self.arguments, preexec_fn=child_setup(self.cpus),
+                                        stdout=subprocess.PIPE, text=True)
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        said, _ = self.process.communicate()
+        self.seconds = [float(line) for line in said.split()]
+
+
+def replay(bench, server, subscribers=20_000, events=5_000_000):
+    """One event at a time to everybody, without and with a reader of the file's oldest event on;
+    256 MiB of them are in memory."""
+    events = max(round(events * bench.scale), 20_000)
+    memory = 1 if bench.quick else 256
+    with temporary_folder() as folder:
+        hub = server.durable(folder, "--history-file-bytes", 1 << 40, "--history-total-bytes",
+                             memory << 20)
+        make_history(bench.tocsin, os.path.join(folder, "history.db"), events)
+        with hub.running(bench.server_cpus):
+            def live():
+                return keep(bench.load(hub, "broadcast", bench.count(subscribers), "--events",
+                                       5 if bench.quick else 30), "p50_ms", "p99_ms", "max_ms")
+            parts = {"alone": live()}
+            with Reader(hub.port, "old", events, bench.client_cpus) as reader:
+                parts["beside"] = live()
+            figures = {"replayed_events": hub.counters()["tocsin_replay_deliveries_total"]}
+        if reader.seconds:
+            figures["replayed_per_s"] = events * len(reader.seconds) / sum(reader.seconds)
+    return {**figures, **all_together(parts)}
+
+
+def read_from_the_oldest(port, topic, events):
+    begin = time.monotonic()
+    with socket.create_connection(("127.0.0.1", port)) as reader:
+        reader.sendall(f"GET /events?topic={topic}&last_event_id=earliest HTTP/1.1\r\n"
+                       "Host: bench\r\n\r\n".encode())
+        buffer, mark = bytearray(1 << 20), b"\ndata: "
+        seen, rest = 0, b""
+        while seen < events:
+            size = reader.recv_into(buffer)
+            if size == 0:
+                raise RuntimeError(f"the stream ended after {seen} of {events} events")
+            part = rest + bytes(buffer[:size])
+            seen += part.count(mark)
+            rest = part[-(len(mark) - 1):]
+    return time.monotonic() - begin
+
+
+def main():
+    port, topic, events = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+    while True:
+        print(read_from_the_oldest(port, topic, events), flush=True)
+
+
+if __name__ == "__main__":
+    main()
