@@ -52,13 +52,18 @@ def build(folder):
     return str(library)
 
 
+def synced(folder):
+    """(file, how many of its bytes are synced) of each append-only file."""
+    for file in Path(folder).rglob("*.incr.aof"):
+        note = Path(str(file) + ".synced")
+        yield file, int(note.read_text(encoding="ascii") or 0) if note.exists() else 0
+
+
 def lose_unsynced(folder):
     """Of a server that does not run; how many bytes went."""
     lost = 0
-    for file in Path(folder).rglob("*.incr.aof"):
-        note = Path(str(file) + ".synced")
-        synced = int(note.read_text(encoding="ascii")) if note.exists() else 0
+    for file, synced_bytes in synced(folder):
         size = file.stat().st_size
-        os.truncate(file, min(synced, size))
-        lost += size - min(synced, size)
+        os.truncate(file, min(synced_bytes, size))
+        lost += size - min(synced_bytes, size)
     return lost

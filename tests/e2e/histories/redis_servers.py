@@ -55,7 +55,11 @@ class Redis:
         self.environment = os.environ | {"LD_PRELOAD": library}
 
     def lose_power(self):
-        """Ends it, and what it has not synced is gone; how many bytes that were."""
+        """Ends it, and what it has not synced is gone; how many bytes that were. Something stays: of
+        a server that is back with nothing hubs promise something else."""
+        if self.environment:
+            eventually(lambda: any(size for _, size in power_loss.synced(self.folder.name)),
+                       "something is synced")
         self.kill()
         return power_loss.lose_unsynced(self.folder.name) if self.environment else 0
 
