@@ -95,9 +95,22 @@ class Sentinel(Redis):
                         f"sentinel failover-timeout {self.MASTER} 5000\n", encoding="ascii")
         self.words = [str(file), "--sentinel"]
 
+    def known(self):
+        return self.ask("SENTINEL", "MASTER", self.MASTER).replace(b"\r\n", b" ")
+
     def is_complete(self):
-        known = self.ask("SENTINEL", "MASTER", self.MASTER).replace(b"\r\n", b" ")
-        return (b"num-slaves $1 1 " in known and b"num-other-sentinels $1 2 " in known)
+        known = self.known()
+        return b"num-slaves $1 1 " in known and b"num-other-sentinels $1 2 " in known
+
+    def has_failed_over(self, port):
+        """From the master at this port. A Sentinel may say yes and give up later: it is asked again,
+        but not behind one that it has done, which would lead back."""
+        known = self.known()
+        if known and b"failover_in_progress" not in known:
+            if b" port $%d %d " % (len(str(port)), port) not in known:
+                return True
+            self.ask("SENTINEL", "FAILOVER", self.MASTER)
+        return False
 
     def master_port(self):
         """Nothing: it does not say."""
