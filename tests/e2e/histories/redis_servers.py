@@ -26,7 +26,8 @@ class Redis:
         self.process = None
         self.environment = None
         self.words = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", self.folder.name,
-                      "--appendonly", "yes", "--appendfsync", "always", "--save", "", *arguments]
+                      "--appendonly", "yes", "--appendfsync", "always", "--save", "",
+                      "--repl-diskless-sync-delay", "0", *arguments]
 
     def __enter__(self):
         self.start()

@@ -170,8 +170,7 @@ class Trial:
         url = self.servers[0].url("trial")
         if replicas is not None:
             self.servers.append(take(self.server("--replicaof", "127.0.0.1",
-                                                 str(self.servers[0].port),
-                                                 "--repl-diskless-sync-delay", "0")))
+                                                 str(self.servers[0].port))))
             self.sentinels = [take(Sentinel(self.servers[0].port)) for _ in range(3)]
             for sentinel in self.sentinels:
                 eventually(sentinel.is_complete, "the Sentinels know each other")

@@ -17,8 +17,7 @@ class RedisClusterTest : public RedisTest {
   struct Node {
     OwnPort bus;
     RedisServer server{{"--cluster-enabled", "yes", "--cluster-node-timeout", "2000",
-                        "--cluster-port", std::to_string(bus.number()), "--appendonly", "yes",
-                        "--repl-diskless-sync-delay", "0"}};
+                        "--cluster-port", std::to_string(bus.number()), "--appendonly", "yes"}};
   };
 
   // Two that have half of the slots each, and one that has none.

@@ -20,8 +20,7 @@ class RedisFailoverTest : public RedisTest {
     RedisTest::SetUp();
     if (IsSkipped()) return;
     replica_.emplace(std::vector<std::string>{"--replicaof", "127.0.0.1",
-                                              std::to_string(server().port()),
-                                              "--repl-diskless-sync-delay", "0"});
+                                              std::to_string(server().port())});
     wait_replica(server(), replica());
   }
   void TearDown() override {
@@ -68,8 +67,7 @@ TEST_F(RedisFailoverTest, WhatIsAcknowledgedIsThereBehindAFailover) {
   server().kill();
   promote();
   append(one, "after");
-  const RedisServer next({"--replicaof", "127.0.0.1", std::to_string(replica().port()),
-                          "--repl-diskless-sync-delay", "0"});
+  const RedisServer next({"--replicaof", "127.0.0.1", std::to_string(replica().port())});
   one.wait_told(21);
   other.wait_told(21);
   expect_same(one, other);

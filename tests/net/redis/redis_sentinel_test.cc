@@ -27,8 +27,7 @@ class RedisSentinelTest : public RedisTest {
     RedisTest::SetUp();
     if (IsSkipped()) return;
     replica_.emplace(std::vector<std::string>{"--replicaof", "127.0.0.1",
-                                              std::to_string(server().port()),
-                                              "--repl-diskless-sync-delay", "0"});
+                                              std::to_string(server().port())});
     for (int i = 0; i < kSentinels; ++i) {
       sentinels_.emplace_back(RedisServer::SentinelOf{server().port()});
     }

@@ -74,7 +74,8 @@ RedisServer::RedisServer(std::vector<std::string> more)
                                        "--bind",        "127.0.0.1",     "--dir",
                                        folder_,         "--appendonly",  "yes",
                                        "--save",        "",              "--logfile",
-                                       folder_ / "log", "--appendfsync", "always"};
+                                       folder_ / "log", "--appendfsync", "always",
+                                       "--repl-diskless-sync-delay", "0"};
         words.insert(words.end(), more.begin(), more.end());
         return words;
       }()) {
