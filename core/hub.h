@@ -86,7 +86,6 @@ enum class PublishError : std::uint8_t {
   differs,
   hole,
   forgotten,
-  unkeyed,
 };
 
 // How a subscriber wants to begin.

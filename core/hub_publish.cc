@@ -25,8 +25,6 @@ PublishError error_of(StoreAnswer::Outcome outcome) {
       return PublishError::hole;
     case Outcome::forgotten:
       return PublishError::forgotten;
-    case Outcome::unkeyed:
-      return PublishError::unkeyed;
     case Outcome::pending:
     case Outcome::committed:
     case Outcome::repeated:

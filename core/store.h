@@ -52,7 +52,6 @@ struct StoreAnswer {
     differs,
     hole,
     forgotten,
-    unkeyed,    // this store knows no keys
   };
   Outcome outcome = Outcome::pending;
   Place place{};                // of a batch that is committed, or repeated

@@ -31,7 +31,6 @@ struct PublishFailure {
     differs,
     hole,
     forgotten,
-    unkeyed,
   };
   Reason reason = Reason::invalid;
   // For people: a message whatever the reason; `field` where an event is to blame; `line`: its

@@ -24,14 +24,17 @@ std::size_t held_by(const Commit& commit) {
 
 }  // namespace
 
-CommitQueue::Added CommitQueue::add(std::span<const core::NewEvent> events, core::Ticket ticket) {
+CommitQueue::Added CommitQueue::add(std::span<const core::NewEvent> events, core::Ticket ticket,
+                                    const core::PublishKey* key) {
   TOCSIN_ASSERT(!events.empty());
   const MutexLock lock(mutex_);
   if (!open_ || held_ >= limits::kMaxPendingPublishes) return Added::no;
   const bool first = waiting_.empty();
-  const bool room = !first && waiting_.back().bytes.size() < kGathered &&
+  const bool room = !first && key == nullptr && !waiting_.back().key &&
+                    waiting_.back().bytes.size() < kGathered &&
                     waiting_.back().events + events.size() <= limits::kMaxBatchEvents;
   Commit& commit = room ? waiting_.back() : waiting_.emplace_back();
+  if (key != nullptr) commit.key = *key;
   const std::size_t before = room ? held_by(commit) : 0;
   std::string_view topic;
   append_events(commit.bytes, events, topic);

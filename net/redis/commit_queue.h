@@ -13,12 +13,13 @@
 #include <utility>
 #include <vector>
 
+#include "core/publish/published_keys.h"
 #include "core/store.h"
 #include "net/base/mutex.h"
 
 namespace tocsin::net {
 
-// Batches that are committed together, in their order.
+// Batches that are committed together, in their order; one with a key alone.
 struct Commit {
   struct Part {
     core::Ticket ticket = 0;
@@ -29,6 +30,7 @@ struct Commit {
   std::size_t events = 0;
   std::vector<Part> parts{};
   std::vector<core::ReceiptUs> received{};  // of each event
+  std::optional<core::PublishKey> key{};
 };
 
 class CommitQueue {
@@ -38,7 +40,9 @@ class CommitQueue {
     yes,    // behind others
     first,  // nothing waited before: whoever takes it may have to be woken
   };
-  [[nodiscard]] Added add(std::span<const core::NewEvent> events, core::Ticket ticket);
+  // `key`: null if it has none.
+  [[nodiscard]] Added add(std::span<const core::NewEvent> events, core::Ticket ticket,
+                          const core::PublishKey* key);
 
   // The oldest; nothing: there is none. What is taken counts as held until it is released.
   [[nodiscard]] std::optional<Commit> take();

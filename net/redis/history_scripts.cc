@@ -1,6 +1,8 @@
 // What changes a history in the server. A script runs alone and as a whole: it reads everything
 // first, and what may refuse it (memory, a disk, another type of key) does so at its first write.
 // Trimming comes last, and may fail: the commit stands.
+//
+// Of the keys at most two go with each that comes, so that nobody waits for many.
 #include "net/redis/stored_history.h"
 
 namespace tocsin::net {
@@ -58,8 +60,27 @@ if h[1] ~= ARGV[1] or h[4] ~= id then return redis.error_reply('EPOCH is another
 local p = redis.call('HMGET', KEYS[3], 'n', 's')
 local n = tonumber(p[1] or 0)
 local number = tonumber(ARGV[2])
+local known, wanted
+if KEYS[5] then
+  local k = redis.call('HMGET', KEYS[5], ARGV[10] .. '/' .. ARGV[11], ARGV[10])
+  redis.call('ZCARD', KEYS[6])
+  wanted = tonumber(ARGV[11])
+  local following = tonumber(k[2] or 0) + 1
+  if k[1] then
+    local content, epoch, first, last = string.match(k[1], '^(%x+) (%d+) (%d+) (%d+)$')
+    known = content == ARGV[12] and {'repeated', epoch, first, last} or {'differs'}
+  elseif wanted > 0 and wanted ~= following then
+    known = {wanted < following and 'forgotten' or 'hole', text(following)}
+  end
+  if number <= n then return known or {'unknown'} end
+end
 if number == n then return p[2] end
 if number ~= n + 1 then return redis.error_reply('NUMBER ' .. text(n)) end
+if known then
+  redis.call('HSET', KEYS[3], 'n', ARGV[2])
+  redis.call('PEXPIRE', KEYS[3], ARGV[6])
+  return known
+end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local s = text(h[3] + ARGV[3])
@@ -70,6 +91,28 @@ redis.call('XADD', KEYS[2], entry, 'n', ARGV[3], 'p', ARGV[5], 'k', ARGV[2], 't'
 redis.call('HSET', KEYS[1], 's', s, 'b', text(b))
 redis.call('HSET', KEYS[3], 'n', ARGV[2], 's', s)
 redis.call('PEXPIRE', KEYS[3], ARGV[6])
+if KEYS[5] then
+  local function forget(one)
+    redis.call('HDEL', KEYS[5], one)
+    redis.call('ZREM', KEYS[6], one)
+  end
+  local one = ARGV[10] .. '/' .. ARGV[11]
+  local place = h[1] .. ' ' .. text(h[3] + 1) .. ' ' .. s
+  redis.call('HSET', KEYS[5], one, ARGV[12] .. ' ' .. place)
+  redis.call('ZADD', KEYS[6], text(now), one)
+  if wanted > 0 then redis.call('HSET', KEYS[5], ARGV[10], ARGV[11]) end
+  if wanted > tonumber(ARGV[14]) then forget(ARGV[10] .. '/' .. text(wanted - ARGV[14])) end
+  for _ = 1, 2 do
+    local oldest = redis.call('ZRANGE', KEYS[6], 0, 0, 'WITHSCORES')
+    local old = oldest[2] + ARGV[13] < now
+    if not old and redis.call('ZCARD', KEYS[6]) <= tonumber(ARGV[15]) then break end
+    local key, last = string.match(oldest[1], '^(%x+)/(%d+)$')
+    if redis.call('HGET', KEYS[5], key) == last then redis.call('HDEL', KEYS[5], key) end
+    forget(oldest[1])
+  end
+  redis.call('PEXPIRE', KEYS[5], ARGV[13])
+  redis.call('PEXPIRE', KEYS[6], ARGV[13])
+end
 local most, age, step = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
 local marked_b, marked_t = tonumber(h[6] or 0), tonumber(h[7] or 0)
 if b - marked_b < step and (age == 0 or now - marked_t < age / 64) then return s end

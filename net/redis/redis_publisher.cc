@@ -11,6 +11,7 @@
 #include "net/base/clock.h"
 #include "net/log.h"
 #include "proto/assert.h"
+#include "proto/limits.h"
 
 namespace tocsin::net {
 namespace {
@@ -41,6 +42,17 @@ constexpr std::array<std::string_view, 9> kRefusals = {
 std::string random_name() {
   std::random_device device;
   return fmt::format("{:08x}{:08x}", device(), device());
+}
+
+// What the script is told of a key.
+using KeyWords = std::array<std::string, 6>;
+KeyWords words_of(const core::PublishKey& key) {
+  return {key_text(key),
+          std::to_string(key.number),
+          content_text(key),
+          std::to_string(core::kPublishKeyMs),
+          std::to_string(limits::kKeptNumbers),
+          std::to_string(limits::kMaxPublishKeys / limits::kPublishKey)};
 }
 
 // Of what a script's command was answered; old servers hide it in a text of their own.
@@ -84,11 +96,9 @@ RedisPublisher::Result RedisPublisher::resume(RedisLink& link, proto::Epoch epoc
   const TimePoint reply = reply_by(waiter.now());
   bool stored = false;
   for (std::uint64_t n = first_; n < first_ + under_way_.size(); ++n) {
-    if (n <= number.value_or(0)) {
-      stored = true;
-    } else {
-      send_commit(link, n, reply);
-    }
+    const bool worked_off = n <= number.value_or(0);
+    if (worked_off) stored = true;
+    if (!worked_off || (at(n)->commit.key && !at(n)->known)) send_commit(link, n, reply);
   }
   if (options_.url.replicas == 0) return {};
   if (stored) {  // WAIT asks only for what this connection has written
@@ -135,11 +145,18 @@ void RedisPublisher::send_commit(RedisLink& link, std::uint64_t number, TimePoin
       options_.keep_bytes == 0
           ? kMaxStep
           : std::clamp(options_.keep_bytes / 16, kLeastStep, kMaxStep);
-  link.send({"EVALSHA", script_, "4", keys_.head, keys_.log, keys_.producer(producer_),
-             keys_.marks, epoch_, std::to_string(number), std::to_string(one.commit.events),
-             one.commit.bytes, producer_, kKeepNumberMs, std::to_string(options_.keep_bytes),
-             std::to_string(options_.keep_age_ms), std::to_string(step)},
-            deadline);
+  const std::optional<core::PublishKey>& key = one.commit.key;
+  const std::array texts{keys_.producer(producer_), std::to_string(number),
+                         std::to_string(one.commit.events), std::to_string(options_.keep_bytes),
+                         std::to_string(options_.keep_age_ms), std::to_string(step)};
+  std::vector<std::string_view> words{"EVALSHA", script_,  key ? "6" : "4", keys_.head,
+                                      keys_.log, texts[0], keys_.marks};
+  if (key) words.insert(words.end(), {keys_.publish_keys, keys_.publish_times});
+  words.insert(words.end(), {epoch_, texts[1], texts[2], one.commit.bytes, producer_,
+                             kKeepNumberMs, texts[3], texts[4], texts[5]});
+  const auto key_words = key ? words_of(*key) : KeyWords{};
+  if (key) words.insert(words.end(), key_words.begin(), key_words.end());
+  link.send(words, deadline);
   expected_.push_back({.what = Expected::What::commit, .number = number});
   ++unanswered_;
 }
@@ -173,6 +190,11 @@ RedisPublisher::Result RedisPublisher::on_reply(const RespValue& reply, Answers&
   TOCSIN_ASSERT(unanswered_ > 0);
   --unanswered_;
   if (reply.is(Kind::error)) return on_error(expected.number, reply.text, answers);
+  UnderWay* const one = at(expected.number);
+  if (reply.is(Kind::list) && one != nullptr) {
+    one->known = parse_finding(reply);
+    settle(answers);
+  }
   return {};  // it is acknowledged when it is read
 }
 
@@ -236,22 +258,32 @@ void RedisPublisher::on_applied(const StoredEntry& entry, const core::Place& pla
 void RedisPublisher::settle(Answers& answers) {
   while (!under_way_.empty()) {
     const UnderWay& one = under_way_.front();
-    if (!one.place || (options_.url.replicas > 0 && first_ > replicated_)) return;
-    TOCSIN_ASSERT(!one.refused && one.place->events() == one.commit.events);
-    core::Place place = *one.place;
-    for (const Commit::Part& part : one.commit.parts) {
-      place.last = place.first + part.events - 1;
-      answers.emplace_back(part.ticket,
-                           core::StoreAnswer{.outcome = Outcome::committed, .place = place});
-      place.first = place.last + 1;
+    if (!one.place && !one.known) return;
+    if (options_.url.replicas > 0 && first_ > replicated_) return;
+    TOCSIN_ASSERT(!one.refused);
+    if (one.place) {
+      settle_applied(one, answers);
+    } else {
+      answer(one.commit, *one.known, answers);
     }
-    figures_.push_back({.batches = one.commit.parts.size(),
-                        .events = one.commit.events,
-                        .took_us = now_ns() / 1000 - one.sent_us});
-    queue_.release(one.commit);
     under_way_.pop_front();
     ++first_;
   }
+}
+
+void RedisPublisher::settle_applied(const UnderWay& one, Answers& answers) {
+  TOCSIN_ASSERT(one.place->events() == one.commit.events);
+  core::Place place = *one.place;
+  for (const Commit::Part& part : one.commit.parts) {
+    place.last = place.first + part.events - 1;
+    answers.emplace_back(part.ticket,
+                         core::StoreAnswer{.outcome = Outcome::committed, .place = place});
+    place.first = place.last + 1;
+  }
+  figures_.push_back({.batches = one.commit.parts.size(),
+                      .events = one.commit.events,
+                      .took_us = now_ns() / 1000 - one.sent_us});
+  queue_.release(one.commit);
 }
 
 void RedisPublisher::answer(const Commit& commit, const core::StoreAnswer& outcome,

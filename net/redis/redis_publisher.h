@@ -2,9 +2,9 @@
 //
 // Commits are numbered, and a few of them are under way at a time. A commit is acknowledged when
 // the stream has brought it back, and as many replicas as were asked for have it. When a connection
-// is lost, the number that the server has of this producer says which of them are in the history;
+// is lost, the number that the server has of this producer says which of them it has worked off;
 // the others are sent again, under the same numbers, as a server may still find the old bytes and
-// work them off.
+// work them off. So are those with keys, as the answer that was lost may be that a key is known.
 //
 // Not thread-safe.
 #pragma once
@@ -62,6 +62,7 @@ class RedisPublisher {
     std::uint64_t sent_us = 0;  // first
     bool refused = false;
     std::optional<core::Place> place{};  // it was applied there
+    std::optional<core::StoreAnswer> known{};  // nothing of it was appended now: its key was known
   };
   struct Expected {
     enum class What : std::uint8_t { commit, replicas, nothing };
@@ -76,6 +77,7 @@ class RedisPublisher {
   [[nodiscard]] Result on_error(std::uint64_t number, std::string_view error, Answers& answers);
   void abandon_refused(Answers& answers);
   void settle(Answers& answers);
+  void settle_applied(const UnderWay& one, Answers& answers);
   void answer(const Commit& commit, const core::StoreAnswer& outcome, Answers& answers);
   [[nodiscard]] TimePoint reply_by(TimePoint now) const;
 

@@ -184,9 +184,7 @@ void RedisStore::stop() {
 
 core::StoreAnswer RedisStore::append(std::span<const core::NewEvent> events, core::Ticket ticket,
                                      const core::PublishKey* key) {
-  // Another hub may have published it, of which only the server would know.
-  if (key != nullptr) return {.outcome = core::StoreAnswer::Outcome::unkeyed};
-  switch (queue_.add(events, ticket)) {
+  switch (queue_.add(events, ticket, key)) {
     case CommitQueue::Added::no:
       return {.outcome = core::StoreAnswer::Outcome::refused};
     case CommitQueue::Added::first:

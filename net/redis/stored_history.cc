@@ -5,6 +5,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "proto/limits.h"
 #include "proto/text/number.h"
@@ -57,6 +58,31 @@ std::string StoredHead::older_text() const {
     text += fmt::format("{}:{}:{},", one.epoch, one.generation, one.end);
   }
   return text;
+}
+
+std::string key_text(const core::PublishKey& key) {
+  return fmt::format("{:02x}", fmt::join(key.name, ""));
+}
+
+std::string content_text(const core::PublishKey& key) {
+  return fmt::format("{:x}", key.content);
+}
+
+core::StoreAnswer parse_finding(const RespValue& reply) {
+  using Outcome = core::StoreAnswer::Outcome;
+  const std::string_view what = reply.at(0).text;
+  if (what == "differs") return {.outcome = Outcome::differs};
+  if (what == "hole" || what == "forgotten") {
+    return {.outcome = what == "hole" ? Outcome::hole : Outcome::forgotten,
+            .expected = parse_count(reply.at(1)).value_or(0)};
+  }
+  const auto epoch = proto::read_number<proto::Epoch>(reply.at(1).text);
+  const auto first = parse_count(reply.at(2));
+  const auto last = parse_count(reply.at(3));
+  const bool good = what == "repeated" && epoch && first && last && *first > 0 && *first <= *last;
+  if (!good) return {.outcome = Outcome::unknown};
+  return {.outcome = Outcome::repeated,
+          .place = {.epoch = *epoch, .first = *first, .last = *last}};
 }
 
 std::optional<StoredHead> parse_head(const RespValue& reply) {

@@ -12,6 +12,11 @@
 //                      mb and mt, of the last mark.
 //   {NAME}:marks       a list: "ID B T", an entry now and then, by which what is too much is found.
 //   {NAME}:p:PRODUCER  a hash: n and s, the last of its commits, and where that ended.
+//   {NAME}:keys        a hash of what was published under keys (core/publish/published_keys.h), for
+//                      each "KEY/NUMBER" "CONTENT EPOCH FIRST LAST", and for a KEY that is numbered
+//                      its newest NUMBER. KEY and CONTENT are in hexadecimal digits.
+//   {NAME}:keys:at     a sorted set: each "KEY/NUMBER", by when it was published. Both come and go
+//                      with the commits, so what was lost has no key.
 //
 // An epoch ends where the history may have forked: a server that was restarted or promoted, which
 // its replication id shows, may have less than was there before. Generations rise, so that in the
@@ -30,6 +35,8 @@
 #include <vector>
 
 #include "core/epochs.h"
+#include "core/publish/published_keys.h"
+#include "core/store.h"
 #include "net/redis/resp.h"
 
 namespace tocsin::net {
@@ -86,11 +93,15 @@ class StoredKeys {
       : log("{" + name + "}:log"),
         head("{" + name + "}:head"),
         marks("{" + name + "}:marks"),
+        publish_keys("{" + name + "}:keys"),
+        publish_times("{" + name + "}:keys:at"),
         producers_("{" + name + "}:p:") {}
 
   const std::string log;
   const std::string head;
   const std::string marks;
+  const std::string publish_keys;
+  const std::string publish_times;
   [[nodiscard]] std::string producer(std::string_view name) const {
     return producers_ + std::string(name);
   }
@@ -111,7 +122,18 @@ class StoredKeys {
 // number; bytes and ms to keep of the log (0: any), bytes between two marks. Appends, and answers
 // the last sequence; of the producer's last number again what it answered then. Errors: EPOCH, the
 // epoch is not (or not any more) the one of this server; NUMBER N, the producer's last one is N.
+//
+// With a key: KEYS keys and keys:at, too; ARGV: KEY, NUMBER, CONTENT, ms to keep it, how many
+// numbers of a KEY and how many of all are kept. What is known under the key is not appended, and
+// takes the producer's number; it answers what parse_finding() reads. So it does of each commit of
+// the producer that came before: what became of it.
 [[nodiscard]] std::string_view publish_script();
+
+// KEY and CONTENT.
+[[nodiscard]] std::string key_text(const core::PublishKey& key);
+[[nodiscard]] std::string content_text(const core::PublishKey& key);
+// What a key's commit was answered that was not appended now.
+[[nodiscard]] core::StoreAnswer parse_finding(const RespValue& reply);
 
 // Nothing: it is no answer of open_script().
 [[nodiscard]] std::optional<StoredHead> parse_head(const RespValue& reply);

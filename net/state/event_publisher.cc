@@ -62,7 +62,6 @@ PublishFailure failure_without_line(const SharedHub::Refusal& refusal,
     case core::PublishError::differs:
     case core::PublishError::hole:
     case core::PublishError::forgotten:
-    case core::PublishError::unkeyed:
       return key_failure(refusal.why, refusal.expected);
     case core::PublishError::busy:
       break;

@@ -66,7 +66,7 @@ enum class Rejection : std::uint8_t {
   topic_limit,       // 503
   unavailable,       // 503: the store took no publish
   unknown,           // 503: whether it was published is not known
-  conflict,          // 409, 422, 501: the key of a publish
+  conflict,          // 409, 422: the key of a publish
   draining,          // 503
   exhausted,         // 503: no descriptors, no memory, no request slot
   request_memory,    // 503, or none: the memory for requests and answers is used up

@@ -21,7 +21,6 @@ PublishFailure failure_of(const core::StoreAnswer& answer) {
   if (outcome == Outcome::forgotten) {
     return key_failure(core::PublishError::forgotten, answer.expected);
   }
-  if (outcome == Outcome::unkeyed) return key_failure(core::PublishError::unkeyed);
   if (outcome == Outcome::refused) {
     return {.reason = PublishFailure::Reason::unavailable,
             .error = {.message = kUnavailable}};
@@ -47,14 +46,11 @@ PublishFailure key_failure(core::PublishError why, std::uint64_t expected) {
                        : fmt::format("does not follow the last number of this name: {} is expected",
                                      expected));
   }
-  if (why == core::PublishError::forgotten) {
-    return failure(Reason::forgotten,
-                   fmt::format("was published long ago, and its ids are no longer known: {} is "
-                               "expected",
-                               expected));
-  }
-  TOCSIN_ASSERT(why == core::PublishError::unkeyed);
-  return failure(Reason::unkeyed, "is not known here: this hub's history keeps no keys");
+  TOCSIN_ASSERT(why == core::PublishError::forgotten);
+  return failure(Reason::forgotten,
+                 fmt::format("was published long ago, and its ids are no longer known: {} is "
+                             "expected",
+                             expected));
 }
 
 void PendingPublishes::add(core::Ticket ticket, std::uint64_t bytes, std::uint64_t now_us,

@@ -70,6 +70,20 @@ class RedisHistory(unittest.TestCase):
             self.assertNotIn("data: seen", text)
             self.assertIn("data: missed\n", text)
 
+    def test_what_was_sent_to_one_is_repeated_at_another(self):
+        one, other = self.hub(), self.hub()
+        for key, wrong in (('Idempotency-Key: "k"', None), ("Publish-Id: n/1", "Publish-Id: n/3")):
+            answers = [hub.ask("POST", "/publish?stream=a", b"x", key + "\r\n")
+                       for hub in (one, other, one)]
+            self.assertEqual([status for status, _, _ in answers], [204] * 3)
+            self.assertEqual(len({re.search(r"Event-ID: (\S+)", head).group(1)
+                                  for _, head, _ in answers}), 1)
+            if wrong:
+                status, _, body = other.ask("POST", "/publish?stream=a", b"y", wrong + "\r\n")
+                self.assertEqual((status, '"expected":2' in body), (409, True), body)
+        self.assertEqual(post(other, "last").split("-")[1], "3")
+        self.assertEqual(other.counter("tocsin_publish_repeats_total"), 2)
+
     def test_who_is_quicker_than_the_history_comes_back(self):
         hub = self.hub()
         epoch, number = post(hub, "seen").split("-")

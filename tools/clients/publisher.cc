@@ -217,9 +217,6 @@ void Publisher::on_response(Batch batch, const net::HttpResponse& response) {
   } else if (status == 409 && !name_.empty() && problem.expected > 0 &&
              problem.expected != batch.id) {
     on_conflict(std::move(batch), problem.expected, why);
-  } else if (status == 501 && !name_.empty()) {
-    name_.clear();  // this hub's history knows no numbers
-    put_back(std::move(batch));
   } else {
     refuse(std::move(batch), problem, why);
   }

@@ -267,7 +267,6 @@ void PublishHandler::answer(const proto::Request& request, const Said& said,
     case PublishFailure::Reason::differs:
     case PublishFailure::Reason::hole:
     case PublishFailure::Reason::forgotten:
-    case PublishFailure::Reason::unkeyed:
       refuse_key(request, said, std::move(failure), out);
       return;
     case PublishFailure::Reason::busy:
@@ -279,12 +278,9 @@ void PublishHandler::answer(const proto::Request& request, const Said& said,
 
 void PublishHandler::refuse_key(const proto::Request& request, const Said& said,
                                 PublishFailure&& failure, std::string& out) {
-  using Reason = PublishFailure::Reason;
   TOCSIN_ASSERT(said.key);
   failure.error.field = key_field(*said.key);
-  const int status = failure.reason == Reason::differs   ? 422
-                     : failure.reason == Reason::unkeyed ? 501
-                                                         : 409;
+  const int status = failure.reason == PublishFailure::Reason::differs ? 422 : 409;
   answers_.conflict(request, status, failure.error, failure.expected, out);
 }
 

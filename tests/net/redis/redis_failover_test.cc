@@ -59,6 +59,29 @@ TEST_F(RedisFailoverTest, NobodyIsToldBeforeTheReplicaHasIt) {
   EXPECT_EQ(user.wait_answer(ticket).outcome, Outcome::committed);
 }
 
+// A repetition is no truer than what it repeats.
+TEST_F(RedisFailoverTest, NobodyIsToldOfAKeyBeforeTheReplicaHasIt) {
+  StoreUser& one = hub(both());
+  StoreUser& other = hub(both());
+  commit(one, "a");
+  replica().freeze();
+  const core::PublishKey key{.number = 1, .content = 7};
+  const core::Ticket first = one.append(events("b"), key);
+  EXPECT_TRUE(eventually([&] { return server().ask({"HGET", "{test}:head", "s"}) == "2"; }));
+  const core::Ticket again = other.append(events("b"), key);
+  const auto producers = [&] {
+    return server().number({"EVAL", "return #redis.call('KEYS', '*:p:*')", "0"});
+  };
+  EXPECT_TRUE(eventually([&] { return producers() == 2; })) << "both are worked off";
+  EXPECT_EQ(other.link().behind, 1U);
+  EXPECT_FALSE(one.answers().contains(first));
+  EXPECT_FALSE(other.answers().contains(again));
+  replica().resume();
+  EXPECT_EQ(one.wait_answer(first).outcome, Outcome::committed);
+  EXPECT_EQ(other.wait_answer(again).outcome, Outcome::repeated);
+  EXPECT_EQ(other.wait_answer(again).place, one.wait_answer(first).place);
+}
+
 TEST_F(RedisFailoverTest, WhatIsAcknowledgedIsThereBehindAFailover) {
   StoreUser& one = hub(both());
   StoreUser& other = hub(both());
@@ -88,6 +111,25 @@ TEST_F(RedisFailoverTest, AHubThatHasShownWhatTheReplicaLacksSaysSo) {
   EXPECT_TRUE(eventually([&] { return !user.why_lost().empty(); }));
   EXPECT_THAT(user.why_lost(), HasSubstr("newest events were lost"));
   EXPECT_EQ(hub(options).events(), events("a"));
+}
+
+TEST_F(RedisFailoverTest, AKeyGoesWithTheEventThatIsLost) {
+  RedisOptions options = both();
+  options.url.replicas = 0;
+  StoreUser& user = hub(options);
+  const core::PublishKey kept{.number = 1, .content = 7};
+  const core::PublishKey lost{.number = 2, .content = 8};
+  const core::StoreAnswer first = user.publish(events("a"), kept);
+  EXPECT_TRUE(eventually([&] { return replica().ask({"HGET", "{test}:head", "s"}) == "1"; }));
+  promote();
+  EXPECT_EQ(user.publish(events("b"), lost).outcome, Outcome::committed);
+  server().kill();
+  EXPECT_TRUE(eventually([&] { return !user.why_lost().empty(); }));
+  StoreUser& next = hub(options);
+  EXPECT_EQ(next.publish(events("a"), kept).outcome, Outcome::repeated);
+  EXPECT_EQ(next.publish(events("a"), kept).place, first.place);
+  EXPECT_EQ(next.publish(events("b"), lost).outcome, Outcome::committed);
+  EXPECT_EQ(next.told(), 2U);
 }
 
 TEST_F(RedisFailoverTest, AReplicaIsNoMaster) {

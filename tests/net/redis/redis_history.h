@@ -22,7 +22,6 @@ class RedisHistory final : public TestedHistory {
     return *std::move(store);
   }
   [[nodiscard]] bool survives() const override { return true; }
-  [[nodiscard]] bool knows_keys() const override { return false; }
   // No memory is left, or there is again.
   [[nodiscard]] bool cut_off(bool off) override {
     return server.ask({"CONFIG", "SET", "maxmemory", off ? "1" : "0"}) == "OK";
@@ -49,12 +48,28 @@ class RedisHistory final : public TestedHistory {
     }
     const std::string last = server.ask({"XREVRANGE", "{test}:log", "+", "-", "COUNT", "1"});
     const auto dash = last.find('-') + 1;
-    server.ask({"HSET", "{test}:head", "s", last.substr(dash, last.find(' ') - dash)});
+    const std::string kept = last.substr(dash, last.find(' ') - dash);
+    server.ask({"HSET", "{test}:head", "s", kept});
+    server.ask({"EVAL", kLoseKeys, "2", "{test}:keys", "{test}:keys:at", kept});
   }
 
   RedisServer server;
 
  private:
+  // Of what is gone: all of a KEY and the NUMBERs before go on.
+  static constexpr const char* kLoseKeys = R"lua(
+for _, one in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
+  local last = string.match(redis.call('HGET', KEYS[1], one), '(%d+)$')
+  if tonumber(last) > tonumber(ARGV[1]) then
+    local key, number = string.match(one, '^(%x+)/(%d+)$')
+    redis.call('HDEL', KEYS[1], one)
+    redis.call('ZREM', KEYS[2], one)
+    if number ~= '0' then
+      redis.call('HSET', KEYS[1], key, string.format('%.0f', number - 1))
+    end
+  end
+end)lua";
+
   RedisStore* open_ = nullptr;
 };
 

@@ -170,9 +170,9 @@ void RedisServer::wait_end() {
   pid_ = -1;
 }
 
-std::string RedisServer::ask(std::initializer_list<std::string_view> words) const {
+std::string RedisServer::ask(std::span<const std::string_view> words) const {
   std::string command;
-  append_command(command, std::span(words.begin(), words.size()));
+  append_command(command, words);
   TestClient client("127.0.0.1:" + std::to_string(port()));
   client.send(command);
   RespReader reader(limits::kMaxRedisReply);

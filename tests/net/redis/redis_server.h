@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <initializer_list>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -54,7 +55,13 @@ class RedisServer {
 
   // One command on a connection of its own; a text, a number as text, "" for nil, or the error
   // behind a '-'. Lists are joined by spaces.
-  std::string ask(std::initializer_list<std::string_view> words) const;
+  std::string ask(std::span<const std::string_view> words) const;
+  std::string ask(std::initializer_list<std::string_view> words) const {
+    return ask(std::span(words.begin(), words.size()));
+  }
+  std::string ask(const std::vector<std::string>& words) const {
+    return ask(std::vector<std::string_view>(words.begin(), words.end()));
+  }
   [[nodiscard]] long number(std::initializer_list<std::string_view> words) const;
 
  private:

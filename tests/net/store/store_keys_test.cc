@@ -14,13 +14,7 @@
 namespace tocsin::net {
 namespace {
 
-class StoreKeys : public StoreConformance {
- protected:
-  void SetUp() override {
-    StoreConformance::SetUp();
-    if (!IsSkipped() && !history().knows_keys()) GTEST_SKIP() << "knows no keys";
-  }
-};
+class StoreKeys : public StoreConformance {};
 INSTANTIATE_TEST_SUITE_P(Stores, StoreKeys, testing::ValuesIn(kHistoryKinds),
                          [](const auto& kind) { return std::string(kind.param.name); });
 

@@ -26,8 +26,6 @@ class TestedHistory {
 
   // The history is there for the next open().
   [[nodiscard]] virtual bool survives() const { return false; }
-  // Its store answers appends with keys otherwise than as `unkeyed`.
-  [[nodiscard]] virtual bool knows_keys() const { return true; }
   // From now on the open store has no room, or cannot reach what keeps its history; or it can
   // again.
   [[nodiscard]] virtual bool cut_off(bool) { return false; }

@@ -177,7 +177,6 @@ void StoreWorld::check_answer(const StoreAnswer& answer, const std::vector<std::
     case Outcome::differs:
     case Outcome::hole:
     case Outcome::forgotten:
-    case Outcome::unkeyed:
       require(false, "an answer to a key that was not given");
   }
 }

@@ -1,5 +1,4 @@
 // What `tocsin publish` does about requests of which it does not know what became of them.
-#include <cstdlib>
 #include <string>
 #include <utility>
 #include <vector>
@@ -118,22 +117,6 @@ TEST(PublishAgain, WhereTheNameIsForgottenWhatWasLostIsUnknown) {
   run.options.batch = 1;
   EXPECT_EQ(run(), 1);
   EXPECT_THAT(run.err.text(), HasSubstr("argument 2: it is unknown whether published: no\n"));
-}
-
-TEST(PublishAgain, AHistoryThatKnowsNoKeysGetsNone) {
-  std::vector<std::string> requests;
-  ScriptedServer server({[&](Connection& c) {
-    for (const char* answer : {"501", "200", "200"}) {
-      requests.push_back(c.read_request());
-      c.send(reply(std::atoi(answer), "{}"));
-    }
-    c.wait_for_close();
-  }});
-  PublishRun run(server);
-  run.options.data = {"a"};
-  EXPECT_EQ(run(), 0);
-  EXPECT_EQ(body_of(requests[0]), body_of(requests[1]));
-  EXPECT_THAT(requests[1], Not(HasSubstr("Publish-Id")));
 }
 
 // Somebody else's 409, for ever.
