@@ -79,7 +79,7 @@ RedisPublisher::Result RedisPublisher::resume(RedisLink& link, proto::Epoch epoc
                                               TimePoint deadline, Answers& answers) {
   expected_.clear();
   unanswered_ = 0;
-  asks_replicas_ = false;
+  asks_replicas_ = unscripted_ = false;
   if (refusing_) abandon_refused(answers);
   epoch_ = std::to_string(epoch);
   const auto loaded = link.ask({"SCRIPT", "LOAD", publish_script()}, waiter, deadline);
@@ -123,6 +123,7 @@ void RedisPublisher::begin_anew(Answers& answers) {
 
 void RedisPublisher::send(RedisLink& link, TimePoint now) {
   TOCSIN_ASSERT(!script_.empty());  // it was resumed
+  if (unscripted_) return;
   const TimePoint deadline = reply_by(now);
   bool sent = false;
   while (!refusing_ && unanswered_ < kMaxUnanswered && under_way_.size() < kMaxUnderWay) {
@@ -202,11 +203,20 @@ RedisPublisher::Result RedisPublisher::on_error(std::uint64_t number, std::strin
                                                 Answers& answers) {
   UnderWay* one = at(number);
   const std::string_view code = code_of(error);
+  // Nor is anything there of those behind it: if somebody has loaded the script meanwhile, their
+  // numbers do not follow.
+  if (!refusing_ && one != nullptr &&
+      (code == "NOSCRIPT" || (unscripted_ && code == "NUMBER"))) {
+    unscripted_ = true;
+    --one->sends;
+    not_there(number);
+    return {};
+  }
   const bool refused = std::ranges::find(kRefusals, code) != kRefusals.end() ||
                        (refusing_ && code == "NUMBER");
   // What was sent before by another connection may be on its way yet: that it is refused now says
   // nothing of then.
-  if (one == nullptr || one->sends != 1 || !refused) {
+  if (one == nullptr || one->sends != 1 || !refused || unscripted_) {
     return std::unexpected(RedisFault{std::string(error), is_lasting(error)});
   }
   static constinit log::OncePerSecond place;
@@ -215,15 +225,20 @@ RedisPublisher::Result RedisPublisher::on_error(std::uint64_t number, std::strin
   one->refused = true;
   refusing_ = true;
   answer(one->commit, {.outcome = Outcome::refused}, answers);
-  for (Expected& later : expected_) {  // of the number's next commit they say nothing
-    if (later.what == Expected::What::replicas) later.number = std::min(later.number, number - 1);
-  }
+  not_there(number);
   if (unanswered_ > 0) return {};
   // They are the newest, and nothing of them is on its way: their numbers are free again.
   while (!under_way_.empty() && under_way_.back().refused) under_way_.pop_back();
   TOCSIN_ASSERT(std::ranges::none_of(under_way_, &UnderWay::refused));
   refusing_ = false;
   return {};
+}
+
+// Of whatever has the number next, the replies to come say nothing.
+void RedisPublisher::not_there(std::uint64_t number) {
+  for (Expected& later : expected_) {
+    if (later.what == Expected::What::replicas) later.number = std::min(later.number, number - 1);
+  }
 }
 
 // The connection was lost before everything behind a refused commit was answered. None of that can

@@ -35,10 +35,13 @@ class RedisPublisher {
   // All outlive it.
   RedisPublisher(const RedisOptions& options, const StoredKeys& keys, CommitQueue& queue);
 
-  // Of a new connection, on which nothing was sent, to the history's server. Blocks until
-  // `deadline`. The functions below are for this connection, until it is lost.
+  // Of a new connection, on which nothing was sent, to the history's server; and of this one, where
+  // wants_resume(). Blocks until `deadline`. The functions below are for this connection, until it
+  // is lost.
   [[nodiscard]] Result resume(RedisLink& link, proto::Epoch epoch, Waiter& waiter,
                               TimePoint deadline, Answers& answers);
+  // The server has dropped the script (SCRIPT FLUSH), and nothing is on its way any more.
+  [[nodiscard]] bool wants_resume() const { return unscripted_ && expected_.empty(); }
   // What there is to send.
   void send(RedisLink& link, TimePoint now);
   // The link's next reply. The error: the connection is to be given up, and resumed with another.
@@ -75,6 +78,7 @@ class RedisPublisher {
   void ask_replicas(RedisLink& link, TimePoint deadline);
   [[nodiscard]] UnderWay* at(std::uint64_t number);
   [[nodiscard]] Result on_error(std::uint64_t number, std::string_view error, Answers& answers);
+  void not_there(std::uint64_t number);
   void abandon_refused(Answers& answers);
   void settle(Answers& answers);
   void settle_applied(const UnderWay& one, Answers& answers);
@@ -97,6 +101,7 @@ class RedisPublisher {
   std::deque<Expected> expected_;    // in the order of the replies
   std::size_t unanswered_ = 0;       // of them, commits
   bool refusing_ = false;            // a commit was refused, and those behind it will be
+  bool unscripted_ = false;          // the same, as the server does not know the script
   bool asks_replicas_ = false;
 };
 

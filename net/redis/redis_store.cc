@@ -224,6 +224,12 @@ RedisStore::Result RedisStore::turn(bool wait) {
     return std::unexpected(Fault{.text = "the Sentinels have made another server the master"});
   }
   const TimePoint now = waiter_.now();
+  if (publisher_.wants_resume()) {
+    const TimePoint deadline = later(now, options_.connect_ms);
+    const auto resumed =
+        publisher_.resume(session_->publish, head_.epoch, waiter_, deadline, answers_);
+    if (!resumed) return std::unexpected(Fault{.text = resumed.error().text});
+  }
   publisher_.send(session_->publish, now);
   reader_.send(session_->read, now, wait);
   bool came = false;
