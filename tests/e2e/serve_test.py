@@ -282,8 +282,8 @@ class Serve(unittest.TestCase):
             pass
 
     def test_memory_of_forgotten_topics_is_given_back(self):
-        with Hub("--topic-idle", "1s", "--slow-time", "1s", "--history-count", "0", "--shards", "1",
-                 "--drain-timeout", "0s") as hub:
+        with Hub("--config", self.config('topic_idle = "1d"'), "--slow-time", "1s",
+                 "--history-count", "0", "--shards", "1", "--drain-timeout", "0s") as hub:
             with hub.connect() as publisher:
                 for batch in range(20):
                     lines = "".join(f'{{"stream":"user/{batch}/{i}","data":"{i:0100}"}}\n'
@@ -292,6 +292,8 @@ class Serve(unittest.TestCase):
                                                       "Content-Type: application/x-ndjson\r\n")
                     self.assertEqual(status, 200, answer)
             full = hub.resident_bytes()
+            self.config('topic_idle = "1s"')
+            hub.signal(signal.SIGHUP)
             hub.wait_log("memory given back")
             if not is_sanitized():  # a sanitizer's allocator keeps what is freed
                 eventually(lambda: hub.resident_bytes() < full / 2, "less memory")
