@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "proto/limits.h"
 #include "proto/text/name_pattern.h"
 
 namespace tocsin::net {
@@ -15,14 +16,27 @@ std::optional<TopicAccess> access_of(const TopicNamespace& space, Right right) {
   return right == Right::subscribe ? space.subscribe : space.publish;
 }
 
+// The first that has the topic; null: none.
+const TopicNamespace* namespace_of(const ServerOptions& options, std::string_view topic) {
+  const auto space = std::ranges::find_if(options.namespaces, [topic](const TopicNamespace& one) {
+    return proto::matches_name(one.match, topic);
+  });
+  return space == options.namespaces.end() ? nullptr : &*space;
+}
+
 }  // namespace
 
 std::optional<TopicAccess> access_of(const ServerOptions& options, Right right,
                                      std::string_view topic) {
-  const auto space = std::ranges::find_if(options.namespaces, [topic](const TopicNamespace& one) {
-    return proto::matches_name(one.match, topic);
-  });
-  return space == options.namespaces.end() ? std::nullopt : access_of(*space, right);
+  const TopicNamespace* space = namespace_of(options, topic);
+  return space == nullptr ? std::nullopt : access_of(*space, right);
+}
+
+bool has_presence(const ServerOptions& options, std::string_view topic) {
+  if (topic.starts_with(kPresencePrefix)) return false;
+  if (topic.size() + kPresencePrefix.size() > limits::kMaxTopicName) return false;
+  const TopicNamespace* space = namespace_of(options, topic);
+  return space != nullptr && space->presence;
 }
 
 std::optional<Denial> deny(const ServerOptions& options, Right right, const Principal& principal,
@@ -33,6 +47,10 @@ std::optional<Denial> deny(const ServerOptions& options, Right right, const Prin
     return Denial{.cause = DenialCause::insufficient_scope,
                   .reason = "topic " + shown(topic) + ": " + std::string(words)};
   };
+  if (!reads && topic.starts_with(kPresencePrefix) &&
+      has_presence(options, topic.substr(kPresencePrefix.size()))) {
+    return fault("the hub itself says here who is there");
+  }
   const auto usual = open ? TopicAccess::open : TopicAccess::token;
   switch (access_of(options, right, topic).value_or(usual)) {
     case TopicAccess::open:

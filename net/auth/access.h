@@ -56,12 +56,19 @@ struct Access {
 
 enum class Right : std::uint8_t { subscribe, publish };
 
+// Topics on which the hub itself tells who is on another: the prefix, and that one's name.
+inline constexpr std::string_view kPresencePrefix = "presence/";
+// Whether it is told who is on this topic. Never of the topics that tell it, nor of one whose
+// name is so long that there can be none for it.
+[[nodiscard]] bool has_presence(const ServerOptions& options, std::string_view topic);
+
 // What the first namespace that has the topic says; nothing: none, or nothing.
 [[nodiscard]] std::optional<TopicAccess> access_of(const ServerOptions& options, Right right,
                                                    std::string_view topic);
 
 // Why the principal has no such right at the topic; nothing: it has. Where no namespace says
-// anything everybody has it in an open hub, else whoever's credential says so.
+// anything everybody has it in an open hub, else whoever's credential says so. On the topics that
+// tell who is there nobody publishes but the hub.
 [[nodiscard]] std::optional<Denial> deny(const ServerOptions& options, Right right,
                                          const Principal& principal, std::string_view topic);
 

@@ -6,18 +6,8 @@
 #include "proto/assert.h"
 #include "proto/json/json_text.h"
 #include "proto/limits.h"
-#include "proto/text/name_pattern.h"
 
 namespace tocsin::net {
-
-bool has_presence(const ServerOptions& options, std::string_view topic) {
-  if (topic.starts_with(kPresencePrefix)) return false;
-  if (topic.size() + kPresencePrefix.size() > limits::kMaxTopicName) return false;
-  const auto space = std::ranges::find_if(options.namespaces, [topic](const TopicNamespace& one) {
-    return proto::matches_name(one.match, topic);
-  });
-  return space != options.namespaces.end() && space->presence;
-}
 
 Presence::Places Presence::join(const std::vector<std::string_view>& topics,
                                 std::string_view subject) {

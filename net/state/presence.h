@@ -3,7 +3,7 @@
 // who does both between two looks was never there, nor gone.
 //
 // What has changed is taken some times a second by whoever publishes it (PresenceNews), on a topic
-// of its own: "presence/" and the topic's name.
+// of its own: kPresencePrefix and the topic's name.
 //
 // Threads: any.
 #pragma once
@@ -19,17 +19,12 @@
 #include <vector>
 
 #include "core/keyed_hash.h"
+#include "net/auth/access.h"
 #include "net/base/mutex.h"
-#include "net/server_options.h"
 
 namespace tocsin::net {
 
-inline constexpr std::string_view kPresencePrefix = "presence/";
 inline constexpr std::string_view kPresenceEvent = "presence";
-
-// Whether it is told who is on this topic. Never of the topics that tell it, nor of one whose
-// name is so long that there can be none for it.
-[[nodiscard]] bool has_presence(const ServerOptions& options, std::string_view topic);
 
 class Presence {
   struct Topic;

@@ -7,10 +7,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "net/auth/access.h"
 #include "net/io/listen_address.h"
 #include "net/log.h"
-#include "net/state/presence.h"
 #include "tools/auth/auth_configuration.h"
 
 namespace tocsin::tools {
@@ -57,15 +55,8 @@ std::string heartbeat_fault(const net::ServerOptions& options) {
 std::string presence_fault(const Configuration& configuration) {
   const net::ServerOptions& options = configuration.options;
   if (!std::ranges::any_of(options.namespaces, &net::TopicNamespace::presence)) return {};
-  if (configuration.auth == nullptr) {
-    return "nobody has a name where the hub asks for no credentials, so nobody comes or goes";
-  }
-  const std::string some = std::string(net::kPresencePrefix) + "a";
-  if (net::access_of(options, net::Right::publish, some) == net::TopicAccess::nobody) return {};
-  return fmt::format(
-      "clients that may publish to {0}* can say who is there as if they were the hub; a table "
-      "[[topics]] with match = \"{0}*\" and publish = \"nobody\" keeps them from it",
-      net::kPresencePrefix);
+  if (configuration.auth != nullptr) return {};
+  return "nobody has a name where the hub asks for no credentials, so nobody comes or goes";
 }
 
 void warn_of_heartbeat(const Configuration& configuration) {

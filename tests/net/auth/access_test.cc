@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "proto/limits.h"
 #include "tests/net/support/test_access.h"
 
 namespace tocsin::net {
@@ -58,6 +59,38 @@ TEST(Access, TheFirstNamespaceOfATopicCounts) {
   EXPECT_EQ(may(options, Right::publish, all, "vip"), "yes");
   EXPECT_EQ(may(options, Right::publish, *open_principal(), "vip"),
             "insufficient_scope: topic vip: publishing takes a token, and this hub knows none");
+}
+
+TEST(Access, PresenceFollowsTheFirstNamespaceThatMatches) {
+  ServerOptions options;
+  EXPECT_FALSE(has_presence(options, "a"));
+  options.namespaces = {{.match = "chat/secret"},
+                        {.match = "chat/*", .presence = true},
+                        {.match = "all*", .presence = true}};
+  EXPECT_TRUE(has_presence(options, "chat/1"));
+  EXPECT_FALSE(has_presence(options, "chat/secret"));
+  EXPECT_FALSE(has_presence(options, "news"));
+  options.namespaces = {{.match = "*", .presence = true}};
+  EXPECT_TRUE(has_presence(options, "presence"));
+  EXPECT_FALSE(has_presence(options, "presence/chat/1")) << "who reads who reads who reads";
+  EXPECT_TRUE(has_presence(options, std::string(limits::kMaxTopicName - 9, 'x')));
+  EXPECT_FALSE(has_presence(options, std::string(limits::kMaxTopicName - 8, 'x')));
+}
+
+// Whoever reads presence/chat/1 may rely on it.
+TEST(Access, NobodyButTheHubSaysWhoIsThere) {
+  ServerOptions options;
+  options.namespaces = {{.match = "chat/*", .presence = true},
+                        {.match = "presence/*", .publish = TopicAccess::open}};
+  const Principal all{.kind = CredentialKind::key,
+                      .publish = Selectors::all(),
+                      .subscribe = Selectors::all()};
+  for (const Principal& anyone : {all, kNobody, *open_principal()}) {
+    EXPECT_EQ(may(options, Right::publish, anyone, "presence/chat/1"),
+              "insufficient_scope: topic presence/chat/1: the hub itself says here who is there");
+    EXPECT_EQ(may(options, Right::publish, anyone, "presence/news"), "yes") << "it says nothing";
+  }
+  EXPECT_EQ(may(options, Right::subscribe, all, "presence/chat/1"), "yes");
 }
 
 TEST(Access, WithoutACredentialThereMayBeSomethingToDo) {

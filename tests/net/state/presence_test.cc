@@ -23,22 +23,6 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::Pair;
 
-TEST(HasPresence, FollowsTheFirstNamespaceThatMatches) {
-  ServerOptions options;
-  EXPECT_FALSE(has_presence(options, "a"));
-  options.namespaces = {{.match = "chat/secret"},
-                        {.match = "chat/*", .presence = true},
-                        {.match = "all*", .presence = true}};
-  EXPECT_TRUE(has_presence(options, "chat/1"));
-  EXPECT_FALSE(has_presence(options, "chat/secret"));
-  EXPECT_FALSE(has_presence(options, "news"));
-  options.namespaces = {{.match = "*", .presence = true}};
-  EXPECT_TRUE(has_presence(options, "presence"));
-  EXPECT_FALSE(has_presence(options, "presence/chat/1")) << "who reads who reads who reads";
-  EXPECT_TRUE(has_presence(options, std::string(limits::kMaxTopicName - 9, 'x')));
-  EXPECT_FALSE(has_presence(options, std::string(limits::kMaxTopicName - 8, 'x')));
-}
-
 class PresenceTest : public testing::Test {
  protected:
   [[nodiscard]] std::vector<std::string> told(std::size_t most = 100) {
