@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "net/auth/source.h"
 #include "proto/limits.h"
 #include "proto/text/name_pattern.h"
 
@@ -25,6 +26,28 @@ const TopicNamespace* namespace_of(const ServerOptions& options, std::string_vie
 }
 
 }  // namespace
+
+std::optional<std::uint64_t> mark_of(const Access& access, CredentialPlace place) {
+  static const std::uint64_t kQuery = source_of({"query"});
+  static const std::uint64_t kQueryToChange = source_of({"query to change"});
+  switch (place) {
+    case CredentialPlace::field:
+      return 0;
+    case CredentialPlace::cookie:
+      if (access.cookie.empty()) return std::nullopt;
+      return source_of({"cookie", access.cookie});
+    case CredentialPlace::query:
+      return access.query_token ? std::optional(kQuery) : std::nullopt;
+    case CredentialPlace::query_to_change:
+      return access.query_token_publishes ? std::optional(kQueryToChange) : std::nullopt;
+  }
+  return std::nullopt;
+}
+
+bool is_looked_at(const Access& access, std::uint64_t mark) {
+  return std::ranges::any_of(kCredentialPlaces,
+                             [&](CredentialPlace place) { return mark_of(access, place) == mark; });
+}
 
 std::optional<TopicAccess> access_of(const ServerOptions& options, Right right,
                                      std::string_view topic) {

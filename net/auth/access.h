@@ -6,6 +6,7 @@
 // the answers, ServerOptions::cors_origins. Where there is an authority "*" counts for nothing.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <expected>
 #include <memory>
@@ -53,6 +54,18 @@ struct Access {
   // Principal::source of those whom it lets in. 0: there is no such back end.
   std::uint64_t back_end = 0;
 };
+
+// Where in a request a key or a token may stand: in Authorization, in the cookie, in the query to
+// read, or in the query to publish and the like.
+enum class CredentialPlace : std::uint8_t { field, cookie, query, query_to_change };
+inline constexpr std::array kCredentialPlaces{CredentialPlace::field, CredentialPlace::cookie,
+                                              CredentialPlace::query,
+                                              CredentialPlace::query_to_change};
+// The place in 64 bits, 0 for Authorization: the same as long as what stands there counts. Nothing:
+// it does not.
+[[nodiscard]] std::optional<std::uint64_t> mark_of(const Access& access, CredentialPlace place);
+// Whether what stands where the mark says counts.
+[[nodiscard]] bool is_looked_at(const Access& access, std::uint64_t mark);
 
 enum class Right : std::uint8_t { subscribe, publish };
 

@@ -222,6 +222,14 @@ bool changes_something(Needs needs, Method method) {
   return needs != Needs::subscribe;
 }
 
+// Which mark the place has where the credential was found.
+std::uint64_t mark_of(Where where, bool changes, const Access& access) {
+  using enum CredentialPlace;
+  if (where == Where::cookie) return mark_of(access, cookie).value_or(0);
+  if (where == Where::query) return mark_of(access, changes ? query_to_change : query).value_or(0);
+  return 0;
+}
+
 std::expected<PrincipalPtr, Denial> nobody(const Access& access, const ServerOptions& options,
                                            Needs needs) {
   switch (needs) {
@@ -278,11 +286,13 @@ void refer(const Search& search, Needs needs, const Access& access, DenialCause 
 std::expected<PrincipalPtr, Denial> authenticate(const Request& request, Needs needs,
                                                  const Access& access,
                                                  const ServerOptions& options, std::int64_t now_s,
-                                                 std::optional<Referral>* referral) {
+                                                 std::optional<Referral>* referral,
+                                                 std::uint64_t& place) {
   TOCSIN_ASSERT(access.authority != nullptr && needs != Needs::nothing);
   Search search(request, access);
   search.look_everywhere(needs);
   if (search.fault()) return std::unexpected(*search.fault());
+  place = mark_of(search.where(), changes_something(needs, request.method), access);
   switch (search.where()) {
     case Where::nowhere: {
       if (referral != nullptr && concerns_back_end(request, needs, access)) {

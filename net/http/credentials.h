@@ -55,13 +55,14 @@ struct Referral {
 
 // REQUIRES: `access` has an authority, and `needs` is not `nothing`. `now_s`: seconds since 1970.
 // `referral`: is given one where others are to be asked first; then the denial is what counts if
-// they cannot be. Null: nobody can.
+// they cannot be. Null: nobody can. `place`: is given where the credential stands, for whomever it
+// turns out to be (mark_of()).
 [[nodiscard]] std::expected<PrincipalPtr, Denial> authenticate(const proto::Request& request,
                                                                Needs needs, const Access& access,
                                                                const ServerOptions& options,
                                                                std::int64_t now_s,
-                                                               std::optional<Referral>* referral =
-                                                                   nullptr);
+                                                               std::optional<Referral>* referral,
+                                                               std::uint64_t& place);
 
 // Whoever it is, and however that became known: whether that is enough. Nothing: it is.
 [[nodiscard]] std::optional<Denial> deny_needs(Needs needs, const Principal& principal,

@@ -23,8 +23,9 @@ namespace {
 
 // Whether who asks would be found out to be the same again by the same credential: see
 // StreamRight::holds(), which knows no more of it.
-bool is_still(const Access* access, const Principal& principal) {
+bool is_still(const Access* access, const Principal& principal, std::uint64_t place) {
   const Authority* authority = access == nullptr ? nullptr : access->authority.get();
+  if (place != 0 && (access == nullptr || !is_looked_at(*access, place))) return false;
   switch (principal.kind) {
     case CredentialKind::key:
       // As it is now, with what it may do by now.
@@ -121,6 +122,7 @@ std::expected<Dispatcher::Identity, Denial> Dispatcher::identify(const proto::Re
                                                                  Asked& asked,
                                                                  const RequestTicket& ticket) {
   TOCSIN_ASSERT(asked.endpoint != nullptr && asked.principal == nullptr);
+  asked.place = 0;
   const Needs needs = asked.endpoint->needs;
   if (needs == Needs::nothing) return Identity::known;
   if (state_.application.authenticate) {
@@ -148,7 +150,7 @@ std::expected<Dispatcher::Identity, Denial> Dispatcher::ask_authority(
   const Needs needs = asked.endpoint->needs;
   std::optional<Referral> referral;
   auto known = authenticate(request, needs, *access_, options, clock_.unix_s(),
-                            access_->remote == nullptr ? nullptr : &referral);
+                            access_->remote == nullptr ? nullptr : &referral, asked.place);
   if (!known && referral) {
     auto said = ask_others(request, needs, *referral, std::move(known).error(), ticket);
     if (!said) return Identity::later;
@@ -303,7 +305,7 @@ Outcome Dispatcher::on_request(const proto::Request& request, const ServerOption
                                const RequestTicket& ticket, std::string& out) {
   TOCSIN_ASSERT(asked.endpoint != nullptr);
   // The body may have taken long, and so may those who were asked.
-  if (asked.principal != nullptr && !is_still(access_.get(), *asked.principal) &&
+  if (asked.principal != nullptr && !is_still(access_.get(), *asked.principal, asked.place) &&
       !(state_.application.authenticate && is_nobody(*asked.principal))) {
     asked.principal = nullptr;
   }
@@ -324,6 +326,7 @@ Outcome Dispatcher::on_request(const proto::Request& request, const ServerOption
                                                                .options = options,
                                                                .access = access_.get(),
                                                                .principal = asked.principal,
+                                                               .place = asked.place,
                                                                .received_us = received_us,
                                                                .ticket = ticket,
                                                                .client = client_of(asked),

@@ -48,6 +48,7 @@ struct Outcome {
   proto::Framing framing = kDefaultFraming;
   std::unique_ptr<StreamResponse> route{};  // of a route: its topics and `resume` are those above
   PrincipalPtr principal{};  // whose right the stream is; null: everybody's, in an open hub
+  std::uint64_t place = 0;   // where its credential stood (mark_of())
   ClientKeys client{};       // who is to be counted for it
 };
 
@@ -55,6 +56,7 @@ struct Outcome {
 struct Asked {
   const Endpoint* endpoint = nullptr;  // whose it is; null: there is no head yet
   PrincipalPtr principal{};            // who asks; null: nobody needed to know yet
+  std::uint64_t place = 0;             // where the credential stands (mark_of())
   // Where limits on clients are set: whom it is from (IpAddress::client_key()).
   std::uint64_t address = 0;
 };
@@ -71,6 +73,7 @@ struct RequestContext {
   const ServerOptions& options;
   const Access* access;            // null: the hub is open
   const PrincipalPtr& principal;  // who asks; null: the endpoint needs to know nothing
+  std::uint64_t place = 0;        // where the credential stands (mark_of())
   std::uint64_t received_us;  // of the monotonic clock, when the request was whole
   RequestTicket ticket{};     // of this request, should its answer come later
   ClientKeys client{};        // whom limits hold for

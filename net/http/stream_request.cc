@@ -83,6 +83,7 @@ Outcome open_stream(Outcome&& wanted, const RequestContext& context, AnswerWrite
   // That version knows no chunks. It may be a proxy's, and its client's wish of another.
   if (!context.request.http_1_1) wanted.framing = proto::Framing::close;
   if (context.access != nullptr) wanted.principal = context.principal;
+  wanted.place = context.place;
   wanted.client = context.client;
   // It keeps what came with the head until more comes.
   wanted.second_write = context.request.has(proto::Header::x_varnish);

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "net/auth/source.h"
 #include "proto/assert.h"
 
 namespace tocsin::net {
@@ -25,8 +26,9 @@ BackEndAnswer no_answer(HttpError::Kind kind, std::string why) {
 }  // namespace
 
 std::uint64_t BackEndSettings::source() const {
-  const Digest digest = sha256(server.url.to_string());
-  return first_bits({reinterpret_cast<const char*>(digest.data()), digest.size()});
+  const Digest& trust = server.trust;
+  return source_of({"webhook", server.url.to_string(),
+                    {reinterpret_cast<const char*>(trust.data()), trust.size()}, terms});
 }
 
 BackEnd::BackEnd(const BackEndSettings& settings, Waiter& waiter, const Clock& clock,

@@ -14,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "net/auth/authentication.h"
@@ -35,6 +36,8 @@ struct BackEndSettings {
   std::uint32_t at_once = 16;       // calls
   std::uint32_t cache_s = 60;       // 0: no answer is kept
   std::size_t cache_bytes = std::size_t{4} * 1024 * 1024;
+  // What else of the configuration its answers depend on: what it is told of a request. Any text.
+  std::string terms{};
 
   // Principal::source of those whom it lets in.
   [[nodiscard]] std::uint64_t source() const;

@@ -192,6 +192,9 @@ class AuthReader {
     add_server(webhook->back_end.server);
     plan_.access.passed_fields = std::move(webhook->fields);
     plan_.back_end = std::move(webhook->back_end);
+    std::string& terms = plan_.back_end->terms;
+    for (const auto& [header, name] : plan_.access.passed_fields) terms.append(name).append(1, ' ');
+    terms += plan_.access.cookie;
   }
 
   // Adds what one of the tables of keys says to the issuer.

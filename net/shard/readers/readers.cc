@@ -72,10 +72,10 @@ std::optional<std::uint32_t> Readers::age_s(std::uint32_t slot) const {
 }
 
 StreamRight Readers::right_of(const Outcome& wanted) {
-  if (wanted.route) return StreamRight::of_route(wanted.principal.get());
+  if (wanted.route) return StreamRight::of_route(wanted.principal.get(), wanted.place);
   if (wanted.principal == nullptr) return {};
   const std::vector<std::string_view> topics(wanted.topics.begin(), wanted.topics.end());
-  return {*wanted.principal, topics};
+  return {*wanted.principal, wanted.place, topics};
 }
 
 bool Readers::has_right(std::uint32_t slot, const Stream& stream) {

@@ -18,8 +18,10 @@ class StreamRights : public testing::Test {
  protected:
   // The right that a credential gives now to a stream of these topics.
   [[nodiscard]] StreamRight right_of(std::string_view credential,
-                                     std::span<const std::string_view> topics) const {
-    return {**access.make()->authority->check(credential, 0), topics};
+                                     std::span<const std::string_view> topics,
+                                     CredentialPlace place = CredentialPlace::field) const {
+    const auto made = access.make();
+    return {**made->authority->check(credential, 0), mark_of(*made, place).value(), topics};
   }
   // Whether a stream of this right goes on if `change` is made.
   template <typename Change>
@@ -108,11 +110,46 @@ TEST_F(StreamRights, OfAKeyEndsWithItsNameAndItsExpiry) {
   EXPECT_FALSE(survives(right, [&] { access.keys[0].principal.expires_at_s = 1; }));
 }
 
+TEST_F(StreamRights, FollowsThePlaceOfTheCredential) {
+  using enum CredentialPlace;
+  for (const std::string& credential :
+       {access.add_key("k", {"chat/*"}, {}), token_for(R"(["chat/*"])")}) {
+    const StreamRight by_field = right_of(credential, kChat);
+    const StreamRight by_cookie = right_of(credential, kChat, cookie);
+    const StreamRight by_query = right_of(credential, kChat, query);
+    ASSERT_TRUE(holds(by_field) && holds(by_cookie) && holds(by_query));
+    const auto no_cookie = [&] { access.cookie.clear(); };
+    const auto other_cookie = [&] { access.cookie = "another"; };
+    const auto no_query = [&] { access.query_token = false; };
+    EXPECT_FALSE(survives(by_cookie, no_cookie) || survives(by_cookie, other_cookie));
+    EXPECT_FALSE(survives(by_query, no_query));
+    EXPECT_TRUE(survives(by_cookie, no_query));
+    EXPECT_TRUE(survives(by_query, no_cookie) && survives(by_query, other_cookie));
+    EXPECT_TRUE(survives(by_field, no_query) && survives(by_field, no_cookie));
+  }
+}
+
+TEST_F(StreamRights, OfWhomABackEndKnowsFollowsBoth) {
+  const auto made = std::make_shared<Access>(*access.make());
+  made->back_end = 7;
+  const Principal who{
+      .kind = CredentialKind::webhook, .subscribe = selectors({"chat/*"}), .source = 7};
+  const StreamRight by_field(who, 0, kChat);
+  const StreamRight by_query(who, mark_of(*made, CredentialPlace::query).value(), kChat);
+  EXPECT_TRUE(by_field.holds(made.get(), options, kChat));
+  EXPECT_TRUE(by_query.holds(made.get(), options, kChat));
+  made->query_token = false;
+  EXPECT_TRUE(by_field.holds(made.get(), options, kChat));
+  EXPECT_FALSE(by_query.holds(made.get(), options, kChat));
+  made->back_end = 8;
+  EXPECT_FALSE(by_field.holds(made.get(), options, kChat));
+}
+
 TEST_F(StreamRights, OfASignedUrlFollowsItsKey) {
   const auto made = access.make();
   const std::string url = access.sign({.topics = {"chat/1"}, .expires_at_s = 100}, "u0");
   const std::string_view query = std::string_view(url).substr(url.find('?') + 1);
-  const StreamRight right(**made->authority->check_url("GET", "/events", query, 0), kChat);
+  const StreamRight right(**made->authority->check_url("GET", "/events", query, 0), 0, kChat);
   EXPECT_TRUE(holds(right));
   access.url_secrets.insert(access.url_secrets.begin(), std::string(kOtherTestSecret));
   EXPECT_FALSE(holds(right)) << "the URL names its key, and that is another now";
@@ -124,7 +161,7 @@ TEST_F(StreamRights, OfASignedUrlFollowsItsKey) {
 
 TEST_F(StreamRights, OfNobodyFollowsTheConfiguration) {
   access.anonymous = {"chat/1"};
-  const StreamRight right(**access.make()->authority->check_nobody(), kChat);
+  const StreamRight right(**access.make()->authority->check_nobody(), 0, kChat);
   EXPECT_TRUE(holds(right));
   access.anonymous = {"chat/2"};
   EXPECT_FALSE(holds(right));
@@ -160,11 +197,11 @@ TEST_F(StreamRights, OfARouteFollowsTheKeyAlone) {
   const std::string key = access.add_key("k", {}, {});
   const auto made = access.make();
   const auto principal = made->authority->check(key, 0).value();
-  const StreamRight right = StreamRight::of_route(principal.get());
+  const StreamRight right = StreamRight::of_route(principal.get(), 0);
   EXPECT_TRUE(holds(right));
   access.keys.clear();
   EXPECT_FALSE(holds(right));
-  EXPECT_TRUE(holds(StreamRight::of_route(nullptr)));
+  EXPECT_TRUE(holds(StreamRight::of_route(nullptr, 0)));
 }
 
 }  // namespace

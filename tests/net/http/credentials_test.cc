@@ -34,7 +34,7 @@ class Credentials : public testing::Test {
     proto::RequestParser parser(limits::kMaxRequestHead, limits::kMaxRequestBody);
     const std::string bytes = line + " HTTP/1.1\r\nHost: hub.example\r\n" + fields + "\r\n";
     EXPECT_EQ(parser.feed(bytes).state, proto::RequestParser::State::head_complete);
-    const auto known = authenticate(parser.request(), needs, *made, options, kNow);
+    const auto known = authenticate(parser.request(), needs, *made, options, kNow, nullptr, place);
     if (!known) return std::string(name_of(known.error().cause)) + ": " + known.error().reason;
     return (*known)->kind == CredentialKind::anonymous ? "anonymous" : (*known)->subject;
   }
@@ -43,6 +43,7 @@ class Credentials : public testing::Test {
   }
 
   TestAccess access;
+  std::uint64_t place = 0;  // of the last one's credential
   ServerOptions options;
 };
 
@@ -224,7 +225,7 @@ class Referrals : public Credentials {
     EXPECT_EQ(parser.feed(bytes).state, proto::RequestParser::State::head_complete);
     std::optional<Referral> referral;
     const auto known =
-        authenticate(parser.request(), needs, *made, options, kNow, &referral);
+        authenticate(parser.request(), needs, *made, options, kNow, &referral, place);
     if (known) return "known";
     if (!referral) return "nobody: " + std::string(name_of(known.error().cause));
     return referral->to == Referral::To::issuer

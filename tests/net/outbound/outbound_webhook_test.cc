@@ -48,6 +48,23 @@ class OutboundWebhook : public OutboundTest {
   std::atomic<int> waiting = 0;
 };
 
+// Whom it has let in goes with what it was, and what it was told.
+TEST(BackEnds, AreOthersWithOtherUrlsCertificatesOrTerms) {
+  BackEndSettings usual;
+  usual.server.url.target = "/a";
+  BackEndSettings another = usual;
+  another.timeout_ms = 1;
+  EXPECT_EQ(another.source(), usual.source());
+  another.server.trust[0] = 1;
+  EXPECT_NE(another.source(), usual.source());
+  another = usual;
+  another.terms = "Cookie";
+  EXPECT_NE(another.source(), usual.source());
+  another = usual;
+  another.server.url.target = "/b";
+  EXPECT_NE(another.source(), usual.source());
+}
+
 TEST_F(OutboundWebhook, IsAskedOncePerQuestion) {
   let_go(1000);
   CallServer server(held());

@@ -259,6 +259,18 @@ TEST_F(AuthFile, AWebhookKnowsTheOthers) {
   EXPECT_THAT(fault("[auth]\nwebhook = \"http://127.0.0.1/\"\n"), HasSubstr("must be a table"));
 }
 
+// Whom it has let in goes with what it was asked by.
+TEST_F(AuthFile, AWebhookThatIsToldSomethingElseIsAnother) {
+  const auto source = [&](const std::string& auth, const std::string& webhook) {
+    return read("[auth]\n" + auth + "[auth.webhook]\nurl = \"https://a.example/\"\n" + webhook)
+        ->plan->back_end->source();
+  };
+  const auto usual = source("", "");
+  EXPECT_EQ(source("anonymous = [\"x\"]\n", "timeout = \"9s\"\n"), usual);
+  EXPECT_NE(source("cookie = \"session\"\n", ""), usual);
+  EXPECT_NE(source("", "pass_headers = [\"cookie\"]\n"), usual);
+}
+
 TEST_F(AuthFile, NoSecretOfAUrlIsShown) {
   for (const std::string url : {"http://me:hunter2@b.example/x", "http://b.example/?key=hunter2",
                                 "https://me:hunter2@b.example/", "hunter2@", "ftp://hunter2@b/#x@y",

@@ -34,12 +34,19 @@ TEST_P(ServerChangedRights, AReloadEndsTheStreamsThatWouldBeRefusedNow) {
   access = rights.make();
   start();
   const std::string token = token_for(R"(["a"])", "[]", R"(,"aud":"hub")");
+  TestSubscriber by_cookie = subscribe("/events?topic=a", "Cookie: session=" + key + "\r\n");
+  TestSubscriber by_query = subscribe("/events?topic=a&token=" + key);
   TestSubscriber by_token = subscribe("/events?topic=a", bearer(token));
   TestSubscriber kept = subscribe("/events?topic=a", bearer(key));
-  rights.issuer.audiences = {"another"};
-  server().reload(options, rights.make());
-  by_token.wait_end();
-  EXPECT_THAT(by_token.events().back().data, HasSubstr("revoked"));
+  const auto ends = [&](TestSubscriber& stream, const auto& change) {
+    change();
+    server().reload(options, rights.make());
+    stream.wait_end();
+    EXPECT_THAT(stream.events().back().data, HasSubstr("revoked"));
+  };
+  ends(by_cookie, [&] { rights.cookie.clear(); });
+  ends(by_query, [&] { rights.query_token = false; });
+  ends(by_token, [&] { rights.issuer.audiences = {"another"}; });
   ASSERT_EQ(connect().request(post("topic=a", "still", bearer(key))).status, 204);
   EXPECT_THAT(kept.wait_data(1), ElementsAre("still"));
 }
@@ -80,6 +87,25 @@ TEST_P(ServerChangedRights, ABodyThatComesWhenTheKeyIsGone) {
   EXPECT_EQ(kept.response().status, 204);
   EXPECT_THAT(stream.wait_data(1), ElementsAre("hello"));
   EXPECT_EQ(sum(&ShardMetrics::events_published), 1U);
+}
+
+TEST_P(ServerChangedRights, ABodyThatComesWhenTheCookieIsNone) {
+  const std::string key = rights.add_key("k", {"*"}, {"*"});
+  access = rights.make();
+  start();
+  const std::string cookie = "Cookie: session=" + key + "\r\nOrigin: http://hub.example\r\n";
+  TestClient client = connect();
+  client.send(request("POST /publish?topic=a",
+                      cookie + "Expect: 100-continue\r\nContent-Length: 5\r\n"));
+  EXPECT_EQ(client.response().status, 100);
+  client.send("he");
+  rights.cookie = "another";
+  server().reload(options, rights.make());
+  ASSERT_TRUE(eventually([&] {
+    return connect().request(request("GET /publish?topic=b&msg=x", cookie)).status == 401;
+  }));
+  client.send("llo");
+  EXPECT_EQ(client.response().status, 401);
 }
 
 TEST_P(ServerChangedRights, ABodyThatComesWhenTheTokenHasExpired) {
