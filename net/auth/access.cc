@@ -63,7 +63,7 @@ bool has_presence(const ServerOptions& options, std::string_view topic) {
 }
 
 std::optional<Denial> deny(const ServerOptions& options, Right right, const Principal& principal,
-                           std::string_view topic) {
+                           std::string_view topic, std::size_t* steps) {
   const bool open = principal.kind == CredentialKind::open;
   const bool reads = right == Right::subscribe;
   const auto fault = [&](std::string_view words) {  // no credential would help
@@ -87,7 +87,7 @@ std::optional<Denial> deny(const ServerOptions& options, Right right, const Prin
     return fault(reads ? "reading takes a token, and this hub knows none"
                        : "publishing takes a token, and this hub knows none");
   }
-  if (selectors_of(principal, right).match(topic)) return std::nullopt;
+  if (selectors_of(principal, right).match(topic, steps)) return std::nullopt;
   return reads ? deny_subscribe(principal, topic) : deny_publish(principal, topic);
 }
 

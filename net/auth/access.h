@@ -7,6 +7,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <expected>
 #include <memory>
@@ -81,9 +82,10 @@ inline constexpr std::string_view kPresencePrefix = "presence/";
 
 // Why the principal has no such right at the topic; nothing: it has. Where no namespace says
 // anything everybody has it in an open hub, else whoever's credential says so. On the topics that
-// tell who is there nobody publishes but the hub.
+// tell who is there nobody publishes but the hub. `steps`: see Selectors::match().
 [[nodiscard]] std::optional<Denial> deny(const ServerOptions& options, Right right,
-                                         const Principal& principal, std::string_view topic);
+                                         const Principal& principal, std::string_view topic,
+                                         std::size_t* steps = nullptr);
 
 // Whoever has no credential; the denial: it has the right at no topic at all.
 [[nodiscard]] std::expected<PrincipalPtr, Denial> without_credential(const Authority& authority,

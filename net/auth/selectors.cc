@@ -50,12 +50,18 @@ bool Selectors::add_all(const Selectors& other) {
   return true;
 }
 
-bool Selectors::match(std::string_view topic) const {
-  return std::ranges::any_of(selectors_, [topic](const Selector& selector) {
+bool Selectors::has_patterns() const {
+  return std::ranges::any_of(selectors_, [](const Selector& selector) {
+    return std::holds_alternative<TopicPattern>(selector.kind);
+  });
+}
+
+bool Selectors::match(std::string_view topic, std::size_t* steps) const {
+  return std::ranges::any_of(selectors_, [topic, steps](const Selector& selector) {
     if (std::holds_alternative<Prefix>(selector.kind)) return topic.starts_with(selector.text);
     if (std::holds_alternative<All>(selector.kind) || topic == selector.text) return true;
     const auto* pattern = std::get_if<TopicPattern>(&selector.kind);
-    return pattern != nullptr && pattern->matches(topic);
+    return pattern != nullptr && pattern->matches(topic, steps);
   });
 }
 

@@ -109,7 +109,7 @@ void TopicPattern::step_expression(const Element& element, std::string_view topi
   places = ends;
 }
 
-bool TopicPattern::matches(std::string_view topic) const {
+bool TopicPattern::matches(std::string_view topic, std::size_t* steps) const {
   if (topic.size() > limits::kMaxTopicName) return false;
   if (canonical_url_ && is_rewritten(topic)) return false;
   auto element = elements_.begin();
@@ -119,6 +119,9 @@ bool TopicPattern::matches(std::string_view topic) const {
     if (!topic.starts_with(element->literal)) return false;
     begin = element->literal.size();
     ++element;
+  }
+  if (steps != nullptr) {
+    *steps += static_cast<std::size_t>(elements_.end() - element) * (topic.size() + 1);
   }
   Places places(topic.size());
   places.reach(begin);

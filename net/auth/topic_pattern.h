@@ -34,8 +34,9 @@ class TopicPattern {
   // matches nothing.
   [[nodiscard]] static std::expected<TopicPattern, std::string> url_pattern(std::string_view text);
 
-  // `topic`: at most limits::kMaxTopicName bytes, else false.
-  [[nodiscard]] bool matches(std::string_view topic) const;
+  // `topic`: at most limits::kMaxTopicName bytes, else false. `steps`: those that it takes at most
+  // are added.
+  [[nodiscard]] bool matches(std::string_view topic, std::size_t* steps = nullptr) const;
 
   // Bytes of memory, about.
   [[nodiscard]] std::size_t memory() const;

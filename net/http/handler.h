@@ -80,14 +80,21 @@ struct RequestContext {
   std::string& out;           // the answer is appended, unless it is a stream or pending
 };
 
-// Why who asks has no such right at the topic; nothing: it has. REQUIRES: the endpoint needs to
-// know who asks.
+// Why who asks has no such right at the topic; nothing: it has. `steps`: what this request's topics
+// have taken so far, at first 0; past Selectors::kMaxSteps the next one is denied. REQUIRES: the
+// endpoint needs to know who asks.
 [[nodiscard]] inline std::optional<Denial> deny(const RequestContext& context, Right right,
-                                                std::string_view topic) {
+                                                std::string_view topic, std::size_t& steps) {
   TOCSIN_ASSERT(context.principal != nullptr);
   const bool all = context.options.namespaces.empty() &&
                    context.principal->kind == CredentialKind::open;
-  return all ? std::nullopt : deny(context.options, right, *context.principal, topic);
+  if (all) return std::nullopt;
+  if (steps > Selectors::kMaxSteps) {
+    return Denial{.cause = DenialCause::insufficient_scope,
+                  .reason = "the credential has too many patterns for so many topics in one "
+                            "request; send several"};
+  }
+  return deny(context.options, right, *context.principal, topic, &steps);
 }
 
 // Threads: one object per shard, used by its thread.

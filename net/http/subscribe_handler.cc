@@ -55,8 +55,9 @@ std::optional<Outcome> SubscribeHandler::handle(const RequestContext& context) {
   if (const auto error = read_wishes(*query, wanted)) {
     return answers_.problem(context.request, *error, context.out);
   }
+  std::size_t steps = 0;
   for (const std::string& topic : wanted.topics) {
-    if (const auto denial = deny(context, Right::subscribe, topic)) {
+    if (const auto denial = deny(context, Right::subscribe, topic, steps)) {
       hub_.with([&](core::Hub& hub) { hub.count_refusal(topic); });
       return answers_.deny(context.request, *denial, context.out);
     }

@@ -1,5 +1,6 @@
 #include "net/http/publish/publish_handler.h"
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -149,20 +150,35 @@ std::optional<Outcome> PublishHandler::handle(const RequestContext& context) {
     return answers_.problem(
         request, {.field = "id", .message = "in a batch each event names its own"}, context.out);
   }
-  std::string_view allowed;  // the last topic: most batches are of one
-  for (const proto::EventView& event : **events) {
-    if (event.topic == allowed) continue;
-    if (const auto denial = deny(context, Right::publish, event.topic)) {
-      state_.hub.with([&](core::Hub& hub) { hub.count_refusal(event.topic); });
-      return answers_.deny(request, *denial, context.out);
-    }
-    allowed = event.topic;
+  if (const auto denial = deny_topics(context, **events)) {
+    return answers_.deny(request, *denial, context.out);
   }
   if (context.client != ClientKeys{} && (*events)->size() > 1) {
     state_.admission.count_publish(context.options, context.client, (*events)->size() - 1, 0,
                                    context.received_us);
   }
   return publish(context, **events, form);
+}
+
+// Each topic is asked about once, where more could take long: most batches are of one.
+std::optional<Denial> PublishHandler::deny_topics(const RequestContext& context,
+                                                  const std::vector<proto::EventView>& events) {
+  topics_.clear();
+  for (const proto::EventView& event : events) {
+    if (topics_.empty() || topics_.back() != event.topic) topics_.push_back(event.topic);
+  }
+  if (topics_.size() > 1 && context.principal->publish.has_patterns()) {
+    std::ranges::sort(topics_);
+    topics_.erase(std::ranges::unique(topics_).begin(), topics_.end());
+  }
+  std::size_t steps = 0;
+  for (const std::string_view topic : topics_) {
+    if (auto denial = deny(context, Right::publish, topic, steps)) {
+      state_.hub.with([&](core::Hub& hub) { hub.count_refusal(topic); });
+      return denial;
+    }
+  }
+  return std::nullopt;
 }
 
 // Counts the request, whatever comes of it, as one event; those of a batch follow once they are

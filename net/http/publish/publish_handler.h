@@ -40,6 +40,9 @@ class PublishHandler final : public Handler {
   };
 
   [[nodiscard]] std::optional<AdmissionRefusal> refuse_client(const RequestContext& context);
+  // Why not all of the topics may be published to; nothing: they may.
+  [[nodiscard]] std::optional<Denial> deny_topics(const RequestContext& context,
+                                                  const std::vector<proto::EventView>& events);
   Outcome publish(const RequestContext& context, const std::vector<proto::EventView>& events,
                   proto::BodyForm form);
   Outcome publish(const RequestContext& context, const std::vector<proto::EventView>& events,
@@ -60,7 +63,8 @@ class PublishHandler final : public Handler {
   AnswerWriter& answers_;
   proto::PublishBodyReader reader_;
   EventPublisher publisher_;
-  std::string fields_;  // of the answer that is being made
+  std::string fields_;                    // of the answer that is being made
+  std::vector<std::string_view> topics_;  // of the batch that is being looked at
 };
 
 }  // namespace tocsin::net

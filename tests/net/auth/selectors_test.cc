@@ -106,6 +106,24 @@ TEST(Selectors, AreNotThousands) {
   EXPECT_FALSE(selectors.match("more"));
 }
 
+// What a request may take is counted before it is taken.
+TEST(Selectors, CountTheStepsOfPatterns) {
+  Selectors all;
+  for (const char* text : {"name", "prefix/*", "chat/{room}/{id}", "{+a}{+b}x"}) {
+    all.add(SelectorForm::tocsin, text).value();
+  }
+  EXPECT_TRUE(all.has_patterns());
+  std::size_t steps = 0;
+  EXPECT_TRUE(all.match("name", &steps));
+  EXPECT_TRUE(all.match("prefix/1", &steps));
+  EXPECT_EQ(steps, 0U);
+  EXPECT_TRUE(all.match("chat/1/2", &steps));
+  EXPECT_EQ(steps, 3U * 9U) << "what begins the template is looked at beforehand";
+  EXPECT_FALSE(all.match("other", &steps));
+  EXPECT_EQ(steps, 3U * 9U + 3U * 6U);
+  EXPECT_FALSE(Selectors::all().has_patterns());
+}
+
 TEST(Selectors, SayWhatTheyAre) {
   Selectors selectors;
   EXPECT_EQ(selectors.words(), "nothing");

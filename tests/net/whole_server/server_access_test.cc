@@ -187,6 +187,35 @@ TEST_P(ServerAccess, OneForbiddenTopicForbidsTheBatch) {
   EXPECT_THAT(stream.wait_data(2), ElementsAre("4", "5"));
 }
 
+// What an issuer puts into a token must not hold up others.
+TEST_P(ServerAccess, PatternsWithoutEndAreNotMatchedWithoutEnd) {
+  open_with_rights();
+  const std::string pattern = "\"{+a}{+b}{+c}{+d}{+e}{+f}{+g}{+h}";
+  std::string patterns = "[\"a\",";
+  for (int i = 0; i < 126; ++i) patterns += pattern + "y\",";
+  patterns += pattern + "x\"]";
+  const std::string reader = bearer(token_for(patterns));
+  const std::string token = bearer(token_for("[]", patterns));
+  const std::string name(400, 'n');
+  const auto publish = [&](const std::vector<std::string>& topics) {
+    std::string lines;
+    for (const std::string& topic : topics) lines += R"({"data":"1","topic":")" + topic + "\"}\n";
+    return connect().request(post("topic=a", lines, kNdjson + token));
+  };
+  std::vector<std::string> two;
+  std::vector<std::string> many;
+  for (int i = 0; i < 2000; ++i) two.push_back(i % 2 == 0 ? "a" : name + "x");
+  for (int i = 0; i < 8; ++i) many.push_back(name + std::to_string(i) + "x");
+  EXPECT_EQ(publish(two).status, 200) << "each of them is asked about once";
+  const TestResponse refused = publish(many);
+  EXPECT_EQ(refused.status, 403);
+  EXPECT_THAT(detail(refused), HasSubstr("too many patterns for so many topics"));
+  std::string read = "GET /events?topic=a";
+  for (const std::string& topic : many) read += "&topic=" + topic;
+  EXPECT_THAT(detail(ask(read, reader)), HasSubstr("too many patterns for so many topics"));
+  EXPECT_EQ(ask("HEAD /events?topic=" + name + "x", reader).status, 200);
+}
+
 TEST_P(ServerAccess, WithoutACredentialSomeTopicsAreOpen) {
   rights.anonymous = {"news"};
   options.namespaces = {
