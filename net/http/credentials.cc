@@ -181,13 +181,21 @@ std::string_view origin_of(std::string_view url) {
   return url.substr(0, url.find_first_of("/?#", scheme + 3));
 }
 
-// Whether `origin` is one of the host that the request names. What it is to that host whether TLS
-// was used, the hub does not know: something in front may have taken it off.
-bool is_own_origin(std::string_view origin, std::string_view host) {
+// Whether `origin` is that of the host which the request names. Whether TLS was used, the hub does
+// not know: something in front may have taken it off. The browser knows, and says of a page of
+// http://host that it is not of the same origin as https://host (Fetch Metadata, 2.2). It says so
+// to whatever has TLS or is on its own machine, and no page can make it say anything else.
+bool is_own_origin(std::string_view origin, const Request& request) {
   constexpr std::string_view kSecure = "https://";
   constexpr std::string_view kPlain = "http://";
   const bool secure = origin.starts_with(kSecure);
-  if (host.empty() || (!secure && !origin.starts_with(kPlain))) return false;
+  if (!secure && !origin.starts_with(kPlain)) return false;
+  if (request.has(Header::sec_fetch_site) &&
+      request.header(Header::sec_fetch_site) != "same-origin") {
+    return false;
+  }
+  std::string_view host = request.header(Header::host);
+  if (host.empty()) return false;
   // Browsers leave the usual port out.
   const std::string_view port = secure ? ":443" : ":80";
   if (host.ends_with(port)) host.remove_suffix(port.size());
@@ -204,7 +212,7 @@ std::optional<Denial> deny_page(const Request& request, std::span<const std::str
   const std::string_view said = request.header(has_origin ? Header::origin : Header::referer);
   const std::string_view origin = has_origin ? said : origin_of(said);
   const bool listed = origin != "*" && std::ranges::find(origins, origin) != origins.end();
-  if (listed || is_own_origin(origin, request.header(Header::host))) return std::nullopt;
+  if (listed || is_own_origin(origin, request)) return std::nullopt;
   std::string reason(sent);
   reason += " counts here only from pages of this host or of an allowed origin; ";
   if (said.empty()) {

@@ -29,6 +29,7 @@ constexpr std::array<KnownName, static_cast<std::size_t>(Header::kCount)> kKnown
     {"origin", Header::origin},
     {"publish-id", Header::publish_id},
     {"referer", Header::referer},
+    {"sec-fetch-site", Header::sec_fetch_site},
     {"user-agent", Header::user_agent},
     {"x-forwarded-for", Header::x_forwarded_for},
     {"x-varnish", Header::x_varnish},

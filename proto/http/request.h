@@ -28,6 +28,7 @@ enum class Header : std::uint8_t {
   origin,
   publish_id,
   referer,
+  sec_fetch_site,
   user_agent,
   x_forwarded_for,
   x_varnish,

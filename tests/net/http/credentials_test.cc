@@ -193,6 +193,14 @@ TEST_F(Credentials, OfACookiePublishFromAllowedPagesAlone) {
         "Referer: javascript://hub.example/%0aalert(1)"}) {
     EXPECT_THAT(from(std::string(bad) + "\r\n"), HasSubstr("foreign_page")) << bad;
   }
+  // A page of http://hub.example is another's than https://hub.example, which the browser knows.
+  const std::string own = "Origin: http://hub.example\r\n";
+  EXPECT_EQ(from(own + "Sec-Fetch-Site: same-origin\r\n"), "u");
+  for (const char* site : {"cross-site", "same-site", "none", "", "same-origin, same-site"}) {
+    EXPECT_THAT(from(own + "Sec-Fetch-Site: " + site + "\r\n"), HasSubstr("foreign_page")) << site;
+  }
+  EXPECT_EQ(from("Origin: https://page.example\r\nSec-Fetch-Site: cross-site\r\n"), "u")
+      << "an allowed origin is allowed";
   // Also by GET, and for all that is more than reading.
   EXPECT_THAT(who("GET /publish?msg=x", cookie, Needs::publish), HasSubstr("foreign_page"));
   EXPECT_THAT(who("GET /admin/topics", cookie, Needs::admin), HasSubstr("foreign_page"));
