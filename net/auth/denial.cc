@@ -43,7 +43,7 @@ bool is_showable(char c) {
 }
 
 // Where a text has what begins as an access key or a JWT does ('{"' in base64url), and goes on for
-// some characters as these do; npos: nowhere. Who mistypes '&' has it in a topic.
+// some characters as these do; npos: nowhere.
 std::size_t find_credential(std::string_view text) {
   constexpr std::size_t kLeast = 16;
   const auto may_be = [](char c) {
@@ -81,6 +81,10 @@ std::string challenge(const Denial& denial, std::string_view realm) {
   value += ", error=\"" + std::string(error) + "\", error_description=\"";
   value += shown(denial.reason, denial.reason.size()) + '"';
   return value;
+}
+
+bool may_hold_credential(std::string_view text) {
+  return find_credential(text) != text.npos;
 }
 
 std::string shown(std::string_view text, std::size_t max) {

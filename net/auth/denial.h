@@ -50,6 +50,10 @@ struct Denial {
 // REQUIRES: `realm` has neither '"' nor '\' nor control characters.
 [[nodiscard]] std::string challenge(const Denial& denial, std::string_view realm);
 
+// Whether a text of a request has what could be a credential: who mistypes '&' has it in a topic or
+// in a parameter's name.
+[[nodiscard]] bool may_hold_credential(std::string_view text);
+
 // `text` as a reason may have it: other characters than those above become '?', and behind `max` of
 // them, and in place of what could be a credential and all behind that, stands "...".
 [[nodiscard]] std::string shown(std::string_view text, std::size_t max = 64);

@@ -21,8 +21,6 @@ using proto::Header;
 using proto::Method;
 using proto::Request;
 
-constexpr std::string_view kTokenParameter = "token";
-
 enum class Where : std::uint8_t { nowhere, field, cookie, query, url };
 
 std::string_view words_for(Where where) {
@@ -131,7 +129,7 @@ class Search {
       const auto [name, value] = split_pair(pair);
       if (name != kTokenParameter || value.empty()) return;
       if (!is_credential(name, request_, needs, &access_)) {
-        instead_ = "a token in the query does not count here; send it as Authorization: Bearer";
+        instead_ = kTokenOutOfPlace;
         return;
       }
       auto decoded = proto::percent_decode(value);

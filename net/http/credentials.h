@@ -68,6 +68,11 @@ struct Referral {
 [[nodiscard]] std::optional<Denial> deny_needs(Needs needs, const Principal& principal,
                                                std::int64_t now_s);
 
+inline constexpr std::string_view kTokenParameter = "token";
+// What is said of one that does not count.
+inline constexpr std::string_view kTokenOutOfPlace =
+    "a token in the query does not count here; send it as Authorization: Bearer";
+
 // Whether a parameter of a request's query is a part of its credential. `access` may be null.
 [[nodiscard]] bool is_credential(std::string_view parameter, const proto::Request& request,
                                  Needs needs, const Access* access);

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "net/http/credentials.h"
 #include "net/http/endpoint_table.h"
 #include "proto/limits.h"
 #include "proto/text/ascii.h"
@@ -112,12 +113,16 @@ std::string words_for(proto::QueryError error) {
 }
 
 // What to say of a parameter that is not known: which one was probably meant.
-proto::InputError refuse_parameter(std::string_view name, std::span<const std::string_view> known) {
+proto::InputError refuse_parameter(std::string_view name, const RequestContext& context) {
   constexpr std::size_t kMaxNamed = 64;
+  const auto known = context.endpoint.parameters;
+  if (name == kTokenParameter && context.access != nullptr) {
+    return {.field = std::string(name), .message = std::string(kTokenOutOfPlace)};
+  }
   std::string message = "unknown parameter; " + proto::did_you_mean(name, known);
   if (knows(known, kPositionParameter)) message += " (stream is given once for each)";
-  return {.field = std::string(name.empty() || name.size() > kMaxNamed ? "query" : name),
-          .message = std::move(message)};
+  const bool named = !name.empty() && name.size() <= kMaxNamed && !may_hold_credential(name);
+  return {.field = std::string(named ? name : "query"), .message = std::move(message)};
 }
 
 }  // namespace
@@ -161,7 +166,7 @@ std::expected<proto::Query, proto::InputError> known_query(const RequestContext&
   auto query = parse_query(context.request);
   if (!query) return query;
   const auto unknown = unknown_parameter(*query, context.endpoint, context);
-  if (unknown) return std::unexpected(refuse_parameter(*unknown, context.endpoint.parameters));
+  if (unknown) return std::unexpected(refuse_parameter(*unknown, context));
   return query;
 }
 

@@ -4,10 +4,13 @@
 
 #include <algorithm>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "net/auth/denial.h"
 #include "proto/assert.h"
 #include "proto/json/envelope.h"
 #include "proto/limits.h"
@@ -31,11 +34,16 @@ PublishFailure invalid(const char* field, std::string message) {
   return {.reason = Reason::invalid, .error = {.field = field, .message = std::move(message)}};
 }
 
+// Of a topic, in front of what is wrong. A credential behind a mistyped '&' is not repeated.
+std::string words_for(std::string_view topic) {
+  return fmt::format("topic {}: ", may_hold_credential(topic) ? shown(topic) : std::string(topic));
+}
+
 PublishFailure too_large(const core::NewEvent& event, std::size_t most) {
   // A stream's own log has no name that means anything to who writes to it.
   const std::string where = core::Topic::is_direct_name(event.topic)
                                 ? std::string{}
-                                : fmt::format("topic {}: ", event.topic);
+                                : words_for(event.topic);
   return {.error = {.message = fmt::format("{}the event is {} bytes on the wire, more than "
                                            "max_event_bytes, which is {}",
                                            where, core::frame_bytes(event), most),
@@ -47,7 +55,7 @@ PublishFailure failure_without_line(const SharedHub::Refusal& refusal,
   switch (refusal.why) {
     case core::PublishError::unknown_topic:
       return {.reason = Reason::no_topic,
-              .error = {.message = fmt::format("topic {}: no such topic", event.topic)}};
+              .error = {.message = words_for(event.topic) + "no such topic"}};
     case core::PublishError::topic_limit:
       return {.reason = Reason::topic_limit,
               .error = {.message = "the hub has as many topics as it may have"}};

@@ -49,7 +49,9 @@ TEST(Denial, DoesNotRepeatACredential) {
   EXPECT_EQ(shown("a;token=eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.x"), "a;token=...");
   for (const char* none : {"tocsin_backend", "tocsin_", "eyJ", "eyJust a few words, and more"}) {
     EXPECT_EQ(shown(none), none);
+    EXPECT_FALSE(may_hold_credential(none));
   }
+  EXPECT_TRUE(may_hold_credential("a;token=" + key));
 }
 
 TEST(Denial, SaysTimesAsPeopleDo) {

@@ -242,13 +242,35 @@ TEST_P(ServerAccess, ParametersOfCredentialsAreKnownWhereTheyMeanSomething) {
     return detail(ask(line, bearer(token)));
   };
   EXPECT_THAT(detail_of("GET /publish?msg=x&token=" + token),
-              StartsWith("unknown parameter"));
+              StartsWith("a token in the query does not count here"));
   EXPECT_THAT(detail_of("GET /events?exp=1"), StartsWith("unknown parameter"));
   EXPECT_THAT(detail_of("GET /events?sub=1"), StartsWith("unknown parameter"));
   EXPECT_EQ(ask("GET /events?token=").status, 401);
   EXPECT_EQ(ask("HEAD " + rights.sign({.topics = {"a"}, .expires_at_s = kLater, .subject = "me"}))
                 .status,
             200);
+}
+
+// Who mistypes '&' has it in a topic, or in a name.
+TEST_P(ServerAccess, ACredentialIsNotRepeatedToItsSender) {
+  options.auto_topics = false;
+  open_with_rights();
+  const std::string token = token_for("[]", "[]");
+  const auto expect_silence = [&](const std::string& line, const std::string& sender) {
+    const TestResponse refused = ask(line, bearer(sender));
+    EXPECT_GE(refused.status, 400) << line;
+    for (const std::string& secret : {key_, token}) {
+      EXPECT_THAT(refused.head + refused.body, Not(HasSubstr(secret.substr(0, 25)))) << line;
+    }
+    return detail(refused);
+  };
+  for (const std::string& line :
+       {"GET /events?topic=a;token=" + key_, "GET /events?topic=a;" + token, "GET /events?" + key_,
+        "GET /events?" + token.substr(0, 40), "GET /publish?topic=" + key_ + "&msg=x"}) {
+    expect_silence(line, token);
+  }
+  EXPECT_EQ(expect_silence("GET /publish?msg=x&topic=a;" + token, key_),
+            "topic a;...: no such topic");
 }
 
 TEST_P(ServerAccess, ASignedUrlIsGoodForItselfAlone) {
