@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
 #include <system_error>
 #include <utility>
 
@@ -42,14 +43,34 @@ std::string words_of(const std::string& path, const char* what, mode_t mode) {
 }
 
 // A group may read it: that is how a service gets the file of another user.
-KeyFile key_file(Secret&& bytes, const std::string& path, mode_t mode) {
-  KeyFile file{.bytes = std::move(bytes), .exposure = {}, .changeable = {}};
-  if ((mode & S_IWOTH) != 0) file.changeable = words_of(path, "changed", mode);
+KeyFile key_file(Secret&& bytes, int fd, const std::string& path, mode_t mode) {
+  KeyFile file{
+      .bytes = std::move(bytes), .exposure = {}, .changeable = changeable_by_all(fd, path)};
   file.exposure = (mode & S_IROTH) != 0 ? words_of(path, "read", mode) : file.changeable;
   return file;
 }
 
 }  // namespace
+
+std::string changeable_by_all(int fd, const std::string& path) {
+  struct stat status{};
+  if (::fstat(fd, &status) == 0 && (status.st_mode & S_IWOTH) != 0) {
+    return words_of(path, "changed", status.st_mode);
+  }
+  // Where a link leads, and where the link itself is.
+  std::error_code none;
+  const auto there = std::filesystem::canonical(path, none);
+  for (auto folder : {there, std::filesystem::absolute(path, none)}) {
+    while (folder.has_relative_path()) {
+      folder = folder.parent_path();
+      const bool known = ::stat(folder.c_str(), &status) == 0;
+      if (known && (status.st_mode & S_IWOTH) != 0 && (status.st_mode & S_ISVTX) == 0) {
+        return words_of(folder.string(), "changed", status.st_mode);
+      }
+    }
+  }
+  return {};
+}
 
 std::expected<KeyFile, std::string> read_key_file(const std::string& path) {
   const OpenFile file(path);
@@ -75,7 +96,7 @@ std::expected<KeyFile, std::string> read_key_file(const std::string& path) {
   bytes.resize(size);
   Secret secret(std::move(bytes));
   if (size > kMaxKeyDocument) return std::unexpected(path + " is too large for a key");
-  return key_file(std::move(secret), path, status.st_mode);
+  return key_file(std::move(secret), file.fd(), path, status.st_mode);
 }
 
 }  // namespace tocsin::net

@@ -43,6 +43,11 @@ class Auth(unittest.TestCase):
         for command in ("serve", "demo"):
             _, error = run(command, "--listen", "127.0.0.1:0", "--listen", "0.0.0.0:0", status=2)
             self.assertRegex(error, rf"\Atocsin {command}: listen 0\.0\.0\.0:0: .*--open\n\Z")
+        for more in [], ["--quiet"]:
+            self.assertRegex(run("check", "--listen", "0.0.0.0:0", *more)[1],
+                             r"warning: serve refuses this: listen 0\.0\.0\.0:0: .*--open\n\Z")
+        self.assertEqual(run("check", "--quiet", "--listen", "0.0.0.0:0", "--open"), ("", ""))
+        self.assertIn("may publish", run("check", "--listen", "0.0.0.0:0", "--open")[1])
         with Hub("--open", listen="0.0.0.0:0") as hub:
             self.assertIn("may publish", hub.wait_log("level=warning"))
         config = self.write("f.toml", "[auth]\n")
@@ -104,6 +109,10 @@ class Auth(unittest.TestCase):
                     hub.stream("/events?stream=a", fields) as ends:
                 hub.signal(signal.SIGHUP)
                 hub.wait_log("nothing has changed")
+                os.chmod(config, 0o666)
+                hub.signal(signal.SIGHUP)
+                hub.wait_log("f.toml can be changed by everybody (mode 0666)")
+                os.chmod(config, 0o600)
                 self.write("f.toml", '[auth]\nanonymus = ["open"]\n')
                 hub.signal(signal.SIGHUP)
                 self.assertIn("f.toml:2: auth.anonymus is not a known key; did you mean anonymous?",
@@ -181,6 +190,11 @@ class Auth(unittest.TestCase):
         self.assertIn("secret can be read by everybody (mode 0644)", complaints)
         self.assertNotIn("may publish", complaints)
         self.assertNotIn(SECRET, printed + complaints)
+        os.chmod(config, 0o666)
+        nothing, complaints = run("check", "--quiet", "--config", config)
+        self.assertEqual(nothing, "")
+        self.assertIn("secret can be read by everybody (mode 0644)", complaints)
+        self.assertIn("f.toml can be changed by everybody (mode 0666)", complaints)
         again = run("check", "--config", self.write("again.toml", printed))[0]
         self.assertEqual(re.findall(r"(?s)\[auth\].*", again), re.findall(r"(?s)\[auth\].*", printed))
         self.write("secret", "short")

@@ -380,7 +380,7 @@ class Warnings(unittest.TestCase):
             line, = warnings_of(hub)
             self.assertIn("may publish", line)
             self.assertIn(f"address={hub.address}", line)
-        _, complaints = run("check", "--listen", "0.0.0.0:1", "--listen", "[::1]:1")
+        _, complaints = run("check", "--open", "--listen", "0.0.0.0:1", "--listen", "[::1]:1")
         self.assertIn("warning: listen 0.0.0.0:1: whoever reaches", complaints)
         self.assertNotIn("may publish", run("check", "--listen", "127.0.0.1:1")[1])
 

@@ -19,15 +19,12 @@ namespace {
 void print_access(const OptionFlags& flags, const Configuration& configuration) {
   const std::string open = reachable_by_others(configuration.options.listen);
   if (configuration.auth == nullptr) {
-    if (!open.empty()) {
+    if (!open.empty() && configuration.open) {
       flags.complain(fmt::format("warning: listen {}: {}", open, kOpenPublishing));
     }
     return;
   }
   print(stdout, "\n# Who may do what\n{}", configuration.auth->toml);
-  for (const std::string& warning : configuration.auth->warnings) {
-    flags.complain(fmt::format("warning: auth: {}", warning));
-  }
   for (const net::KeySettings& source : configuration.auth->plan->key_sources) {
     flags.complain(fmt::format("note: auth: until the hub has the keys of {} it is not ready, and "
                                "refuses their issuer's tokens (503); --fetch tries the URL",
@@ -91,6 +88,12 @@ CLI::App* add_check_command(CLI::App& app, int& exit_code) {
       app, "check", "Check a configuration and this machine, print what is in effect", exit_code,
       [quiet, fetch](const OptionFlags& flags, const Configuration& configuration) {
         if (!*quiet) print_check(flags, configuration);
+        for (const std::string& warning : configuration.warnings) {
+          flags.complain(fmt::format("warning: {}", warning));
+        }
+        // Whether `serve` will be given --open is not known here.
+        const std::string fault = open_fault(configuration, configuration.options.listen);
+        if (!fault.empty()) flags.complain(fmt::format("warning: serve refuses this: {}", fault));
         return *fetch && !ask_others(flags, configuration) ? 1 : 0;
       });
   command->footer(
@@ -106,7 +109,8 @@ CLI::App* add_check_command(CLI::App& app, int& exit_code) {
       "  0  the configuration is good, whatever the machine lacks\n"
       "  1  it is, but with --fetch one of the other servers does not answer as it should\n"
       "  2  wrong arguments or configuration");
-  command->add_flag("-q,--quiet", *quiet, "Print only what is wrong with the configuration");
+  command->add_flag("-q,--quiet", *quiet, 
+                    "Print only what is wrong with the configuration and its files");
   command->add_flag("--fetch", *fetch,
                     "Also ask the other servers that [auth] names: URLs of keys, the webhook");
   return command;

@@ -18,6 +18,7 @@
 
 #include "net/http/option_value.h"
 #include "net/io/listen_address.h"
+#include "net/jose/key_file.h"
 #include "proto/limits.h"
 #include "proto/text/utf8.h"
 #include "tools/base/print.h"
@@ -31,7 +32,8 @@ using Text = std::expected<std::string, std::string>;
 
 // At a start anything that can be read, such as a pipe: the shell's <(...). `again`: a pipe would
 // be empty by then, or hold up the thread that heeds signals, so only a regular file.
-[[nodiscard]] Text read_file(const std::string& name, bool again) {
+// `exposure`: what changeable_by_all() says of it.
+[[nodiscard]] Text read_file(const std::string& name, bool again, std::string& exposure) {
   const auto fault = [&] {
     return std::unexpected(
         fmt::format("{}: cannot be read: {}", name, std::generic_category().message(errno)));
@@ -60,6 +62,7 @@ using Text = std::expected<std::string, std::string>;
     }
   }
   if (std::ferror(file.get()) != 0) return fault();
+  if (S_ISREG(status.st_mode)) exposure = net::changeable_by_all(fd, name);
   return text;
 }
 
@@ -113,12 +116,14 @@ void OptionFlags::complain(std::string_view lines) const {
 
 std::expected<Configuration, std::string> read_configuration(const std::string& file,
                                                              Reading reading) {
-  const Text text = read_file(file, reading == Reading::again);
+  std::string exposure;
+  const Text text = read_file(file, reading == Reading::again, exposure);
   if (!text) return std::unexpected(text.error());
   Configuration result;
   if (auto applied = apply_toml(result, *text, file); !applied) {
     return std::unexpected(std::move(applied.error()));
   }
+  if (!exposure.empty()) result.warnings.push_back(std::move(exposure));
   return result;
 }
 

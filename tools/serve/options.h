@@ -28,6 +28,8 @@ struct Configuration {
   // --open: without [auth] others may reach it, too. No file can say so.
   bool open = false;
   std::set<std::string, std::less<>> given;  // keys in the file or, as such, among the flags
+  // What is to be said of its files, a line each: that others can read or change them, above all.
+  std::vector<std::string> warnings;
 };
 
 // first: a pipe is good, too. again: at a reload; only a regular file, so that it never blocks.

@@ -87,6 +87,7 @@ std::expected<void, std::string> apply_toml(Configuration& configuration, std::s
     configuration.given.emplace(key.str());
     if (key.str() == kAuth) {
       configuration.auth = read_auth(node, file, problems);
+      if (configuration.auth != nullptr) configuration.warnings = configuration.auth->warnings;
       continue;
     }
     apply_entry(configuration.options, key.str(), node, problems);

@@ -112,8 +112,8 @@ void reload(const ConfigurationSource& source, Server& server, net::Outbound& ou
       server.reload(next, std::move(access));
     });
     news.applied.emplace_back("auth");
-    warn_of_keys(*loaded);
   }
+  warn_of_files(*loaded, read);
   read = *loaded;
   const std::vector<std::string> waiting = difference(current, wanted).restart;
   const bool same = news.applied.empty() && news.restart.empty();
@@ -316,7 +316,7 @@ int run_serve(const OptionFlags& flags, Configuration configuration, HubProgram 
   if (configuration.auth == nullptr && !reachable.empty()) {
     log::warning(kOpenPublishing, {{"address", reachable}});
   }
-  warn_of_keys(configuration);
+  warn_of_files(configuration);
   MachineWarning machine(static_cast<std::uint32_t>((*server)->shards()));
   machine.configured(configuration, 0);
   warn_of_heartbeat(configuration);

@@ -37,9 +37,11 @@ std::string reload_fault(const Configuration& before, const Configuration& now) 
   return "[auth] has gone from the configuration; no reload opens a hub, only a restart opens it";
 }
 
-void warn_of_keys(const Configuration& configuration) {
-  if (configuration.auth == nullptr) return;
-  for (const std::string& warning : configuration.auth->warnings) net::log::warning(warning);
+void warn_of_files(const Configuration& configuration, const Configuration& before) {
+  for (const std::string& warning : configuration.warnings) {
+    const bool said = std::ranges::find(before.warnings, warning) != before.warnings.end();
+    if (!said) net::log::warning(warning);
+  }
 }
 
 std::string heartbeat_fault(const net::ServerOptions& options) {

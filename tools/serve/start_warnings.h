@@ -30,8 +30,8 @@ inline constexpr std::string_view kOpenPublishing =
 // restart opens a hub. Empty: it may.
 [[nodiscard]] std::string reload_fault(const Configuration& before, const Configuration& now);
 
-// What is to be said of key files, to the log.
-void warn_of_keys(const Configuration& configuration);
+// Configuration::warnings, to the log: those that were not said of `before`.
+void warn_of_files(const Configuration& configuration, const Configuration& before = {});
 
 // Silence that some proxies do not bear, at their defaults (docs/proxies.md).
 inline constexpr std::uint32_t kUnborneSilenceS = 30;

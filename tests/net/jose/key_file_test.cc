@@ -56,6 +56,28 @@ TEST_F(KeyFiles, SayWhoElseCanReadThem) {
               HasSubstr("changed by everybody (mode 0646)"));
 }
 
+// Whoever can change a folder can put another file there.
+TEST_F(KeyFiles, SayWhoCanPutAnotherInTheirPlace) {
+  const std::string path = write("k", 0600);
+  ASSERT_EQ(chmod(folder_.c_str(), 0777), 0);
+  EXPECT_EQ(read_key_file(path)->changeable, folder_ + " can be changed by everybody (mode 0777)");
+  EXPECT_EQ(read_key_file(path)->exposure, read_key_file(path)->changeable);
+  const std::string inner = folder_ + "/inner";
+  ASSERT_EQ(mkdir(inner.c_str(), 0700), 0);
+  std::filesystem::rename(path, inner + "/key");
+  EXPECT_THAT(read_key_file(inner + "/key")->changeable, HasSubstr(folder_ + " can be changed"));
+  ASSERT_EQ(chmod(folder_.c_str(), 01777), 0);
+  EXPECT_EQ(read_key_file(inner + "/key")->changeable, "");
+  ASSERT_EQ(chmod(folder_.c_str(), 0700), 0);
+  // A link from elsewhere.
+  const std::string open = folder_ + "/open";
+  ASSERT_EQ(mkdir(open.c_str(), 0700), 0);
+  ASSERT_EQ(chmod(open.c_str(), 0777), 0);
+  std::filesystem::create_symlink(inner + "/key", open + "/link");
+  EXPECT_THAT(read_key_file(open + "/link")->changeable, HasSubstr(open + " can be changed"));
+  EXPECT_EQ(read_key_file(inner + "/key")->changeable, "");
+}
+
 TEST_F(KeyFiles, AreFilesOfABoundedSize) {
   EXPECT_TRUE(read_key_file(write(std::string(kMaxKeyDocument, 'k'), 0600)));
   const auto large = read_key_file(write(std::string(kMaxKeyDocument + 1, 'k'), 0600));
