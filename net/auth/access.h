@@ -46,6 +46,9 @@ struct Access {
   // proxies and in histories of browsers.
   bool query_token = true;
   bool query_token_publishes = false;
+  // Whether /metrics is there for everybody, and /readyz says whom it waits for. False: the page is
+  // for whoever has an access key, whatever that may do.
+  bool public_metrics = true;
 
   // What other servers know (net/state/remote_authority.h); null: none is asked.
   std::shared_ptr<RemoteAuthority> remote{};

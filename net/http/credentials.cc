@@ -222,10 +222,15 @@ std::optional<Denial> deny_page(const Request& request, std::span<const std::str
   return Denial{.cause = DenialCause::foreign_page, .reason = std::move(reason)};
 }
 
+// What the hub's own keys are for: no issuer and no back end has a say there.
+bool is_for_keys(Needs needs) {
+  return needs == Needs::metrics || needs == Needs::admin;
+}
+
 // More than to read was asked for.
 bool changes_something(Needs needs, Method method) {
   if (needs == Needs::anybody) return method != Method::get && method != Method::head;
-  return needs != Needs::subscribe;
+  return needs != Needs::subscribe && needs != Needs::metrics;
 }
 
 // Which mark the place has where the credential was found.
@@ -245,6 +250,7 @@ std::expected<PrincipalPtr, Denial> nobody(const Access& access, const ServerOpt
       return without_credential(*access.authority, options, Right::publish);
     case Needs::nothing:
     case Needs::anybody:
+    case Needs::metrics:
     case Needs::admin:
       break;
   }
@@ -259,7 +265,7 @@ bool is_passed(const Access& access, Header header) {
 
 // The request has nothing that the hub looks for, but something that the back end may know.
 bool concerns_back_end(const Request& request, Needs needs, const Access& access) {
-  if (needs == Needs::admin) return false;
+  if (is_for_keys(needs)) return false;
   const auto has = [&](Header header) {
     return is_passed(access, header) && !request.header(header).empty();
   };
@@ -275,7 +281,7 @@ void refer(const Search& search, Needs needs, const Access& access, DenialCause 
   if (may_want_another_key(cause) && !origin.key_source.empty()) {
     referral.emplace(
         Referral{.to = Referral::To::issuer, .key_source = origin.key_source});
-  } else if (!origin.is_known && !access.passed_fields.empty() && needs != Needs::admin &&
+  } else if (!origin.is_known && !access.passed_fields.empty() && !is_for_keys(needs) &&
              is_token68(text)) {
     referral.emplace();
     if (search.where() != Where::field) {
@@ -289,12 +295,18 @@ void refer(const Search& search, Needs needs, const Access& access, DenialCause 
 
 }  // namespace
 
+bool asks_nobody(Needs needs, const Access* access) {
+  if (needs == Needs::nothing) return true;
+  if (needs != Needs::metrics) return false;
+  return access == nullptr || access->authority == nullptr || access->public_metrics;
+}
+
 std::expected<PrincipalPtr, Denial> authenticate(const Request& request, Needs needs,
                                                  const Access& access,
                                                  const ServerOptions& options, std::int64_t now_s,
                                                  std::optional<Referral>* referral,
                                                  std::uint64_t& place) {
-  TOCSIN_ASSERT(access.authority != nullptr && needs != Needs::nothing);
+  TOCSIN_ASSERT(access.authority != nullptr && !asks_nobody(needs, &access));
   Search search(request, access);
   search.look_everywhere(needs);
   if (search.fault()) return std::unexpected(*search.fault());
@@ -347,12 +359,15 @@ std::optional<Denial> deny_needs(Needs needs, const Principal& principal, std::i
   if (needs == Needs::admin && !principal.admin) {
     return denial(DenialCause::insufficient_scope, "this is for keys that administrate");
   }
+  if (needs == Needs::metrics && principal.kind != CredentialKind::key && !principal.admin) {
+    return denial(DenialCause::insufficient_scope, "this is for keys of the configuration");
+  }
   return std::nullopt;
 }
 
 bool is_credential(std::string_view parameter, const Request& request, Needs needs,
                    const Access* access) {
-  if (access == nullptr || access->authority == nullptr || needs == Needs::nothing) return false;
+  if (access == nullptr || access->authority == nullptr || asks_nobody(needs, access)) return false;
   if (parameter == kTokenParameter) {
     return changes_something(needs, request.method) ? access->query_token_publishes
                                                     : access->query_token;

@@ -37,6 +37,7 @@ enum class Needs : std::uint8_t {
   anybody,    // whoever has a good credential, of any kind
   subscribe,  // who may read topics; which ones, its handler asks
   publish,    // the same for publishing
+  metrics,    // who has an access key, where Access::public_metrics is not set; else nothing
   admin,      // Principal::admin
 };
 
@@ -53,7 +54,11 @@ struct Referral {
   Secret authorization{};
 };
 
-// REQUIRES: `access` has an authority, and `needs` is not `nothing`. `now_s`: seconds since 1970.
+// Whether it takes no credential, whoever asks. `access`: null, or without an authority: the hub is
+// open.
+[[nodiscard]] bool asks_nobody(Needs needs, const Access* access);
+
+// REQUIRES: `access` has an authority, and `needs` asks somebody. `now_s`: seconds since 1970.
 // `referral`: is given one where others are to be asked first; then the denial is what counts if
 // they cannot be. Null: nobody can. `place`: is given where the credential stands, for whomever it
 // turns out to be (mark_of()).

@@ -109,7 +109,10 @@ std::vector<Endpoint> Dispatcher::rows(ServerState& state) {
        .handler = &subscribe_},
       {.methods = {get, head}, .path = "/healthz", .handler = &health_},
       {.methods = {get, head}, .path = "/readyz", .handler = &readiness_},
-      {.methods = {get, head}, .path = "/metrics", .handler = &metrics_page_},
+      {.methods = {get, head},
+       .path = "/metrics",
+       .needs = Needs::metrics,
+       .handler = &metrics_page_},
   };
   rows.insert(rows.end(), own);
   admin_.add_rows(rows);
@@ -124,7 +127,7 @@ std::expected<Dispatcher::Identity, Denial> Dispatcher::identify(const proto::Re
   TOCSIN_ASSERT(asked.endpoint != nullptr && asked.principal == nullptr);
   asked.place = 0;
   const Needs needs = asked.endpoint->needs;
-  if (needs == Needs::nothing) return Identity::known;
+  if (asks_nobody(needs, access_.get())) return Identity::known;
   if (state_.application.authenticate) {
     const auto said = ask_application(request, asked, ticket);
     if (!said || *said != Identity::known) return said;

@@ -19,7 +19,8 @@ std::optional<Outcome> HealthHandler::handle(const RequestContext& context) {
 
 std::optional<Outcome> ReadinessHandler::handle(const RequestContext& context) {
   const bool has_others = context.access != nullptr && context.access->remote != nullptr;
-  const std::string missing = has_others ? context.access->remote->missing() : std::string();
+  std::string missing = has_others ? context.access->remote->missing() : std::string();
+  if (!missing.empty() && !context.access->public_metrics) missing = "waiting for keys";
   if (state_.phase.load() != Phase::running) {
     answers_.reply(context.request, 503, kText, "draining\n", context.out);
   } else if (!missing.empty()) {

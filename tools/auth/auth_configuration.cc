@@ -66,6 +66,7 @@ class AuthReader {
     access.query_token = auth.flag_or("query_token", access.query_token);
     access.query_token_publishes =
         auth.flag_or("query_token_publishes", access.query_token_publishes);
+    access.public_metrics = auth.flag_or("public_metrics", access.public_metrics);
   }
 
   static void read_selectors(TableReader& table, std::string_view key, net::Selectors& selectors) {

@@ -24,6 +24,7 @@ std::string_view action_of(Needs needs) {
       return "publish";
     case Needs::nothing:
     case Needs::anybody:
+    case Needs::metrics:
     case Needs::admin:
       break;
   }

@@ -85,6 +85,15 @@ TEST_P(ServerKeys, ARotationLosesNobody) {
   EXPECT_THAT(after.wait_data(1), ElementsAre("still"));
 }
 
+TEST_P(ServerKeys, AHubThatHidesItsMetricsNamesNoUrl) {
+  KeyServer provider;
+  use_keys(provider.url());
+  plan.access.public_metrics = false;
+  start_asking();
+  ASSERT_TRUE(eventually([&] { return provider.requests() == 1; }));
+  EXPECT_EQ(get("/readyz").body, "waiting for keys\n");
+}
+
 TEST_P(ServerKeys, AHubWithoutKeysStartsAndSaysSo) {
   KeyServer provider;
   const TokenMaker maker(Algorithm::es256, "1");

@@ -60,6 +60,7 @@ struct TestAccess {
   std::string cookie = "session";
   bool query_token = true;
   bool query_token_publishes = false;
+  bool public_metrics = true;
   std::string key_id{};  // of the last secret
   // But for its keys.
   Issuer issuer{.leeway_s = 0, .require_expiry = false};
@@ -105,6 +106,7 @@ struct TestAccess {
     access->cookie = cookie;
     access->query_token = query_token;
     access->query_token_publishes = query_token_publishes;
+    access->public_metrics = public_metrics;
     return access;
   }
 };

@@ -273,6 +273,25 @@ TEST_P(ServerAccess, ACredentialIsNotRepeatedToItsSender) {
             "topic a;...: no such topic");
 }
 
+TEST_P(ServerAccess, MetricsAreForEverybodyOrForKeys) {
+  const std::string reader = rights.add_key("prometheus", {}, {});
+  open_with_rights();
+  EXPECT_EQ(ask("GET /metrics").status, 200);
+  rights.public_metrics = false;
+  server().reload(options, rights.make());
+  EXPECT_TRUE(eventually([&] { return ask("GET /metrics").status == 401; }));
+  EXPECT_EQ(ask("GET /metrics", bearer(reader)).status, 200);
+  EXPECT_EQ(ask("HEAD /metrics", bearer(reader)).status, 200);
+  EXPECT_EQ(ask("GET /metrics?token=" + reader).status, 200);
+  const TestResponse refused = ask("GET /metrics", bearer(token_for(R"(["*"])", R"(["*"])")));
+  EXPECT_EQ(refused.status, 403);
+  EXPECT_EQ(detail(refused), "this is for keys of the configuration");
+  EXPECT_EQ(ask("GET /healthz").status, 200);
+  EXPECT_EQ(ask("GET /readyz").status, 200);
+  server().reload(options, nullptr);
+  EXPECT_TRUE(eventually([&] { return ask("GET /metrics").status == 200; })) << "it is open";
+}
+
 TEST_P(ServerAccess, ASignedUrlIsGoodForItselfAlone) {
   open_with_rights();
   const std::string url = rights.sign({.topics = {"a"}, .expires_at_s = kLater});
