@@ -1,5 +1,6 @@
 #include "net/auth/principal.h"
 
+#include <string>
 #include <utility>
 
 #include "proto/assert.h"
@@ -21,16 +22,19 @@ std::string_view subject_of_words(CredentialKind kind) {
     case CredentialKind::anonymous:
       break;
   }
-  return "who has no credential";
+  return "nobody";
 }
 
 Denial deny(const Principal& principal, std::string_view verb, const Selectors& allowed,
             std::string_view topic) {
+  if (principal.kind == CredentialKind::anonymous) {
+    std::string reason = "it takes a credential to " + std::string(verb) + ' ' + shown(topic);
+    if (!allowed.empty()) reason += "; without one there is " + allowed.words();
+    return {.cause = DenialCause::no_credential, .reason = std::move(reason)};
+  }
   std::string reason(subject_of_words(principal.kind));
   reason += " may " + std::string(verb) + ' ' + allowed.words() + ", not " + shown(topic);
-  const bool one_would_help = principal.kind == CredentialKind::anonymous;
-  return {.cause = one_would_help ? DenialCause::no_credential : DenialCause::insufficient_scope,
-          .reason = std::move(reason)};
+  return {.cause = DenialCause::insufficient_scope, .reason = std::move(reason)};
 }
 
 }  // namespace

@@ -48,7 +48,7 @@ TEST(Access, TheFirstNamespaceOfATopicCounts) {
                       .subscribe = Selectors::all()};
   EXPECT_EQ(may(options, Right::subscribe, kNobody, "chat/1"), "yes");
   EXPECT_EQ(may(options, Right::subscribe, kNobody, "other"),
-            "no_credential: who has no credential may read nothing, not other");
+            "no_credential: it takes a credential to read other");
   for (const Principal& anyone : {all, kNobody, *open_principal()}) {
     EXPECT_EQ(may(options, Right::subscribe, anyone, "chat/secret"),
               "insufficient_scope: topic chat/secret: clients may not read it");

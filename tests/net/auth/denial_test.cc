@@ -83,7 +83,7 @@ TEST(Principal, WithoutACredentialOneWouldHelp) {
   EXPECT_FALSE(nobody->may_publish("public/a"));
   const Denial denial = deny_subscribe(*nobody, "news");
   EXPECT_EQ(denial.cause, DenialCause::no_credential);
-  EXPECT_EQ(denial.reason, "who has no credential may read public/*, not news");
+  EXPECT_EQ(denial.reason, "it takes a credential to read news; without one there is public/*");
 }
 
 TEST(Principal, OpenIsFree) {

@@ -228,7 +228,7 @@ TEST_P(ServerAccess, WithoutACredentialSomeTopicsAreOpen) {
   EXPECT_THAT(stream.wait_data(1), ElementsAre("hello"));
   const TestResponse other = ask("GET /events?topic=news&topic=chat");
   EXPECT_EQ(other.status, 401);
-  EXPECT_EQ(detail(other), "who has no credential may read news, not chat");
+  EXPECT_EQ(detail(other), "it takes a credential to read chat; without one there is news");
   EXPECT_EQ(other.header("WWW-Authenticate"), R"(Bearer realm="test")");
   EXPECT_EQ(connect().request(post("topic=news", "x")).status, 401);
   EXPECT_EQ(ask("GET /events?topic=secret", bearer(key_)).status, 403);
