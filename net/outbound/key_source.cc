@@ -73,10 +73,12 @@ std::expected<FetchedKeys, std::string> read_keys(const HttpResult& result,
                     shown(result->head.header("Location"), 200)));
   }
   if (status != 200) return std::unexpected(fmt::format("its answer is {}, not 200", status));
-  auto keys = keys_of_jwks(result->body, JwksOrigin::fetched, algorithm);
+  std::vector<std::string> weak;
+  auto keys = keys_of_jwks(result->body, JwksOrigin::fetched, algorithm, &weak);
   if (!keys) return std::unexpected(std::move(keys.error()));
   return FetchedKeys{.keys = *std::move(keys),
-                     .max_age = max_age_of(result->head.header("Cache-Control"))};
+                     .max_age = max_age_of(result->head.header("Cache-Control")),
+                     .weak = std::move(weak)};
 }
 
 bool KeySource::demand(TimePoint now) {

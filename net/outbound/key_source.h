@@ -42,6 +42,7 @@ struct KeySettings {
 struct FetchedKeys {
   std::vector<VerificationKey> keys;
   std::chrono::seconds max_age;
+  std::vector<std::string> weak{};  // a sentence for each that was left out: keys_of_jwks()
 };
 // What an answer means. The error is a sentence for the operator.
 [[nodiscard]] std::expected<FetchedKeys, std::string> read_keys(const HttpResult& result,

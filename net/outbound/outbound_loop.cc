@@ -9,6 +9,9 @@
 #include <span>
 #include <utility>
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include "net/jose/key_documents.h"
 #include "net/log.h"
 #include "net/outbound/outbound.h"
@@ -144,6 +147,7 @@ void Outbound::on_fetched(const KeySettings& settings, const HttpResult& result)
   const std::string url = settings.server.shown_url();
   const std::string error = fetched ? std::string() : fetched.error();
   const std::size_t count = fetched ? fetched->keys.size() : 0;
+  const std::string weak = fetched ? fmt::format("{}", fmt::join(fetched->weak, "; ")) : "";
   const std::string name = settings.name();
   // A new plan waits meanwhile.
   const MutexLock installing(install_mutex_);
@@ -165,6 +169,9 @@ void Outbound::on_fetched(const KeySettings& settings, const HttpResult& result)
                  {{"url", url}, {"error", error}});
   } else if (renewed != nullptr) {
     log::info("an issuer's keys were fetched", {{"url", url}, {"keys", count}});
+    if (!weak.empty()) {
+      log::warning("some of an issuer's keys are left out", {{"url", url}, {"why", weak}});
+    }
   }
   if (renewed != nullptr && install_) install_(renewed);
   // Tokens that came until now wait, and those that come from now on are judged by what shards

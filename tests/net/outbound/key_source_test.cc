@@ -9,6 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "net/jose/base64url.h"
 #include "tests/net/support/token_maker.h"
 
 namespace tocsin::net {
@@ -16,6 +17,7 @@ namespace {
 
 using std::chrono::hours;
 using std::chrono::seconds;
+using testing::ElementsAre;
 using testing::HasSubstr;
 
 const TimePoint kStart{hours(100)};
@@ -182,6 +184,18 @@ TEST(KeyAnswers, AreJwksOfStatus200) {
             "it redirects (302) to http://10.0.0.1/, which is not followed: name that URL");
   EXPECT_EQ(error(std::unexpected(HttpError{HttpError::Kind::too_large, true, "too large"})),
             "too large");
+}
+
+// They are left out, and the operator is told.
+TEST(KeyAnswers, NameTheKeysThatAreTooWeak) {
+  const TokenMaker maker(Algorithm::es256, "1");
+  std::string jwks = jwks_of({&maker});
+  const std::string n = base64url_encode("\xc1" + std::string(126, 'x') + "\x01");
+  jwks.insert(jwks.find('[') + 1, R"({"kty":"RSA","kid":"old","e":"AQAB","n":")" + n + "\"},");
+  const auto read = read_keys(answer(200, jwks), std::nullopt);
+  ASSERT_TRUE(read) << read.error();
+  EXPECT_EQ(read->keys.size(), 1U);
+  EXPECT_THAT(read->weak, ElementsAre(HasSubstr("kid old is left out: an RSA key of 1024 bits")));
 }
 
 TEST(KeyAnswers, SayHowLongTheyAreGood) {
