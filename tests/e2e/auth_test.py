@@ -87,7 +87,12 @@ class Auth(unittest.TestCase):
             with hub.connect() as connection:
                 self.assertEqual(connection.ask("GET", "/events?stream=b", fields=bearer(token))[0],
                                  403)
-            url = run("url", "--config", config, "--kid", "a", "--topic", "b")[0].strip()
+            url, note = run("url", "--config", config, "--kid", "a", "--topic", "b")
+            self.assertEqual(note, "")
+            url = url.strip()
+            for name in "b/*", "b/{id}":
+                note = run("url", "--config", config, "--kid", "a", "--topic", name)[1]
+                self.assertIn(f"note: {name} is one topic's name", note)
             with hub.stream(url):
                 pass
             self.assertEqual(hub.ask("GET", url.replace("topic=b", "topic=c"))[0], 401)
@@ -190,6 +195,9 @@ class Auth(unittest.TestCase):
         self.assertIn("secret can be read by everybody (mode 0644)", complaints)
         self.assertNotIn("may publish", complaints)
         self.assertNotIn(SECRET, printed + complaints)
+        self.assertIn("note: cors_origins: no page of another origin", complaints)
+        self.assertNotIn("cors_origins", run("check", "--config", config, "--cors-origins",
+                                             "https://a.example")[1])
         os.chmod(config, 0o666)
         nothing, complaints = run("check", "--quiet", "--config", config)
         self.assertEqual(nothing, "")

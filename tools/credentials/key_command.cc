@@ -14,15 +14,17 @@
 
 namespace tocsin::tools {
 
-std::string key_table(std::string_view name, std::string_view key) {
+std::string key_table(std::string_view name, std::string_view key, bool admin) {
   return fmt::format(
       "# For the hub's configuration, which has the hash alone.\n"
-      "[[auth.keys]]\nname = {}\nhash = \"{}\"\npublish = [\"*\"]\nsubscribe = []\n",
-      toml_string(name), net::access_key_hash(key));
+      "[[auth.keys]]\nname = {}\nhash = \"{}\"\n{}",
+      toml_string(name), net::access_key_hash(key),
+      admin ? "admin = true\n" : "publish = [\"*\"]\nsubscribe = []\n");
 }
 
 CLI::App* add_key_command(CLI::App& app, int& exit_code) {
   auto name = std::make_shared<std::string>("backend");
+  auto admin = std::make_shared<bool>(false);
   CLI::App* command = app.add_subcommand("key", "Make a key for a back end");
   command->footer(
       "Prints a new key, which the back end sends as Authorization: Bearer, and below it what to\n"
@@ -31,6 +33,7 @@ CLI::App* add_key_command(CLI::App& app, int& exit_code) {
       "\n"
       "Examples:\n"
       "  tocsin key --name shop\n"
+      "  tocsin key --name operator --admin\n"
       "\n"
       "Exit status:\n"
       "  0  printed\n"
@@ -42,9 +45,10 @@ CLI::App* add_key_command(CLI::App& app, int& exit_code) {
         const bool is_good = !text.empty() && net::shown(text, net::Principal::kMaxSubject) == text;
         return is_good ? "" : "must have 1 to 256 printable characters, without \" and \\";
       });
-  command->callback([name, &exit_code] {
+  command->add_flag("--admin", *admin, "It is for the admin API, and publishes nothing");
+  command->callback([name, admin, &exit_code] {
     const net::Secret key = net::make_access_key();
-    print(stdout, "{}\n\n{}", key.view(), key_table(*name, key.view()));
+    print(stdout, "{}\n\n{}", key.view(), key_table(*name, key.view(), *admin));
     exit_code = 0;
   });
   return command;

@@ -144,13 +144,15 @@ std::string topics_of(const net::Principal& who, const TopicQuestion& question) 
 Explanation explain_token(std::string_view token, const AuthConfiguration* auth,
                           std::int64_t now_s, const TopicQuestion& question) {
   Explanation result;
+  std::string fault;  // of the token's form
   const bool is_key = net::is_access_key(token);
   if (is_key) {
     result.text = "an access key\n";
   } else {
     auto content = content_of(token, auth, now_s);
     result.is_good = content.has_value();
-    result.text = content ? *content : fmt::format("no good token: {}\n", content.error());
+    if (!content) fault = content.error();
+    result.text = content ? *content : fmt::format("no good token: {}\n", fault);
   }
   if (auth == nullptr) {
     if (result.is_good) {
@@ -164,6 +166,7 @@ Explanation explain_token(std::string_view token, const AuthConfiguration* auth,
   result.is_good = known.has_value();
   if (!known) {
     const net::Denial& denial = known.error();
+    if (denial.reason == fault) result.text.clear();  // the hub says it, too
     result.text += fmt::format("the hub answers {}: {}\n", net::status_of(denial.cause),
                                denial.reason);
     result.text += others_say(token, *auth);

@@ -53,6 +53,15 @@ std::expected<net::UrlKeys, std::string> keys_of(const UrlOptions& options) {
   return keys;
 }
 
+// Who means what a key or a token would mean by it gets a URL that is good for nothing.
+void note_selectors(const std::vector<std::string>& topics) {
+  for (const std::string& topic : topics) {
+    if (!topic.ends_with('*') && !topic.contains('{')) continue;
+    print(stderr, "tocsin url: note: {} is one topic's name; a signed URL has no selectors\n",
+          topic);
+  }
+}
+
 }  // namespace
 
 std::expected<std::string, std::string> sign_url(const UrlOptions& options, std::int64_t now_s) {
@@ -110,6 +119,7 @@ CLI::App* add_url_command(CLI::App& app, int& exit_code) {
     const auto url = sign_url(*options, std::time(nullptr));
     if (url) {
       print(stdout, "{}\n", *url);
+      note_selectors(options->topics);
     } else {
       print(stderr, "tocsin url: {}\n", url.error());
     }

@@ -38,7 +38,7 @@ AuthConfigurationPtr hub(const std::string& file) {
 TEST(KeyCommand, TheTableIsReadAndTheKeyIsGood) {
   const TemporaryFolder folder;
   const net::Secret key = net::make_access_key();
-  const std::string table = key_table("shop", key.view());
+  const std::string table = key_table("shop", key.view(), false);
   EXPECT_THAT(table, Not(HasSubstr(key.view())));
   const auto auth = hub(folder.write("f.toml", table));
   const auto known = auth->access->authority->check(key.view(), kNow);
@@ -46,6 +46,12 @@ TEST(KeyCommand, TheTableIsReadAndTheKeyIsGood) {
   EXPECT_EQ((*known)->subject, "shop");
   EXPECT_TRUE((*known)->may_publish("a"));
   EXPECT_FALSE((*known)->may_subscribe("a"));
+  EXPECT_FALSE((*known)->admin);
+  const auto other = hub(folder.write("f.toml", key_table("operator", key.view(), true)));
+  const auto admin = other->access->authority->check(key.view(), kNow);
+  ASSERT_TRUE(admin);
+  EXPECT_TRUE((*admin)->admin);
+  EXPECT_TRUE((*admin)->publish.empty() && (*admin)->subscribe.empty());
 }
 
 class UrlCommand : public testing::Test {
@@ -271,6 +277,8 @@ TEST_F(TokenCommand, ExplainsWhoIsNotKnown) {
   const Explanation unknown = explain_token(key.view(), auth.get(), kNow);
   EXPECT_THAT(unknown.text, AllOf(HasSubstr("an access key"), HasSubstr("answers 401"),
                                   Not(HasSubstr(key.view()))));
+  const std::string garbage = explain_token("a.b.c", auth.get(), kNow).text;
+  EXPECT_TRUE(garbage.starts_with("the hub answers 401: ")) << "and nothing twice: " << garbage;
 }
 
 }  // namespace
