@@ -1,5 +1,6 @@
 #include "tools/serve/check_command.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 
@@ -25,6 +26,11 @@ void print_access(const OptionFlags& flags, const Configuration& configuration) 
     return;
   }
   print(stdout, "\n# Who may do what\n{}", configuration.auth->toml);
+  const auto& origins = configuration.options.cors_origins;
+  if (std::ranges::all_of(origins, [](const std::string& origin) { return origin == "*"; })) {
+    flags.complain(
+        "note: cors_origins: no page of another origin can read: with [auth] each is named");
+  }
   for (const net::KeySettings& source : configuration.auth->plan->key_sources) {
     flags.complain(fmt::format("note: auth: until the hub has the keys of {} it is not ready, and "
                                "refuses their issuer's tokens (503); --fetch tries the URL",

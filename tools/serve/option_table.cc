@@ -200,8 +200,8 @@ constexpr auto kTable = std::to_array<Option>({
      "again.",
      Change::reload, FlagMember{&S::ids_once}},
     {"cors-origins", kRequests,
-     "Pages that may read the answers; *: all, without credentials; scheme://host[:port]: these, "
-     "with credentials.",
+     "Pages that may read the answers; *: all, without credentials, and with [auth] none; "
+     "scheme://host[:port]: these, with credentials.",
      Change::reload, ListMember{&S::cors_origins, net::origin_fault}},
     {"ignored-parameters", kRequests,
      "Query parameters of /events and /publish that are not refused; NAME* for a prefix.",

@@ -79,8 +79,12 @@ std::expected<void, std::string> apply_toml(Configuration& configuration, std::s
   try {
     table = toml::parse(text);
   } catch (const toml::parse_error& error) {
-    return std::unexpected(
-        fmt::format("{}:{}: {}", file, error.source().begin.line, error.description()));
+    // One key for a list of names and for tables is no TOML.
+    const bool both = error.description().contains("redefine existing array 'topics'");
+    return std::unexpected(fmt::format(
+        "{}:{}: {}{}", file, error.source().begin.line, error.description(),
+        both ? "; names and [[topics]] go into one array: topics = [\"a\", { match = \"b/*\" }]"
+             : ""));
   }
   FileProblems problems(file);
   for (auto&& [key, node] : table) {

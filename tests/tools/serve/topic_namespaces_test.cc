@@ -15,10 +15,13 @@ using net::TopicAccess;
 using net::ServerOptions;
 using net::SlowPolicy;
 using net::TopicNamespace;
+using testing::AllOf;
 using testing::ElementsAre;
+using testing::EndsWith;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
+using testing::StartsWith;
 
 ServerOptions read(std::string_view text) {
   Configuration configuration;
@@ -125,6 +128,14 @@ TEST(TopicNamespaces, MistakesAreNamedWithTheirLine) {
   for (const char* form : {"[topics]\nmatch = \"a\"\n", "topics = \"a\"\n", "topics = [1]\n"}) {
     EXPECT_EQ(fault(form), "f.toml:1: topics must be an array of names, or tables: [[topics]]");
   }
+}
+
+TEST(TopicNamespaces, NamesAndTablesAreOneArray) {
+  EXPECT_THAT(fault("topics = [\"a\"]\n\n[[topics]]\nmatch = \"b/*\"\n"),
+              AllOf(StartsWith("f.toml:3: "),
+                    EndsWith("into one array: topics = [\"a\", { match = \"b/*\" }]")));
+  EXPECT_EQ(fault("topics = [\"a\", { match = \"b/*\" }]\n"), "accepted");
+  EXPECT_THAT(fault("[auth]\n[auth]\n[[topics]]\nmatch = \"a\"\n"), Not(HasSubstr("one array")));
 }
 
 TEST(TopicNamespaces, AllMistakesAreToldAtOnce) {
