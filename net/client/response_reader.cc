@@ -2,12 +2,28 @@
 
 #include <llhttp.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "proto/assert.h"
 #include "proto/text/ascii.h"
 
 namespace tocsin::net {
+namespace {
+
+// HTTP/1.1 200 and what stands behind it.
+constexpr std::size_t kStatusSize = 13;
+
+// llhttp also takes another version's, and a status of four digits.
+bool is_status_of_http_1(std::string_view line) {
+  constexpr std::string_view kVersion = "HTTP/1.";
+  return line.size() == kStatusSize && line.starts_with(kVersion) &&
+         proto::is_digit(line[kVersion.size()]) && line[8] == ' ' && line[9] != '0' &&
+         std::ranges::all_of(line.substr(9, 3), proto::is_digit) &&
+         std::string_view(" \r\n").contains(line[12]);
+}
+
+}  // namespace
 
 struct ResponseReader::Machine {
   Handlers handlers;
@@ -15,6 +31,7 @@ struct ResponseReader::Machine {
   llhttp_settings_t settings{};
   llhttp_t parser{};
   ResponseHead head;
+  std::string status;  // how the status line begins, at most kStatusSize of it
   std::size_t head_bytes = 0;
   bool in_name = false;    // a field's name goes on; it has a character
   bool head_done = false;  // fields after it are a chunked body's trailer, which nobody reads
@@ -42,9 +59,18 @@ struct ResponseReader::Machine {
     llhttp_init(&parser, HTTP_RESPONSE, &settings);
     parser.data = this;
     head = {};
+    status.clear();
     head_bytes = 0;
     in_name = false;
     head_done = false;
+  }
+
+  void note_status(std::string_view bytes) {
+    // llhttp skips empty lines in front.
+    if (status.empty()) {
+      bytes.remove_prefix(std::min(bytes.find_first_not_of("\r\n"), bytes.size()));
+    }
+    status.append(bytes.substr(0, kStatusSize - status.size()));
   }
 
   [[nodiscard]] bool interim() const { return head.status >= 100 && head.status < 200; }
@@ -103,6 +129,7 @@ struct ResponseReader::Machine {
     Machine& m = of(p);
     m.head.status = llhttp_get_status_code(p);
     m.head_done = true;
+    if (!is_status_of_http_1(m.status)) return m.stop("the status line is not one of HTTP/1.1");
     if (m.head.status == 101) return m.stop("an unasked-for change of protocol");
     if (m.interim()) return 0;
     for (HeaderField& field : m.head.headers) field.value = proto::trim(field.value);
@@ -150,6 +177,7 @@ ResponseReader::Step ResponseReader::feed(std::string_view bytes) {
   std::size_t consumed = 0;
   while (consumed < bytes.size()) {
     const char* at = bytes.data() + consumed;
+    m.note_status(bytes.substr(consumed));
     const llhttp_errno_t code = llhttp_execute(&m.parser, at, bytes.size() - consumed);
     if (code == HPE_OK) {
       consumed = bytes.size();

@@ -13,8 +13,9 @@
 namespace tocsin::net {
 
 // Reads one response after another. Interim responses (1xx but 101) are skipped. A 101, which no
-// client here asks for, is an error, and so is a field whose name is no token or not right in front
-// of its colon (RFC 9112, 5.1), in a trailer, too.
+// client here asks for, is an error. So is a status line of another major version, or with other
+// than three digits (RFC 9112, 4), and a field whose name is no token or not right in front of its
+// colon (5.1), in a trailer, too.
 //
 // Not thread-safe. Not movable (llhttp points back at it).
 class ResponseReader {

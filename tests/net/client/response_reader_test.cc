@@ -127,6 +127,22 @@ TEST(ResponseReader, RefusesWhatIsNoResponse) {
   }
 }
 
+TEST(ResponseReader, AStatusLineIsThatOfHttp1) {
+  const auto answer = [](const std::string& line) {
+    return read("\r\n" + line + "\r\nContent-Length: 0\r\n\r\n", {1, 7, 12, 15});
+  };
+  for (const char* good : {"HTTP/1.1 200 OK", "HTTP/1.0 200 OK", "HTTP/1.1 200", "HTTP/1.1 200 "}) {
+    EXPECT_EQ(answer(good).state, State::message_complete) << good << answer(good).error;
+  }
+  for (const char* bad : {"HTTP/1.1 0200 OK", "HTTP/1.1 020 OK", "HTTP/1.1 2000 OK", "HTTP/1.1 20",
+                          "HTTP/2.0 200 OK", "HTTP/0.9 200 OK", "HTTP/1.1  200 OK",
+                          "HTTP/1.1 200OK", "HTTP/1.1 200\tOK", "http/1.1 200 OK", "ICY 200 OK"}) {
+    EXPECT_EQ(answer(bad).state, State::failed) << bad;
+    const std::string behind = "HTTP/1.1 103 Early Hints\r\n\r\n" + std::string(bad);
+    EXPECT_EQ(read(behind + "\r\nContent-Length: 0\r\n\r\n").state, State::failed) << bad;
+  }
+}
+
 // Two readers would find different fields in it (RFC 9112, 5.1): one a length, the other none.
 TEST(ResponseReader, AFieldsNameIsATokenAndTheColonFollows) {
   const std::string ok = "HTTP/1.1 200 OK\r\n";
