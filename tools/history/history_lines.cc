@@ -1,5 +1,6 @@
 #include "tools/history/history_lines.h"
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <span>
@@ -19,6 +20,7 @@
 #include "proto/json/publish_body.h"
 #include "proto/sse/sse_encode.h"
 #include "proto/sse/sse_parser.h"
+#include "proto/text/utf8.h"
 
 namespace tocsin::tools {
 namespace {
@@ -107,6 +109,33 @@ std::expected<std::uint64_t, std::string> fill(net::HistoryFile& file, const Nex
   return file.journal().last();
 }
 
+// Of a character of two or three bytes.
+std::uint32_t code_point_of(std::string_view character) {
+  TOCSIN_ASSERT(character.size() == 2 || character.size() == 3);
+  const auto first = static_cast<unsigned char>(character[0]);
+  std::uint32_t code_point = first & (0xFFU >> (character.size() + 1));
+  for (const char c : character.substr(1)) {
+    code_point = code_point << 6 | (static_cast<unsigned char>(c) & 0x3FU);
+  }
+  return code_point;
+}
+
+// For a terminal, too: what acts on it is escaped (proto::has_controls()).
+void append_string(std::string& out, std::string_view text) {
+  if (!proto::has_controls(text)) return proto::append_json_string(out, text);
+  std::string quoted;
+  proto::append_json_string(quoted, text);
+  for (std::string_view rest = quoted; !rest.empty();) {
+    const auto character = rest.substr(0, proto::utf8_length(rest));
+    if (proto::has_controls(character)) {
+      out += fmt::format("\\u{:04x}", code_point_of(character));
+    } else {
+      out += character;
+    }
+    rest.remove_prefix(character.size());
+  }
+}
+
 }  // namespace
 
 bool append_history_line(std::string& out, const core::NewEvent& event) {
@@ -121,18 +150,18 @@ bool append_history_line(std::string& out, const core::NewEvent& event) {
   if (!parser.feed(event.body) || !parser.feed("\n") || !whole) return false;
   const std::optional<std::uint32_t> retry_ms = parser.retry_ms();
   out += "{\"topic\":";
-  proto::append_json_string(out, event.topic);
+  append_string(out, event.topic);
   if (event.body.starts_with("event: ")) {
     out += ",\"type\":";
-    proto::append_json_string(out, type);
+    append_string(out, type);
   }
   if (!event.id.empty()) {
     out += ",\"id\":";
-    proto::append_json_string(out, event.id);
+    append_string(out, event.id);
   }
   if (retry_ms) out += fmt::format(",\"retry\":{}", *retry_ms);
   out += ",\"data\":";
-  proto::append_json_string(out, data);
+  append_string(out, data);
   out += "}\n";
   return true;
 }

@@ -164,6 +164,17 @@ TEST_F(HistoryLinesTest, AFileThatIsThereStays) {
   EXPECT_THAT(exported(), IsEmpty());
 }
 
+// Older files may have them in names, and data has whatever was published.
+TEST_F(HistoryLinesTest, WhatActsOnATerminalIsEscaped) {
+  std::string line;
+  EXPECT_TRUE(append_history_line(
+      line, {.topic = "a\xC2\x9B\xC3\xA9\x1B",
+             .id = "\xE2\x80\xAE",
+             .body = "data: \xE2\x81\xA6\xE2\x82\xAC\n"}));
+  EXPECT_EQ(line, "{\"topic\":\"a\\u009b\xC3\xA9\\u001b\",\"id\":\"\\u202e\","
+                  "\"data\":\"\\u2066\xE2\x82\xAC\"}\n");
+}
+
 TEST_F(HistoryLinesTest, WhatIsNoFrameIsNoLine) {
   std::string line;
   EXPECT_FALSE(append_history_line(line, {.topic = "a", .id = "", .body = "noise\n"}));
