@@ -127,7 +127,7 @@ TEST_F(RedisClusterTest, AReplicaThatTakesOverIsFollowed) {
   owner().kill();
   EXPECT_EQ(spare().ask({"CLUSTER", "FAILOVER", "TAKEOVER"}), "OK");
   owner().start();  // and becomes the replica
-  append(one, "after");
+  publish_until_taken(one, "after");
   one.wait_told(21);
   two.wait_told(21);
   expect_same(one, two);

@@ -104,8 +104,8 @@ TEST_F(RedisFailoverTest, WhatIsAcknowledgedIsThereBehindAFailover) {
   other.wait_told(20);
   server().kill();
   promote();
-  append(one, "after");
   const RedisServer next({"--replicaof", "127.0.0.1", std::to_string(replica().port())});
+  publish_until_taken(one, "after");
   one.wait_told(21);
   other.wait_told(21);
   expect_same(one, other);

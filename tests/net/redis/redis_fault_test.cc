@@ -116,7 +116,7 @@ TEST_F(RedisFaultTest, StartedAgainWithNothing) {
   server().kill();
   server().empty_disk();
   server().start();
-  append(one, "after");
+  publish_until_taken(one, "after");
   one.wait_told(6);
   other.wait_told(6);
   expect_same(one, other);
@@ -184,10 +184,10 @@ TEST_F(RedisFaultTest, HeadOrLogRemoved) {
   commit(one, "a");
   server().ask({"DEL", "{test}:head"});
   EXPECT_TRUE(eventually([&] { return one.epochs().size() == 2; }));
-  append(other, "b");
+  publish_until_taken(other, "b");
   one.wait_told(2);
   server().ask({"RENAME", "{test}:log", "elsewhere"});
-  append(one, "c");
+  publish_until_taken(one, "c");
   one.wait_told(3);
   other.wait_told(3);
   expect_same(one, other);
@@ -200,8 +200,8 @@ TEST_F(RedisFaultTest, EntriesOfOthers) {
   StoreUser& other = hub();
   commit(one, "a");
   server().ask({"XADD", "{test}:log", "*", "message", "hello"});
-  append(other, "b");
-  append(one, "c");
+  publish_until_taken(other, "b");
+  publish_until_taken(one, "c");
   one.wait_told(3);
   other.wait_told(3);
   expect_same(one, other);

@@ -74,15 +74,10 @@ class RedisTest : public testing::Test {
     EXPECT_EQ(answer.outcome, Outcome::committed) << name;
     return answer.place;
   }
-  // Appends it until it is taken.
-  static core::Ticket append(StoreUser& user, const std::string& name, std::size_t count = 1) {
-    core::Ticket ticket = 0;
-    const bool taken = eventually([&] {
-      ticket = user.append(events(name, count));
-      return !user.is_refused(ticket);
-    });
-    EXPECT_TRUE(taken);
-    return ticket;
+  // Publishes it until it is not refused: what was taken is, too, if its connection was lost.
+  static void publish_until_taken(StoreUser& user, const std::string& name) {
+    EXPECT_TRUE(
+        eventually([&] { return user.publish(events(name)).outcome != Outcome::refused; }));
   }
   static void wait_replica(const RedisServer& master, const RedisServer& replica) {
     const auto says = [](const RedisServer& server, std::string_view what) {
