@@ -134,6 +134,12 @@ end)
 return s
 )lua";
 
+constexpr std::string_view kWrite = R"lua(
+if redis.call('PEXPIRE', KEYS[1], 86400000) == 0 then
+  redis.call('HSET', KEYS[1], 'w', 1)
+  redis.call('PEXPIRE', KEYS[1], 86400000)
+end)lua";
+
 }  // namespace
 
 std::string_view open_script() {
@@ -142,6 +148,10 @@ std::string_view open_script() {
 
 std::string_view publish_script() {
   return kPublish;
+}
+
+std::string_view write_script() {
+  return kWrite;
 }
 
 }  // namespace tocsin::net

@@ -69,14 +69,14 @@ void RedisReader::send(RedisLink& link, TimePoint now, bool wait) {
   words.insert(words.end(), {"STREAMS", keys_.log, cursor_});
   link.send(words, deadline);
   asked_.insert(asked_.end(), {Asked::head, Asked::page});
-  if (replicas_ > 0 && wait) ask_replicas(link, now);
+  waits_ = replicas_ > 0 && wait;
 }
 
-// WAIT answers for what the server had when the connection's command before it ended, whoever wrote
-// that (findings/redis-wait-counts-from-the-last-command.sh). A page came before.
+// WAIT answers for what the connection itself has written, and all that the server had before
+// (findings/redis-wait-after-a-read-differs.sh). So it writes something, behind the page.
 void RedisReader::ask_replicas(RedisLink& link, TimePoint now) {
-  const TimePoint deadline = later(now, kBlockMs + kReplicasMs + kReplyMs);
-  link.send({"HGET", keys_.head, "e"}, deadline);
+  const TimePoint deadline = later(now, kReplicasMs + kReplyMs);
+  link.send({"EVAL", write_script(), "1", keys_.reads}, deadline);
   link.send({"WAIT", std::to_string(replicas_), kReplicasText}, deadline);
   asked_.insert(asked_.end(), {Asked::nothing, Asked::replicas});
 }
@@ -92,7 +92,7 @@ RedisReader::Result RedisReader::on_reply(const RespValue& reply, core::Store::C
       return on_head(reply);
     case Asked::page:
       if (auto good = on_page(reply); !good) return good;
-      if (asked_.empty()) return tell_page(client, answers, now);
+      if (!waits_) return tell_page(client, answers, now);
       keep_page();
       return {};
     case Asked::replicas:

@@ -95,6 +95,7 @@ class RedisReader {
   proto::Epoch head_epoch_ = 0;  // as they were before the page that is on its way
   core::Sequence head_last_ = 0;
   std::size_t page_size_ = 16;   // entries of a page
+  bool waits_ = false;           // the page that is asked for is told when the replicas have it
   std::vector<PageEntry> page_;  // came, and was not told
   std::deque<Asked> asked_;
 };

@@ -1,4 +1,4 @@
-// A history as it is in Redis or Valkey: its keys, the two scripts by which alone it changes, and
+// A history as it is in Redis or Valkey: its keys, the scripts by which alone it changes, and
 // what they answer. Form 1:
 //
 //   {NAME}:log         a stream: an entry for each commit, whose id is GENERATION-LAST: a number
@@ -17,6 +17,8 @@
 //                      its newest NUMBER. KEY and CONTENT are in hexadecimal digits.
 //   {NAME}:keys:at     a sorted set: each "KEY/NUMBER", by when it was published. Both come and go
 //                      with the commits, so what was lost has no key.
+//
+//   {NAME}:reads       a hash of nothing, which readers write to.
 //
 // An epoch ends where the history may have forked: a server that was restarted or promoted, which
 // its replication id shows, may have less than was there before. Generations rise, so that in the
@@ -93,6 +95,7 @@ class StoredKeys {
       : log("{" + name + "}:log"),
         head("{" + name + "}:head"),
         marks("{" + name + "}:marks"),
+        reads("{" + name + "}:reads"),
         publish_keys("{" + name + "}:keys"),
         publish_times("{" + name + "}:keys:at"),
         producers_("{" + name + "}:p:") {}
@@ -100,6 +103,7 @@ class StoredKeys {
   const std::string log;
   const std::string head;
   const std::string marks;
+  const std::string reads;
   const std::string publish_keys;
   const std::string publish_times;
   [[nodiscard]] std::string producer(std::string_view name) const {
@@ -128,6 +132,10 @@ class StoredKeys {
 // takes the producer's number; it answers what parse_finding() reads. So it does of each commit of
 // the producer that came before: what became of it.
 [[nodiscard]] std::string_view publish_script();
+
+// KEYS reads. Writes something, whatever is there: also where no memory is left, if it did within a
+// day.
+[[nodiscard]] std::string_view write_script();
 
 // KEY and CONTENT.
 [[nodiscard]] std::string key_text(const core::PublishKey& key);
