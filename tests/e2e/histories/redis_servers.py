@@ -16,12 +16,13 @@ from hub import DEADLINE, eventually  # noqa: E402
 import ports  # noqa: E402
 import power_loss  # noqa: E402
 
-PROGRAM = shutil.which("redis-server") or shutil.which("valkey-server")
+PROGRAM = (os.environ.get("TOCSIN_REDIS_SERVER") or shutil.which("redis-server")
+           or shutil.which("valkey-server"))
 
 
 class Redis:
     def __init__(self, *arguments):
-        self.port = ports.take()
+        self.port = self.shown_port = ports.take()
         self.folder = tempfile.TemporaryDirectory()
         self.process = None
         self.environment = None
@@ -79,7 +80,12 @@ class Redis:
         return b""
 
     def url(self, name="news", user=""):
-        return f"redis://{user}127.0.0.1:{self.port}/{name}"
+        return f"redis://{user}127.0.0.1:{self.shown_port}/{name}"
+
+    def stand_behind(self, network):
+        """Of one that has yet to be started: others reach it through the network, and it says so."""
+        self.shown_port = network.way_to(self.port)
+        self.words += ["--replica-announce-port", str(self.shown_port)]
 
 
 class Sentinel(Redis):

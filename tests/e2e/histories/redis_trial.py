@@ -5,7 +5,8 @@
         [--replicas 0|1] [--faults kill,freeze,...] [--rounds 20] [--seed N]
 
 Without --replicas there is one server. With it there are a master, a replica and three Sentinels;
-1 has every publish wait for the replica. Faults come one after the other, in any order. At the end
+1 has every publish wait for the replica. Faults come one after the other, in any order. Where one
+of them is a partition everybody speaks to the servers through network.py. At the end
 history_check.py judges. Exit status 1: a fault, or something lost that --may-lose did not allow.
 """
 
@@ -25,6 +26,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))
 from hub import DEADLINE, Hub, eventually, lasting_address  # noqa: E402
 from redis_servers import Redis, Sentinel  # noqa: E402
 import history_check  # noqa: E402
+import network  # noqa: E402
 import power_loss  # noqa: E402
 
 HUBS = 3
@@ -161,27 +163,23 @@ class KeptHub(threading.Thread):
 class Trial:
     """`replicas`: None: one server."""
 
-    def __init__(self, sync="always", replicas=None):
+    def __init__(self, sync="always", replicas=None, divisible=False):
         self.stack = contextlib.ExitStack()
         take = self.stack.enter_context
         self.sentinels, self.sync, self.bytes_lost = [], sync, 0
+        self.network = take(network.Network()) if divisible else None
         self.servers = [take(self.server())]
-        query = ""
-        url = self.servers[0].url("trial")
         if replicas is not None:
             self.servers.append(take(self.server("--replicaof", "127.0.0.1",
-                                                 str(self.servers[0].port))))
-            self.sentinels = [take(Sentinel(self.servers[0].port)) for _ in range(3)]
+                                                 str(self.servers[0].shown_port))))
+            self.sentinels = [take(Sentinel(self.servers[0].shown_port)) for _ in range(3)]
             for sentinel in self.sentinels:
                 eventually(sentinel.is_complete, "the Sentinels know each other")
             eventually(self.is_replicated, "the replica has all")
-            hosts = ",".join(f"127.0.0.1:{one.port}" for one in self.sentinels)
-            query = f"?replicas={replicas}"
-            url = f"redis+sentinel://{hosts}/{Sentinel.MASTER}/trial"
         self.hubs = [self.closing(KeptHub(
-            "--history", url + query, "--history-age", "0", "--history-count", "100000000",
+            "--history", self.url(f"hub{i}", replicas), "--history-age", "0", "--history-count", "100000000",
             "--history-bytes", "1GiB", "--history-total-bytes", "1GiB", "--drain-timeout", "1s",
-            "--retry", "100ms")) for _ in range(HUBS)]
+            "--retry", "100ms")) for i in range(HUBS)]
         addresses = [one.address for one in self.hubs]
         for address in addresses:
             self.wait_taken(address)
@@ -198,7 +196,21 @@ class Trial:
         redis = Redis("--appendfsync", self.sync, *arguments)
         if power_loss.COMPILER:
             redis.watch_syncs()
+        if self.network:
+            redis.stand_behind(self.network)
+            for i in range(HUBS):
+                redis.words += ["--user", f"hub{i}", "on", "nopass", "~*", "&*", "+@all"]
         return redis
+
+    def url(self, hub, replicas):
+        """For this one, by whose name the network knows it."""
+        user = f"{hub}:-@" if self.network else ""
+        if not self.sentinels:
+            return self.servers[0].url("trial", user)
+        ports = [self.network.way_to(one.port, hub) if self.network else one.port
+                 for one in self.sentinels]
+        hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
+        return (f"redis+sentinel://{user}{hosts}/{Sentinel.MASTER}/trial?replicas={replicas}")
 
     def closing(self, worker):
         self.stack.callback(worker.end)
@@ -210,7 +222,7 @@ class Trial:
         if not self.sentinels:
             return self.servers[0]
         port = next(filter(None, (one.master_port() for one in self.sentinels)), None)
-        return next((one for one in self.servers if one.port == port), self.servers[0])
+        return next((one for one in self.servers if one.shown_port == port), self.servers[0])
 
     def replica(self):
         return next(one for one in self.servers if one is not self.master())
@@ -297,6 +309,26 @@ class Trial:
         pause(2)
         server.process.send_signal(signal.SIGCONT)
 
+    def partition(self, seconds=7):
+        """A hub and all servers do not hear each other, for longer than it waits."""
+        hub = f"hub{random.randrange(HUBS)}"
+        with self.network.cut(lambda who, _: who == hub):
+            pause(seconds)
+
+    def partition_master(self):
+        """Nor do the master and the others of its kind, while all hubs reach them."""
+        before = self.master()
+        with self.network.cut(lambda who, port: port == before.port and not who.startswith("hub")):
+            eventually(lambda: self.master() is not before, "another master")
+            pause(1)
+
+    def partition_half(self):
+        """The master and a hub are on one side, everybody else is on the other."""
+        before, hub = self.master(), f"hub{random.randrange(HUBS)}"
+        with self.network.cut(lambda who, port: (port == before.port) != (who == hub)):
+            eventually(lambda: self.master() is not before, "another master")
+            pause(1)
+
     def hub_kill(self):
         random.choice(self.hubs).signal(signal.SIGKILL)
 
@@ -340,13 +372,15 @@ class Trial:
         return [event for event in reader.notes.seen if event]
 
 
-FAULTS = {"kill", "power", "freeze", "cut", "memory", "disk", "hub_kill", "hub_restart", "hub_freeze"}
-WITH_SENTINELS = {"failover", "replica_freeze"}
+FAULTS = {"kill", "power", "freeze", "cut", "memory", "disk", "partition", "hub_kill", "hub_restart",
+          "hub_freeze"}
+WITH_SENTINELS = {"failover", "replica_freeze", "partition_master", "partition_half"}
 BY_NAME = {"freeze_long"}
 
 
 def run_trial(sync, replicas, faults, rounds):
-    with Trial(sync, replicas) as trial:
+    divisible = any(fault.startswith("partition") for fault in faults)
+    with Trial(sync, replicas, divisible) as trial:
         todo = [fault for _ in range(rounds) for fault in faults]
         random.shuffle(todo)
         for fault in todo:

@@ -73,7 +73,7 @@ class Trials(unittest.TestCase):
         self.assertEqual(verdict.shown > 0, ended > 0, "a hub that has shown it begins anew")
 
     def test_a_fail_over_keeps_what_the_replica_has(self):
-        self.trial("always", 1, "failover", "kill")
+        self.trial("always", 1, "failover", "partition_half")
 
     def test_hubs_are_restarted_in_turn_under_load(self):
         with redis_trial.Trial() as trial:
