@@ -13,6 +13,7 @@
 #include "net/redis/stored_history.h"
 #include "net/store/batch_bytes.h"
 #include "tests/net/redis/redis_fixture.h"
+#include "tests/net/support/test_client.h"
 
 namespace tocsin::net {
 namespace {
@@ -136,6 +137,24 @@ TEST_F(RedisKeysTest, AnAnswerThatWasLostIsGivenAgain) {
   EXPECT_EQ(send(epoch, {.number = "5", .key = "0b", .key_number = "1"}), "unknown");
   user.wait_told(2);
   EXPECT_EQ(user.told(), 2U);
+}
+
+// The server works a repetition off, and its connection is cut before the answer is sent.
+TEST_F(RedisKeysTest, ARepetitionWhoseAnswerWasLostIsAnswered) {
+  StoreUser& user = hub();
+  const core::StoreAnswer first = user.publish(events("a"), key_of(1));
+  TestClient cutter("127.0.0.1:" + std::to_string(server().port()));
+  cutter.send("PING\r\n");
+  ASSERT_TRUE(cutter.receive());
+  server().freeze();
+  const core::Ticket again = user.append(events("a"), key_of(1));
+  EXPECT_TRUE(eventually([&] { return server().unread() == 1; }));
+  cutter.send("CLIENT KILL TYPE normal SKIPME yes\r\n");
+  EXPECT_TRUE(eventually([&] { return server().unread() == 2; }));
+  server().resume();
+  EXPECT_EQ(user.wait_answer(again).outcome, Outcome::repeated);
+  EXPECT_EQ(user.wait_answer(again).place, first.place);
+  EXPECT_EQ(user.publish(events("b")).place.first, 2U);
 }
 
 TEST_F(RedisKeysTest, AKeyThatHasExpiredIsFree) {

@@ -16,6 +16,7 @@
 #include <system_error>
 #include <utility>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "net/redis/resp.h"
@@ -147,6 +148,20 @@ void RedisServer::kill() {
 
 void RedisServer::freeze() {
   ::kill(pid_, SIGSTOP);
+}
+
+// By the kernel's table of sockets (proc(5), /proc/net/tcp).
+int RedisServer::unread() const {
+  std::ifstream table("/proc/net/tcp");
+  const std::string own = fmt::format(":{:04X}", port());
+  int count = 0;
+  for (std::string line; std::getline(table, line);) {
+    std::istringstream words(line);
+    std::string number, local, remote, state, queues;
+    words >> number >> local >> remote >> state >> queues;
+    if (local.ends_with(own) && state == "01" && !queues.ends_with(":00000000")) ++count;
+  }
+  return count;
 }
 
 void RedisServer::resume() {

@@ -46,6 +46,8 @@ class RedisServer {
   // Neither runs nor ends, until resume().
   void freeze();
   void resume();
+  // How many connections have sent it what it has not read.
+  [[nodiscard]] int unread() const;
   // Of one that does not run.
   void empty_disk();
   // No byte more can be written, or again.
