@@ -54,10 +54,11 @@ def replay(bench, server, subscribers=20_000, events=5_000_000):
     """One event at a time to everybody, without and with a reader of the file's oldest event on;
     256 MiB of them are in memory."""
     events = max(round(events * bench.scale), 20_000)
-    memory = 1 if bench.quick else 256
+    memory = max(round((256 << 20) * bench.scale), 1 << 20)
     with temporary_folder() as folder:
         hub = server.durable(folder, "--history-file-bytes", 1 << 40, "--history-total-bytes",
-                             memory << 20)
+                             memory, "--history-bytes", memory, "--history-count", events,
+                             "--history-age", "0s")
         make_history(bench.tocsin, os.path.join(folder, "history.db"), events)
         with hub.running(bench.server_cpus):
             def live():
@@ -65,11 +66,20 @@ def replay(bench, server, subscribers=20_000, events=5_000_000):
                                        5 if bench.quick else 30), "p50_ms", "p99_ms", "max_ms")
             parts = {"alone": live()}
             with Reader(hub.port, "old", events, bench.client_cpus) as reader:
+                wait_for_replays(hub)
                 parts["beside"] = live()
             figures = {"replayed_events": hub.counters()["tocsin_replay_deliveries_total"]}
         if reader.seconds:
             figures["replayed_per_s"] = events * len(reader.seconds) / sum(reader.seconds)
     return {**figures, **all_together(parts)}
+
+
+def wait_for_replays(hub):
+    deadline = time.monotonic() + 60
+    while hub.counters()["tocsin_replay_deliveries_total"] == 0:
+        if time.monotonic() > deadline:
+            raise RuntimeError("nobody reads what is older than memory")
+        time.sleep(0.02)
 
 
 def read_from_the_oldest(port, topic, events):
