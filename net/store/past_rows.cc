@@ -8,25 +8,11 @@
 #include <fmt/format.h>
 
 #include "net/log.h"
-#include "net/store/batch_bytes.h"
+#include "net/store/history_row.h"
 #include "net/store/history_schema.h"
 #include "proto/assert.h"
-#include "proto/limits.h"
 
 namespace tocsin::net {
-namespace {
-
-// Gives a row's events of (after, until]. False: no more is wanted.
-bool give(const core::Place& place, const std::vector<core::NewEvent>& events,
-          core::Sequence after, core::Sequence until, const core::Store::TakeEvent& take) {
-  const core::Sequence last = std::min(place.last, until);
-  for (core::Sequence at = std::max(place.first, after + 1); at <= last; ++at) {
-    if (!take({.epoch = place.epoch, .sequence = at}, events[at - place.first])) return false;
-  }
-  return place.last < until;
-}
-
-}  // namespace
 
 Sql<std::unique_ptr<PastRows>> PastRows::open(const std::string& path, core::Epochs epochs,
                                               const char* vfs) {
@@ -43,53 +29,37 @@ Sql<std::unique_ptr<PastRows>> PastRows::open(const std::string& path, core::Epo
 Sql<core::Sequence> PastRows::read(core::Sequence after, core::Sequence until,
                                    const core::Store::TakeEvent& take) {
   TOCSIN_ASSERT(after < until);
-  core::Sequence at = after;  // up to here it was given, or is gone
-  core::Sequence passed = after;
-  std::optional<core::Sequence> above;  // the event before the first that was given
-  const auto use = [&](const Decoded& row) {
-    if (above && row.place.first != at + 1) return false;  // behind a hole
-    if (!above) above = std::max(at, row.place.first - 1);
-    if (*above >= until) return false;
-    at = row.place.last;
-    return give(row.place, row.events, after, until, take);
-  };
-  for (Row row = find(at); row != nullptr; row = find(at)) {
-    if (!use(*row)) return std::min(*above, until);
+  PastRead read(after, until, take);
+  while (const PastBatchRef batch = batches_.find(read.at())) {
+    if (!read.give(*batch)) return read.above();
   }
-  rows_.bind(1, static_cast<std::int64_t>(at));
+  core::Sequence passed = read.at();
+  rows_.bind(1, static_cast<std::int64_t>(passed));
   while (true) {
     const auto more = rows_.step();
-    if (!more && !above) return skip_unreadable(more.error(), after, until);
-    if (!more || !*more) return std::min(above.value_or(until), until);
+    if (!more && !read.has_begun()) return skip_unreadable(more.error(), after, until);
+    if (!more || !*more) return read.above();
     const auto last = static_cast<core::Sequence>(rows_.number_at(0));
-    if (last <= passed) {  // a tree that is damaged
-      rows_.reset();
-      return std::min(above.value_or(until), until);
-    }
+    if (last <= passed) break;  // a tree that is damaged
     passed = last;
-    Row row = decode();
-    if (row == nullptr && !above) continue;  // what is behind it may be there
-    if (row != nullptr && use(*row)) continue;
-    if (row != nullptr) keep(std::move(row));  // the next read begins with it
-    rows_.reset();
-    return std::min(*above, until);
+    PastBatchRef batch = decode();
+    if (batch == nullptr && !read.has_begun()) continue;  // what is behind it may be there
+    if (batch != nullptr && read.give(*batch)) continue;
+    if (batch != nullptr) batches_.keep(std::move(batch));  // the next read begins with it
+    break;
   }
+  rows_.reset();
+  return read.above();
 }
 
 // The row that statement rows_ is at; null: it is not sound.
-PastRows::Row PastRows::decode() const {
+PastBatchRef PastRows::decode() const {
   const auto row = row_at(rows_, epochs_);
-  if (!row) {
+  PastBatchRef batch = row ? PastBatch::decode(row->place, row->bytes, epochs_) : nullptr;
+  if (batch == nullptr) {
     log::error("the history is damaged: a batch is left out", {{"ends", rows_.number_at(0)}});
-    return nullptr;
   }
-  auto decoded = std::make_shared<Decoded>();
-  decoded->place = row->place;
-  decoded->bytes = row->bytes;
-  auto events = read_events(decoded->bytes, row->place.events(), epochs_);
-  if (!events) return nullptr;
-  decoded->events = *std::move(events);
-  return decoded;
+  return batch;
 }
 
 // The first row above `after` cannot be read: with a disk or a file that is damaged there it is
@@ -106,27 +76,6 @@ Sql<core::Sequence> PastRows::skip_unreadable(const SqlError& why, core::Sequenc
   log::error("the history is damaged: a batch is left out",
              {{"ends", *last}, {"error", why.text}});
   return std::min(static_cast<core::Sequence>(*last), until);
-}
-
-// One that is kept and has the first event above `after`.
-PastRows::Row PastRows::find(core::Sequence after) {
-  const auto found = std::ranges::find_if(kept_, [after](const Row& row) {
-    return row->place.first <= after + 1 && after < row->place.last;
-  });
-  if (found == kept_.end()) return nullptr;
-  Row row = *found;
-  kept_.erase(found);
-  kept_.push_front(row);
-  return row;
-}
-
-void PastRows::keep(Row row) {
-  kept_bytes_ += row->memory();
-  kept_.push_front(std::move(row));
-  while (kept_bytes_ > limits::kMaxReplayRows) {
-    kept_bytes_ -= kept_.back()->memory();
-    kept_.pop_back();
-  }
 }
 
 }  // namespace tocsin::net

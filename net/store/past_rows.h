@@ -5,19 +5,14 @@
 // Threads: one at a time.
 #pragma once
 
-#include <cstddef>
-#include <deque>
-#include <expected>
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "core/epochs.h"
 #include "core/store.h"
 #include "net/store/database.h"
-#include "net/store/history_row.h"
+#include "net/store/past_batches.h"
 
 namespace tocsin::net {
 
@@ -32,33 +27,17 @@ class PastRows {
                                          const core::Store::TakeEvent& take);
 
  private:
-  // A row's events. A row may have many more than are read at once, and is read and checked as a
-  // whole: the last ones stay, within limits::kMaxReplayRows.
-  struct Decoded {
-    core::Place place;
-    std::string bytes;
-    std::vector<core::NewEvent> events;  // into `bytes`
-
-    [[nodiscard]] std::size_t memory() const {
-      return bytes.size() + events.size() * sizeof(core::NewEvent);
-    }
-  };
-  using Row = std::shared_ptr<const Decoded>;
-
   PastRows(Database database, core::Epochs epochs)
       : database_(std::move(database)), epochs_(std::move(epochs)) {}
 
-  [[nodiscard]] Row find(core::Sequence after);
-  void keep(Row row);
-  [[nodiscard]] Row decode() const;
+  [[nodiscard]] PastBatchRef decode() const;
   [[nodiscard]] Sql<core::Sequence> skip_unreadable(const SqlError& why, core::Sequence after,
                                                     core::Sequence until);
 
   Database database_;
   Statement rows_;  // gone before the database is
   const core::Epochs epochs_;
-  std::deque<Row> kept_;  // the one that was used last in front
-  std::size_t kept_bytes_ = 0;
+  PastBatches batches_;
 };
 
 }  // namespace tocsin::net
