@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <utility>
-#include <vector>
 
 #include <fmt/format.h>
 
@@ -26,11 +25,7 @@ FollowedHistory::FollowedHistory(StoredHead head, EntryId behind)
 }
 
 std::optional<core::Journal> FollowedHistory::journal() const {
-  std::vector<core::Epochs::Older> older;
-  for (const StoredHead::Older& one : head_.older) {
-    older.push_back({.epoch = one.epoch, .end = one.end});
-  }
-  auto epochs = core::Epochs::kept(head_.epoch, std::move(older));
+  auto epochs = head_.epochs();
   if (!epochs) return std::nullopt;
   return core::Journal(*std::move(epochs), behind_.last);
 }

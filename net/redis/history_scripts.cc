@@ -129,7 +129,10 @@ pcall(function()
       redis.call('LPOP', KEYS[4])
     end
   until not old
-  if first then redis.call('XTRIM', KEYS[2], 'MINID', '~', first, 'LIMIT', 0) end
+  if first then
+    redis.call('HSET', KEYS[1], 'f', string.match(first, '-(%d+)$'))
+    redis.call('XTRIM', KEYS[2], 'MINID', '~', first, 'LIMIT', 0)
+  end
 end)
 return s
 )lua";

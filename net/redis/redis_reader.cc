@@ -62,7 +62,7 @@ void RedisReader::send(RedisLink& link, TimePoint now, bool wait) {
     return;
   }
   const TimePoint deadline = later(now, kBlockMs + kReplyMs);
-  link.send({"HMGET", keys_.head, "e", "s"}, deadline);
+  link.send({"HMGET", keys_.head, "e", "s", "f"}, deadline);
   const std::string count = std::to_string(page_size_);
   std::vector<std::string_view> words{"XREAD", "COUNT", count};
   if (wait) words.insert(words.end(), {"BLOCK", kBlockText});
@@ -110,6 +110,7 @@ RedisReader::Result RedisReader::on_head(const RespValue& reply) {
   if (!epoch || !last) return broken("the history's head is gone");
   head_epoch_ = static_cast<proto::Epoch>(*epoch);
   head_last_ = *last;
+  dropped_ = std::max(dropped_, parse_count(reply.at(2)).value_or(0));
   const bool same = head_epoch_ == history_.epoch();
   if (same && head_last_ < history_.behind().last) return broken("the history's head went back");
   return {};

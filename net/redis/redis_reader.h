@@ -58,6 +58,8 @@ class RedisReader {
                                 RedisPublisher::Answers& answers, TimePoint now);
 
   [[nodiscard]] const FollowedHistory& history() const { return history_; }
+  // Up to this event entries may have been dropped as too old or too much.
+  [[nodiscard]] core::Sequence dropped() const { return dropped_; }
   // Events that the server had when the newest page was asked for, and that have yet to come.
   [[nodiscard]] core::Sequence behind() const {
     return head_last_ - std::min(head_last_, history_.behind().last);
@@ -94,6 +96,7 @@ class RedisReader {
   TimePoint head_at_{};
   proto::Epoch head_epoch_ = 0;  // as they were before the page that is on its way
   core::Sequence head_last_ = 0;
+  core::Sequence dropped_ = 0;
   std::size_t page_size_ = 16;   // entries of a page
   bool waits_ = false;           // the page that is asked for is told when the replicas have it
   std::vector<PageEntry> page_;  // came, and was not told

@@ -63,10 +63,14 @@ std::expected<StoredHead, RedisFault> open_history(RedisLink& link, const Stored
   return *std::move(head);
 }
 
-// Behind which entry the newest `most` bytes of the log begin, to the nearest mark.
-std::expected<EntryId, RedisFault> find_entry(RedisLink& link, const StoredKeys& keys,
-                                              const StoredHead& head, std::uint64_t most,
-                                              Waiter& waiter, TimePoint deadline) {
+// What the log has: behind which entry its newest `most` bytes begin, to the nearest mark.
+struct Entries {
+  EntryId behind;
+  core::Sequence floor;  // the oldest of all stands behind this event
+};
+std::expected<Entries, RedisFault> find_entries(RedisLink& link, const StoredKeys& keys,
+                                                const StoredHead& head, std::uint64_t most,
+                                                Waiter& waiter, TimePoint deadline) {
   const auto marks = link.ask({"LRANGE", keys.marks, "0", "-1"}, waiter, deadline);
   if (!marks) return std::unexpected(marks.error());
   if ((*marks)->is(Kind::error)) return std::unexpected(link.fault_of(**marks));
@@ -83,11 +87,12 @@ std::expected<EntryId, RedisFault> find_entry(RedisLink& link, const StoredKeys&
   if ((*first)->is(Kind::error)) return std::unexpected(link.fault_of(**first));
   const EntryId newest{.generation = head.generation, .last = head.last};
   const auto entry = parse_entry((*first)->at(0));
-  if (!entry) return newest;  // there is none
+  if (!entry) return Entries{.behind = newest, .floor = newest.last};  // there is none
   const EntryId oldest{.generation = entry->id.generation, .last = entry->id.last - entry->events};
   const EntryId behind = found && oldest < *found ? *found : oldest;  // a mark's may be trimmed
   // Others can write there, too.
-  return behind.generation <= newest.generation && behind.last <= newest.last ? behind : newest;
+  const bool ours = behind.generation <= newest.generation && behind.last <= newest.last;
+  return Entries{.behind = ours ? behind : newest, .floor = ours ? oldest.last : newest.last};
 }
 
 }  // namespace
@@ -102,9 +107,9 @@ std::expected<RedisStore::Beginning, RedisFault> RedisStore::find_beginning(
   RedisLink& link = master->link;
   auto head = open_history(link, keys, nullptr, waiter, deadline);
   if (!head) return std::unexpected(std::move(head.error()));
-  const auto behind = find_entry(link, keys, *head, options.load_bytes, waiter, deadline);
-  if (!behind) return std::unexpected(behind.error());
-  return Beginning{.head = *std::move(head), .behind = *behind};
+  const auto found = find_entries(link, keys, *head, options.load_bytes, waiter, deadline);
+  if (!found) return std::unexpected(found.error());
+  return Beginning{.head = *std::move(head), .behind = found->behind, .floor = found->floor};
 }
 
 std::expected<std::unique_ptr<RedisStore>, std::string> RedisStore::open(RedisOptions options) {
@@ -123,7 +128,8 @@ std::expected<std::unique_ptr<RedisStore>, std::string> RedisStore::open(RedisOp
       const auto journal = history.journal();
       if (!journal) return sentence("its epochs are damaged");
       std::unique_ptr<RedisStore> store(
-          new RedisStore(std::move(options), *std::move(trust), std::move(history), *journal));
+          new RedisStore(std::move(options), *std::move(trust), std::move(history), *journal,
+                         found->floor));
       if (!store->waiter_.is_good()) return sentence("no eventfd is left");
       return store;
     }
@@ -138,11 +144,13 @@ std::expected<std::unique_ptr<RedisStore>, std::string> RedisStore::open(RedisOp
 }
 
 RedisStore::RedisStore(RedisOptions options, RedisTrust trust, FollowedHistory history,
-                       core::Journal beginning)
+                       core::Journal beginning, core::Sequence floor)
     : options_(std::move(options)),
       trust_(std::move(trust)),
       keys_(options_.url.name),
       beginning_(std::move(beginning)),
+      floor_(floor),
+      past_(options_, trust_, keys_),
       publisher_(options_, keys_, queue_),
       reader_(options_, keys_, publisher_, std::move(history)) {}
 
@@ -196,6 +204,21 @@ core::StoreAnswer RedisStore::append(std::span<const core::NewEvent> events, cor
   return {};
 }
 
+std::optional<core::Sequence> RedisStore::read(core::Sequence after, core::Sequence until,
+                                               const TakeEvent& take) {
+  const core::Sequence floor = floor_.load();
+  const auto above = past_.read(after, until, take);
+  // Somebody has dropped more.
+  if (above && after <= floor) raise_floor(*above);
+  return above;
+}
+
+void RedisStore::raise_floor(core::Sequence floor) {
+  core::Sequence before = floor_.load();
+  while (before < floor && !floor_.compare_exchange_weak(before, floor)) {
+  }
+}
+
 // --- the thread
 
 void RedisStore::run() {
@@ -236,6 +259,7 @@ RedisStore::Result RedisStore::turn(bool wait) {
   const Result published = work_off(session_->publish, false, now, came);
   const Result read = published ? work_off(session_->read, true, now, came) : published;
   tell();
+  raise_floor(reader_.dropped());
   figures_.behind = reader_.behind();
   count();
   if (!read) return read;

@@ -9,9 +9,12 @@
 // Where the history forks (core/store.h) and has all that the hub was told of, the hub goes on;
 // else the store is done.
 //
+// What is older than a hub's memory is read by a third one, when somebody wants it.
+//
 // Threads: as core/store.h; one of its own, and with Sentinels another (net/redis/master_watch.h).
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <expected>
 #include <memory>
@@ -23,6 +26,7 @@
 #include "core/store.h"
 #include "net/redis/commit_queue.h"
 #include "net/redis/master_watch.h"
+#include "net/redis/past_entries.h"
 #include "net/redis/redis_options.h"
 #include "net/redis/redis_publisher.h"
 #include "net/redis/redis_reader.h"
@@ -47,12 +51,17 @@ class RedisStore final : public core::Store {
   [[nodiscard]] core::StoreAnswer append(std::span<const core::NewEvent> events,
                                          core::Ticket ticket,
                                          const core::PublishKey* key) override;
+  // As this hub was told last; the server may have dropped more.
+  [[nodiscard]] core::Sequence floor() const override { return floor_.load(); }
+  [[nodiscard]] std::optional<core::Sequence> read(core::Sequence after, core::Sequence until,
+                                                   const TakeEvent& take) override;
 
  private:
-  // Where it begins: of the head, and behind which entry.
+  // Where it begins: of the head, and behind which entry; and behind which event the oldest stands.
   struct Beginning {
     StoredHead head;
     EntryId behind;
+    core::Sequence floor = 0;
   };
   struct Session {
     RedisLink publish;
@@ -64,7 +73,7 @@ class RedisStore final : public core::Store {
   using Result = std::expected<void, Fault>;
 
   RedisStore(RedisOptions options, RedisTrust trust, FollowedHistory history,
-             core::Journal beginning);
+             core::Journal beginning, core::Sequence floor);
   [[nodiscard]] static std::expected<Beginning, RedisFault> find_beginning(
       const RedisOptions& options, const RedisTrust& trust, const StoredKeys& keys, Waiter& waiter);
   [[nodiscard]] Result connect();
@@ -77,12 +86,15 @@ class RedisStore final : public core::Store {
   void refuse_waiting();
   void count();
   void tell();
+  void raise_floor(core::Sequence floor);
   void run();
 
   const RedisOptions options_;
   const RedisTrust trust_;
   const StoredKeys keys_;
   const core::Journal beginning_;
+  std::atomic<core::Sequence> floor_;
+  PastEntries past_;  // of who reads
   StopWaiter waiter_;
   std::optional<MasterWatch> watch_;  // where Sentinels name the master
   CommitQueue queue_;

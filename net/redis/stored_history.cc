@@ -1,5 +1,6 @@
 #include "net/redis/stored_history.h"
 
+#include <algorithm>
 #include <charconv>
 #include <system_error>
 #include <utility>
@@ -7,6 +8,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "proto/assert.h"
 #include "proto/limits.h"
 #include "proto/text/number.h"
 
@@ -85,21 +87,49 @@ core::StoreAnswer parse_finding(const RespValue& reply) {
           .place = {.epoch = *epoch, .first = *first, .last = *last}};
 }
 
+std::optional<core::Epochs> StoredHead::epochs() const {
+  std::vector<core::Epochs::Older> ended;
+  for (const Older& one : older) ended.push_back({.epoch = one.epoch, .end = one.end});
+  return core::Epochs::kept(epoch, std::move(ended));
+}
+
+std::uint64_t StoredHead::generation_behind(core::Sequence after) const {
+  const auto one = std::ranges::upper_bound(older, after, {}, &Older::end);
+  return one == older.end() ? generation : one->generation;
+}
+
 std::optional<StoredHead> parse_head(const RespValue& reply) {
-  StoredHead head;
+  auto head = parse_stored_head(reply);
+  const auto now_ms = parse_count(reply.at(5));
+  if (!head || !now_ms) return std::nullopt;
+  head->now_ms = *now_ms;
+  return head;
+}
+
+std::optional<StoredHead> parse_stored_head(const RespValue& reply) {
   const auto epoch = proto::read_number<proto::Epoch>(reply.at(0).text);
   const auto generation = parse_count(reply.at(1));
   const auto last = parse_count(reply.at(2));
   auto older = parse_older(reply.at(3).text);
   const auto bytes = parse_count(reply.at(4));
-  const auto now_ms = parse_count(reply.at(5));
-  if (!epoch || !generation || !last || !older || !bytes || !now_ms) return std::nullopt;
+  if (!epoch || !generation || !last || !older || !bytes) return std::nullopt;
   return StoredHead{.epoch = *epoch,
                     .generation = *generation,
                     .last = *last,
                     .older = *std::move(older),
-                    .bytes = *bytes,
-                    .now_ms = *now_ms};
+                    .bytes = *bytes};
+}
+
+std::optional<core::Place> place_of(const StoredEntry& entry, const StoredHead& head) {
+  TOCSIN_ASSERT(entry.events > 0);
+  const auto one =
+      std::ranges::find(head.older, entry.id.generation, &StoredHead::Older::generation);
+  const bool current = one == head.older.end();
+  if (current && entry.id.generation != head.generation) return std::nullopt;
+  if (entry.id.last > (current ? head.last : one->end)) return std::nullopt;
+  return core::Place{.epoch = current ? head.epoch : one->epoch,
+                     .first = entry.id.last - entry.events + 1,
+                     .last = entry.id.last};
 }
 
 std::optional<StoredEntry> parse_entry(const RespValue& entry) {

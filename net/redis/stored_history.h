@@ -9,7 +9,8 @@
 //   {NAME}:head        a hash: v, the form; e, g, s, the epoch, its generation, the last sequence;
 //                      older, the epochs before, "EPOCH:GENERATION:END," each; id, the server's
 //                      replication id when the epoch began; b, the log's bytes since it began;
-//                      mb and mt, of the last mark.
+//                      mb and mt, of the last mark; f, the event up to which entries may have been
+//                      dropped as too old or too much.
 //   {NAME}:marks       a list: "ID B T", an entry now and then, by which what is too much is found.
 //   {NAME}:p:PRODUCER  a hash: n and s, the last of its commits, and where that ended.
 //   {NAME}:keys        a hash of what was published under keys (core/publish/published_keys.h), for
@@ -36,6 +37,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/batch.h"
 #include "core/epochs.h"
 #include "core/publish/published_keys.h"
 #include "core/store.h"
@@ -71,6 +73,10 @@ struct StoredHead {
   std::uint64_t now_ms = 0;    // Unix time of the server
 
   [[nodiscard]] std::string older_text() const;
+  // Nothing: no history can have these.
+  [[nodiscard]] std::optional<core::Epochs> epochs() const;
+  // Of which generation the event behind this one is.
+  [[nodiscard]] std::uint64_t generation_behind(core::Sequence after) const;
 };
 
 struct StoredEntry {
@@ -145,6 +151,12 @@ class StoredKeys {
 
 // Nothing: it is no answer of open_script().
 [[nodiscard]] std::optional<StoredHead> parse_head(const RespValue& reply);
+// Of the head's e, g, s, older and b: without the time.
+[[nodiscard]] std::optional<StoredHead> parse_stored_head(const RespValue& reply);
+// Where its events are in the history of this head; nothing: they are not, as what was lost when
+// the history forked, or of an epoch that is forgotten. REQUIRES: it has events.
+[[nodiscard]] std::optional<core::Place> place_of(const StoredEntry& entry,
+                                                  const StoredHead& head);
 // An entry as XREAD and XRANGE give it; nothing: none of ours. Views end with `entry`.
 [[nodiscard]] std::optional<StoredEntry> parse_entry(const RespValue& entry);
 [[nodiscard]] std::optional<StoredMark> parse_mark(std::string_view text);

@@ -31,6 +31,16 @@ class RedisHistory final : public TestedHistory {
     open_->stop();
     return true;
   }
+  [[nodiscard]] bool lose_oldest(std::size_t events) override {
+    for (std::size_t lost = 0; lost < events;) {
+      const std::string first = server.ask({"XRANGE", "{test}:log", "-", "+", "COUNT", "1"});
+      const std::string id = first.substr(0, first.find(' '));
+      const std::string field = first.substr(id.size() + 1);  // "n ", or "open " of an epoch
+      if (field.starts_with("n ")) lost += std::stoul(field.substr(2, field.find(' ', 2) - 2));
+      server.ask({"XDEL", "{test}:log", id});
+    }
+    return true;
+  }
   // The server's newest entries go, as where it was promoted without them.
   [[nodiscard]] bool lose_newest(std::size_t events) override {
     lose(server, events);

@@ -70,6 +70,28 @@ TEST_F(StoredHistoryTest, WhatIsNoHeadIsNone) {
   }
 }
 
+TEST_F(StoredHistoryTest, AnEntryHasItsPlaceInTheHistoryOfAHead) {
+  const StoredHead head{.epoch = 9,
+                        .generation = 70,
+                        .last = 40,
+                        .older = {{5, 50, 10}, {6, 60, 10}, {7, 65, 30}}};
+  const auto place = [&](std::uint64_t generation, core::Sequence last) {
+    return place_of({.id = {generation, last}, .events = 3}, head);
+  };
+  EXPECT_EQ(place(70, 40), (core::Place{9, 38, 40}));
+  EXPECT_EQ(place(65, 30), (core::Place{7, 28, 30}));
+  EXPECT_EQ(place(50, 10), (core::Place{5, 8, 10}));
+  EXPECT_FALSE(place(70, 41)) << "behind the head";
+  EXPECT_FALSE(place(65, 31)) << "lost at the fork";
+  EXPECT_FALSE(place(40, 5)) << "of an epoch that is forgotten";
+  EXPECT_FALSE(place(80, 40)) << "of one that nobody has begun";
+  EXPECT_EQ(head.generation_behind(0), 50U);
+  EXPECT_EQ(head.generation_behind(9), 50U);
+  EXPECT_EQ(head.generation_behind(10), 65U);
+  EXPECT_EQ(head.generation_behind(29), 65U);
+  EXPECT_EQ(head.generation_behind(30), 70U);
+}
+
 TEST_F(StoredHistoryTest, AnEntryIsACommitOrBeginsAnEpoch) {
   const auto commit = entry("7-12", {"n", "3", "p", "me", "k", "5", "t", "88", "d", "bytes"});
   ASSERT_TRUE(commit);
