@@ -183,8 +183,8 @@ TEST_F(RedisStoreTest, AStartWaitsForAServerThatIsNotThereYet) {
   options.connect_ms = 2000;
   options.patience_ms = 60'000;
   server().freeze();
-  std::jthread later([&] {
-    for (int i = 0; i < 100'000; ++i) std::this_thread::yield();
+  std::jthread later([&] {  // when somebody waits
+    EXPECT_TRUE(eventually([&] { return server().unread() > 0; }));
     server().resume();
   });
   commit(hub(options), "x");
