@@ -71,6 +71,8 @@ TEST(Claims, OfTheWrongTypeRefuseTheToken) {
   for (const std::string_view payload : {R"({"sub":7})",
                                          R"({"sub":null})",
                                          R"({"sub":"a\nb"})",
+                                         R"({"sub":"a\u009Bb"})",
+                                         R"({"sub":"a\u202Eb"})",
                                          R"({"aud":7})",
                                          R"({"aud":[7]})",
                                          R"({"aud":null})",

@@ -90,10 +90,10 @@ TEST_P(ServerChangedRights, ABodyThatComesWhenTheKeyIsGone) {
 }
 
 TEST_P(ServerChangedRights, ABodyThatComesWhenTheCookieIsNone) {
-  const std::string key = rights.add_key("k", {"*"}, {"*"});
   access = rights.make();
   start();
-  const std::string cookie = "Cookie: session=" + key + "\r\nOrigin: http://hub.example\r\n";
+  const std::string token = token_for(R"(["*"])", R"(["*"])");
+  const std::string cookie = "Cookie: session=" + token + "\r\nOrigin: http://hub.example\r\n";
   TestClient client = connect();
   client.send(request("POST /publish?topic=a",
                       cookie + "Expect: 100-continue\r\nContent-Length: 5\r\n"));
