@@ -1,9 +1,10 @@
 """T11: what live readers notice of one that reads a file from its oldest event on.
 
-    python3 bench/replays.py PORT TOPIC EVENTS    is that reader: so many events, over and over, until it is
-                                          ended; says after each time how many seconds that took
+    python3 bench/replays.py PORT TOPIC EVENTS    is that reader: so many events, over and over, until it
+                                                  is ended
 """
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -30,24 +31,15 @@ def make_history(tocsin, path, events):
         raise RuntimeError(f"no history of {events} events was made")
 
 
-class Reader:
-    """A reader in a process of its own; a context, which has `seconds` of each time in the end."""
-
-    def __init__(self, port, topic, events, cpus):
-        self.arguments = [sys.executable, os.path.abspath(__file__), str(port), topic, str(events)]
-        self.cpus = cpus
-        self.process = None
-        self.seconds = []
-
-    def __enter__(self):
-        self.process = subprocess.Popen(self.arguments, preexec_fn=child_setup(self.cpus),
-                                        stdout=subprocess.PIPE, text=True)
-        return self
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        said, _ = self.process.communicate()
-        self.seconds = [float(line) for line in said.split()]
+@contextlib.contextmanager
+def reader_beside(port, topic, events, cpus):
+    """A reader in a process of its own."""
+    arguments = [sys.executable, os.path.abspath(__file__), str(port), topic, str(events)]
+    with subprocess.Popen(arguments, preexec_fn=child_setup(cpus)) as process:
+        try:
+            yield
+        finally:
+            process.terminate()
 
 
 def replay(bench, server, subscribers=20_000, events=5_000_000):
@@ -65,25 +57,27 @@ def replay(bench, server, subscribers=20_000, events=5_000_000):
                 return keep(bench.load(hub, "broadcast", bench.count(subscribers), "--events",
                                        5 if bench.quick else 30), "p50_ms", "p99_ms", "max_ms")
             parts = {"alone": live()}
-            with Reader(hub.port, "old", events, bench.client_cpus) as reader:
+            with reader_beside(hub.port, "old", events, bench.client_cpus):
                 wait_for_replays(hub)
+                before, begin = replayed(hub), time.monotonic()
                 parts["beside"] = live()
-            figures = {"replayed_events": hub.counters()["tocsin_replay_deliveries_total"]}
-        if reader.seconds:
-            figures["replayed_per_s"] = events * len(reader.seconds) / sum(reader.seconds)
-    return {**figures, **all_together(parts)}
+                rate = (replayed(hub) - before) / (time.monotonic() - begin)
+    return {"replayed_per_s": rate, **all_together(parts)}
+
+
+def replayed(hub):
+    return hub.counters()["tocsin_replay_deliveries_total"]
 
 
 def wait_for_replays(hub):
     deadline = time.monotonic() + 60
-    while hub.counters()["tocsin_replay_deliveries_total"] == 0:
+    while replayed(hub) == 0:
         if time.monotonic() > deadline:
             raise RuntimeError("nobody reads what is older than memory")
         time.sleep(0.02)
 
 
 def read_from_the_oldest(port, topic, events):
-    begin = time.monotonic()
     with socket.create_connection(("127.0.0.1", port)) as reader:
         reader.sendall(f"GET /events?topic={topic}&last_event_id=earliest HTTP/1.1\r\n"
                        "Host: bench\r\n\r\n".encode())
@@ -96,13 +90,12 @@ def read_from_the_oldest(port, topic, events):
             part = rest + bytes(buffer[:size])
             seen += part.count(mark)
             rest = part[-(len(mark) - 1):]
-    return time.monotonic() - begin
 
 
 def main():
     port, topic, events = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
     while True:
-        print(read_from_the_oldest(port, topic, events), flush=True)
+        read_from_the_oldest(port, topic, events)
 
 
 if __name__ == "__main__":
