@@ -43,10 +43,11 @@ class PastTest : public ServerTest {
       std::vector<Published> events;
       std::string requests;
       for (int i = 0; i < part; ++i) {
-        Published event{.topic = "t" + std::to_string(random_() % kTopics), .id = {}, .data = {}};
+        Published event{
+            .topic = "t" + std::to_string(publishing_() % kTopics), .id = {}, .data = {}};
         event.data = std::to_string(++number_) + '.';
-        event.data.resize(event.data.size() + random_() % most_bytes, '.');
-        const std::string own = random_() % 5 == 0 ? "&id=own-" + std::to_string(number_) : "";
+        event.data.resize(event.data.size() + publishing_() % most_bytes, '.');
+        const std::string own = publishing_() % 5 == 0 ? "&id=own-" + std::to_string(number_) : "";
         requests += post("topic=" + event.topic + own, event.data, credential);
         events.push_back(std::move(event));
       }
@@ -127,7 +128,8 @@ class PastTest : public ServerTest {
 
   static constexpr int kTopics = 5;
   std::string credential;  // header lines of who publishes
-  std::mt19937_64 random_{test_seed()};
+  std::mt19937_64 random_{test_seed()};    // the test's own thread's
+  std::mt19937_64 publishing_{random_()};  // of publish_events(), in whatever thread
 
  private:
   mutable std::mutex mutex_;
