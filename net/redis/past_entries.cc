@@ -34,9 +34,7 @@ std::optional<core::Sequence> PastEntries::read(core::Sequence after, core::Sequ
                                                 const core::Store::TakeEvent& take) {
   TOCSIN_ASSERT(after < until);
   PastRead read(after, until, take);
-  while (const PastBatchRef batch = batches_.find(read.at())) {
-    if (!read.give(*batch)) return read.above();
-  }
+  if (!batches_.give_kept(read)) return read.above();
   const Result done = read_entries(read);
   if (done || read.has_begun()) return read.above();
   link_.reset();
@@ -75,10 +73,7 @@ PastEntries::Result PastEntries::read_entries(PastRead& read) {
       if (stored && stored->events == 0) continue;  // an epoch begins
       const auto place = stored ? place_of(*stored, *head) : std::nullopt;
       PastBatchRef batch = place ? PastBatch::decode(*place, stored->bytes, *epochs) : nullptr;
-      if (batch == nullptr && !read.has_begun()) continue;
-      if (batch != nullptr && read.give(*batch)) continue;
-      if (batch != nullptr) batches_.keep(std::move(batch));
-      return {};
+      if (!batches_.give(std::move(batch), read)) return {};
     }
     count = bytes > limits::kMaxReplayPage ? 1 : std::min(2 * count, kMostEntries);
   }

@@ -18,6 +18,21 @@ PastBatchRef PastBatch::decode(const core::Place& place, std::string_view bytes,
   return batch;
 }
 
+bool PastBatches::give_kept(PastRead& read) {
+  while (const PastBatchRef batch = find(read.at())) {
+    if (!read.give(*batch)) return false;
+  }
+  return true;
+}
+
+bool PastBatches::give(PastBatchRef batch, PastRead& read) {
+  if (batch == nullptr) return !read.has_begun();  // what is behind it may be there
+  if (read.give(*batch)) return true;
+  keep(std::move(batch));
+  return false;
+}
+
+// One that has the first event above `after`; null: none that is here.
 PastBatchRef PastBatches::find(core::Sequence after) {
   const auto found = std::ranges::find_if(kept_, [after](const PastBatchRef& batch) {
     return batch->place().first <= after + 1 && after < batch->place().last;

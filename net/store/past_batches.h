@@ -48,18 +48,6 @@ class PastBatch {
 };
 using PastBatchRef = std::shared_ptr<const PastBatch>;
 
-// Those that were used last, within limits::kMaxReplayRows.
-class PastBatches {
- public:
-  // One that has the first event above `after`; null: none that is here.
-  [[nodiscard]] PastBatchRef find(core::Sequence after);
-  void keep(PastBatchRef batch);
-
- private:
-  std::deque<PastBatchRef> kept_;  // the newest in front
-  std::size_t bytes_ = 0;
-};
-
 // A call of Store::read.
 class PastRead {
  public:
@@ -82,6 +70,25 @@ class PastRead {
   core::Sequence at_;
   std::optional<core::Sequence> above_{};  // the event before the first that was given
   const core::Store::TakeEvent& take_;
+};
+
+// Those that were used last, within limits::kMaxReplayRows.
+class PastBatches {
+ public:
+  // Both return false: nothing more is wanted.
+
+  // Gives what is here.
+  [[nodiscard]] bool give_kept(PastRead& read);
+  // Gives the history's next batch; null: it is damaged, which is as one that is gone. The last one
+  // is kept, as the next call begins with it.
+  [[nodiscard]] bool give(PastBatchRef batch, PastRead& read);
+
+ private:
+  [[nodiscard]] PastBatchRef find(core::Sequence after);
+  void keep(PastBatchRef batch);
+
+  std::deque<PastBatchRef> kept_;  // the newest in front
+  std::size_t bytes_ = 0;
 };
 
 }  // namespace tocsin::net

@@ -30,9 +30,7 @@ Sql<core::Sequence> PastRows::read(core::Sequence after, core::Sequence until,
                                    const core::Store::TakeEvent& take) {
   TOCSIN_ASSERT(after < until);
   PastRead read(after, until, take);
-  while (const PastBatchRef batch = batches_.find(read.at())) {
-    if (!read.give(*batch)) return read.above();
-  }
+  if (!batches_.give_kept(read)) return read.above();
   core::Sequence passed = read.at();
   rows_.bind(1, static_cast<std::int64_t>(passed));
   while (true) {
@@ -42,11 +40,7 @@ Sql<core::Sequence> PastRows::read(core::Sequence after, core::Sequence until,
     const auto last = static_cast<core::Sequence>(rows_.number_at(0));
     if (last <= passed) break;  // a tree that is damaged
     passed = last;
-    PastBatchRef batch = decode();
-    if (batch == nullptr && !read.has_begun()) continue;  // what is behind it may be there
-    if (batch != nullptr && read.give(*batch)) continue;
-    if (batch != nullptr) batches_.keep(std::move(batch));  // the next read begins with it
-    break;
+    if (!batches_.give(decode(), read)) break;
   }
   rows_.reset();
   return read.above();
