@@ -132,10 +132,7 @@ TEST_F(RedisFaultTest, FlushedUnderItsHubs) {
   StoreUser& one = hub();
   StoreUser& other = hub();
   for (int i = 0; i < 3; ++i) {
-    // Its way to the server may yet be of before, and what became of that is unknown.
-    EXPECT_TRUE(eventually([&] {
-      return one.publish(events("x")).outcome == Outcome::committed;
-    }));
+    commit_in_the_end(one, "x");
     other.wait_told(one.told());
     server().ask({"FLUSHALL"});
     // Seen though nobody publishes.

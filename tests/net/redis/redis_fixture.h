@@ -74,6 +74,16 @@ class RedisTest : public testing::Test {
     EXPECT_EQ(answer.outcome, Outcome::committed) << name;
     return answer.place;
   }
+  // Publishes it until it is committed: it may be on its way to a server that is lost, so that
+  // nothing is known of it. The place.
+  static core::Place commit_in_the_end(StoreUser& user, const std::string& name) {
+    core::StoreAnswer answer;
+    EXPECT_TRUE(eventually([&] {
+      answer = user.publish(events(name));
+      return answer.outcome == Outcome::committed;
+    }));
+    return answer.place;
+  }
   // Publishes it until it is not refused: what was taken is, too, if its connection was lost.
   static void publish_until_taken(StoreUser& user, const std::string& name) {
     EXPECT_TRUE(
@@ -122,13 +132,7 @@ class RedisTest : public testing::Test {
       const AtEnd end{over};
       disturb();
     }
-    core::StoreAnswer end;
-    // It may still be on its way back to its server.
-    EXPECT_TRUE(eventually([&] {
-      end = users.front()->publish(events("last"));
-      return end.outcome == Outcome::committed;
-    }));
-    const core::Place last = end.place;
+    const core::Place last = commit_in_the_end(*users.front(), "last");
     std::map<std::string, std::size_t> bodies;
     for (std::size_t i = 0; i < users.size(); ++i) {
       StoreUser& user = *users[i];
