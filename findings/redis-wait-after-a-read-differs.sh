@@ -13,49 +13,17 @@ case $("$server" --version) in
   *v=8.1.1* | *v=8.0.2*) ;;
   *) cannot "it is $("$server" --version)" ;;
 esac
+write_redis_server
 cat >program.py <<'PY'
 import signal
-import socket
-import subprocess
 import sys
-import tempfile
-import time
 
+from redis_server import Client, server_with_replica
 
-def server(*words):
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    folder = tempfile.mkdtemp(dir=".")
-    process = subprocess.Popen([sys.argv[1], "--port", str(port), "--bind", "127.0.0.1", "--save", "",
-                                "--dir", folder, "--repl-diskless-sync-delay", "0", *words],
-                               stdout=subprocess.DEVNULL)
-    return port, process
-
-
-class Client:
-    def __init__(self, port):
-        end = time.monotonic() + 20
-        while True:
-            try:
-                self.socket = socket.create_connection(("127.0.0.1", port))
-                break
-            except OSError:
-                assert time.monotonic() < end
-                time.sleep(0.05)
-
-    def ask(self, *words):
-        self.socket.sendall(" ".join(words).encode() + b"\r\n")
-        return self.socket.recv(65536).decode()
-
-
-port, master = server()
-other, replica = server("--replicaof", "127.0.0.1", str(port))
+port, master, replica = server_with_replica(sys.argv[1])
 try:
     writer, reader, toucher = Client(port), Client(port), Client(port)
-    end = time.monotonic() + 20
-    while "state=online" not in writer.ask("INFO", "replication"):
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    writer.wait_replica()
     writer.ask("SET", "x", "0")
     assert writer.ask("WAIT", "1", "10000") == ":1\r\n"
     replica.send_signal(signal.SIGSTOP)

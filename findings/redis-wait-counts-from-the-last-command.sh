@@ -9,52 +9,17 @@
 . "$(dirname "$(realpath "$0")")/lib"
 need redis-server python3
 [[ $(redis-server --version) == *v=7.0.15* ]] || cannot "it is $(redis-server --version)"
+write_redis_server
 cat >program.py <<'PY'
-import os
 import signal
-import socket
-import subprocess
-import tempfile
 import time
 
+from redis_server import Client, server_with_replica
 
-def server(*words):
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    folder = tempfile.mkdtemp(dir=".")
-    process = subprocess.Popen(["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "",
-                                "--dir", folder, "--repl-diskless-sync-delay", "0", *words],
-                               stdout=subprocess.DEVNULL)
-    return port, process
-
-
-class Client:
-    def __init__(self, port):
-        end = time.monotonic() + 20
-        while True:
-            try:
-                self.socket = socket.create_connection(("127.0.0.1", port))
-                break
-            except OSError:
-                assert time.monotonic() < end
-                time.sleep(0.05)
-
-    def send(self, *words):
-        self.socket.sendall(" ".join(words).encode() + b"\r\n")
-
-    def ask(self, *words):
-        self.send(*words)
-        return self.socket.recv(65536).decode()
-
-
-port, master = server()
-other, replica = server("--replicaof", "127.0.0.1", str(port))
+port, master, replica = server_with_replica("redis-server")
 try:
     writer, reader, blocked = Client(port), Client(port), Client(port)
-    end = time.monotonic() + 20
-    while "state=online" not in writer.ask("INFO", "replication"):
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    writer.wait_replica()
     for client in (reader, blocked):
         client.ask("GET", "x")
     writer.ask("SET", "x", "0")
