@@ -1,18 +1,14 @@
 // A history in a file, behind the real server: what comes back at the next start.
-#include <stdlib.h>
-
 #include <algorithm>
 #include <cstdint>
-#include <filesystem>
-#include <stdexcept>
 #include <string>
-#include <system_error>
 #include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "tests/net/support/server_fixture.h"
+#include "tests/net/support/temporary_folder.h"
 #include "tests/net/support/test_access.h"
 
 namespace tocsin::net {
@@ -23,14 +19,7 @@ using testing::HasSubstr;
 class ServerHistory : public ServerTest {
  protected:
   ServerHistory() {
-    std::string name = (std::filesystem::temp_directory_path() / "tocsin-history-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no folder");
-    folder_ = name;
-    options.history = "sqlite:" + (folder_ / "history.db").string();
-  }
-  ~ServerHistory() override {
-    std::error_code ignored;
-    std::filesystem::remove_all(folder_, ignored);
+    options.history = "sqlite:" + folder_.path("history.db");
   }
   // A server over what the one before has left, which is so many events.
   void start_again(std::uint64_t events) {
@@ -44,7 +33,7 @@ class ServerHistory : public ServerTest {
   }
 
  private:
-  std::filesystem::path folder_;
+  TemporaryFolder folder_;
 };
 INSTANTIATE_TEST_SUITE_P(Server, ServerHistory, testing::ValuesIn(ServerTest::kBackends),
                          ServerTest::backend_name);

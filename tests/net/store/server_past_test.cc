@@ -1,16 +1,11 @@
 // What memory has no more and a file has: streams that resume there miss nothing, whatever happens
 // beside them.
-#include <stdlib.h>
-
 #include <algorithm>
 #include <atomic>
-#include <filesystem>
 #include <future>
 #include <memory>
 #include <random>
-#include <stdexcept>
 #include <string>
-#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -19,6 +14,7 @@
 
 #include "proto/limits.h"
 #include "tests/net/store/past_fixture.h"
+#include "tests/net/support/temporary_folder.h"
 
 namespace tocsin::net {
 namespace {
@@ -26,15 +22,8 @@ namespace {
 class ServerPast : public PastTest {
  protected:
   ServerPast() {
-    std::string name = (std::filesystem::temp_directory_path() / "tocsin-past-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no folder");
-    folder_ = name;
-    options.history = "sqlite:" + (folder_ / "history.db").string();
+    options.history = "sqlite:" + folder_.path("history.db");
     options.history_sync = HistorySync::off;
-  }
-  ~ServerPast() override {
-    std::error_code ignored;
-    std::filesystem::remove_all(folder_, ignored);
   }
   // A stream that resumes somewhere in what was published, on some topics, read to the end.
   void resume_somewhere(std::uint64_t seed, int receive_buffer = 0) {
@@ -49,7 +38,7 @@ class ServerPast : public PastTest {
   }
 
  private:
-  std::filesystem::path folder_;
+  TemporaryFolder folder_;
 };
 INSTANTIATE_TEST_SUITE_P(Server, ServerPast, testing::ValuesIn(ServerTest::kBackends),
                          ServerTest::backend_name);

@@ -1,4 +1,4 @@
-// A folder of a test's own, for configuration and key files.
+// A folder of a test's own, for histories, configuration and key files.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -9,8 +9,9 @@
 #include <fstream>
 #include <string>
 #include <string_view>
+#include <system_error>
 
-namespace tocsin::tools {
+namespace tocsin {
 
 class TemporaryFolder {
  public:
@@ -19,7 +20,10 @@ class TemporaryFolder {
     EXPECT_NE(::mkdtemp(name.data()), nullptr);
     path_ = name;
   }
-  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
   TemporaryFolder(const TemporaryFolder&) = delete;
   TemporaryFolder& operator=(const TemporaryFolder&) = delete;
 
@@ -36,4 +40,4 @@ class TemporaryFolder {
   std::filesystem::path path_;
 };
 
-}  // namespace tocsin::tools
+}  // namespace tocsin

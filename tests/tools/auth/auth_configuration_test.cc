@@ -11,7 +11,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/net/support/test_access.h"
-#include "tests/tools/auth/temporary_folder.h"
+#include "tests/net/support/temporary_folder.h"
 #include "tools/auth/auth_configuration.h"
 #include "tools/serve/options.h"
 #include "tools/serve/start_warnings.h"

@@ -10,7 +10,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/tools/auth/temporary_folder.h"
+#include "tests/net/support/temporary_folder.h"
 #include "tools/clients/client_common.h"
 #include "tools/load/options/load_flags.h"
 

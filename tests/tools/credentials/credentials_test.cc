@@ -11,7 +11,7 @@
 
 #include "tests/net/support/test_access.h"
 #include "tests/net/support/token_maker.h"
-#include "tests/tools/auth/temporary_folder.h"
+#include "tests/net/support/temporary_folder.h"
 #include "tools/credentials/key_command.h"
 #include "tools/credentials/token_command.h"
 #include "tools/credentials/token_signer.h"

@@ -12,7 +12,7 @@
 #include "net/store/database.h"
 #include "net/store/history_reader.h"
 #include "proto/limits.h"
-#include "tests/tools/auth/temporary_folder.h"
+#include "tests/net/support/temporary_folder.h"
 
 namespace tocsin::tools {
 namespace {
