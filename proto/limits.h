@@ -292,8 +292,8 @@ static_assert(kMaxReplayCache >= 2 * kMaxEncodedBatch);
 // Topics that were removed and that a store has events of, which nobody is to get any more. Past it
 // nobody gets anything that is older than the last removal.
 inline constexpr std::size_t kMaxRemovedTopics = 65'536;
-// Of rows that a file's reader keeps decoded while pages are made of them: a row is a commit, and
-// may be many pages.
+// Of commits that a store's reader keeps decoded while pages are made of them: one may be many
+// pages. The last one stays, however large it is.
 inline constexpr std::size_t kMaxReplayRows = 32 * kMiB;
 static_assert(kMaxReplayRows >= 2 * kMaxCommit);
 

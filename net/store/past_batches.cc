@@ -4,8 +4,6 @@
 #include <utility>
 
 #include "net/store/batch_bytes.h"
-#include "proto/assert.h"
-#include "proto/limits.h"
 
 namespace tocsin::net {
 
@@ -19,7 +17,10 @@ PastBatchRef PastBatch::decode(const core::Place& place, std::string_view bytes,
 }
 
 bool PastBatches::give_kept(PastRead& read) {
-  while (const PastBatchRef batch = find(read.at())) {
+  const auto is_next = [&read](const PastBatchRef& batch) {
+    return batch->place().first <= read.at() + 1 && read.at() < batch->place().last;
+  };
+  while (const PastBatchRef batch = kept_.find(is_next)) {
     if (!read.give(*batch)) return false;
   }
   return true;
@@ -28,29 +29,9 @@ bool PastBatches::give_kept(PastRead& read) {
 bool PastBatches::give(PastBatchRef batch, PastRead& read) {
   if (batch == nullptr) return !read.has_begun();  // what is behind it may be there
   if (read.give(*batch)) return true;
-  keep(std::move(batch));
+  const std::size_t bytes = batch->memory();
+  kept_.keep(std::move(batch), bytes);
   return false;
-}
-
-// One that has the first event above `after`; null: none that is here.
-PastBatchRef PastBatches::find(core::Sequence after) {
-  const auto found = std::ranges::find_if(kept_, [after](const PastBatchRef& batch) {
-    return batch->place().first <= after + 1 && after < batch->place().last;
-  });
-  if (found == kept_.end()) return nullptr;
-  PastBatchRef batch = *found;
-  kept_.erase(found);
-  kept_.push_front(batch);
-  return batch;
-}
-
-void PastBatches::keep(PastBatchRef batch) {
-  bytes_ += batch->memory();
-  kept_.push_front(std::move(batch));
-  while (bytes_ > limits::kMaxReplayRows) {
-    bytes_ -= kept_.back()->memory();
-    kept_.pop_back();
-  }
 }
 
 bool PastRead::give(const PastBatch& batch) {

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <cstddef>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,7 +15,9 @@
 #include "core/batch.h"
 #include "core/epochs.h"
 #include "core/store.h"
+#include "net/base/recently_used.h"
 #include "proto/assert.h"
+#include "proto/limits.h"
 
 namespace tocsin::net {
 
@@ -72,7 +73,7 @@ class PastRead {
   const core::Store::TakeEvent& take_;
 };
 
-// Those that were used last, within limits::kMaxReplayRows.
+// Those that were used last.
 class PastBatches {
  public:
   // Both return false: nothing more is wanted.
@@ -84,11 +85,7 @@ class PastBatches {
   [[nodiscard]] bool give(PastBatchRef batch, PastRead& read);
 
  private:
-  [[nodiscard]] PastBatchRef find(core::Sequence after);
-  void keep(PastBatchRef batch);
-
-  std::deque<PastBatchRef> kept_;  // the newest in front
-  std::size_t bytes_ = 0;
+  RecentlyUsed<PastBatchRef> kept_{limits::kMaxReplayRows};
 };
 
 }  // namespace tocsin::net

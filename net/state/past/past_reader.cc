@@ -109,20 +109,17 @@ PastReader::Served PastReader::serve() {
 PastReader::Page PastReader::page_for(const Ask& ask) {
   if (Page page = find(ask)) return page;
   Page page = read(ask);
-  if (page != nullptr && page->events() > 0) keep(page);
+  if (page != nullptr && page->events() > 0) kept_.keep(page, page->bytes());
   return page;
 }
 
 // One that is there and has the first event that was asked for, or the oldest that is kept.
 PastReader::Page PastReader::find(const Ask& ask) {
   const core::Sequence after = std::max(ask.after, store_->floor());
-  const auto found = std::ranges::find_if(kept_, [&](const Page& page) {
-    return page->above() <= after && after < page->last();
+  Page page = kept_.find([after](const Page& one) {
+    return one->above() <= after && after < one->last();
   });
-  if (found == kept_.end()) return nullptr;
-  Page page = *found;
-  kept_.erase(found);
-  kept_.push_front(page);
+  if (page == nullptr) return nullptr;
   const MutexLock lock(mutex_);
   metrics_.pages_shared.add();
   return page;
@@ -142,15 +139,6 @@ PastReader::Page PastReader::read(const Ask& ask) {
   metrics_.pages_read.add();
   metrics_.events_read.add(page->events());
   return page;
-}
-
-void PastReader::keep(Page page) {
-  kept_bytes_ += page->bytes();
-  kept_.push_front(std::move(page));
-  while (kept_bytes_ > limits::kMaxReplayCache && kept_.size() > 1) {
-    kept_bytes_ -= kept_.back()->bytes();
-    kept_.pop_back();
-  }
 }
 
 void PastReader::hand_out(const Line::value_type& asked, Page page) {

@@ -20,7 +20,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <memory>
 #include <thread>
@@ -28,9 +27,11 @@
 
 #include "core/store.h"
 #include "net/base/mutex.h"
+#include "net/base/recently_used.h"
 #include "net/state/metrics.h"
 #include "net/state/past/past_page.h"
 #include "net/state/past/past_turn.h"
+#include "proto/limits.h"
 
 namespace tocsin::net {
 
@@ -81,7 +82,6 @@ class PastReader {
   [[nodiscard]] Page page_for(const Ask& ask);
   [[nodiscard]] Page find(const Ask& ask);
   [[nodiscard]] Page read(const Ask& ask);
-  void keep(Page page);
   void hand_out(const Line::value_type& asked, Page page);
   void pause();
 
@@ -89,9 +89,8 @@ class PastReader {
   core::Store* store_ = nullptr;
   std::thread thread_;
 
-  // Of who serves: the pages that were used last, the newest in front, and their bytes.
-  std::deque<Page> kept_;
-  std::size_t kept_bytes_ = 0;
+  // Of who serves.
+  RecentlyUsed<Page> kept_{limits::kMaxReplayCache};
   bool can_read_ = true;
 
   Mutex mutex_;
