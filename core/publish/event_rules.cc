@@ -10,10 +10,13 @@
 
 namespace tocsin::core {
 
-bool is_reserved_id(std::string_view id, const Epochs& epochs) {
-  if (id.empty()) return false;
+bool is_position(std::string_view id, const Epochs& epochs) {
   const auto own = proto::parse_event_id(id);
-  return id == proto::kEarliest || (own && epochs.has(own->epoch));
+  return own && epochs.has(own->epoch);
+}
+
+bool is_reserved_id(std::string_view id, const Epochs& epochs) {
+  return !id.empty() && (id == proto::kEarliest || is_position(id, epochs));
 }
 
 bool is_publishable(const NewEvent& event, const Epochs& epochs) {

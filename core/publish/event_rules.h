@@ -12,6 +12,9 @@
 
 namespace tocsin::core {
 
+// The id has the form of a position in a history of these epochs.
+[[nodiscard]] bool is_position(std::string_view id, const Epochs& epochs);
+
 // No publisher may give this id: it is a position in the hub's history, or its beginning.
 [[nodiscard]] bool is_reserved_id(std::string_view id, const Epochs& epochs);
 

@@ -57,7 +57,7 @@ void append_events(std::string& bytes, std::span<const core::NewEvent> events,
 
 std::optional<std::vector<core::NewEvent>> read_events(std::string_view bytes, std::size_t count,
                                                        const core::Epochs& epochs) {
-  auto events = read_events_again(bytes, count);
+  auto events = read_events_again(bytes, count, epochs);
   const auto is_bad = [&](const core::NewEvent& event) {
     return !core::is_publishable(event, epochs);
   };
@@ -66,7 +66,8 @@ std::optional<std::vector<core::NewEvent>> read_events(std::string_view bytes, s
 }
 
 std::optional<std::vector<core::NewEvent>> read_events_again(std::string_view bytes,
-                                                             std::size_t count) {
+                                                             std::size_t count,
+                                                             const core::Epochs& epochs) {
   if (count > bytes.size() / kMinEvent) return std::nullopt;  // before so many are made room for
   std::vector<core::NewEvent> events;
   events.reserve(count);
@@ -78,7 +79,8 @@ std::optional<std::vector<core::NewEvent>> read_events_again(std::string_view by
     const auto id = take_part(bytes);
     const auto body = id ? take_part(bytes) : std::nullopt;
     if (!body || topic.empty()) return std::nullopt;
-    events.push_back({.topic = topic, .id = *id, .body = *body});
+    const bool is_position = !id->empty() && core::is_position(*id, epochs);
+    events.push_back({.topic = topic, .id = is_position ? "" : *id, .body = *body});
   }
   if (!bytes.empty()) return std::nullopt;
   return events;

@@ -25,13 +25,15 @@ void append_events(std::string& bytes, std::span<const core::NewEvent> events,
                    std::string_view& topic);
 
 // The `count` events that `bytes` are, as views into them; nothing: they are not, or one of them
-// can be in no history of these epochs (core/publish/event_rules.h).
+// can be in no history of these epochs (core/publish/event_rules.h). An id of its own that is a
+// position in them is left out, and the hub's id stands for it: the epoch was not known yet where
+// the event was published, or had not begun.
 [[nodiscard]] std::optional<std::vector<core::NewEvent>> read_events(std::string_view bytes,
                                                                      std::size_t count,
                                                                      const core::Epochs& epochs);
 
 // The same, for bytes of which that was asked a moment ago: their form alone.
-[[nodiscard]] std::optional<std::vector<core::NewEvent>> read_events_again(std::string_view bytes,
-                                                                           std::size_t count);
+[[nodiscard]] std::optional<std::vector<core::NewEvent>> read_events_again(
+    std::string_view bytes, std::size_t count, const core::Epochs& epochs);
 
 }  // namespace tocsin::net

@@ -235,7 +235,7 @@ Sql<void> HistoryFile::read(const UseRow& use) {
     const auto row = row_at(*rows, journal_.epochs());
     // Its events were asked what they are when its beginning was looked for.
     const auto events =
-        row ? read_events_again(row->bytes, row->place.events()) : std::nullopt;
+        row ? read_events_again(row->bytes, row->place.events(), journal_.epochs()) : std::nullopt;
     if (!events) {
       return std::unexpected(SqlError{.code = SQLITE_CORRUPT, .text = "a batch has changed"});
     }

@@ -80,6 +80,20 @@ TEST_F(RedisStoreTest, EventsAreAsTheyWereAndOfItsOwnTheHubKnowsWhenTheyCame) {
   for (const core::ReceiptUs received : other.received()) EXPECT_NE(received, StoreUser::kReceived);
 }
 
+// As of a hub that was not told of the epoch yet.
+TEST_F(RedisStoreTest, AnIdThatIsAPositionByNowIsLeftOut) {
+  StoreUser& one = hub();
+  StoreUser& other = hub();
+  const std::string id = proto::to_string({.epoch = one.epochs().current(), .sequence = 900});
+  const core::StoreAnswer answer = one.publish({{"a", id, "data: x\n"}, {"a", "own", "data: y\n"}});
+  const KeptEvents kept{{"a", "", "data: x\n"}, {"a", "own", "data: y\n"}};
+  EXPECT_EQ(answer.outcome, Outcome::committed);
+  other.wait_told(2);
+  EXPECT_EQ(one.events(), kept);
+  EXPECT_EQ(other.events(), kept);
+  EXPECT_EQ(hub().events(), kept) << "nor does it end who comes later";
+}
+
 TEST_F(RedisStoreTest, HistoriesOfOtherNamesAreOthers) {
   RedisOptions options = server().options();
   options.url.name = "other";

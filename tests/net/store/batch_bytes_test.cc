@@ -70,11 +70,25 @@ TEST(BatchBytesTest, AnEventThatNobodyCouldPublishIsNothing) {
   const NewEvent good{.topic = "a", .id = "", .body = "data: 1\n"};
   EXPECT_TRUE(read_events(bytes_of({good, good}), 2));
   for (const NewEvent& bad : {NewEvent{.topic = "a\n", .id = "", .body = "data: 1\n"},
-                              NewEvent{.topic = "a", .id = "0000002a-1", .body = "data: 1\n"},
+                              NewEvent{.topic = "a", .id = "earliest", .body = "data: 1\n"},
                               NewEvent{.topic = "a", .id = "", .body = "data: 1\n\ndata: 2\n"}}) {
     EXPECT_FALSE(read_events(bytes_of({bad}), 1)) << bad.topic << bad.id << bad.body;
     EXPECT_FALSE(read_events(bytes_of({good, bad}), 2));
     EXPECT_FALSE(read_events(bytes_of({bad, good}), 2));
+  }
+}
+
+// Published where its epoch was not known yet.
+TEST(BatchBytesTest, AnIdThatIsAPositionByNowIsLeftOut) {
+  const std::string bytes = bytes_of({{.topic = "a", .id = "own", .body = "data: 1\n"},
+                                      {.topic = "a", .id = "0000002a-900", .body = "data: 2\n"},
+                                      {.topic = "a", .id = "0000002b-900", .body = "data: 3\n"}});
+  for (const auto& events : {read_events(bytes, 3), read_events_again(bytes, 3, kEpochs)}) {
+    ASSERT_TRUE(events);
+    EXPECT_EQ((*events)[0].id, "own");
+    EXPECT_EQ((*events)[1].id, "");
+    EXPECT_EQ((*events)[1].body, "data: 2\n");
+    EXPECT_EQ((*events)[2].id, "0000002b-900") << "of no epoch of this history";
   }
 }
 
