@@ -225,9 +225,9 @@ Sql<void> HistoryFile::read_keys(const std::function<void(const KeyRow&)>& use) 
 
 Sql<void> HistoryFile::read(const UseRow& use) {
   if (beginning_ == journal_.last()) return {};  // also where nothing of it can be read
-  auto rows = database_.prepare(std::string(kSelectRows) + "WHERE last > ? ORDER BY last");
+  auto rows = database_.prepare(std::string(kSelectRows) + "WHERE last >= ? ORDER BY last");
   if (!rows) return std::unexpected(rows.error());
-  rows->bind(1, static_cast<std::int64_t>(beginning_));
+  rows->bind(1, static_cast<std::int64_t>(beginning_ + 1));  // net/store/damage.h
   while (true) {
     const auto more = rows->step();
     if (!more) return std::unexpected(more.error());

@@ -128,6 +128,7 @@ class HistoryFile {
   [[nodiscard]] std::string why_forked(std::uint64_t inode) const;
   [[nodiscard]] Sql<void> fork(const std::string& why);
   void find_beginning();
+  void find_floor();
   void walk_down();
   [[nodiscard]] bool is_open_upwards();
   [[nodiscard]] Sql<void> append(const HistoryRow& row, const KeyRows& keys);

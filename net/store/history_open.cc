@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <random>
 #include <string_view>
 #include <utility>
@@ -12,6 +13,7 @@
 
 #include "net/log.h"
 #include "net/store/batch_bytes.h"
+#include "net/store/damage.h"
 #include "net/store/history_file.h"
 #include "net/store/history_path.h"
 #include "net/store/history_row.h"
@@ -88,10 +90,7 @@ HistoryFile::Opened HistoryFile::begin() {
   }
   inode_ = inode;  // from here on it is ours
   find_beginning();
-  const auto floor = database_.number(fmt::format(
-      "SELECT coalesce((SELECT last - n FROM batch ORDER BY last LIMIT 1), {})", beginning_));
-  // Of what cannot be read nothing is given.
-  floor_ = floor && *floor >= 0 ? static_cast<core::Sequence>(*floor) : beginning_;
+  find_floor();
   if (!reserve_.take()) {
     log::warning("the disk has no room for the history's reserve", {{"history", options_.path}});
   }
@@ -203,6 +202,17 @@ void HistoryFile::find_beginning() {
   beginning_ = journal_.last();
 }
 
+void HistoryFile::find_floor() {
+  floor_ = beginning_;
+  const auto floor = database_.number(fmt::format(
+      "SELECT coalesce((SELECT last - n FROM batch ORDER BY last LIMIT 1), {})", beginning_));
+  if (floor && *floor >= 0) floor_ = std::min(beginning_, static_cast<core::Sequence>(*floor));
+  if (floor || beginning_ == 0) return;
+  const auto damage =
+      find_damage(database_, floor.error(), 0, static_cast<std::int64_t>(beginning_));
+  if (damage) floor_ = static_cast<core::Sequence>(damage->end);
+}
+
 // From the newest batch backwards, as long as all is sound, without a hole, and wanted.
 void HistoryFile::walk_down() {
   const std::uint64_t now_ms = row_time_ms();
@@ -234,9 +244,9 @@ void HistoryFile::walk_down() {
 // which may be damaged.
 bool HistoryFile::is_open_upwards() {
   if (beginning_ == journal_.last()) return true;
-  auto rows = database_.prepare("SELECT last, n FROM batch WHERE last > ? ORDER BY last");
+  auto rows = database_.prepare("SELECT last, n FROM batch WHERE last >= ? ORDER BY last");
   if (!rows) return false;
-  rows->bind(1, static_cast<std::int64_t>(beginning_));
+  rows->bind(1, static_cast<std::int64_t>(beginning_ + 1));  // net/store/damage.h
   core::Sequence at = beginning_;
   while (true) {
     const auto more = rows->step();

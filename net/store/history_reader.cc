@@ -2,12 +2,14 @@
 
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <limits>
 #include <optional>
 
 #include <fmt/format.h>
 
 #include "net/store/batch_bytes.h"
+#include "net/store/damage.h"
 #include "net/store/history_path.h"
 #include "net/store/history_schema.h"
 
@@ -51,68 +53,95 @@ Sql<HistoryReader::Extent> HistoryReader::extent() {
   extent.file_bytes = static_cast<std::uint64_t>(*pages * *size);
   extent.bytes_in_use = static_cast<std::uint64_t>((*pages - *free) * *size);
   for (const bool oldest : {true, false}) {
-    auto row = database_.prepare(fmt::format(
-        "SELECT last, n, time_ms FROM batch ORDER BY last {} LIMIT 1", oldest ? "" : "DESC"));
-    if (!row) return std::unexpected(row.error());
-    const auto there = row->step();
-    if (!there) return std::unexpected(there.error());
-    if (!*there) break;
-    const std::int64_t last = row->number_at(0);
-    const std::int64_t events = row->number_at(1);
-    if (last <= 0 || events <= 0 || events > last) {
-      return damaged(fmt::format("the batch that ends with event {} is damaged", last));
-    }
-    if (oldest) extent.first = static_cast<core::Sequence>(last - events + 1);
-    (oldest ? extent.oldest_ms : extent.newest_ms) = static_cast<std::uint64_t>(row->number_at(2));
+    if (auto read = read_end(oldest, extent); !read) return std::unexpected(read.error());
   }
   return extent;
 }
 
+// The oldest row, or the newest, that can be read.
+Sql<void> HistoryReader::read_end(bool oldest, Extent& extent) {
+  const auto end = static_cast<std::int64_t>(journal_.last());
+  auto row = database_.prepare(
+      fmt::format("SELECT last, n, time_ms FROM batch WHERE last >= ? ORDER BY last {} LIMIT 1",
+                  oldest ? "" : "DESC"));
+  if (!row) return std::unexpected(row.error());
+  auto there = row->bind(1, std::numeric_limits<std::int64_t>::min()).step();
+  if (!there && oldest && end > 0) {
+    const auto damage = find_damage(database_, there.error(), 0, end);
+    if (!damage) return std::unexpected(damage.error());
+    there = row->bind(1, damage->end + 1).step();
+  }
+  if (!there) return std::unexpected(there.error());
+  if (!*there) return {};
+  const std::int64_t last = row->number_at(0);
+  const std::int64_t events = row->number_at(1);
+  if (last <= 0 || events <= 0 || events > last) {
+    return damaged(fmt::format("the batch that ends with event {} is damaged", last));
+  }
+  if (oldest) extent.first = static_cast<core::Sequence>(last - events + 1);
+  (oldest ? extent.oldest_ms : extent.newest_ms) = static_cast<std::uint64_t>(row->number_at(2));
+  return {};
+}
+
 Sql<void> HistoryReader::walk(const UseRow& use, const Fault& fault) {
-  auto rows = database_.prepare(std::string(kSelectRows) + "WHERE last > ? ORDER BY last LIMIT ?");
+  auto rows = database_.prepare(std::string(kSelectRows) + "WHERE last >= ? ORDER BY last LIMIT ?");
   if (!rows) return std::unexpected(rows.error());
-  std::int64_t at = std::numeric_limits<std::int64_t>::min();
-  for (std::int64_t read = kRowsAtOnce; read == kRowsAtOnce;) {
-    rows->bind(1, at).bind(2, kRowsAtOnce);
-    for (read = 0;; ++read) {
-      const auto more = rows->step();
-      if (!more) {
-        const auto last = pass_over(more.error(), at);
-        if (!last) return std::unexpected(last.error());
-        at = *last;
-        fault(fmt::format("the batch that ends with event {} is damaged", at));
-        read = kRowsAtOnce;  // there may be more
-        break;
-      }
-      if (!*more) break;
-      if (rows->number_at(0) <= at) return damaged("batches are not in their order");
-      const auto row = row_at(*rows, journal_.epochs());
-      const auto events =
-          row ? read_events(row->bytes, row->place.events(), journal_.epochs()) : std::nullopt;
-      const auto next = static_cast<core::Sequence>(at) + 1;
-      if (events && at > 0 && row->place.first != next) {
-        fault(fmt::format("events {} to {} are missing", next, row->place.first - 1));
-      }
-      at = rows->number_at(0);
-      if (events) {
-        use(*row, *events);
-      } else {
-        fault(fmt::format("the batch that ends with event {} is damaged", at));
-      }
-    }
+  Walk walk{.use = use, .fault = fault};
+  while (!walk.ended) {
+    rows->bind(1, walk.at + 1).bind(2, kRowsAtOnce);
+    if (auto done = walk_some(*rows, walk); !done) return done;
+    rows->reset();
   }
   return {};
 }
 
-// The row above `at` cannot be read, but perhaps its number: the bytes are on other pages.
-Sql<std::int64_t> HistoryReader::pass_over(const SqlError& why, std::int64_t at) {
-  if (why.primary() != SQLITE_CORRUPT && why.primary() != SQLITE_TOOBIG) {
-    return std::unexpected(why);
+// Rows of one transaction.
+Sql<void> HistoryReader::walk_some(Statement& rows, Walk& walk) {
+  for (std::int64_t read = 0; read < kRowsAtOnce; ++read) {
+    const auto more = rows.step();
+    if (more && !*more) {
+      walk.ended = true;
+      return {};
+    }
+    const bool in_order = more && rows.number_at(0) > walk.at;
+    if (!in_order) {
+      rows.reset();
+      return pass_over(more ? damaged("batches are not in their order").error() : more.error(),
+                       walk);
+    }
+    use_row(rows, walk);
   }
-  const auto last = database_.number(
-      fmt::format("SELECT coalesce(min(last), {0}) FROM batch WHERE last > {0}", at));
-  if (!last || *last <= at) return std::unexpected(why);
-  return *last;
+  return {};
+}
+
+void HistoryReader::use_row(const Statement& rows, Walk& walk) {
+  const auto row = row_at(rows, journal_.epochs());
+  const auto events =
+      row ? read_events(row->bytes, row->place.events(), journal_.epochs()) : std::nullopt;
+  const auto next = static_cast<core::Sequence>(walk.at) + 1;
+  if (events && walk.at > 0 && row->place.first > next) {
+    walk.fault(fmt::format("events {} to {} are missing", next, row->place.first - 1));
+  }
+  walk.at = rows.number_at(0);
+  if (events) {
+    walk.use(*row, *events);
+  } else {
+    walk.fault(fmt::format("the batch that ends with event {} is damaged", walk.at));
+  }
+}
+
+// The next row cannot be read.
+Sql<void> HistoryReader::pass_over(const SqlError& why, Walk& walk) {
+  const auto end = static_cast<std::int64_t>(journal_.last());
+  if (walk.at >= end) return std::unexpected(why);
+  const auto damage = find_damage(database_, why, walk.at, end);
+  if (!damage) return std::unexpected(damage.error());
+  walk.fault(damage->is_row
+                 ? fmt::format("the batch that ends with event {} is damaged", damage->end)
+                 : fmt::format("what is between events {} and {} cannot be read: {}",
+                               std::max<std::int64_t>(walk.at, 0), damage->end + 1, why.text));
+  walk.at = damage->end;
+  return {};
 }
 
 Sql<std::string> HistoryReader::structure() {

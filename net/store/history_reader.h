@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <expected>
 #include <functional>
+#include <limits>
 #include <span>
 #include <string>
 #include <string_view>
@@ -46,7 +47,16 @@ class HistoryReader {
   HistoryReader(Database database, core::Journal journal)
       : database_(std::move(database)), journal_(std::move(journal)) {}
 
-  [[nodiscard]] Sql<std::int64_t> pass_over(const SqlError& why, std::int64_t at);
+  struct Walk {
+    const UseRow& use;
+    const Fault& fault;
+    std::int64_t at = std::numeric_limits<std::int64_t>::min();  // the last row's number
+    bool ended = false;
+  };
+  [[nodiscard]] Sql<void> walk_some(Statement& rows, Walk& walk);
+  void use_row(const Statement& rows, Walk& walk);
+  [[nodiscard]] Sql<void> pass_over(const SqlError& why, Walk& walk);
+  [[nodiscard]] Sql<void> read_end(bool oldest, Extent& extent);
 
   Database database_;
   core::Journal journal_;

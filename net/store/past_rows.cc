@@ -2,17 +2,20 @@
 
 #include <sqlite3.h>
 
-#include <algorithm>
 #include <cstdint>
 
-#include <fmt/format.h>
-
 #include "net/log.h"
+#include "net/store/damage.h"
 #include "net/store/history_row.h"
 #include "net/store/history_schema.h"
 #include "proto/assert.h"
 
 namespace tocsin::net {
+namespace {
+
+const SqlError kDisorder{.code = SQLITE_CORRUPT, .text = "batches are not in their order"};
+
+}  // namespace
 
 Sql<std::unique_ptr<PastRows>> PastRows::open(const std::string& path, core::Epochs epochs,
                                               const char* vfs) {
@@ -20,7 +23,7 @@ Sql<std::unique_ptr<PastRows>> PastRows::open(const std::string& path, core::Epo
   if (!database) return std::unexpected(database.error());
   std::unique_ptr<PastRows> rows(new PastRows(*std::move(database), std::move(epochs)));
   auto statement =
-      rows->database_.prepare(std::string(kSelectRows) + "WHERE last > ? ORDER BY last");
+      rows->database_.prepare(std::string(kSelectRows) + "WHERE last >= ? ORDER BY last");
   if (!statement) return std::unexpected(statement.error());
   rows->rows_ = *std::move(statement);
   return rows;
@@ -32,15 +35,22 @@ Sql<core::Sequence> PastRows::read(core::Sequence after, core::Sequence until,
   PastRead read(after, until, take);
   if (!batches_.give_kept(read)) return read.above();
   core::Sequence passed = read.at();
-  rows_.bind(1, static_cast<std::int64_t>(passed));
+  rows_.bind(1, static_cast<std::int64_t>(passed + 1));
   while (true) {
     const auto more = rows_.step();
-    if (!more && !read.has_begun()) return skip_unreadable(more.error(), after, until);
-    if (!more || !*more) return read.above();
-    const auto last = static_cast<core::Sequence>(rows_.number_at(0));
-    if (last <= passed) break;  // a tree that is damaged
-    passed = last;
-    if (!batches_.give(decode(), read)) break;
+    if (more && !*more) return read.above();
+    const core::Sequence last = more ? static_cast<core::Sequence>(rows_.number_at(0)) : 0;
+    if (last > passed) {
+      passed = last;
+      if (!batches_.give(decode(), read)) break;
+      continue;
+    }
+    if (read.has_begun()) break;  // who comes again begins with the damage
+    const auto damage = pass_over(more ? kDisorder : more.error(), passed, until);
+    if (!damage) return std::unexpected(damage.error());
+    passed = *damage;
+    if (passed >= until) break;
+    rows_.bind(1, static_cast<std::int64_t>(passed + 1));
   }
   rows_.reset();
   return read.above();
@@ -56,20 +66,16 @@ PastBatchRef PastRows::decode() const {
   return batch;
 }
 
-// The first row above `after` cannot be read: with a disk or a file that is damaged there it is
-// gone, and what is behind it may not be. Returns its last event.
-Sql<core::Sequence> PastRows::skip_unreadable(const SqlError& why, core::Sequence after,
-                                              core::Sequence until) {
-  if (why.primary() != SQLITE_CORRUPT && why.primary() != SQLITE_IOERR) {
-    return std::unexpected(why);
-  }
-  // The key alone: the row's bytes are on other pages.
-  const auto last =
-      database_.number(fmt::format("SELECT min(last) FROM batch WHERE last > {}", after));
-  if (!last || *last == 0) return std::unexpected(why);
-  log::error("the history is damaged: a batch is left out",
-             {{"ends", *last}, {"error", why.text}});
-  return std::min(static_cast<core::Sequence>(*last), until);
+// The first row above `after` cannot be read. Returns up to where that is so.
+Sql<core::Sequence> PastRows::pass_over(const SqlError& why, core::Sequence after,
+                                        core::Sequence until) {
+  rows_.reset();
+  const auto damage = find_damage(database_, why, static_cast<std::int64_t>(after),
+                                  static_cast<std::int64_t>(until));
+  if (!damage) return std::unexpected(damage.error());
+  log::error("the history is damaged: batches are left out",
+             {{"behind", after}, {"ends", damage->end}, {"error", why.text}});
+  return static_cast<core::Sequence>(damage->end);
 }
 
 }  // namespace tocsin::net

@@ -31,8 +31,8 @@ class PastRows {
       : database_(std::move(database)), epochs_(std::move(epochs)) {}
 
   [[nodiscard]] PastBatchRef decode() const;
-  [[nodiscard]] Sql<core::Sequence> skip_unreadable(const SqlError& why, core::Sequence after,
-                                                    core::Sequence until);
+  [[nodiscard]] Sql<core::Sequence> pass_over(const SqlError& why, core::Sequence after,
+                                              core::Sequence until);
 
   Database database_;
   Statement rows_;  // gone before the database is

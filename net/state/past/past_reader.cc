@@ -15,7 +15,7 @@
 namespace tocsin::net {
 namespace {
 
-// Between two tries of a store that cannot be read.
+// Between two tries of what cannot be read, where nobody wants anything else.
 constexpr std::chrono::milliseconds kPause{1000};
 
 }  // namespace
@@ -56,7 +56,7 @@ std::uint64_t PastReader::ask(const Ask& ask) {
 
 void PastReader::withdraw(std::uint64_t number) {
   const MutexLock lock(mutex_);
-  if (line_.erase(number) > 0) metrics_.waiting.sub();
+  if (leave(number)) metrics_.waiting.sub();
 }
 
 void PastReader::give_back(const PastPage& page) {
@@ -78,31 +78,55 @@ void PastReader::run() {
       while (!stopping_ && !may_serve()) changed_.wait(mutex_);
       if (stopping_) break;
     }
-    if (serve() == Served::unreadable) pause();
+    if (serve() == Served::unreadable) pause();  // not where others want something
   }
   kept_.clear();
 }
 
 bool PastReader::may_serve() const {
-  return !line_.empty() && turns_ < limits::kMaxReplays && turn_bytes_ < limits::kMaxReplayBytes;
+  const bool asked = !line_.empty() || !unreadable_.empty();
+  return asked && turns_ < limits::kMaxReplays && turn_bytes_ < limits::kMaxReplayBytes;
+}
+
+// It stays where it is until it has its turn.
+PastReader::Line::value_type PastReader::next() {
+  TOCSIN_ASSERT(may_serve());
+  const bool again = line_.empty() || served_ >= limits::kMaxReplays;
+  if (unreadable_.empty() || !again) return *line_.begin();
+  auto at = unreadable_.upper_bound(retried_);
+  if (at == unreadable_.end()) at = unreadable_.begin();
+  retried_ = at->first;
+  return *at;
+}
+
+bool PastReader::leave(std::uint64_t number) {
+  return line_.erase(number) + unreadable_.erase(number) > 0;
 }
 
 PastReader::Served PastReader::serve() {
-  std::optional<Line::value_type> first;  // it stays in the line until it has its turn
+  std::optional<Line::value_type> asked;
   {
     const MutexLock lock(mutex_);
     if (!may_serve()) return Served::nobody;
-    first.emplace(*line_.begin());
+    asked.emplace(next());
   }
-  Page page = page_for(first->second);
-  const bool could = std::exchange(can_read_, page != nullptr);
+  Page page = page_for(asked->second);
   if (page == nullptr) {
-    if (could) log::error("the history cannot be read: who resumes in it waits");
+    set_aside(*asked);
     return Served::unreadable;
   }
-  if (!could) log::info("the history can be read again");
-  hand_out(*first, std::move(page));
+  ++served_;
+  hand_out(*asked, std::move(page));
   return Served::one;
+}
+
+// It could not be read.
+void PastReader::set_aside(const Line::value_type& asked) {
+  if (can_read_) log::error("the history cannot be read: who resumes in it waits");
+  can_read_ = false;
+  served_ = 0;
+  const MutexLock lock(mutex_);
+  if (auto node = line_.extract(asked.first)) unreadable_.insert(std::move(node));
 }
 
 // Null: the store cannot be read.
@@ -145,7 +169,12 @@ void PastReader::hand_out(const Line::value_type& asked, Page page) {
   const auto& [number, ask] = asked;
   {
     const MutexLock lock(mutex_);
-    if (line_.erase(number) == 0) return;  // withdrawn meanwhile
+    const bool wanted = leave(number);
+    if (!can_read_ && unreadable_.empty()) {
+      can_read_ = true;
+      log::info("the history can be read again");
+    }
+    if (!wanted) return;  // withdrawn meanwhile
     metrics_.waiting.sub();
     metrics_.running.add();
     ++turns_;
@@ -158,7 +187,7 @@ void PastReader::hand_out(const Line::value_type& asked, Page page) {
 void PastReader::pause() {
   const auto end = std::chrono::steady_clock::now() + kPause;
   const MutexLock lock(mutex_);
-  while (!stopping_ && changed_.wait_until(mutex_, end)) {}
+  while (!stopping_ && line_.empty() && changed_.wait_until(mutex_, end)) {}
 }
 
 }  // namespace tocsin::net

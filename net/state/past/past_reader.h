@@ -13,7 +13,8 @@
 // The pages that were read last stay, up to limits::kMaxReplayCache: many who come back to about
 // the same position share one.
 //
-// A store that cannot be read is asked again every second; until then all wait.
+// What cannot be read at the moment is asked for again after kMaxReplays pages of others, and each
+// second where there are none: who wants it waits, the others do not.
 //
 // Threads: any, but for start() and stop(). A PastTurn is of one.
 #pragma once
@@ -52,7 +53,7 @@ class PastReader {
   // What start() is made of; the simulation calls them directly, and has no thread.
   void attach(core::Store& store);
   enum class Served : std::uint8_t { one, nobody, unreadable };
-  // The first in the line, if it may have a page now.
+  // The next in the line, if it may have a page now.
   Served serve();
 
   // Whoever asks gets a letter with a PastTurn, whose page has the first event above `after` that
@@ -79,6 +80,9 @@ class PastReader {
   void give_back(const PastPage& page);
   void run();
   [[nodiscard]] bool may_serve() const TOCSIN_LOCKS(requires_capability(mutex_));
+  [[nodiscard]] Line::value_type next() TOCSIN_LOCKS(requires_capability(mutex_));
+  [[nodiscard]] bool leave(std::uint64_t number) TOCSIN_LOCKS(requires_capability(mutex_));
+  void set_aside(const Line::value_type& asked);
   [[nodiscard]] Page page_for(const Ask& ask);
   [[nodiscard]] Page find(const Ask& ask);
   [[nodiscard]] Page read(const Ask& ask);
@@ -91,11 +95,14 @@ class PastReader {
 
   // Of who serves.
   RecentlyUsed<Page> kept_{limits::kMaxReplayCache};
-  bool can_read_ = true;
+  bool can_read_ = true;       // all that was asked for and is still wanted
+  std::uint64_t retried_ = 0;  // of unreadable_, the last
+  std::size_t served_ = 0;     // pages since that was in vain
 
   Mutex mutex_;
   Condition changed_;
   Line line_ TOCSIN_LOCKS(guarded_by(mutex_));
+  Line unreadable_ TOCSIN_LOCKS(guarded_by(mutex_));  // set aside
   std::uint64_t asks_ TOCSIN_LOCKS(guarded_by(mutex_)) = 0;
   std::size_t turns_ TOCSIN_LOCKS(guarded_by(mutex_)) = 0;
   std::size_t turn_bytes_ TOCSIN_LOCKS(guarded_by(mutex_)) = 0;  // of their pages

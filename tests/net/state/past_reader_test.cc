@@ -130,6 +130,37 @@ TEST_F(PastReaderTest, ATurnInALetterThatNobodyTakesEnds) {
   EXPECT_EQ(reader().metrics().running.get(), 0U);
 }
 
+// Not even where more have asked for it than have a page, nor for the time of a pause.
+TEST_F(PastReaderTest, WhatCannotBeReadStopsNobodyElse) {
+  constexpr std::uint32_t kInVain = 2 * limits::kMaxReplays;
+  add_events(100);
+  store_.be_unreadable_behind(50);
+  for (std::uint32_t i = 0; i < kInVain; ++i) (void)ask(50, 1000 + i);
+  (void)ask(60, 0);
+  reader().start(store_);
+  wait_turns(1);
+  for (std::uint32_t i = 1; i < 10 * limits::kMaxReplays; ++i) {
+    turns_.clear();
+    (void)ask(60 + i % 40, i);
+    wait_turns(i + 1);
+  }
+  for (std::uint32_t i = 0; i < slots_.size(); ++i) EXPECT_EQ(slots_[i], i);
+  EXPECT_EQ(reader().metrics().waiting.get(), kInVain);
+  EXPECT_GT(reader().metrics().failures.get(), kInVain) << "and it is asked for again";
+}
+
+TEST_F(PastReaderTest, WhatCanBeReadAgainIsGivenToAllWhoWait) {
+  constexpr std::uint32_t kWaiting = limits::kMaxReplays - 1;
+  add_events(100);
+  store_.be_unreadable(true);
+  reader().start(store_);
+  for (std::uint32_t i = 0; i < kWaiting; ++i) (void)ask(i, i);
+  EXPECT_TRUE(eventually([&] { return reader().metrics().failures.get() >= kWaiting; }));
+  store_.be_unreadable(false);
+  wait_turns(kWaiting);
+  EXPECT_EQ(reader().metrics().waiting.get(), 0U);
+}
+
 TEST_F(PastReaderTest, AnEndDoesNotWaitForWhatCannotBeRead) {
   add_events(100);
   store_.be_unreadable(true);

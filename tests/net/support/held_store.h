@@ -66,7 +66,7 @@ class HeldStore final : public core::Store {
   [[nodiscard]] std::optional<core::Sequence> read(core::Sequence after, core::Sequence until,
                                                    const TakeEvent& take) override {
     const std::scoped_lock lock(mutex_);
-    if (unreadable_) return std::nullopt;
+    if (unreadable_ || after == unreadable_behind_) return std::nullopt;
     const core::Sequence begins = std::max(after, floor_.load());
     for (const Stored& stored : history_) {
       for (core::Sequence at = stored.place.first; at <= stored.place.last; ++at) {
@@ -96,6 +96,8 @@ class HeldStore final : public core::Store {
     const std::scoped_lock lock(mutex_);
     unreadable_ = unreadable;
   }
+  // Before it is started: what is wanted behind this event cannot.
+  void be_unreadable_behind(core::Sequence after) { unreadable_behind_ = after; }
   [[nodiscard]] std::size_t held() const {
     const std::scoped_lock lock(mutex_);
     return held_.size();
@@ -185,6 +187,7 @@ class HeldStore final : public core::Store {
   bool refuses_ = false;
   bool shared_ = false;
   bool unreadable_ = false;
+  std::optional<core::Sequence> unreadable_behind_{};
   std::atomic<core::Sequence> floor_{kNoPast};
 };
 
