@@ -3,6 +3,8 @@
 
 import contextlib
 import os
+import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -118,6 +120,41 @@ class History(unittest.TestCase):
             self.assertNotIn("event: gap", self.read(hub, kept, "new"))
             seen = self.read(hub, lost, "new")
             self.assertIn("event: gap", seen)
+
+    def test_the_commands_for_a_backup_do_what_they_say(self):
+        """Those of systemd/README.md, with a hub that was killed, so that its -wal lies there."""
+        if shutil.which("sqlite3") is None:
+            self.skipTest("no sqlite3")
+        document = Path(__file__).resolve().parents[2] / "systemd" / "README.md"
+        blocks = re.findall(r"```sh\n +# (back up|put back)(.*?)```", document.read_text("utf-8"),
+                            re.DOTALL)
+        commands = {name: text.replace("/var/lib/tocsin", str(self.folder / "lib"))
+                    .replace("/var/backups", str(self.folder)) for name, text in blocks}
+        self.assertEqual(list(commands), ["back up", "put back"])
+
+        def follow(name):
+            lines = commands[name].split("\n", 1)[1]
+            subprocess.run(["bash", "-euc", "umask 022; systemctl() { :; }\n" + lines], check=True,
+                           timeout=60)
+        self.file = self.folder / "lib" / "history.db"
+        self.file.parent.mkdir()
+        with self.hub() as hub:
+            kept = self.post(hub, "kept")
+            follow("back up")
+            self.assertEqual((self.folder / "tocsin.db").stat().st_mode & 0o077, 0)
+            for number in range(20):
+                lost = self.post(hub, f"{number} {'x' * 50_000}")
+            hub.process.kill()
+        self.assertGreater(Path(f"{self.file}-wal").stat().st_size, 0)
+        follow("put back")
+        with self.hub() as hub:
+            hub.wait_log("the history goes on in a new epoch")
+            self.post(hub, "new")
+            self.assertNotIn("event: gap", self.read(hub, kept, "new"))
+            self.assertIn("event: gap", self.read(hub, lost, "new"))
+            hub.stop()
+        self.assertEqual(self.file.stat().st_mode & 0o077, 0)
+        run("history", "verify", str(self.file))
 
     def test_a_full_disk_refuses_publishers_until_there_is_room(self):
         disk = self.folder / "disk"
