@@ -43,6 +43,7 @@ void PageList::keep(PageRef page) {
   page->kept_ = true;
   pinned_bytes_ += page->capacity();
   pinned_.push_back(std::move(page));
+  ++kept_since_release_;
   shrink_pinned();
 }
 
@@ -51,8 +52,15 @@ void PageList::limit_pinned(std::size_t bytes) {
   shrink_pinned();
 }
 
+bool PageList::too_many_pinned() const {
+  return pinned_bytes_ > pinned_limit_ || pinned_.size() > limits::kMaxPinnedPages;
+}
+
+// Nobody's pages go first: readers that take a little now and then leave one behind at each cut.
+// To look for them goes through all, so not each time.
 void PageList::shrink_pinned() {
-  while (pinned_bytes_ > pinned_limit_ || pinned_.size() > limits::kMaxPinnedPages) {
+  if (too_many_pinned() && kept_since_release_ > pinned_.size() / 8) release_unpinned();
+  while (too_many_pinned()) {
     pinned_bytes_ -= pinned_.front()->capacity();
     pinned_.front()->kept_ = false;
     pinned_.pop_front();
@@ -60,6 +68,7 @@ void PageList::shrink_pinned() {
 }
 
 void PageList::release_unpinned() {
+  kept_since_release_ = 0;
   std::erase_if(pinned_, [this](const PageRef& page) {
     if (page->pins_ > 0) return false;
     pinned_bytes_ -= page->capacity();

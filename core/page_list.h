@@ -67,6 +67,7 @@ class PageList {
  private:
   void unlink(Page& page);
   void keep(PageRef page);
+  [[nodiscard]] bool too_many_pinned() const;
   void shrink_pinned();
 
   Page* oldest_ = nullptr;
@@ -75,6 +76,7 @@ class PageList {
 
   std::deque<PageRef> pinned_;  // in the order in which they were dropped
   std::size_t pinned_bytes_ = 0;
+  std::size_t kept_since_release_ = 0;
   std::size_t pinned_limit_ = std::numeric_limits<std::size_t>::max();
 };
 

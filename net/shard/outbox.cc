@@ -313,7 +313,10 @@ void Outbox::take_part(Connection& connection, const Item& item, std::size_t byt
   const StreamBody::Taken taken = read.body.take(read.pieces, bytes);
   TOCSIN_ASSERT(taken.events > 0 && taken.last > stream.cursor);
   stream.cursor = taken.last;
-  if (taken.page) peer.attach().owed.push_back(owe_rest(taken.page, taken.rest));
+  if (taken.page) {
+    peer.attach().owed.push_back(read.past ? owe_past_rest(taken.rest)
+                                           : owe_rest(taken.page, taken.rest));
+  }
   if (read.past) metrics_.past_deliveries.add(taken.events);
   metrics_.deliveries.add(taken.events);
   metrics_.events_per_send.record(taken.events);
@@ -347,6 +350,16 @@ std::size_t Outbox::take_owed(Peer& peer, std::size_t bytes) {
   first.bytes.remove_prefix(bytes);
   if (first.pin && first.bytes.size() <= limits::kMaxCopiedRest) first = copy_of(first.bytes);
   return 0;
+}
+
+// A page of the store's is many times as large, and hundreds of streams may each be in the middle
+// of another one: the bound on what is pinned would end them. So the rest alone stays.
+Owed Outbox::owe_past_rest(std::string_view rest) {
+  if (rest.size() <= limits::kMaxCopiedRest) return copy_of(rest);
+  const auto page = std::make_shared<core::Page>(core::Page::cost(rest.size()),
+                                                 core::Page::Origin{.sequence = 1});
+  page->append(rest, {}, 1, 0);
+  return owe_rest(page, page->frame(0));
 }
 
 Owed Outbox::owe_rest(const core::PageRef& page, std::string_view rest) {

@@ -11,7 +11,7 @@
 // What the log's bytes look like to a peer, and what of them it has got, is StreamBody's to say.
 //
 // A stream that replays what the log has no more (Replays) is sent pieces of a page that was made
-// of what the store keeps, in the same way.
+// of what the store keeps, in the same way; the rest of a frame is copied, however large.
 //
 // A cursor moves only by what the kernel took, on the batch's results; nothing is assumed (I6).
 //
@@ -123,6 +123,7 @@ class Outbox {
   void take_part(Connection& connection, const Item& item, std::size_t bytes);
   static std::size_t take_owed(Peer& peer, std::size_t bytes);
   [[nodiscard]] Owed owe_rest(const core::PageRef& page, std::string_view rest);
+  [[nodiscard]] Owed owe_past_rest(std::string_view rest);
   static void count_live(const Stream& stream, Read& read);
   void record_latency();
 

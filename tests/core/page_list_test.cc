@@ -113,6 +113,21 @@ TEST_F(PageListTest, PastTheLimitTheOneThatWasDroppedFirstGoes) {
   EXPECT_EQ(list_.pinned_bytes(), 0U);
 }
 
+TEST_F(PageListTest, ThoseThatNobodyClaimsGoFirst) {
+  list_.limit_pinned(1024);
+  PageRef first = add(512);
+  const Pin claimed = list_.pin(first);
+  list_.drop(std::move(first));
+  for (int i = 0; i < 10; ++i) {
+    PageRef page = add(512);
+    const Pin passing = list_.pin(page);
+    list_.drop(std::move(page));
+    EXPECT_FALSE(passing.gone());
+  }
+  EXPECT_FALSE(claimed.gone());
+  EXPECT_LE(list_.pinned_bytes(), 1024U);
+}
+
 TEST_F(PageListTest, WhoHoldsAPageReadsItThoughItIsTakenBack) {
   list_.limit_pinned(0);
   PageRef page = add(512);

@@ -92,6 +92,35 @@ TEST_P(ServerPast, ManyResumeAtOnceAndShareWhatIsRead) {
   EXPECT_GT(metric("tocsin_replay_pages_shared_total"), metric("tocsin_replay_pages_read_total"));
 }
 
+// Each stops in the middle of a large event, of a page that none of the others has. The pages are
+// more than the reader of the past keeps, and more than may be pinned; what is left of the events
+// is not.
+TEST_P(ServerPast, ReadersInTheMiddleOfEventsAreNotSlow) {
+  constexpr std::uint64_t kReaders = 90;
+  constexpr std::size_t kLarge = 60ULL * 1024;
+  constexpr std::uint64_t kMemory = 24ULL * 1024 * 1024;
+  static_assert(kReaders * kLarge < kMemory / limits::kPinnedShare);
+  static_assert(kReaders * limits::kMaxReplayPage >
+                kMemory / limits::kPinnedShare + limits::kMaxReplayCache);
+  options.history_total_bytes = kMemory;
+  options.max_event_bytes = 2 * kLarge;
+  start();
+  for (std::uint64_t i = 0; i < 5 * kReaders + 8; ++i) {
+    publish("topic=t0", std::string(kLarge, 'x'));
+  }
+  publish_events(500);
+  std::vector<std::unique_ptr<TestSubscriber>> readers;
+  for (std::uint64_t i = 0; i < kReaders; ++i) {
+    readers.push_back(std::make_unique<TestSubscriber>(address(), "/events?topic=t0",
+                                                       resume_at(position(5 * i)), 4096));
+  }
+  EXPECT_TRUE(eventually([&] { return sum(&ShardMetrics::short_sends) >= kReaders; }));
+  for (auto& reader : readers) {
+    reader->wait_until([&] { return reader->events().size() > 8; });
+  }
+  EXPECT_EQ(sum(&ShardMetrics::slow_disconnects), 0U);
+}
+
 // What the file drops under a stream is told of, and no more than that.
 TEST_P(ServerPast, WhatGoesFromTheFileIsAGap) {
   options.history_file_bytes = 1024ULL * 1024;
