@@ -202,6 +202,19 @@ class Signals(unittest.TestCase):
                 self.assertIn(b"data: last words\n", stream.read_to_end())
                 self.assertEqual(hub.wait_exit(), 0)
 
+    def test_a_hub_that_starts_ends_at_once(self):
+        """Its history's server takes the connection and says nothing, for ever."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with socket.create_server(("127.0.0.1", 0)) as silent, \
+                    Process("serve", "--listen", "127.0.0.1:0", "--history",
+                            f"redis://127.0.0.1:{silent.getsockname()[1]}/news") as hub:
+                with silent.accept()[0] as connection:
+                    connection.recv(1)
+                    hub.process.send_signal(signal.SIGUSR1)
+                    hub.process.send_signal(number)
+                    hub.wait_log("asked to end while it starts")
+                    self.assertEqual(hub.wait_exit(), 0)
+
     def test_what_the_parent_wanted_ignored_is(self):
         def background():  # as a shell does without job control
             signal.signal(signal.SIGINT, signal.SIG_IGN)

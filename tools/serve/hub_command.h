@@ -25,8 +25,8 @@ CLI::App* add_hub_command(CLI::App& app, const char* name, const char* help, int
 // The end of the help of commands that run the hub (tools/serve/serve.h).
 inline constexpr std::string_view kServeExitStatus =
     "Exit status:\n"
-    "  0  drained, or ended by a second signal\n"
-    "  1  it could not start\n"
+    "  0  drained, or ended by a second signal, or by one while it started\n"
+    "  1  it could not start, or its history was lost: started again it goes on with what is left\n"
     "  2  wrong arguments or configuration";
 
 }  // namespace tocsin::tools

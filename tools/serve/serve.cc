@@ -202,9 +202,11 @@ class Service {
         machine_(machine),
         watchdog_(server, notify) {}
 
-  // Until the hub has ended. False: because its history was lost; another one is to be started.
-  [[nodiscard]] bool run() {
+  // Until the hub has ended. `came`: a signal to begin with. False: because its history was lost;
+  // another one is to be started.
+  [[nodiscard]] bool run(const ServiceSignals::Signal& came) {
     using std::chrono::milliseconds;
+    on_signal(came);
     while (!server_.ended()) {
       // A drain that is done should not wait for a second.
       on_signal(signals_.wait(watchdog_.wait(milliseconds(draining_ ? 50 : 1000))));
@@ -303,8 +305,10 @@ int run_serve(const OptionFlags& flags, Configuration configuration, HubProgram 
   std::shared_ptr<const net::Access> access;
   (*outbound)->configure(plan_of(configuration),
                          [&access](std::shared_ptr<const net::Access> made) { access = made; });
+  StartSignals starting(signals);
   auto server = Server::start(options, std::move(program.application), nullptr, std::move(access),
                               std::move(handed), &notify);
+  const ServiceSignals::Signal came = starting.end();
   if (!server) {
     log::error("cannot start", {{"error", server.error()}});
     return 1;
@@ -327,7 +331,7 @@ int run_serve(const OptionFlags& flags, Configuration configuration, HubProgram 
   std::jthread beside = program.companion ? program.companion(**server) : std::jthread();
   const bool done = Service(source, configuration, **server, **outbound, std::move(beside), notify,
                             signals, machine)
-                        .run();
+                        .run(came);
   (*server)->wait();
   (*outbound)->stop();
   log::info("stopped");

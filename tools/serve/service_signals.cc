@@ -1,13 +1,17 @@
 #include "tools/serve/service_signals.h"
 
+#include <pthread.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <ctime>
 #include <initializer_list>
+#include <utility>
 
 #include <fmt/format.h>
+
+#include "net/log.h"
 
 namespace tocsin::tools {
 namespace {
@@ -16,6 +20,9 @@ constexpr std::array kDrain{SIGTERM, SIGINT, SIGQUIT, SIGXCPU};
 // Beside them those from SIGRTMIN to SIGRTMAX, which are known at run time.
 constexpr std::array kNothing{SIGUSR1, SIGUSR2, SIGALRM,   SIGVTALRM, SIGPROF,
                               SIGIO,   SIGPWR,  SIGSTKFLT, SIGXFSZ};
+
+// How late a hub that has started may be for the watch of its start.
+constexpr std::chrono::milliseconds kWatchTurn{10};
 
 using SignalHandler = void (*)(int);
 
@@ -64,6 +71,34 @@ bool ServiceSignals::terminal_is_gone() const {
     if (on_terminal_[static_cast<std::size_t>(fd)] && ::isatty(fd) != 1) return true;
   }
   return false;
+}
+
+StartSignals::StartSignals(const ServiceSignals& signals)
+    : signals_(signals), thread_([this] { watch(); }) {}
+
+ServiceSignals::Signal StartSignals::end() {
+  {
+    const net::MutexLock lock(mutex_);
+    over_ = true;
+  }
+  if (thread_.joinable()) thread_.join();
+  return std::exchange(came_, {});
+}
+
+void StartSignals::watch() {
+  using Meaning = ServiceSignals::Meaning;
+  ::pthread_setname_np(::pthread_self(), "start");
+  while (true) {
+    const ServiceSignals::Signal signal = signals_.wait(kWatchTurn);
+    const net::MutexLock lock(mutex_);
+    if (signal.meaning == Meaning::drain && !over_) {
+      net::log::info("asked to end while it starts", {{"signal", signal.name()}});
+      ::_exit(0);  // nobody is served, and what this waits for may never come
+    }
+    const bool counts = signal.meaning == Meaning::drain || signal.meaning == Meaning::reload;
+    if (counts && came_.meaning != Meaning::drain) came_ = signal;
+    if (over_) return;
+  }
 }
 
 }  // namespace tocsin::tools
