@@ -147,6 +147,17 @@ class Nchan(Server):
                 store="nchan_redis_pass store;" if self.redis_port else ""))
         return ["nginx", "-p", root, "-c", config]
 
+    def is_serving(self):
+        """Until it has its connections to the Redis server it refuses everybody."""
+        if not self.redis_port:
+            return True
+        url = f"http://127.0.0.1:{self.port}/publish?stream=is-it-serving"
+        try:
+            with urllib.request.urlopen(url, data=b"?", timeout=10):
+                return True
+        except OSError:
+            return False
+
 
 class Pushpin(Server):
     """With an origin that holds every stream open; its CPU is that of all its processes."""

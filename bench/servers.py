@@ -103,6 +103,10 @@ class Server:
         """All that it must listen on before it counts as started."""
         return [self.port]
 
+    def is_serving(self):
+        """Of one that listens."""
+        return True
+
     def load_arguments(self):
         """What `tocsin load` needs besides the URL."""
         return ["--recipe", self.recipe]
@@ -128,15 +132,20 @@ class Server:
                 command, preexec_fn=child_setup(cpus, group), stdout=subprocess.DEVNULL,
                 stderr=errors, cwd=self.folder.name, env={**os.environ, **self.environment()})
         deadline = time.monotonic() + START_S
-        while waiting := [port for port in self.awaited_ports()
-                          if not has_socket(self.process.pid, port)]:
+        while why := self._why_not_started():
             status = self.process.poll()
             if status is None and time.monotonic() < deadline:
                 time.sleep(0.02)
                 continue
-            why = (f"port {waiting[0]} is not open after {START_S} s" if status is None
+            why = (f"{why} after {START_S} s" if status is None
                    else f"it ended with status {status}")
             raise RuntimeError(f"{self.name} does not start: {why}: {last_line(self.stop())}")
+
+    def _why_not_started(self):
+        for port in self.awaited_ports():
+            if not has_socket(self.process.pid, port):
+                return f"port {port} is not open"
+        return "" if self.is_serving() else "it refuses whoever asks"
 
     def stop(self):
         """Ends it; what it wrote to standard error."""
