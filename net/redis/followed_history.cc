@@ -56,11 +56,22 @@ std::optional<proto::Epoch> FollowedHistory::epoch_of(std::uint64_t generation) 
   return one == head_.older.end() ? std::nullopt : std::optional(one->epoch);
 }
 
+bool FollowedHistory::may_have(const EntryId& id) const {
+  if (id.generation == head_.generation) return true;
+  const auto one = std::ranges::find(head_.older, id.generation, &StoredHead::Older::generation);
+  return one != head_.older.end() && id.last <= one->end;
+}
+
 FollowedHistory::Judged FollowedHistory::stands_next(const StoredEntry& entry) const {
   const core::Sequence before = entry.id.last - entry.events;
   if (before == behind_.last) return {};
   return because(fmt::format(
       "what follows event {} begins behind {}: what is between was removed", behind_.last, before));
+}
+
+void FollowedHistory::skip(EntryId behind) {
+  TOCSIN_ASSERT(behind.last >= behind_.last);
+  behind_ = behind;
 }
 
 std::expected<core::Place, std::string> FollowedHistory::follow(const StoredEntry& entry) {

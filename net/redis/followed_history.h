@@ -34,6 +34,12 @@ class FollowedHistory {
   using Judged = std::expected<void, std::string>;
   [[nodiscard]] Judged judge(const StoredHead& now) const;
 
+  // An entry of this id may be one of its commits: of an epoch that is known, and not behind its
+  // end.
+  [[nodiscard]] bool may_have(const EntryId& id) const;
+  // Goes on behind this entry or place, whatever was to come before. REQUIRES: no earlier event.
+  void skip(EntryId behind);
+
   // The next entry of the stream. The errors as above.
   [[nodiscard]] std::expected<core::Place, std::string> follow(const StoredEntry& entry);
   // One that begins an epoch. True: an epoch that was not known.

@@ -1,6 +1,8 @@
 // What changes a history in the server. A script runs alone and as a whole: it reads everything
 // first, and what may refuse it (memory, a disk, another type of key) does so at its first write.
-// Trimming comes last, and may fail: the commit stands.
+// A user may lack a command, which shows only where it comes: so a commit's first write changes
+// nothing, its entry is the next, and what its user may lack behind that may fail: the commit
+// stands.
 //
 // Of the keys at most two go with each that comes, so that nobody waits for many.
 #include "net/redis/stored_history.h"
@@ -15,7 +17,7 @@ local function text(n) return string.format('%.0f', n) end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local id = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
-local h = redis.call('HMGET', KEYS[1], 'e', 'g', 's', 'older', 'id', 'b', 'v')
+local h = redis.call('HMGET', KEYS[1], 'e', 'g', 's', 'older', 'id', 'b', 'v', 'f')
 if h[7] and h[7] ~= '1' then return redis.error_reply('FORM ' .. h[7]) end
 local top = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)[1]
 local top_g, top_s = 0, 0
@@ -23,16 +25,20 @@ if top then
   top_g, top_s = string.match(top[1], '(%d+)-(%d+)')
   top_g, top_s = tonumber(top_g), tonumber(top_s)
 end
+local f = h[8] or '0'
 if h[1] and h[5] == id and
    (top_g < tonumber(h[2]) or (top_g == tonumber(h[2]) and top_s <= tonumber(h[3]))) then
-  return {h[1], h[2], h[3], h[4], h[6], text(now)}
+  return {h[1], h[2], h[3], h[4], h[6], text(now), f}
 end
 local known = {e = ARGV[2], g = tonumber(ARGV[3]), s = tonumber(ARGV[4]), older = ARGV[5]}
 local g, s, older, b = math.max(now, top_g + 1), top_s, '', h[6] or '0'
 if h[1] then
   g = math.max(g, h[2] + 1)
   s = tonumber(h[3])
-  older = h[4] .. h[1] .. ':' .. h[2] .. ':' .. h[3] .. ','
+  -- A commit whose head was not written.
+  local n = top and top[2][1] == 'n' and tonumber(top[2][2])
+  if n and n > 0 and top_g == tonumber(h[2]) and top_s == s + n then s = top_s end
+  older = h[4] .. h[1] .. ':' .. h[2] .. ':' .. text(s) .. ','
 else
   if known.e ~= '' then
     g = math.max(g, known.g + 1)
@@ -43,18 +49,19 @@ else
     end
   end
 end
+f = math.min(f, s)
 local _, count = string.gsub(older, ',', '')
 for _ = 64, count do older = string.gsub(older, '^[^,]*,', '', 1) end
 redis.call('XADD', KEYS[2], text(g) .. '-' .. text(s), 'open', ARGV[1])
 redis.call('HSET', KEYS[1], 'v', '1', 'e', ARGV[1], 'g', text(g), 's', text(s), 'older', older,
-           'id', id, 'b', b)
-return {ARGV[1], text(g), text(s), older, b, text(now)}
+           'id', id, 'b', b, 'f', text(f))
+return {ARGV[1], text(g), text(s), older, b, text(now), text(f)}
 )lua";
 
 constexpr std::string_view kPublish = R"lua(
 if redis.replicate_commands then redis.replicate_commands() end
 local function text(n) return string.format('%.0f', n) end
-local h = redis.call('HMGET', KEYS[1], 'e', 'g', 's', 'id', 'b', 'mb', 'mt')
+local h = redis.call('HMGET', KEYS[1], 'e', 'g', 's', 'id', 'b', 'mb', 'mt', 'f')
 local id = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
 if h[1] ~= ARGV[1] or h[4] ~= id then return redis.error_reply('EPOCH is another') end
 local p = redis.call('HMGET', KEYS[3], 'n', 's')
@@ -78,7 +85,7 @@ if number == n then return p[2] end
 if number ~= n + 1 then return redis.error_reply('NUMBER ' .. text(n)) end
 if known then
   redis.call('HSET', KEYS[3], 'n', ARGV[2])
-  redis.call('PEXPIRE', KEYS[3], ARGV[6])
+  redis.pcall('PEXPIRE', KEYS[3], ARGV[6])
   return known
 end
 local time = redis.call('TIME')
@@ -86,32 +93,35 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local s = text(h[3] + ARGV[3])
 local b = (h[5] or 0) + #ARGV[4]
 local entry = h[2] .. '-' .. s
+redis.call('HSET', KEYS[1], 'b', h[5] or '0')
 redis.call('XADD', KEYS[2], entry, 'n', ARGV[3], 'p', ARGV[5], 'k', ARGV[2], 't', text(now),
            'd', ARGV[4])
 redis.call('HSET', KEYS[1], 's', s, 'b', text(b))
 redis.call('HSET', KEYS[3], 'n', ARGV[2], 's', s)
-redis.call('PEXPIRE', KEYS[3], ARGV[6])
+redis.pcall('PEXPIRE', KEYS[3], ARGV[6])
 if KEYS[5] then
-  local function forget(one)
-    redis.call('HDEL', KEYS[5], one)
-    redis.call('ZREM', KEYS[6], one)
-  end
   local one = ARGV[10] .. '/' .. ARGV[11]
   local place = h[1] .. ' ' .. text(h[3] + 1) .. ' ' .. s
   redis.call('HSET', KEYS[5], one, ARGV[12] .. ' ' .. place)
-  redis.call('ZADD', KEYS[6], text(now), one)
   if wanted > 0 then redis.call('HSET', KEYS[5], ARGV[10], ARGV[11]) end
-  if wanted > tonumber(ARGV[14]) then forget(ARGV[10] .. '/' .. text(wanted - ARGV[14])) end
-  for _ = 1, 2 do
-    local oldest = redis.call('ZRANGE', KEYS[6], 0, 0, 'WITHSCORES')
-    local old = oldest[2] + ARGV[13] < now
-    if not old and redis.call('ZCARD', KEYS[6]) <= tonumber(ARGV[15]) then break end
-    local key, last = string.match(oldest[1], '^(%x+)/(%d+)$')
-    if redis.call('HGET', KEYS[5], key) == last then redis.call('HDEL', KEYS[5], key) end
-    forget(oldest[1])
-  end
-  redis.call('PEXPIRE', KEYS[5], ARGV[13])
-  redis.call('PEXPIRE', KEYS[6], ARGV[13])
+  redis.pcall('ZADD', KEYS[6], text(now), one)
+  redis.pcall('PEXPIRE', KEYS[5], ARGV[13])
+  redis.pcall('PEXPIRE', KEYS[6], ARGV[13])
+  pcall(function()
+    local function forget(one)
+      redis.call('HDEL', KEYS[5], one)
+      redis.call('ZREM', KEYS[6], one)
+    end
+    if wanted > tonumber(ARGV[14]) then forget(ARGV[10] .. '/' .. text(wanted - ARGV[14])) end
+    for _ = 1, 2 do
+      local oldest = redis.call('ZRANGE', KEYS[6], 0, 0, 'WITHSCORES')
+      local old = oldest[2] + ARGV[13] < now
+      if not old and redis.call('ZCARD', KEYS[6]) <= tonumber(ARGV[15]) then break end
+      local key, last = string.match(oldest[1], '^(%x+)/(%d+)$')
+      if redis.call('HGET', KEYS[5], key) == last then redis.call('HDEL', KEYS[5], key) end
+      forget(oldest[1])
+    end
+  end)
 end
 local most, age, step = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
 local marked_b, marked_t = tonumber(h[6] or 0), tonumber(h[7] or 0)
@@ -130,12 +140,19 @@ pcall(function()
     end
   until not old
   if first then
-    redis.call('HSET', KEYS[1], 'f', string.match(first, '-(%d+)$'))
+    local first_s = tonumber(string.match(first, '-(%d+)$'))
+    redis.call('HSET', KEYS[1], 'f', text(math.max(first_s, h[8] or 0)))
     redis.call('XTRIM', KEYS[2], 'MINID', '~', first, 'LIMIT', 0)
   end
 end)
 return s
 )lua";
+
+constexpr std::string_view kDrop = R"lua(
+local h = redis.call('HMGET', KEYS[1], 'e', 'f')
+if h[1] == ARGV[1] and tonumber(ARGV[2]) > tonumber(h[2] or 0) then
+  redis.call('HSET', KEYS[1], 'f', ARGV[2])
+end)lua";
 
 constexpr std::string_view kWrite = R"lua(
 if redis.call('PEXPIRE', KEYS[1], 86400000) == 0 then
@@ -151,6 +168,10 @@ std::string_view open_script() {
 
 std::string_view publish_script() {
   return kPublish;
+}
+
+std::string_view drop_script() {
+  return kDrop;
 }
 
 std::string_view write_script() {

@@ -12,7 +12,7 @@
 
 #include "net/redis/redis_url.h"
 #include "net/redis/sentinels.h"
-#include "net/redis/stop_waiter.h"
+#include "net/transport/stop_waiter.h"
 
 namespace tocsin::net {
 

@@ -39,6 +39,9 @@ constexpr std::array<std::string_view, 9> kRefusals = {
     "OOM",       "MISCONF", "NOREPLICAS", "READONLY", "LOADING",
     "WRONGTYPE", "NOPERM",  "BUSY",       "MASTERDOWN"};
 
+// The same of a script's command, which has no code of its own.
+constexpr std::string_view kNotAllowed = "The user executing the script can't";
+
 std::string random_name() {
   std::random_device device;
   return fmt::format("{:08x}{:08x}", device(), device());
@@ -213,6 +216,7 @@ RedisPublisher::Result RedisPublisher::on_error(std::uint64_t number, std::strin
     return {};
   }
   const bool refused = std::ranges::find(kRefusals, code) != kRefusals.end() ||
+                       error.contains(kNotAllowed) ||
                        (refusing_ && code == "NUMBER");
   // What was sent before by another connection may be on its way yet: that it is refused now says
   // nothing of then.

@@ -65,11 +65,11 @@ void RedisReader::send(RedisLink& link, TimePoint now, bool wait) {
   link.send({"HMGET", keys_.head, "e", "s", "f"}, deadline);
   const std::string count = std::to_string(page_size_);
   std::vector<std::string_view> words{"XREAD", "COUNT", count};
-  if (wait) words.insert(words.end(), {"BLOCK", kBlockText});
+  if (wait && !is_unsound()) words.insert(words.end(), {"BLOCK", kBlockText});
   words.insert(words.end(), {"STREAMS", keys_.log, cursor_});
   link.send(words, deadline);
   asked_.insert(asked_.end(), {Asked::head, Asked::page});
-  waits_ = replicas_ > 0 && wait;
+  waits_ = replicas_ > 0 && wait && !is_unsound();
 }
 
 // WAIT answers for what the connection itself has written, and all that the server had before
@@ -121,9 +121,16 @@ RedisReader::Result RedisReader::on_page(const RespValue& reply) {
   const auto entries = reply.at(0).at(1).items();
   if (entries.empty()) {
     // Everything that the head speaks of was there when the page was asked for.
-    if (head_epoch_ == history_.epoch() && head_last_ == history_.behind().last) return {};
-    return lost(fmt::format("the stream has nothing behind event {}, and the history goes on to {}",
-                            history_.behind().last, head_last_));
+    const core::Sequence last = history_.behind().last;
+    if (head_epoch_ != history_.epoch() || head_last_ != last) {
+      if (!is_unsound()) {
+        begin_unsound(fmt::format(
+            "the stream has nothing behind event {}, and the history goes on to {}", last,
+            head_last_));
+      }
+      unsound_to_ = std::max(unsound_to_, head_last_);
+    }
+    return is_unsound() ? end_unsound() : Result{};
   }
   std::size_t bytes = 0;
   for (const RespValue& entry : entries) {
@@ -149,44 +156,90 @@ void RedisReader::keep_page() {
 RedisReader::Result RedisReader::tell_page(core::Store::Client& client,
                                            RedisPublisher::Answers& answers, TimePoint now) {
   for (const PageEntry& entry : std::exchange(page_, {})) {
-    if (auto told = tell_entry(entry, client, answers, now); !told) return told;
+    cursor_ = entry.id;
+    const std::optional<StoredEntry>& stored = entry.stored;
+    if (!stored || (stored->events > 0 && !history_.may_have(stored->id))) {
+      static constinit log::OncePerSecond place;
+      place.write(now_ns(), LogLevel::warning, "an entry of the history is none of a hub's",
+                  {{"id", cursor_}});
+      continue;
+    }
+    if (!is_unsound()) {
+      auto told = tell_entry(*stored, client, answers, now);
+      if (told) continue;
+      begin_unsound(std::move(told.error().text));
+    }
+    look_through(*stored);
   }
+  if (is_unsound() && history_.behind().last >= unsound_until_) return end_unsound();
   return {};
 }
 
-RedisReader::Result RedisReader::tell_entry(const PageEntry& entry, core::Store::Client& client,
+void RedisReader::begin_unsound(std::string why) {
+  unsound_ = std::move(why);
+  unsound_until_ = head_last_;
+  unsound_to_ = history_.behind().last;
+}
+
+// Nobody is told of it.
+void RedisReader::look_through(const StoredEntry& entry) {
+  const core::Sequence behind = history_.behind().last;
+  const core::Sequence before = entry.id.last - entry.events;
+  const bool sound = before >= behind &&
+                     (entry.events == 0 || read_events(entry.bytes, entry.events, epochs_));
+  if (!sound) {
+    unsound_to_ = std::max(entry.id.last, behind);
+    history_.skip({.generation = entry.id.generation, .last = unsound_to_});
+    return;
+  }
+  if (before > behind) unsound_to_ = before;
+  history_.skip({.generation = entry.id.generation, .last = before});
+  const bool follows = entry.events == 0 ? history_.follow_open(entry).has_value()
+                                         : history_.follow(entry).has_value();
+  TOCSIN_ASSERT(follows);
+  if (const auto journal = history_.journal()) epochs_ = journal->epochs();
+}
+
+RedisReader::Result RedisReader::end_unsound() const {
+  return lost(fmt::format("{}; a hub that starts begins behind event {}", unsound_, unsound_to_));
+}
+
+bool RedisReader::note_unsound(RedisLink& link, Waiter& waiter, TimePoint deadline) {
+  if (link.unanswered() > 0) return false;
+  const auto reply = link.ask({"EVAL", drop_script(), "1", keys_.head, std::to_string(head_epoch_),
+                               std::to_string(unsound_to_)},
+                              waiter, deadline);
+  return reply && !(*reply)->is(Kind::error);
+}
+
+RedisReader::Result RedisReader::tell_opening(const StoredEntry& entry,
+                                              core::Store::Client& client) {
+  const auto forked = history_.follow_open(entry);
+  if (!forked) return lost(forked.error());
+  if (!*forked) return {};
+  const auto journal = history_.journal();
+  if (!journal) return lost("its epochs are damaged");
+  epochs_ = journal->epochs();
+  client.forked(entry.opens);
+  return {};
+}
+
+RedisReader::Result RedisReader::tell_entry(const StoredEntry& entry, core::Store::Client& client,
                                             RedisPublisher::Answers& answers, TimePoint now) {
-  cursor_ = entry.id;
-  const std::optional<StoredEntry>& stored = entry.stored;
-  if (!stored) {
-    static constinit log::OncePerSecond place;
-    place.write(now_ns(), LogLevel::warning, "an entry of the history is none of a hub's",
-                {{"id", cursor_}});
-    return {};
-  }
-  if (stored->events == 0) {
-    const auto forked = history_.follow_open(*stored);
-    if (!forked) return lost(forked.error());
-    if (!*forked) return {};
-    const auto journal = history_.journal();
-    if (!journal) return lost("its epochs are damaged");
-    epochs_ = journal->epochs();
-    client.forked(stored->opens);
-    return {};
-  }
-  auto events = read_events(stored->bytes, stored->events, epochs_);
+  if (entry.events == 0) return tell_opening(entry, client);
+  auto events = read_events(entry.bytes, entry.events, epochs_);
   if (!events) return lost(fmt::format("its entry {} is damaged", cursor_));
-  const auto place = history_.follow(*stored);
+  const auto place = history_.follow(entry);
   if (!place) return lost(place.error());
   TOCSIN_ASSERT(place->events() == events->size());
-  const Commit* own = publisher_.find(*stored);
+  const Commit* own = publisher_.find(entry);
   const auto received = static_cast<core::ReceiptUs>(now_ns() / 1000);
   for (std::size_t i = 0; i < events->size(); ++i) {
     (*events)[i].received =
         own != nullptr && own->received.size() == events->size() ? own->received[i] : received;
   }
-  client.committed(*place, *events, age_ms(*stored, now));
-  publisher_.on_applied(*stored, *place, answers);
+  client.committed(*place, *events, age_ms(entry, now));
+  publisher_.on_applied(entry, *place, answers);
   return {};
 }
 

@@ -7,6 +7,10 @@
 // that has lost everything. So the head is asked for with every page, and what stands there is
 // compared with what came.
 //
+// Where entries are missing or damaged nothing more is told, as a hub's events have no hole. What
+// follows is looked through, up to where the history went then: behind the last such place a hub can
+// begin.
+//
 // Not thread-safe.
 #pragma once
 
@@ -57,6 +61,11 @@ class RedisReader {
   [[nodiscard]] Result on_reply(const RespValue& reply, core::Store::Client& client,
                                 RedisPublisher::Answers& answers, TimePoint now);
 
+  // Looks through what follows a hole: it will end with the Fault that says so.
+  [[nodiscard]] bool is_unsound() const { return !unsound_.empty(); }
+  // It did: notes in the server behind which event a hub can begin. False: it could not.
+  [[nodiscard]] bool note_unsound(RedisLink& link, Waiter& waiter, TimePoint deadline);
+
   [[nodiscard]] const FollowedHistory& history() const { return history_; }
   // Up to this event entries may have been dropped as too old or too much.
   [[nodiscard]] core::Sequence dropped() const { return dropped_; }
@@ -81,8 +90,12 @@ class RedisReader {
   [[nodiscard]] Result on_page(const RespValue& reply);
   [[nodiscard]] Result tell_page(core::Store::Client& client, RedisPublisher::Answers& answers,
                                  TimePoint now);
-  [[nodiscard]] Result tell_entry(const PageEntry& entry, core::Store::Client& client,
+  [[nodiscard]] Result tell_entry(const StoredEntry& entry, core::Store::Client& client,
                                   RedisPublisher::Answers& answers, TimePoint now);
+  [[nodiscard]] Result tell_opening(const StoredEntry& entry, core::Store::Client& client);
+  void begin_unsound(std::string why);
+  void look_through(const StoredEntry& entry);
+  [[nodiscard]] Result end_unsound() const;
   void keep_page();
   [[nodiscard]] std::uint64_t age_ms(const StoredEntry& entry, TimePoint now) const;
 
@@ -100,6 +113,9 @@ class RedisReader {
   std::size_t page_size_ = 16;   // entries of a page
   bool waits_ = false;           // the page that is asked for is told when the replicas have it
   std::vector<PageEntry> page_;  // came, and was not told
+  std::string unsound_;                // why nothing more is told; empty: all is sound
+  core::Sequence unsound_until_ = 0;   // what follows is looked through up to this event
+  core::Sequence unsound_to_ = 0;      // behind this one all that was seen is sound
   std::deque<Asked> asked_;
 };
 

@@ -16,6 +16,7 @@
 #include "net/base/jitter.h"
 #include "net/base/thread_signals.h"
 #include "net/log.h"
+#include "net/redis/history_start.h"
 #include "net/redis/master_link.h"
 #include "proto/assert.h"
 
@@ -23,7 +24,6 @@ namespace tocsin::net {
 namespace {
 
 using std::chrono::milliseconds;
-using Kind = RespValue::Kind;
 
 // Between two attempts to reach the server; jittered.
 constexpr std::uint32_t kFirstPauseMs = 50;
@@ -43,58 +43,6 @@ TimePoint later(TimePoint now, std::uint32_t ms) {
   return now == kNever ? kNever : now + milliseconds(ms);
 }
 
-// Of the history as it is in the server. `known`: see open_script().
-std::expected<StoredHead, RedisFault> open_history(RedisLink& link, const StoredKeys& keys,
-                                                   const StoredHead* known, Waiter& waiter,
-                                                   TimePoint deadline) {
-  std::random_device device;
-  const std::string epoch = std::to_string(static_cast<proto::Epoch>(device()));
-  std::vector<std::string> about(4);
-  if (known != nullptr) {
-    about = {std::to_string(known->epoch), std::to_string(known->generation),
-             std::to_string(known->last), known->older_text()};
-  }
-  const auto reply = link.ask({"EVAL", open_script(), "2", keys.head, keys.log, epoch, about[0],
-                               about[1], about[2], about[3]},
-                              waiter, deadline);
-  if (!reply) return std::unexpected(reply.error());
-  auto head = parse_head(**reply);
-  if (!head) return std::unexpected(link.fault_of(**reply));
-  return *std::move(head);
-}
-
-// What the log has: behind which entry its newest `most` bytes begin, to the nearest mark.
-struct Entries {
-  EntryId behind;
-  core::Sequence floor;  // the oldest of all stands behind this event
-};
-std::expected<Entries, RedisFault> find_entries(RedisLink& link, const StoredKeys& keys,
-                                                const StoredHead& head, std::uint64_t most,
-                                                Waiter& waiter, TimePoint deadline) {
-  const auto marks = link.ask({"LRANGE", keys.marks, "0", "-1"}, waiter, deadline);
-  if (!marks) return std::unexpected(marks.error());
-  if ((*marks)->is(Kind::error)) return std::unexpected(link.fault_of(**marks));
-  std::optional<EntryId> found;
-  const bool all = head.bytes <= most;
-  for (const RespValue& text : (*marks)->items()) {
-    const auto mark = all ? std::nullopt : parse_mark(text.text);
-    if (!mark || mark->bytes > head.bytes) continue;
-    found = mark->id;
-    if (head.bytes - mark->bytes <= most) break;
-  }
-  const auto first = link.ask({"XRANGE", keys.log, "-", "+", "COUNT", "1"}, waiter, deadline);
-  if (!first) return std::unexpected(first.error());
-  if ((*first)->is(Kind::error)) return std::unexpected(link.fault_of(**first));
-  const EntryId newest{.generation = head.generation, .last = head.last};
-  const auto entry = parse_entry((*first)->at(0));
-  if (!entry) return Entries{.behind = newest, .floor = newest.last};  // there is none
-  const EntryId oldest{.generation = entry->id.generation, .last = entry->id.last - entry->events};
-  const EntryId behind = found && oldest < *found ? *found : oldest;  // a mark's may be trimmed
-  // Others can write there, too.
-  const bool ours = behind.generation <= newest.generation && behind.last <= newest.last;
-  return Entries{.behind = ours ? behind : newest, .floor = ours ? oldest.last : newest.last};
-}
-
 }  // namespace
 
 // --- the beginning
@@ -107,9 +55,9 @@ std::expected<RedisStore::Beginning, RedisFault> RedisStore::find_beginning(
   RedisLink& link = master->link;
   auto head = open_history(link, keys, nullptr, waiter, deadline);
   if (!head) return std::unexpected(std::move(head.error()));
-  const auto found = find_entries(link, keys, *head, options.load_bytes, waiter, deadline);
-  if (!found) return std::unexpected(found.error());
-  return Beginning{.head = *std::move(head), .behind = found->behind, .floor = found->floor};
+  const auto kept = find_entries(link, keys, *head, options.load_bytes, waiter, deadline);
+  if (!kept) return std::unexpected(kept.error());
+  return Beginning{.head = *std::move(head), .kept = *kept};
 }
 
 std::expected<std::unique_ptr<RedisStore>, std::string> RedisStore::open(RedisOptions options) {
@@ -124,12 +72,12 @@ std::expected<std::unique_ptr<RedisStore>, std::string> RedisStore::open(RedisOp
   for (unsigned failures = 0;; ++failures) {
     auto found = find_beginning(options, *trust, keys, waiter);
     if (found) {
-      FollowedHistory history(std::move(found->head), found->behind);
+      FollowedHistory history(std::move(found->head), found->kept.behind);
       const auto journal = history.journal();
       if (!journal) return sentence("its epochs are damaged");
       std::unique_ptr<RedisStore> store(
           new RedisStore(std::move(options), *std::move(trust), std::move(history), *journal,
-                         found->floor));
+                         found->kept.floor));
       if (!store->waiter_.is_good()) return sentence("no eventfd is left");
       return store;
     }
@@ -234,7 +182,8 @@ void RedisStore::run() {
 
 // Until the reader is there.
 RedisStore::Result RedisStore::load(core::Sequence until) {
-  while (reader_.history().behind().last < until && !waiter_.stopped()) {
+  while (!waiter_.stopped() &&
+         (reader_.history().behind().last < until || reader_.is_unsound())) {
     if (auto turned = turn(false); !turned) return turned;
   }
   return {};
@@ -339,9 +288,14 @@ void RedisStore::come_back() {
 }
 
 void RedisStore::leave(const Fault& fault) {
+  const bool unsound = reader_.is_unsound() && !waiter_.stopped();
+  if (unsound && !reader_.note_unsound(session_->read, waiter_,
+                                       later(waiter_.now(), options_.answer_ms))) {
+    log::warning("what is missing or damaged in the history could not be noted there");
+  }
   session_.reset();
   if (waiter_.stopped()) return;
-  if (fault.lost) {
+  if (fault.lost || unsound) {
     end(fault.text);
     return;
   }
@@ -366,7 +320,8 @@ void RedisStore::refuse_waiting() {
 void RedisStore::end(const std::string& why) {
   TOCSIN_ASSERT(!session_ && !done_);
   done_ = true;
-  log::error("the history is not the one that this hub has shown", {{"error", why}});
+  log::error("the history is not the one that this hub has shown: it ends, to be started again",
+             {{"error", why}});
   publisher_.give_up(answers_);
   refuse_waiting();
   client_->lost(why);

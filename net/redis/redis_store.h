@@ -25,12 +25,13 @@
 
 #include "core/store.h"
 #include "net/redis/commit_queue.h"
+#include "net/redis/history_start.h"
 #include "net/redis/master_watch.h"
 #include "net/redis/past_entries.h"
 #include "net/redis/redis_options.h"
 #include "net/redis/redis_publisher.h"
 #include "net/redis/redis_reader.h"
-#include "net/redis/stop_waiter.h"
+#include "net/transport/stop_waiter.h"
 
 namespace tocsin::net {
 
@@ -57,11 +58,9 @@ class RedisStore final : public core::Store {
                                                    const TakeEvent& take) override;
 
  private:
-  // Where it begins: of the head, and behind which entry; and behind which event the oldest stands.
   struct Beginning {
     StoredHead head;
-    EntryId behind;
-    core::Sequence floor = 0;
+    KeptEntries kept;
   };
   struct Session {
     RedisLink publish;

@@ -103,6 +103,7 @@ std::optional<StoredHead> parse_head(const RespValue& reply) {
   const auto now_ms = parse_count(reply.at(5));
   if (!head || !now_ms) return std::nullopt;
   head->now_ms = *now_ms;
+  head->dropped = std::min(parse_count(reply.at(6)).value_or(0), head->last);
   return head;
 }
 

@@ -10,7 +10,7 @@
 //                      older, the epochs before, "EPOCH:GENERATION:END," each; id, the server's
 //                      replication id when the epoch began; b, the log's bytes since it began;
 //                      mb and mt, of the last mark; f, the event up to which entries may have been
-//                      dropped as too old or too much.
+//                      dropped as too old or too much, or are missing or damaged.
 //   {NAME}:marks       a list: "ID B T", an entry now and then, by which what is too much is found.
 //   {NAME}:p:PRODUCER  a hash: n and s, the last of its commits, and where that ended.
 //   {NAME}:keys        a hash of what was published under keys (core/publish/published_keys.h), for
@@ -71,6 +71,7 @@ struct StoredHead {
   std::vector<Older> older{};  // oldest first
   std::uint64_t bytes = 0;     // of the log, trimmed ones included
   std::uint64_t now_ms = 0;    // Unix time of the server
+  core::Sequence dropped = 0;  // f; above it nothing is known to be gone
 
   [[nodiscard]] std::string older_text() const;
   // Nothing: no history can have these.
@@ -122,7 +123,7 @@ class StoredKeys {
 
 // KEYS head, log; ARGV: an epoch for the case that one begins; then, of what the caller knows of
 // the history, epoch, generation, last and older (an empty epoch: nothing). Answers e, g, s, older,
-// b and the time. An epoch begins where the head's replication id is not the server's, and where
+// b, the time and f. An epoch begins where the head's replication id is not the server's, and where
 // somebody else has put an entry behind the head's, as nothing could follow that in this one. Where
 // there is no history, the caller's goes on: a server that lost everything costs what it kept, and
 // no id.
@@ -139,6 +140,10 @@ class StoredKeys {
 // the producer that came before: what became of it.
 [[nodiscard]] std::string_view publish_script();
 
+// KEYS head; ARGV: the epoch, and an event up to which entries are missing or damaged. Raises f to
+// it, in this epoch: who starts begins behind it.
+[[nodiscard]] std::string_view drop_script();
+
 // KEYS reads. Writes something, whatever is there: also where no memory is left, if it did within a
 // day.
 [[nodiscard]] std::string_view write_script();
@@ -151,7 +156,7 @@ class StoredKeys {
 
 // Nothing: it is no answer of open_script().
 [[nodiscard]] std::optional<StoredHead> parse_head(const RespValue& reply);
-// Of the head's e, g, s, older and b: without the time.
+// Of the head's e, g, s, older and b: without the rest.
 [[nodiscard]] std::optional<StoredHead> parse_stored_head(const RespValue& reply);
 // Where its events are in the history of this head; nothing: they are not, as what was lost when
 // the history forked, or of an epoch that is forgotten. REQUIRES: it has events.

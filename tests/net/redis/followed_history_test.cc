@@ -66,6 +66,16 @@ TEST(FollowedHistoryTest, WhatDoesNotFollowIsSaid) {
   EXPECT_EQ(history.behind(), behind) << "nothing has changed";
 }
 
+TEST(FollowedHistoryTest, KnowsWhichEntriesMayBeItsOwn) {
+  FollowedHistory history(head(), {.generation = 10, .last = 47});
+  EXPECT_TRUE(history.may_have({.generation = 10, .last = 50}));
+  EXPECT_FALSE(history.may_have({.generation = 10, .last = 51})) << "behind the epoch's end";
+  EXPECT_TRUE(history.may_have({.generation = 20, .last = 500}));
+  EXPECT_FALSE(history.may_have({.generation = 15, .last = 48})) << "nobody has begun it";
+  history.skip({.generation = 20, .last = 60});
+  EXPECT_EQ(history.follow(commit(20, 61, 1)), (core::Place{kSecond, 61, 61}));
+}
+
 TEST(FollowedHistoryTest, JudgesWhetherAHeadGoesOnFromIt) {
   const FollowedHistory history(head(), {.generation = 20, .last = 100});
   EXPECT_TRUE(history.judge(head(100)));

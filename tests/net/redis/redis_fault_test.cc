@@ -220,6 +220,41 @@ TEST_F(RedisFaultTest, TrimmedBeforeAHubWasTold) {
 
 // --- the server refuses
 
+// A commit is there as a whole, or not at all, whichever command its user lacks.
+TEST_F(RedisFaultTest, ACommandIsNotAllowed) {
+  server().ask({"ACL", "SETUSER", "hub", "on", ">secret", "~{test}:*", "+@all"});
+  RedisOptions options = server().options();
+  options.url.user = "hub";
+  options.url.password = "secret";
+  StoreUser& one = hub(options);
+  for (std::size_t i = 0; i < 2; ++i) {
+    const core::PublishKey key{.number = 0, .content = i};
+    commit(one, "a");
+    for (const char* command : {"hset", "xadd", "hmget", "time"}) {
+      SCOPED_TRACE(command);
+      const core::Sequence told = one.told();
+      server().ask({"ACL", "SETUSER", "hub", std::string("-") + command});
+      const core::StoreAnswer answer =
+          i == 0 ? one.publish(events("b")) : one.publish(events("b"), key);
+      EXPECT_EQ(answer.outcome, Outcome::refused);
+      server().ask({"ACL", "SETUSER", "hub", std::string("+") + command});
+      publish_until_taken(one, "c");
+      one.wait_told(told + 1);
+      EXPECT_EQ(one.events().back(), events("c").front());
+    }
+  }
+  for (const char* command : {"pexpire", "zadd", "zrange", "hdel", "rpush"}) {
+    SCOPED_TRACE(command);
+    server().ask({"ACL", "SETUSER", "hub", std::string("-") + command});
+    core::PublishKey key{.number = 0, .content = 1};
+    key.name[0] = static_cast<unsigned char>(one.told());
+    EXPECT_EQ(one.publish(events("d"), key).outcome, Outcome::committed);
+    server().ask({"ACL", "SETUSER", "hub", std::string("+") + command});
+  }
+  EXPECT_EQ(one.why_lost(), "");
+  EXPECT_EQ(hub().events(), one.events());
+}
+
 TEST_F(RedisFaultTest, OutOfMemory) {
   StoreUser& one = hub();
   StoreUser& other = hub();

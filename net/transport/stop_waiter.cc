@@ -1,4 +1,4 @@
-#include "net/redis/stop_waiter.h"
+#include "net/transport/stop_waiter.h"
 
 #include <sys/eventfd.h>
 #include <unistd.h>
