@@ -82,7 +82,8 @@ RedisPublisher::Result RedisPublisher::resume(RedisLink& link, proto::Epoch epoc
                                               TimePoint deadline, Answers& answers) {
   expected_.clear();
   unanswered_ = 0;
-  asks_replicas_ = unscripted_ = false;
+  asks_replicas_ = false;
+  const bool forgotten = std::exchange(stale_, Stale::no) == Stale::producer;
   if (refusing_) abandon_refused(answers);
   epoch_ = std::to_string(epoch);
   const auto loaded = link.ask({"SCRIPT", "LOAD", publish_script()}, waiter, deadline);
@@ -94,12 +95,15 @@ RedisPublisher::Result RedisPublisher::resume(RedisLink& link, proto::Epoch epoc
   if (!known) return std::unexpected(known.error());
   // The key may be on its way to another node: that says nothing of the number.
   if ((*known)->is(Kind::error)) return std::unexpected(link.fault_of(**known));
-  const auto number = parse_count(**known);
-  if (number.value_or(0) + 1 < first_) begin_anew(answers);
+  std::uint64_t number = parse_count(**known).value_or(0);
+  if (forgotten || number + 1 < first_) {
+    begin_anew(answers);
+    number = 0;
+  }
   const TimePoint reply = reply_by(waiter.now());
   bool stored = false;
   for (std::uint64_t n = first_; n < first_ + under_way_.size(); ++n) {
-    const bool worked_off = n <= number.value_or(0);
+    const bool worked_off = n <= number;
     if (worked_off) stored = true;
     if (!worked_off || (at(n)->commit.key && !at(n)->known)) send_commit(link, n, reply);
   }
@@ -116,9 +120,9 @@ RedisPublisher::Result RedisPublisher::resume(RedisLink& link, proto::Epoch epoc
 // never had what was under way.
 void RedisPublisher::begin_anew(Answers& answers) {
   for (const UnderWay& one : under_way_) {
-    answer(one.commit, {.outcome = Outcome::unknown}, answers);
+    if (one.sends > 0) answer(one.commit, {.outcome = Outcome::unknown}, answers);
   }
-  under_way_.clear();
+  std::erase_if(under_way_, [](const UnderWay& one) { return one.sends > 0; });
   producer_ = random_name();
   first_ = 1;
   replicated_ = 0;
@@ -126,7 +130,7 @@ void RedisPublisher::begin_anew(Answers& answers) {
 
 void RedisPublisher::send(RedisLink& link, TimePoint now) {
   TOCSIN_ASSERT(!script_.empty());  // it was resumed
-  if (unscripted_) return;
+  if (stale_ != Stale::no) return;
   const TimePoint deadline = reply_by(now);
   bool sent = false;
   while (!refusing_ && unanswered_ < kMaxUnanswered && under_way_.size() < kMaxUnderWay) {
@@ -144,7 +148,8 @@ void RedisPublisher::send(RedisLink& link, TimePoint now) {
 void RedisPublisher::send_commit(RedisLink& link, std::uint64_t number, TimePoint deadline) {
   TOCSIN_ASSERT(at(number) != nullptr);
   UnderWay& one = *at(number);
-  if (one.sends++ == 0) one.sent_us = now_ns() / 1000;
+  if (one.sent_us == 0) one.sent_us = now_ns() / 1000;
+  ++one.sends;
   const std::uint64_t step =
       options_.keep_bytes == 0
           ? kMaxStep
@@ -178,6 +183,14 @@ RedisPublisher::UnderWay* RedisPublisher::at(std::uint64_t number) {
 }
 
 RedisPublisher::Result RedisPublisher::on_reply(const RespValue& reply, Answers& answers) {
+  auto taken = take_reply(reply, answers);
+  if (taken && stale_ == Stale::epoch && unanswered_ == 0) {
+    return std::unexpected(RedisFault{"the history goes on in another epoch"});
+  }
+  return taken;
+}
+
+RedisPublisher::Result RedisPublisher::take_reply(const RespValue& reply, Answers& answers) {
   TOCSIN_ASSERT(!expected_.empty());
   const Expected expected = expected_.front();
   expected_.pop_front();
@@ -206,11 +219,9 @@ RedisPublisher::Result RedisPublisher::on_error(std::uint64_t number, std::strin
                                                 Answers& answers) {
   UnderWay* one = at(number);
   const std::string_view code = code_of(error);
-  // Nor is anything there of those behind it: if somebody has loaded the script meanwhile, their
-  // numbers do not follow.
-  if (!refusing_ && one != nullptr &&
-      (code == "NOSCRIPT" || (unscripted_ && code == "NUMBER"))) {
-    unscripted_ = true;
+  const Stale stale = one == nullptr ? Stale::no : staleness(*one, code);
+  if (stale != Stale::no) {
+    if (stale_ == Stale::no || stale == Stale::epoch) stale_ = stale;
     --one->sends;
     not_there(number);
     return {};
@@ -220,7 +231,7 @@ RedisPublisher::Result RedisPublisher::on_error(std::uint64_t number, std::strin
                        (refusing_ && code == "NUMBER");
   // What was sent before by another connection may be on its way yet: that it is refused now says
   // nothing of then.
-  if (one == nullptr || one->sends != 1 || !refused || unscripted_) {
+  if (one == nullptr || one->sends != 1 || !refused || stale_ != Stale::no) {
     return std::unexpected(RedisFault{std::string(error), is_lasting(error)});
   }
   static constinit log::OncePerSecond place;
@@ -236,6 +247,18 @@ RedisPublisher::Result RedisPublisher::on_error(std::uint64_t number, std::strin
   TOCSIN_ASSERT(std::ranges::none_of(under_way_, &UnderWay::refused));
   refusing_ = false;
   return {};
+}
+
+// What the server has to be told before the commit is sent again, whose refusal says that nothing
+// of this send is there. What was sent before may be on its way yet, so only what was sent once
+// goes again in another epoch, or from another producer. The numbers behind a refused commit do
+// not follow, also where somebody has loaded the script meanwhile.
+RedisPublisher::Stale RedisPublisher::staleness(const UnderWay& one, std::string_view code) const {
+  if (refusing_) return Stale::no;
+  if (code == "NOSCRIPT" || (stale_ == Stale::script && code == "NUMBER")) return Stale::script;
+  if (one.sends != 1) return Stale::no;
+  if (code == "EPOCH") return Stale::epoch;
+  return code == "NUMBER" ? Stale::producer : Stale::no;
 }
 
 // Of whatever has the number next, the replies to come say nothing.
@@ -314,6 +337,10 @@ void RedisPublisher::answer(const Commit& commit, const core::StoreAnswer& outco
 void RedisPublisher::give_up(Answers& answers) {
   if (refusing_) abandon_refused(answers);
   begin_anew(answers);
+  for (const UnderWay& one : under_way_) {
+    answer(one.commit, {.outcome = Outcome::refused}, answers);
+  }
+  under_way_.clear();
 }
 
 }  // namespace tocsin::net

@@ -6,6 +6,10 @@
 // the others are sent again, under the same numbers, as a server may still find the old bytes and
 // work them off. So are those with keys, as the answer that was lost may be that a key is known.
 //
+// What a server refuses as it has another epoch, or has forgotten the producer (who published
+// nothing for a day, whose server lost all), is nowhere if it was sent once. It is as if it had not
+// been sent, and goes again.
+//
 // Not thread-safe.
 #pragma once
 
@@ -35,13 +39,16 @@ class RedisPublisher {
   // All outlive it.
   RedisPublisher(const RedisOptions& options, const StoredKeys& keys, CommitQueue& queue);
 
-  // Of a new connection, on which nothing was sent, to the history's server; and of this one, where
+  // Of a new connection, on which nothing was sent, to the history's server; and of this one where
   // wants_resume(). Blocks until `deadline`. The functions below are for this connection, until it
   // is lost.
   [[nodiscard]] Result resume(RedisLink& link, proto::Epoch epoch, Waiter& waiter,
                               TimePoint deadline, Answers& answers);
-  // The server has dropped the script (SCRIPT FLUSH), and nothing is on its way any more.
-  [[nodiscard]] bool wants_resume() const { return unscripted_ && expected_.empty(); }
+  // The server has dropped the script (SCRIPT FLUSH) or forgotten the producer, and nothing is on
+  // its way any more.
+  [[nodiscard]] bool wants_resume() const {
+    return (stale_ == Stale::script || stale_ == Stale::producer) && expected_.empty();
+  }
   // What there is to send.
   void send(RedisLink& link, TimePoint now);
   // The link's next reply. The error: the connection is to be given up, and resumed with another.
@@ -61,7 +68,7 @@ class RedisPublisher {
  private:
   struct UnderWay {
     Commit commit;
-    unsigned sends = 0;
+    unsigned sends = 0;  // 0: nothing of it is anywhere
     std::uint64_t sent_us = 0;  // first
     bool refused = false;
     std::optional<core::Place> place{};  // it was applied there
@@ -72,8 +79,12 @@ class RedisPublisher {
     What what = What::nothing;
     std::uint64_t number = 0;  // of the commit; replicas: all up to it
   };
+  // What the server knows no more of what commits name, so that nothing is sent before it is told.
+  enum class Stale : std::uint8_t { no, script, producer, epoch };
 
   void begin_anew(Answers& answers);
+  [[nodiscard]] Result take_reply(const RespValue& reply, Answers& answers);
+  [[nodiscard]] Stale staleness(const UnderWay& one, std::string_view code) const;
   void send_commit(RedisLink& link, std::uint64_t number, TimePoint deadline);
   void ask_replicas(RedisLink& link, TimePoint deadline);
   [[nodiscard]] UnderWay* at(std::uint64_t number);
@@ -101,7 +112,7 @@ class RedisPublisher {
   std::deque<Expected> expected_;    // in the order of the replies
   std::size_t unanswered_ = 0;       // of them, commits
   bool refusing_ = false;            // a commit was refused, and those behind it will be
-  bool unscripted_ = false;          // the same, as the server does not know the script
+  Stale stale_ = Stale::no;          // the same, and they are to be sent again
   bool asks_replicas_ = false;
 };
 

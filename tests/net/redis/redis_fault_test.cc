@@ -273,6 +273,34 @@ TEST_F(RedisFaultTest, OutOfMemory) {
   EXPECT_GT(outcomes(Outcome::refused), 0U);
 }
 
+// As of a hub that published nothing for a day. What is refused for it is nowhere, and goes again.
+TEST_F(RedisFaultTest, AProducerForgotten) {
+  StoreUser& one = hub();
+  for (int i = 0; i < 3; ++i) {
+    SCOPED_TRACE(i);
+    commit(one, "a");
+    server().ask({"EVAL", "return redis.call('DEL', unpack(redis.call('KEYS', '*:p:*')))", "0"});
+    std::vector<core::Ticket> tickets;
+    for (int n = 0; n < 20; ++n) tickets.push_back(one.append(events("b")));
+    for (const core::Ticket ticket : tickets) {
+      EXPECT_EQ(one.wait_answer(ticket).outcome, Outcome::committed);
+    }
+  }
+  EXPECT_EQ(one.told(), 63U) << "each once";
+  EXPECT_EQ(one.link().reconnects, 0U);
+}
+
+// Or refused, where it was not sent.
+TEST_F(RedisFaultTest, NothingIsUnknownOfWhatComesBehindAFlush) {
+  StoreUser& one = hub();
+  for (int i = 0; i < 20; ++i) {
+    SCOPED_TRACE(i);
+    (void)commit_in_the_end(one, "a");
+    server().ask({"FLUSHALL"});
+    EXPECT_NE(one.publish(events("b")).outcome, Outcome::unknown);
+  }
+}
+
 // The server has forgotten how far a producer was.
 TEST_F(RedisFaultTest, NumbersForgotten) {
   StoreUser& one = hub();
