@@ -81,6 +81,19 @@ void RedisReader::ask_replicas(RedisLink& link, TimePoint now) {
   asked_.insert(asked_.end(), {Asked::nothing, Asked::replicas});
 }
 
+std::expected<bool, RedisFault> RedisReader::are_replicas_there(RedisLink& link, Waiter& waiter) {
+  const TimePoint deadline = later(waiter.now(), kReplicasMs + kReplyMs);
+  const auto written =
+      link.ask({"EVAL", write_script(), "1", keys_.reads}, waiter, deadline);
+  if (!written) return std::unexpected(written.error());
+  if ((*written)->is(Kind::error)) return std::unexpected(link.fault_of(**written));
+  const auto have =
+      link.ask({"WAIT", std::to_string(replicas_), kReplicasText}, waiter, deadline);
+  if (!have) return std::unexpected(have.error());
+  if (!(*have)->is(Kind::number)) return std::unexpected(link.fault_of(**have));
+  return (*have)->number >= replicas_;
+}
+
 RedisReader::Result RedisReader::on_reply(const RespValue& reply, core::Store::Client& client,
                                           RedisPublisher::Answers& answers, TimePoint now) {
   TOCSIN_ASSERT(!asked_.empty());

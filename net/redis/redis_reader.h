@@ -61,6 +61,11 @@ class RedisReader {
   [[nodiscard]] Result on_reply(const RespValue& reply, core::Store::Client& client,
                                 RedisPublisher::Answers& answers, TimePoint now);
 
+  // Whether so many replicas as were asked for have all that came. Waits for them for a second. The
+  // error: the connection is to be given up. REQUIRES: no reply is outstanding.
+  [[nodiscard]] std::expected<bool, RedisFault> are_replicas_there(RedisLink& link,
+                                                                   Waiter& waiter);
+
   // Looks through what follows a hole: it will end with the Fault that says so.
   [[nodiscard]] bool is_unsound() const { return !unsound_.empty(); }
   // It did: notes in the server behind which event a hub can begin. False: it could not.

@@ -114,16 +114,19 @@ void RedisStore::start(Client& client) {
   if (!options_.url.master.empty()) {
     watch_.emplace(options_.url, trust_, [this] { waiter_.wake(); });
   }
+  const TimePoint patience = later(waiter_.now(), options_.patience_ms);
   bool loaded = false;
   while (!loaded && !done_ && !waiter_.stopped()) {
     if (!session_) {
       come_back();
       continue;
     }
-    if (auto all = load(head_.last); !all) {
-      leave(all.error());
-    } else {
+    auto all = load(head_.last);
+    if (all) all = wait_replicas(patience);
+    if (all) {
       loaded = true;
+    } else {
+      leave(all.error());
     }
   }
   if (!loaded) return;
@@ -189,12 +192,34 @@ RedisStore::Result RedisStore::load(core::Sequence until) {
   return {};
 }
 
+// What was read is shown once the start returns, so it is to be where what is shown has to be.
+RedisStore::Result RedisStore::wait_replicas(TimePoint patience) {
+  if (options_.url.replicas == 0) return {};
+  while (!waiter_.stopped()) {
+    if (auto stays = stays_master(); !stays) return stays;
+    const auto have = reader_.are_replicas_there(session_->read, waiter_);
+    if (!have) return std::unexpected(Fault{.text = have.error().text});
+    if (*have) return {};
+    const std::string why =
+        fmt::format("fewer than {} replicas have what it had", options_.url.replicas);
+    if (waiter_.now() >= patience) return std::unexpected(Fault{.text = why, .lost = true});
+    static constinit log::OncePerSecond place;
+    place.write(now_ns(), LogLevel::warning, "the start waits for the history's replicas",
+                {{"error", why}});
+  }
+  return {};
+}
+
+// Sentinels have named no other server since.
+RedisStore::Result RedisStore::stays_master() const {
+  if (!watch_ || watch_->configuration() <= session_->configuration) return {};
+  return std::unexpected(Fault{.text = "the Sentinels have made another server the master"});
+}
+
 // Sends, receives, and works off what came; if nothing did, waits. `wait`: the reader, too.
 RedisStore::Result RedisStore::turn(bool wait) {
   TOCSIN_ASSERT(session_);
-  if (watch_ && watch_->configuration() > session_->configuration) {
-    return std::unexpected(Fault{.text = "the Sentinels have made another server the master"});
-  }
+  if (auto stays = stays_master(); !stays) return stays;
   const TimePoint now = waiter_.now();
   if (publisher_.wants_resume()) {
     const TimePoint deadline = later(now, options_.connect_ms);
@@ -320,7 +345,7 @@ void RedisStore::refuse_waiting() {
 void RedisStore::end(const std::string& why) {
   TOCSIN_ASSERT(!session_ && !done_);
   done_ = true;
-  log::error("the history is not the one that this hub has shown: it ends, to be started again",
+  log::error("the hub cannot go on with this history: it ends, to be started again",
              {{"error", why}});
   publisher_.give_up(answers_);
   refuse_waiting();

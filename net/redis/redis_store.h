@@ -46,7 +46,8 @@ class RedisStore final : public core::Store {
 
   [[nodiscard]] core::Journal beginning() const override { return beginning_; }
   [[nodiscard]] bool is_shared() const override { return true; }
-  // Waits for the server, if it is away.
+  // Waits for the server, if it is away. And until as many replicas as the URL asks for have what it
+  // tells of; where they do not within RedisOptions::patience_ms the store is done.
   void start(Client& client) override;
   void stop() override;
   [[nodiscard]] core::StoreAnswer append(std::span<const core::NewEvent> events,
@@ -77,6 +78,8 @@ class RedisStore final : public core::Store {
       const RedisOptions& options, const RedisTrust& trust, const StoredKeys& keys, Waiter& waiter);
   [[nodiscard]] Result connect();
   [[nodiscard]] Result load(core::Sequence until);
+  [[nodiscard]] Result wait_replicas(TimePoint patience);
+  [[nodiscard]] Result stays_master() const;
   [[nodiscard]] Result turn(bool wait);
   [[nodiscard]] Result work_off(RedisLink& link, bool reads, TimePoint now, bool& came);
   void come_back();

@@ -133,7 +133,7 @@ class RedisHistory(unittest.TestCase):
         self.redis.ask("XDEL", "{news}:log", re.search(rb"\d+-\d+", entry).group().decode())
         self.redis.ask("HSET", "{news}:head", "s", number)
         self.assertEqual(hub.wait_exit(), 1, "so that a service manager starts it again")
-        self.assertIn("the history is not the one that this hub has shown", "".join(hub.log))
+        self.assertIn("the hub cannot go on with this history", "".join(hub.log))
         self.redis.kill()
         self.redis.start()
         again = self.hub()

@@ -2,6 +2,7 @@
 // go on with it when it is promoted.
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -58,6 +59,28 @@ TEST_F(RedisFailoverTest, NobodyIsToldBeforeTheReplicaHasIt) {
   EXPECT_FALSE(user.answers().contains(ticket));
   replica().resume();
   EXPECT_EQ(user.wait_answer(ticket).outcome, Outcome::committed);
+}
+
+// Nor by a hub that starts.
+TEST_F(RedisFailoverTest, AStartWaitsUntilTheReplicaHasWhatItShows) {
+  StoreUser& writer = hub();  // which does not wait
+  commit(writer, "a");
+  replica().freeze();
+  commit(writer, "b");
+  RedisOptions options = both();
+  options.patience_ms = 1;
+  EXPECT_THAT(hub(options).why_lost(), HasSubstr("fewer than 1 replicas"));
+  options.patience_ms = 60'000;
+  const long before = waits();
+  std::jthread later([&] {
+    EXPECT_TRUE(eventually([&] { return waits() > before; })) << "somebody waits";
+    replica().resume();
+  });
+  StoreUser& next = hub(options);
+  later.join();
+  EXPECT_EQ(next.why_lost(), "");
+  EXPECT_EQ(next.told(), 2U);
+  EXPECT_EQ(commit(next, "c").first, 3U);
 }
 
 // A repetition is no truer than what it repeats.
