@@ -113,6 +113,7 @@ std::expected<void, RedisFault> RedisLink::move(TimePoint now) {
     }
     if (got.state == State::ended) return std::unexpected(ended("has closed the connection"));
     if (got.state == State::failed) return std::unexpected(ended(socket_.error()));
+    if (deadlines_.empty()) return std::unexpected(ended("speaks without being asked"));
     reader_.feed({piece.data(), got.bytes});
     received += got.bytes;
   }

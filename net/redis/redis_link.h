@@ -53,14 +53,17 @@ class RedisLink {
   void send(std::initializer_list<std::string_view> words, TimePoint deadline) {
     send(std::span(words.begin(), words.size()), deadline);
   }
-  // Sends and receives what it can. The error: the connection has ended, or a reply is late.
+  // Sends and receives what it can. The error: the connection has ended, a reply is late, or
+  // something came that nobody asked for.
   [[nodiscard]] std::expected<void, RedisFault> move(TimePoint now);
   // The next reply, in the order of the commands; null: there is none yet. It ends with the next
   // call for this link. REQUIRES: a command has no reply yet.
   [[nodiscard]] const RespValue* next_reply();
   [[nodiscard]] std::size_t unanswered() const { return deadlines_.size(); }
-  // What came is no reply; nothing more comes.
-  [[nodiscard]] bool is_broken() const { return reader_.is_broken(); }
+  // What came is no reply, or to nothing (RESP2 has no such); nothing more comes.
+  [[nodiscard]] bool is_broken() const {
+    return reader_.is_broken() || (deadlines_.empty() && reader_.has_more());
+  }
 
   // Sends the command and waits for its reply, which may be an error. REQUIRES: unanswered() == 0.
   [[nodiscard]] std::expected<const RespValue*, RedisFault> ask(

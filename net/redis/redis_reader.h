@@ -8,8 +8,8 @@
 // compared with what came.
 //
 // Where entries are missing or damaged nothing more is told, as a hub's events have no hole. What
-// follows is looked through, up to where the history went then: behind the last such place a hub can
-// begin.
+// follows is looked through, up to where the history went then: behind the last such place a hub
+// can begin.
 //
 // Not thread-safe.
 #pragma once

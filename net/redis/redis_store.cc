@@ -245,6 +245,7 @@ RedisStore::Result RedisStore::turn(bool wait) {
 
 RedisStore::Result RedisStore::work_off(RedisLink& link, bool reads, TimePoint now, bool& came) {
   const auto moved = link.move(now);
+  const bool asked = link.unanswered() > 0;
   while (link.unanswered() > 0) {
     const RespValue* reply = link.next_reply();
     if (reply == nullptr) break;
@@ -257,6 +258,10 @@ RedisStore::Result RedisStore::work_off(RedisLink& link, bool reads, TimePoint n
   }
   if (!moved) return std::unexpected(Fault{.text = moved.error().text});
   if (link.is_broken()) return std::unexpected(Fault{.text = "it does not speak RESP"});
+  // A server that can be connected to may refuse everything then.
+  if (reads && asked && link.unanswered() == 0 && std::exchange(failures_, 0) > 0) {
+    log::info("the history's server is back");
+  }
   return {};
 }
 
@@ -294,8 +299,6 @@ void RedisStore::come_back() {
   tell();
   if (connected) {
     count();
-    if (failures_ > 0) log::info("the history's server is back");
-    failures_ = 0;
     queue_.open();
     return;
   }
@@ -307,9 +310,12 @@ void RedisStore::come_back() {
   static constinit log::OncePerSecond place;
   place.write(now_ns(), LogLevel::warning, "the history's server cannot be reached",
               {{"error", connected.error().text}});
-  ++failures_;
+  rest(++failures_);
+}
+
+void RedisStore::rest(unsigned failures) {
   std::array<pollfd, 1> none{pollfd{-1, 0, 0}};
-  waiter_.wait(none, later(waiter_.now(), static_cast<std::uint32_t>(pause(failures_).count())));
+  waiter_.wait(none, later(waiter_.now(), static_cast<std::uint32_t>(pause(failures).count())));
 }
 
 void RedisStore::leave(const Fault& fault) {
@@ -324,11 +330,14 @@ void RedisStore::leave(const Fault& fault) {
     end(fault.text);
     return;
   }
-  ++failures_;
   figures_.away = true;
   count();
-  log::warning("the history's server is lost, publishes are refused", {{"error", fault.text}});
+  static constinit log::OncePerSecond place;
+  place.write(now_ns(), LogLevel::warning, "the history's server is lost, publishes are refused",
+              {{"error", fault.text}});
   refuse_waiting();
+  // A connection that is cut is made again at once; one that brought nothing, after a while.
+  if (failures_++ > 0) rest(failures_);
 }
 
 // What was not sent is nowhere.

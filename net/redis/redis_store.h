@@ -46,8 +46,8 @@ class RedisStore final : public core::Store {
 
   [[nodiscard]] core::Journal beginning() const override { return beginning_; }
   [[nodiscard]] bool is_shared() const override { return true; }
-  // Waits for the server, if it is away. And until as many replicas as the URL asks for have what it
-  // tells of; where they do not within RedisOptions::patience_ms the store is done.
+  // Waits for the server, if it is away; and until as many replicas as the URL asks for have what
+  // it tells of. Where they do not within RedisOptions::patience_ms the store is done.
   void start(Client& client) override;
   void stop() override;
   [[nodiscard]] core::StoreAnswer append(std::span<const core::NewEvent> events,
@@ -84,6 +84,7 @@ class RedisStore final : public core::Store {
   [[nodiscard]] Result work_off(RedisLink& link, bool reads, TimePoint now, bool& came);
   void come_back();
   void leave(const Fault& fault);
+  void rest(unsigned failures);
   void end(const std::string& why);
   void refuse_waiting();
   void count();
@@ -107,7 +108,7 @@ class RedisStore final : public core::Store {
   std::optional<Session> session_;
   std::optional<RedisUrl::Server> server_{};  // of the newest session
   StoredHead head_{};  // when it was opened
-  unsigned failures_ = 0;
+  unsigned failures_ = 0;  // since a page was answered
   bool done_ = false;  // the history was lost
   RedisPublisher::Answers answers_;  // to be told
   core::LinkFigures figures_{};

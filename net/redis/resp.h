@@ -51,6 +51,8 @@ class RespReader {
   // (is_broken(), from then on). It ends with the next call of either function.
   [[nodiscard]] const RespValue* next();
   [[nodiscard]] bool is_broken() const { return broken_; }
+  // Something came behind what next() gave last.
+  [[nodiscard]] bool has_more() const { return buffer_.size() > scanned_; }
 
  private:
   void drop_given();

@@ -1,5 +1,5 @@
-// What is missing or damaged in the stream: it costs what stands before it, and no hub more than one
-// start.
+// What is missing or damaged in the stream: it costs what stands before it, and no hub more than
+// one start.
 #include <cstddef>
 #include <string>
 #include <vector>

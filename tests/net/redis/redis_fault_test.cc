@@ -1,5 +1,6 @@
 // What befalls a Redis server under its hubs: acknowledged is there once, refused is nowhere, every
 // hub is told of the same, and goes on, or says that it cannot.
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -175,6 +176,21 @@ TEST_F(RedisFaultTest, ItsNewestEventsLost) {
   EXPECT_EQ(commit(next, "new").first, 2U);
 }
 
+// As where an older copy of the keys is put back: what was lost had ids, which are not given again.
+TEST_F(RedisFaultTest, ItsNewestEventsLostUnderAServerThatGoesOn) {
+  StoreUser& ahead = hub();
+  commit(ahead, "kept");
+  const core::Place lost = commit(ahead, "lost", 3);
+  RedisHistory::lose(server(), 3);
+  EXPECT_TRUE(eventually([&] { return !ahead.why_lost().empty(); }));
+  StoreUser& next = hub();
+  EXPECT_EQ(next.events(), events("kept"));
+  const core::Place place = commit(next, "new");
+  EXPECT_EQ(place.first, 2U);
+  EXPECT_NE(place.epoch, lost.epoch);
+  EXPECT_EQ(next.epochs().older().front(), (core::Epochs::Older{lost.epoch, 1}));
+}
+
 TEST_F(RedisFaultTest, HeadOrLogRemoved) {
   StoreUser& one = hub();
   StoreUser& other = hub();
@@ -271,6 +287,24 @@ TEST_F(RedisFaultTest, OutOfMemory) {
   });
   EXPECT_EQ(outcomes(Outcome::unknown), 0U);
   EXPECT_GT(outcomes(Outcome::refused), 0U);
+}
+
+// A server that takes connections and then refuses everything is not asked without a pause.
+TEST_F(RedisFaultTest, WhoBringsNothingIsAskedEverMoreSeldom) {
+  server().ask({"ACL", "SETUSER", "hub", "on", ">secret", "~{test}:*", "+@all"});
+  RedisOptions options = server().options();
+  options.url.user = "hub";
+  options.url.password = "secret";
+  StoreUser& one = hub(options);
+  commit(one, "a");
+  const auto begin = std::chrono::steady_clock::now();
+  server().ask({"ACL", "SETUSER", "hub", "-xread"});
+  EXPECT_TRUE(eventually([&] { return one.link().reconnects >= 6; }));
+  EXPECT_GT(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(500))
+      << "the least that the pauses take";
+  server().ask({"ACL", "SETUSER", "hub", "+xread"});
+  publish_until_taken(one, "b");
+  one.wait_told(2);
 }
 
 // As of a hub that published nothing for a day. What is refused for it is nowhere, and goes again.
