@@ -26,7 +26,9 @@ if top then
   top_g, top_s = tonumber(top_g), tonumber(top_s)
 end
 local f = h[8] or '0'
-if h[1] and h[5] == id and
+-- The caller was told of events that are gone: their numbers are not to be given again.
+local went_back = h[1] == ARGV[2] and h[2] == ARGV[3] and tonumber(ARGV[4]) > tonumber(h[3])
+if h[1] and h[5] == id and not went_back and
    (top_g < tonumber(h[2]) or (top_g == tonumber(h[2]) and top_s <= tonumber(h[3]))) then
   return {h[1], h[2], h[3], h[4], h[6], text(now), f}
 end

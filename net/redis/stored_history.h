@@ -123,8 +123,9 @@ class StoredKeys {
 
 // KEYS head, log; ARGV: an epoch for the case that one begins; then, of what the caller knows of
 // the history, epoch, generation, last and older (an empty epoch: nothing). Answers e, g, s, older,
-// b, the time and f. An epoch begins where the head's replication id is not the server's, and where
-// somebody else has put an entry behind the head's, as nothing could follow that in this one. Where
+// b, the time and f. An epoch begins where the head's replication id is not the server's; where the
+// caller was told of more events of this one than there are; and where somebody else has put an
+// entry behind the head's, as nothing could follow that in this one. Where
 // there is no history, the caller's goes on: a server that lost everything costs what it kept, and
 // no id.
 [[nodiscard]] std::string_view open_script();
