@@ -1,9 +1,7 @@
 // A commit, and what is read back. How a file is opened: history_open.cc.
 #include "net/store/history_file.h"
 
-#include <fcntl.h>
 #include <sqlite3.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -31,16 +29,6 @@ constexpr std::uint64_t kMorePages = 8;
 // Bytes of a row of table `producer`, with all that is beside it.
 constexpr std::uint64_t kMostKeyRow = 128;
 
-// What has gone into the file without a sync. Not while SQLite has it open: whoever closes a file
-// ends all locks that the process has on it (fcntl(2)).
-bool sync_file(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return false;
-  const bool synced = ::fsync(fd) == 0;
-  ::close(fd);
-  return synced;
-}
-
 }  // namespace
 
 HistoryFile::~HistoryFile() {
@@ -52,7 +40,7 @@ HistoryFile::~HistoryFile() {
     on_disk = busy && *busy == 0;
   }
   database_.close();
-  if (options_.sync != HistorySync::full) on_disk = sync_file(options_.path) && on_disk;
+  if (options_.sync != HistorySync::full) on_disk = file_.sync() && on_disk;
   static_cast<void>(witness_.testify_and_sync(testimony(on_disk)));
 }
 
@@ -202,6 +190,7 @@ Testimony HistoryFile::testimony(bool closed) const {
           .file = inode_,
           .synced = options_.sync == HistorySync::full,
           .closed = closed,
+          .changed_ns = closed ? file_.changed_ns() : 0,
           .boot = boot_};
 }
 

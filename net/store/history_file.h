@@ -30,6 +30,7 @@
 #include <utility>
 
 #include "core/journal.h"
+#include "net/base/locked_file.h"
 #include "net/server_options.h"
 #include "net/store/database.h"
 #include "net/store/history_row.h"
@@ -116,9 +117,12 @@ class HistoryFile {
   };
   using Opened = std::expected<void, std::string>;
 
-  HistoryFile(const HistoryFileOptions& options, Witness witness, Database database)
+  HistoryFile(const HistoryFileOptions& options, Witness witness, LockedFile file,
+              Database database)
       : options_(options),
         witness_(std::move(witness)),
+        file_(std::move(file)),
+        found_ns_(file_.changed_ns()),
         reserve_(options.path + ".reserve", options.reserve_bytes),
         database_(std::move(database)) {}
 
@@ -142,6 +146,11 @@ class HistoryFile {
 
   const HistoryFileOptions options_;
   Witness witness_;
+  // The history's own, for two hubs that open it by names in two folders (a bind mount). It is
+  // closed behind the database: whoever closes a file ends all locks of SQLite's that the process
+  // has on it (fcntl(2)).
+  LockedFile file_;
+  const std::uint64_t found_ns_;  // when it had changed last before it was opened
   Reserve reserve_;
   Database database_;
   std::optional<Statements> statements_;  // gone before the database is

@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <random>
 #include <string_view>
 #include <utility>
@@ -66,10 +68,17 @@ std::expected<std::unique_ptr<HistoryFile>, std::string> HistoryFile::open(
   if (const std::string exposed = exposure_of_history(options.path); !exposed.empty()) {
     log::warning("the history is not private", {{"because", exposed}});
   }
+  auto own = LockedFile::open(options.path, O_RDONLY);
+  if (!own) return fault(options, own.error());
+  if (const int error = own->lock(options.patience); error != 0) {
+    return fault(options, error == EWOULDBLOCK
+                              ? "another hub has this history open, by another name"
+                              : fmt::format("cannot be locked: {}", std::strerror(error)));
+  }
   auto database = Database::open(options.path, Database::Access::create, options.vfs);
   if (!database) return fault(options, database.error().text);
   std::unique_ptr<HistoryFile> file(
-      new HistoryFile(options, *std::move(witness), *std::move(database)));
+      new HistoryFile(options, *std::move(witness), *std::move(own), *std::move(database)));
   if (auto begun = file->begin(); !begun) return std::unexpected(begun.error());
   return file;
 }
@@ -170,6 +179,9 @@ std::string HistoryFile::why_forked(std::uint64_t inode) const {
   if (!older.empty() && older.back().end > journal_.last()) return "it ends below its epoch";
   if (before->newest.sequence > journal_.last()) {
     return fmt::format("it had events up to {}", proto::to_string(before->newest));
+  }
+  if (before->changed_ns != 0 && before->changed_ns != found_ns_) {
+    return "it was changed while no hub had it open";
   }
   const bool on_disk = before->synced || before->closed;
   if (!on_disk && (boot_.empty() || before->boot != boot_)) {

@@ -150,6 +150,7 @@ Sql<std::string> HistoryReader::structure() {
   std::string text;
   while (true) {
     const auto more = lines->step();
+    if (!more && more.error().primary() == SQLITE_CORRUPT) return text + more.error().text + "\n";
     if (!more) return std::unexpected(more.error());
     if (!*more) return text == "ok\n" ? std::string() : text;
     text.append(lines->bytes_at(0)).append("\n");

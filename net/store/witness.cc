@@ -1,8 +1,6 @@
 #include "net/store/witness.h"
 
 #include <fcntl.h>
-#include <poll.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,7 +16,6 @@
 #include <fmt/format.h>
 
 #include "net/store/crc32c.h"
-#include "proto/assert.h"
 
 namespace tocsin::net {
 namespace {
@@ -41,31 +38,38 @@ struct Record {
 };
 static_assert(sizeof(Record) == 80, "no padding, whose bytes would be anything");
 
-std::optional<Record> read_record(int fd) {
-  Record record;
-  if (::pread(fd, &record, sizeof(record), 0) != ssize_t{sizeof(record)}) return std::nullopt;
+// What later versions say besides; those before read and write a Record alone.
+struct Said {
+  Record record{};
+  std::uint64_t changed_ns = 0;
+  std::uint32_t unused = 0;
+  std::uint32_t crc = 0;  // of all before it
+
+  [[nodiscard]] std::uint32_t checksum() const {
+    return crc32c({reinterpret_cast<const char*>(this), offsetof(Said, crc)});
+  }
+};
+static_assert(sizeof(Said) == 96, "no padding");
+
+std::optional<Said> read_said(int fd) {
+  Said said;
+  const ssize_t bytes = ::pread(fd, &said, sizeof(said), 0);
+  const Record& record = said.record;
+  if (bytes < ssize_t{sizeof(Record)}) return std::nullopt;
   if (record.magic != Record{}.magic || record.crc != record.checksum()) return std::nullopt;
-  return record;
+  if (bytes < ssize_t{sizeof(said)} || said.crc != said.checksum()) said.changed_ns = 0;
+  return said;
 }
 
-Testimony testimony_of(const Record& record) {
+Testimony testimony_of(const Said& said) {
+  const Record& record = said.record;
   const auto end = std::ranges::find(record.boot, '\0');
   return {.newest = {.epoch = record.epoch, .sequence = record.sequence},
           .file = record.file,
           .synced = record.synced != 0,
           .closed = record.closed != 0,
+          .changed_ns = said.changed_ns,
           .boot = std::string(record.boot.begin(), end)};
-}
-
-// False: somebody has it; or errno says why.
-bool lock(int fd, std::chrono::milliseconds patience) {
-  constexpr int kAgainMs = 10;
-  const auto end = std::chrono::steady_clock::now() + patience;
-  while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK || std::chrono::steady_clock::now() >= end) return false;
-    ::poll(nullptr, 0, kAgainMs);
-  }
-  return true;
 }
 
 // That the directory has the file's name. What of it fails shows as a witness that is missing.
@@ -81,54 +85,44 @@ void sync_directory(const std::string& path) {
 
 std::expected<Witness, std::string> Witness::take(const std::string& path,
                                                    std::chrono::milliseconds patience) {
-  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (fd < 0) return std::unexpected(fmt::format("{}: {}", path, std::strerror(errno)));
-  Witness witness(fd);
-  static_cast<void>(::fchmod(fd, 0600));  // who may read it can lock it
-  const bool locked = lock(fd, patience);
-  const int error = errno;
-  const std::optional<Record> record = read_record(fd);
-  if (!locked && error != EWOULDBLOCK) {
+  auto file = LockedFile::open(path, O_RDWR | O_CREAT);
+  if (!file) return std::unexpected(file.error());
+  static_cast<void>(::fchmod(file->descriptor(), 0600));  // who may read it can lock it
+  const int error = file->lock(patience);
+  Witness witness(*std::move(file));
+  const std::optional<Said> said = read_said(witness.file_.descriptor());
+  if (error != 0 && error != EWOULDBLOCK) {
     return std::unexpected(fmt::format("{}: cannot be locked: {}", path, std::strerror(error)));
   }
-  if (!locked) {
+  if (error != 0) {
     return std::unexpected(fmt::format("{} is locked: another hub has this history open{}", path,
-                                       record ? fmt::format(", process {}", record->pid) : ""));
+                                       said ? fmt::format(", process {}", said->record.pid) : ""));
   }
-  if (record) {
-    witness.before_ = testimony_of(*record);
+  if (said) {
+    witness.before_ = testimony_of(*said);
   } else {
     sync_directory(path);
   }
   return witness;
 }
 
-Witness::Witness(Witness&& other) noexcept
-    : fd_(std::exchange(other.fd_, -1)), before_(std::move(other.before_)) {}
-
-// The lock goes with the last descriptor of the file, and every shard's table has one.
-Witness::~Witness() {
-  if (fd_ < 0) return;
-  ::flock(fd_, LOCK_UN);
-  ::close(fd_);
-}
-
 bool Witness::testify(const Testimony& testimony) {
-  TOCSIN_ASSERT(fd_ >= 0);
-  Record record{.file = testimony.file,
-                .sequence = testimony.newest.sequence,
-                .epoch = testimony.newest.epoch,
-                .pid = static_cast<std::uint32_t>(::getpid()),
-                .synced = testimony.synced,
-                .closed = testimony.closed};
-  std::ranges::copy(std::string_view(testimony.boot).substr(0, record.boot.size()),
-                    record.boot.begin());
-  record.crc = record.checksum();
-  return ::pwrite(fd_, &record, sizeof(record), 0) == ssize_t{sizeof(record)};
+  Said said{.changed_ns = testimony.changed_ns};
+  said.record = {.file = testimony.file,
+                 .sequence = testimony.newest.sequence,
+                 .epoch = testimony.newest.epoch,
+                 .pid = static_cast<std::uint32_t>(::getpid()),
+                 .synced = testimony.synced,
+                 .closed = testimony.closed};
+  std::ranges::copy(std::string_view(testimony.boot).substr(0, said.record.boot.size()),
+                    said.record.boot.begin());
+  said.record.crc = said.record.checksum();
+  said.crc = said.checksum();
+  return ::pwrite(file_.descriptor(), &said, sizeof(said), 0) == ssize_t{sizeof(said)};
 }
 
 bool Witness::testify_and_sync(const Testimony& testimony) {
-  return testify(testimony) && ::fdatasync(fd_) == 0;
+  return testify(testimony) && ::fdatasync(file_.descriptor()) == 0;
 }
 
 std::string boot_id() {

@@ -10,13 +10,15 @@
 // The testimony is written with every commit and not synced: a process that is killed leaves it to
 // the kernel. What a machine that loses its power may lose of it makes it testify to less.
 //
+// A backup of all files together, put back onto them, has a testimony that fits. So a hub that
+// closes its file says when that changed last, by the kernel's clock, which nobody can set back for
+// a file (st_ctim, inode(7)): who writes into it later, or changes its owner or mode, shows.
+//
 // The file is locked as well (flock(2)), from take() to the end: two hubs on one history would each
 // go on from its own memory of it. SQLite lets them.
 //
 // Threads: one at a time.
 #pragma once
-
-#include <sys/types.h>
 
 #include <chrono>
 #include <cstdint>
@@ -25,6 +27,7 @@
 #include <string>
 #include <utility>
 
+#include "net/base/locked_file.h"
 #include "proto/sse/event_id.h"
 
 namespace tocsin::net {
@@ -34,6 +37,7 @@ struct Testimony {
   std::uint64_t file = 0;       // the history's inode: a copy is another
   bool synced = true;           // what was acknowledged was on the disk
   bool closed = false;          // properly, and all of it is on the disk
+  std::uint64_t changed_ns = 0;  // closed: when the file changed last (st_ctim); 0: not known
   std::string boot{};           // which start of the machine it was
 };
 
@@ -43,10 +47,6 @@ class Witness {
   // sentence for the operator.
   [[nodiscard]] static std::expected<Witness, std::string> take(
       const std::string& path, std::chrono::milliseconds patience = {});
-  ~Witness();
-  Witness(Witness&& other) noexcept;
-  Witness& operator=(Witness&&) = delete;
-
   // Of the one before; nothing: there is none, or it cannot be read.
   [[nodiscard]] const std::optional<Testimony>& before() const { return before_; }
 
@@ -56,9 +56,9 @@ class Witness {
   bool testify_and_sync(const Testimony& testimony);
 
  private:
-  explicit Witness(int fd) : fd_(fd) {}
+  explicit Witness(LockedFile file) : file_(std::move(file)) {}
 
-  int fd_;
+  LockedFile file_;
   std::optional<Testimony> before_;
 };
 

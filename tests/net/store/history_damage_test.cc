@@ -132,6 +132,9 @@ class HistoryDamageTest : public testing::Test {
     EXPECT_EQ(faults.size(), holes);
     EXPECT_THAT(faults, Contains(HasSubstr("between events " + std::to_string(lost.front() - 1) +
                                            " and " + std::to_string(lost.back() + 1) + " ")));
+    const auto structure = reader->structure();
+    EXPECT_TRUE(structure) << structure.error().text;
+    EXPECT_NE(structure.value_or(""), "");
   }
 
   SqliteHistory history_;

@@ -1,6 +1,8 @@
 // Which files are opened, what is found missing or damaged there, and where a history forks.
 #include "net/store/history_file.h"
 
+#include <fcntl.h>
+
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
@@ -12,9 +14,12 @@
 #include <gtest/gtest.h>
 
 #include "core/publish/published_keys.h"
+#include "net/base/locked_file.h"
+#include "net/store/witness.h"
 #include "proto/limits.h"
 #include "tests/net/store/sqlite_history.h"
 #include "tests/net/store/store_user.h"
+#include "tests/net/support/test_client.h"
 
 namespace tocsin::net {
 namespace {
@@ -89,6 +94,18 @@ TEST_F(HistoryFileTest, AnotherHubHasIt) {
   auto store = history_.open();
   EXPECT_THAT(refusal(), HasSubstr("another hub has this history open"));
   EXPECT_THAT(refusal(), HasSubstr("process " + std::to_string(::getpid())));
+  store.reset();
+  EXPECT_EQ(refusal(), "opened");
+}
+
+// Two folders have two locks beside one file: a container has it by another name.
+TEST_F(HistoryFileTest, AnotherHubHasItByAnotherName) {
+  auto store = history_.open();
+  const fs::path other = history_.folder / "other";
+  fs::create_directory(other);
+  fs::rename(path_, other / "history.db");
+  history_.options.path = other / "history.db";
+  EXPECT_THAT(refusal(), HasSubstr("another hub has this history open, by another name"));
   store.reset();
   EXPECT_EQ(refusal(), "opened");
 }
@@ -184,6 +201,43 @@ TEST_F(HistoryFileTest, ABackupThatIsPutBackForks) {
   run({2});
   std::ofstream(path_, std::ios::binary) << std::ifstream(history_.beside(".backup")).rdbuf();
   expect_fork(3);
+}
+
+// All of its files, so that the witness and the file are of one moment.
+TEST_F(HistoryFileTest, ABackupOfAllFilesThatIsPutBackForks) {
+  const auto copy = [&](const fs::path& from, const fs::path& to) {
+    for (const char* end : {"", ".lock"}) {
+      // Onto the same inode.
+      std::ofstream(to.string() + end, std::ios::binary)
+          << std::ifstream(from.string() + end, std::ios::binary).rdbuf();
+    }
+  };
+  run({3});
+  const std::uint64_t closed_ns = Witness::take(history_.beside(".lock"))->before()->changed_ns;
+  copy(path_, history_.beside(".backup"));
+  run({2});
+  EXPECT_TRUE(eventually([&] {  // the clock of files is a coarse one
+    copy(history_.beside(".backup"), path_);
+    return LockedFile::open(path_, O_RDONLY)->changed_ns() != closed_ns;
+  }));
+  expect_fork(3);
+}
+
+// Who looks at it, or copies it, changes nothing.
+TEST_F(HistoryFileTest, WhoOnlyReadsItDoesNotMakeItFork) {
+  const core::Epochs epochs = run({3}).epochs();
+  EXPECT_EQ(history_.number("SELECT count(*) FROM batch"), 1);
+  (void)Database::open(path_, Database::Access::write)->number("SELECT last FROM batch");
+  fs::copy_file(path_, history_.beside(".copy"));
+  EXPECT_EQ(run().epochs(), epochs);
+}
+
+// Versions before said nothing of when it changed.
+TEST_F(HistoryFileTest, AnEarlierVersionsWitnessIsBelieved) {
+  const core::Epochs epochs = run({3}).epochs();
+  fs::resize_file(history_.beside(".lock"), 80);
+  fs::permissions(path_, fs::perms::owner_read | fs::perms::owner_write);
+  EXPECT_EQ(run().epochs(), epochs);
 }
 
 TEST_F(HistoryFileTest, ACopyForks) {

@@ -1,6 +1,7 @@
 // A history in a SQLite file, in a folder of its own.
 #pragma once
 
+#include <fcntl.h>
 #include <stdlib.h>
 
 #include <cstddef>
@@ -14,7 +15,9 @@
 
 #include <gtest/gtest.h>
 
+#include "net/base/locked_file.h"
 #include "net/store/sqlite_store.h"
+#include "net/store/witness.h"
 #include "tests/net/store/faulty_vfs.h"
 #include "tests/net/store/tested_history.h"
 
@@ -72,6 +75,16 @@ class SqliteHistory final : public TestedHistory {
     ASSERT_TRUE(database) << database.error().text;
     const auto done = database->run(statements);
     ASSERT_TRUE(done) << done.error().text;
+    database->close();
+    change_unnoticed();
+  }
+  // As if the file had not changed since a hub had closed it: what a disk does to it.
+  void change_unnoticed() const {
+    auto witness = Witness::take(beside(".lock"));
+    if (!witness || !witness->before() || !witness->before()->closed) return;
+    Testimony said = *witness->before();
+    said.changed_ns = LockedFile::open(options.path, O_RDONLY)->changed_ns();
+    EXPECT_TRUE(witness->testify(said));
   }
   [[nodiscard]] std::int64_t number(const std::string& statement) const {
     auto database = Database::open(options.path, Database::Access::read);
