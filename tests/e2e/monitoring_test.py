@@ -49,7 +49,7 @@ class Names(unittest.TestCase):
         with Hub() as hub:
             page = hub.ask("GET", "/metrics")[2]
         for query in rule_queries() + dashboard_queries():
-            for name, values in re.findall(r'\b(state|reason)=~?"([^"]*)"', query):
+            for name, values in re.findall(r'\b(state|reason|outcome)=~?"([^"]*)"', query):
                 for value in values.split("|"):
                     self.assertIn(f'{name}="{value}"', page, query)
 
