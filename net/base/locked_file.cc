@@ -12,6 +12,8 @@
 
 #include <fmt/format.h>
 
+#include "proto/assert.h"
+
 namespace tocsin::net {
 
 std::expected<LockedFile, std::string> LockedFile::open(const std::string& path, int flags) {
@@ -30,6 +32,7 @@ LockedFile::~LockedFile() {
 }
 
 int LockedFile::lock(std::chrono::milliseconds patience) {
+  TOCSIN_ASSERT(fd_ >= 0);
   constexpr int kAgainMs = 10;
   const auto end = std::chrono::steady_clock::now() + patience;
   while (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {
@@ -40,6 +43,7 @@ int LockedFile::lock(std::chrono::milliseconds patience) {
 }
 
 std::uint64_t LockedFile::changed_ns() const {
+  TOCSIN_ASSERT(fd_ >= 0);
   struct stat status{};
   if (::fstat(fd_, &status) != 0) return 0;
   return static_cast<std::uint64_t>(status.st_ctim.tv_sec) * 1'000'000'000 +

@@ -52,6 +52,7 @@ std::uint64_t distance_of(std::int64_t low, std::int64_t high) {
 // Above `low` nothing can be read: the lowest position where it can, as far as leaps that become
 // longer find it; `until`: none below that.
 Sql<std::int64_t> find_readable(Keys& keys, std::int64_t low, std::int64_t until) {
+  TOCSIN_ASSERT(low < until);
   std::int64_t high = until;
   const std::int64_t begin = low;
   while (high == until && distance_of(low, until) > 1) {
@@ -62,6 +63,7 @@ Sql<std::int64_t> find_readable(Keys& keys, std::int64_t low, std::int64_t until
     if (!found) return std::unexpected(found.error());
     (found->readable ? high : low) = at;
   }
+  TOCSIN_ASSERT(begin <= low && low < high && high <= until);
   if (high == until) return until;
   while (distance_of(low, high) > 1) {
     const std::int64_t middle = far_above(low, distance_of(low, high) / 2);

@@ -2,10 +2,9 @@
 #include "net/store/history_file.h"
 
 #include <sqlite3.h>
+#include <sys/stat.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 
 #include <fmt/format.h>
 
@@ -25,6 +24,8 @@ constexpr std::int64_t kMaxDroppedRows = 1024;
 
 // Pages that a row takes besides those of its bytes: of the tree, and of the list of free ones.
 constexpr std::uint64_t kMorePages = 8;
+
+constexpr std::uint64_t kCommitsBetweenLooks = 64;
 
 // Bytes of a row of table `producer`, with all that is beside it.
 constexpr std::uint64_t kMostKeyRow = 128;
@@ -64,6 +65,7 @@ HistoryFile::Write HistoryFile::write(const HistoryRow& row, const KeyRows& keys
   floor_ = std::max(floor_, dropped_);
   // If it fails, the one before stands, which says less.
   static_cast<void>(witness_.testify(testimony(false)));
+  if (++commits_ % kCommitsBetweenLooks == 0) look_after_files();
   return {};
 }
 
@@ -179,9 +181,31 @@ Sql<void> HistoryFile::try_out() {
   if (auto moved = database_.number("PRAGMA wal_checkpoint(PASSIVE)"); !moved) {
     return std::unexpected(moved.error());
   }
-  if (reserve_.take()) return {};
-  std::string text = fmt::format("no room for {}.reserve: {}", options_.path, std::strerror(errno));
+  if (take_reserve() || reserve_.free_bytes() >= kEnoughRoom) return {};
+  std::string text = fmt::format("the disk of {} has less than {} MiB free", options_.path,
+                                 kEnoughRoom / limits::kMiB);
   return std::unexpected(SqlError{.code = SQLITE_FULL, .text = std::move(text)});
+}
+
+// Not the last room: it would be given up again at the next commit.
+bool HistoryFile::take_reserve() {
+  if (reserve_.is_whole()) return true;
+  const std::uint64_t free = reserve_.free_bytes();
+  return free >= kEnoughRoom && free - kEnoughRoom >= reserve_.bytes() && reserve_.take();
+}
+
+// Now and then: takes a reserve that there was no room for, and says when the file was removed or
+// another is in its place: all that is published goes with this process then.
+void HistoryFile::look_after_files() {
+  TOCSIN_ASSERT(inode_ != 0);
+  static_cast<void>(take_reserve());
+  struct stat status{};
+  const bool there = ::stat(options_.path.c_str(), &status) == 0 && status.st_ino == inode_;
+  if (!there && !is_removed_) {
+    log::error("the history's file was removed: no restart will have what is published",
+               {{"history", options_.path}});
+  }
+  is_removed_ = !there;
 }
 
 Testimony HistoryFile::testimony(bool closed) const {

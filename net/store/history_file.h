@@ -36,6 +36,7 @@
 #include "net/store/history_row.h"
 #include "net/store/reserve.h"
 #include "net/store/witness.h"
+#include "proto/limits.h"
 
 namespace tocsin::net {
 
@@ -101,9 +102,12 @@ class HistoryFile {
   [[nodiscard]] Sql<void> read_keys(const std::function<void(const KeyRow&)>& use);
   // The disk is full: gives up the reserve.
   void give_up_reserve() { reserve_.give_up(); }
-  // Whether writing would succeed again: writes something, and takes the reserve where there is
-  // none. Changes nothing of the history.
+  // Whether writing would succeed again, for some commits: writes something, and looks for
+  // kEnoughRoom. Takes the reserve where there is room for that, too. Changes nothing of the
+  // history.
   [[nodiscard]] Sql<void> try_out();
+
+  static constexpr std::uint64_t kEnoughRoom = 4 * limits::kMaxCommit;
 
   // Of the file, what is in use; and of these the WAL's are not.
   [[nodiscard]] std::uint64_t bytes_in_use() const {
@@ -142,6 +146,8 @@ class HistoryFile {
   [[nodiscard]] Sql<bool> drop_some(std::uint64_t now_ms, std::uint64_t bytes);
   [[nodiscard]] Sql<void> measure();
   void roll_back();
+  bool take_reserve();
+  void look_after_files();
   [[nodiscard]] Testimony testimony(bool closed) const;
 
   const HistoryFileOptions options_;
@@ -163,6 +169,8 @@ class HistoryFile {
   std::uint64_t pages_ = 0;       // that it has
   std::uint64_t free_pages_ = 0;  // of these
   std::uint64_t inode_ = 0;  // 0: it was refused
+  std::uint64_t commits_ = 0;
+  bool is_removed_ = false;
   const std::string boot_ = boot_id();
 };
 

@@ -101,7 +101,8 @@ HistoryFile::Opened HistoryFile::begin() {
   find_beginning();
   find_floor();
   if (!reserve_.take()) {
-    log::warning("the disk has no room for the history's reserve", {{"history", options_.path}});
+    log::warning("the history has no reserve for a full disk",
+                 {{"history", options_.path}, {"error", std::strerror(errno)}});
   }
   if (!witness_.testify_and_sync(testimony(false))) {
     return fault(options_, "PATH.lock cannot be written");

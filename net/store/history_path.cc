@@ -29,7 +29,7 @@ std::expected<std::string, std::string> place_of_history(const std::string& path
   }
   const fs::path folder = place.parent_path();
   const fs::path real = fs::canonical(folder.empty() ? "." : folder, error);
-  if (error) return std::unexpected(error.message());
+  if (error) return std::unexpected(fmt::format("its folder: {}", error.message()));
   place = real / place.filename();
   struct stat status{};
   if (::lstat(place.c_str(), &status) != 0) return place.string();

@@ -2,9 +2,11 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 
 namespace tocsin::net {
 
@@ -12,6 +14,12 @@ bool Reserve::take() {
   if (whole_ || bytes_ == 0) return whole_ = true;
   const int fd = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd < 0) return false;
+  struct stat status{};
+  if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
+    ::close(fd);
+    errno = EEXIST;  // what is there is somebody else's
+    return false;
+  }
   // Blocks that are the file's own, whatever is in them: where the file system cannot say so it
   // writes to each. Of a reserve of another size what is too much goes.
   const auto size = static_cast<off_t>(bytes_);
@@ -22,6 +30,13 @@ bool Reserve::take() {
   if (!whole_) give_up();
   errno = error;
   return whole_;
+}
+
+std::uint64_t Reserve::free_bytes() const {
+  const std::string folder = std::filesystem::path(path_).parent_path().string();
+  struct statvfs disk{};
+  if (::statvfs(folder.empty() ? "." : folder.c_str(), &disk) != 0) return UINT64_MAX;
+  return std::uint64_t{disk.f_bavail} * disk.f_frsize;
 }
 
 void Reserve::give_up() {

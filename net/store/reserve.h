@@ -1,6 +1,5 @@
 // Room on the disk that a history gives up when the disk is full: PATH.reserve. SQLite needs room
-// to make room, for its log and to move it into the file; and when the reserve can be taken again
-// there is room to go on.
+// to make room, for its log and to move it into the file.
 //
 // Threads: one at a time.
 #pragma once
@@ -16,11 +15,14 @@ class Reserve {
   // Of so many bytes; 0: there is none.
   Reserve(std::string path, std::uint64_t bytes) : path_(std::move(path)), bytes_(bytes) {}
 
-  // False: there is no room, errno says why; nothing is taken then.
+  // False: errno says why (EEXIST: what is there is no file); nothing is taken then.
   [[nodiscard]] bool take();
   void give_up();
+  // Of the disk, besides: bytes that whoever asks may take.
+  [[nodiscard]] std::uint64_t free_bytes() const;
   // It was taken, and not given up since.
   [[nodiscard]] bool is_whole() const { return whole_; }
+  [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
 
  private:
   const std::string path_;

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "net/base/clock.h"
 #include "net/base/thread_signals.h"
 #include "net/log.h"
@@ -229,8 +231,13 @@ void SqliteStore::withdraw() {
 // A row could not be written. Until the store can go on, or ends.
 void SqliteStore::sit_out(HistoryFile::Write failed) {
   TOCSIN_ASSERT(failed.wrote != Wrote::all);
+  const bool full = failed.error.primary() == SQLITE_FULL;
   log::error("the history cannot be written: publishers are refused",
-             {{"error", failed.error.text}, {"code", failed.error.code}});
+             {{"error", failed.error.text},
+              {"code", failed.error.code},
+              {"until", full ? fmt::format("its disk has {} MiB free",
+                                           HistoryFile::kEnoughRoom / limits::kMiB)
+                             : "it can be written"}});
   if (failed.wrote == Wrote::nothing) withdraw();
   refuse(std::exchange(taken_, {}));
   std::deque<Append> appended;

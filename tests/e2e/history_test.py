@@ -156,15 +156,46 @@ class History(unittest.TestCase):
         self.assertEqual(self.file.stat().st_mode & 0o077, 0)
         run("history", "verify", str(self.file))
 
-    def test_a_full_disk_refuses_publishers_until_there_is_room(self):
+    def test_a_file_that_is_removed_under_a_hub_is_said(self):
+        with self.hub() as hub:
+            self.post(hub, "x")
+            self.file.unlink()
+
+            def said():
+                self.post(hub, "more")
+                return "the history's file was removed" in "".join(hub.log)
+            eventually(said, "an error in the log")
+
+    def mount(self, size):
+        """A disk of its own for the history."""
         disk = self.folder / "disk"
         disk.mkdir()
         if is_sanitized() or os.geteuid() != 0 or subprocess.run(
-                ["mount", "-t", "tmpfs", "-o", "size=170m", "tmpfs", disk], check=False,
+                ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", disk], check=False,
                 stderr=subprocess.DEVNULL).returncode:
             self.skipTest("no file system of our own can be mounted here")
         self.stack.callback(subprocess.run, ["umount", "-l", disk], check=False)
         self.file = disk / "history.db"
+        return disk
+
+    def test_it_goes_on_where_there_is_room_but_not_for_the_reserve(self):
+        disk = self.mount("40m")
+        reserve = disk / "history.db.reserve"
+        with self.hub("--history-file-bytes", "64MiB") as hub:
+            eventually(lambda: self.post(hub, "x" * 200_000) is None, "a full disk")
+            hub.wait_log("its disk has 32 MiB free")
+            subprocess.run(["mount", "-o", "remount,size=140m", disk], check=True)
+            eventually(lambda: self.post(hub, "room again"), "room again", pause_s=0.1)
+            self.assertFalse(reserve.exists())
+            subprocess.run(["mount", "-o", "remount,size=300m", disk], check=True)
+
+            def taken():
+                self.post(hub, "more")
+                return reserve.exists() and reserve.stat().st_size == 128 << 20
+            eventually(taken, "the reserve")
+
+    def test_a_full_disk_refuses_publishers_until_there_is_room(self):
+        disk = self.mount("170m")
         with self.hub("--history-bytes", "64MiB") as hub, \
                 hub.stream("/events?stream=a") as reader:
             first = self.post(hub, "before")
