@@ -19,6 +19,7 @@
 #include "net/redis/redis_check.h"
 #include "net/redis/redis_store.h"
 #include "net/store/history_path.h"
+#include "net/store/history_reader.h"
 #include "net/store/sqlite_store.h"
 #include "proto/assert.h"
 #include "proto/limits.h"
@@ -115,6 +116,11 @@ std::vector<std::string> history_warnings(const ServerOptions& options) {
     warnings.push_back(fmt::format("{} is on a network's file system, whose locks and syncs SQLite "
                                    "cannot rely on",
                                    folder));
+  }
+  std::error_code absent;
+  if (const auto size = fs::file_size(*place, absent); !absent && size > 0) {
+    const auto judged = HistoryReader::open(*place);
+    if (!judged) warnings.push_back(judged.error());
   }
   std::string exposed = exposure_of_history(*place);
   if (!exposed.empty()) warnings.push_back(std::move(exposed));

@@ -23,7 +23,7 @@ namespace tocsin::net {
 [[nodiscard]] HistoryFileOptions history_file_options(const ServerOptions& options);
 
 // What speaks against keeping the history where the options say, each a sentence: a folder that is
-// not there, a disk that is too small or in the network. Opens nothing.
+// not there, a disk that is too small or in the network, a file that is none. Changes nothing.
 [[nodiscard]] std::vector<std::string> history_warnings(const ServerOptions& options);
 
 // Opened. The error is a sentence for the operator.

@@ -53,6 +53,22 @@ TEST(HistoryChoiceTest, AFolderThatIsMissingAndADiskThatIsSmallAreNamed) {
   EXPECT_THAT(history_warnings(options), ElementsAre(HasSubstr("has room for")));
 }
 
+// As the hub itself would say at its start.
+TEST(HistoryChoiceTest, AFileThatIsNoHistoryIsNamed) {
+  std::string name = (std::filesystem::temp_directory_path() / "tocsin-choice-XXXXXX").string();
+  const int fd = ::mkstemp(name.data());
+  ASSERT_GE(fd, 0);
+  ServerOptions options;
+  options.history = "sqlite:" + name;
+  options.history_file_bytes = 1;
+  const auto judgement = Contains(HasSubstr("is another kind of file"));
+  EXPECT_THAT(history_warnings(options), Not(judgement)) << "a history begins in an empty file";
+  EXPECT_EQ(::write(fd, "# Notes\n", 8), 8);
+  EXPECT_THAT(history_warnings(options), judgement);
+  ::close(fd);
+  std::filesystem::remove(name);
+}
+
 TEST(HistoryChoiceTest, AFileThatEverybodyMayReadIsNamed) {
   std::string name = (std::filesystem::temp_directory_path() / "tocsin-choice-XXXXXX").string();
   const int fd = ::mkstemp(name.data());
