@@ -239,6 +239,10 @@ std::expected<std::unique_ptr<Server>, std::string> Server::start(
   }
   static const SteadyClock clock;
   server->state_->hub.start_store(clock);
+  if (server->state_->hub.history_lost()) {  // what it has is shown to nobody
+    server->stop();
+    return std::unexpected("its history cannot be gone on with, another start may");
+  }
   server->state_->past.start(server->state_->hub.store());
   server->state_->phase = Phase::running;
   server->state_->phase.notify_all();

@@ -22,6 +22,9 @@ namespace {
 constexpr std::uint64_t kSecondWriteMs = 20;
 // Streams that one turn ends: each is a system call or two, and a client that comes back at once.
 constexpr std::size_t kEndSlice = 256;
+// Events that the others may have had since this hub was told last how far the history is, half a
+// second ago or so. An id above is nobody's.
+constexpr core::Sequence kMostUntold = 10'000'000;
 
 }  // namespace
 
@@ -60,16 +63,24 @@ std::optional<AdmissionRefusal> Streams::admit(const Peer& peer, const ClientKey
   return shard_.state.admission.admit_stream(*shard_.options, client, shard_.now_us);
 }
 
-// The client was told of an event by another hub of this history, and is here before the event is.
-// To take its position for unknown would repeat to it all that is kept. To open the stream there
-// would skip what comes at these sequences if the history forks before them.
+// The client was told of an event by another hub of this history, and is here before the event is,
+// or before its epoch is. To take its position for unknown would repeat to it all that is kept. To
+// open the stream there would skip what comes at these sequences if the history forks before them.
 bool Streams::is_behind(const Outcome& wanted) {
   if (!shard_.state.hub.shares_history()) return false;
   if (wanted.resume != core::Resume::Kind::after_id) return false;
+  const StoreMetrics& store = shard_.state.hub.store_metrics();
+  const bool away = store.away.get() > 0;
+  const std::uint64_t behind = store.behind.get();
   return shard_.state.hub.with([&](const core::Hub& hub) {
-    return std::ranges::any_of(wanted.last_event_ids, [&hub](const std::string& text) {
+    const core::Sequence last = hub.last_sequence();
+    const core::Epochs& epochs = hub.journal().epochs();
+    return std::ranges::any_of(wanted.last_event_ids, [&](const std::string& text) {
       const auto id = proto::parse_event_id(text);
-      return id && id->epoch == hub.epoch() && id->sequence > hub.last_sequence();
+      if (!id) return false;
+      if (!epochs.has(id->epoch)) return away || behind > 0;
+      if (id->epoch != epochs.current() || id->sequence <= last) return false;
+      return away || id->sequence - last <= behind + kMostUntold;
     });
   });
 }

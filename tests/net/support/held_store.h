@@ -47,6 +47,7 @@ class HeldStore final : public core::Store {
   void start(core::Store::Client& client) override {
     client_ = &client;
     for (const Stored& stored : history_) tell(stored);
+    if (lost_) client.lost("the test says so");
   }
   void stop() override {
     const std::scoped_lock lock(telling_);
@@ -84,6 +85,8 @@ class HeldStore final : public core::Store {
 
   // Before it is started: others have the history, too.
   void share() { shared_ = true; }
+  // Before it is started: its history cannot be read to its end.
+  void be_lost() { lost_ = true; }
   // From now on.
   void refuse_appends(bool refuses) {
     const std::scoped_lock lock(mutex_);
@@ -143,6 +146,11 @@ class HeldStore final : public core::Store {
     if (client_ != nullptr) client_->forked(epoch);
     return client_ != nullptr;
   }
+  // How it stands to a server that it does not have.
+  void link(const core::LinkFigures& figures) {
+    const std::scoped_lock lock(telling_);
+    if (client_ != nullptr) client_->linked(figures);
+  }
   // From now on the hub's history is none that there is.
   void lose_history() {
     refuse_appends(true);
@@ -186,6 +194,7 @@ class HeldStore final : public core::Store {
   std::vector<Append> held_;
   bool refuses_ = false;
   bool shared_ = false;
+  bool lost_ = false;
   bool unreadable_ = false;
   std::optional<core::Sequence> unreadable_behind_{};
   std::atomic<core::Sequence> floor_{kNoPast};

@@ -7,6 +7,7 @@
 #include <future>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include <gmock/gmock.h>
@@ -26,6 +27,15 @@ class StoreTest : public ServerTest {
   }
   // The server's, as long as that is there.
   HeldStore& held() { return *held_; }
+
+  // Committed at once; its id.
+  std::string publish_one(std::string_view data) {
+    TestClient client = connect();
+    client.send(post("stream=a", data));
+    held().wait_held(1);
+    held().commit();
+    return client.response().header("Event-ID");
+  }
 
   static std::string id(core::Sequence sequence) {
     return proto::to_string({HeldStore::kEpoch, sequence});

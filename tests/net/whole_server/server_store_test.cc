@@ -20,17 +20,7 @@ using testing::Not;
 using Outcome = core::StoreAnswer::Outcome;
 using Reason = PublishFailure::Reason;
 
-class ServerStore : public StoreTest {
- protected:
-  // Committed at once; its id.
-  std::string publish_one(std::string_view data) {
-    TestClient client = connect();
-    client.send(post("stream=a", data));
-    held().wait_held(1);
-    held().commit();
-    return client.response().header("Event-ID");
-  }
-};
+class ServerStore : public StoreTest {};
 INSTANTIATE_TEST_SUITE_P(Server, ServerStore, testing::ValuesIn(ServerTest::kBackends),
                          ServerTest::backend_name);
 
@@ -320,34 +310,6 @@ TEST_P(ServerStore, AStopEndsWhoWaits) {
   EXPECT_EQ(own.get().error().reason, Reason::unknown);
   EXPECT_EQ(told.get_future().get(), Reason::unknown);
   EXPECT_EQ(server().publish(event).error().reason, Reason::closed);
-}
-
-// --- a history that other hubs have, too
-
-TEST_P(ServerStore, WhoKnowsMoreThanTheHubComesBack) {
-  held().share();
-  start();
-  publish_one("seen");
-  const std::string ahead = "Last-Event-ID: " + id(2) + "\r\n";
-  TestClient early = connect();
-  early.send("GET /events?stream=a HTTP/1.1\r\nHost: h\r\n" + ahead + "\r\n");
-  EXPECT_THAT(early.read_until("\r\n\r\n"), HasSubstr("HTTP/1.1 200"));
-  const std::string body = early.read_to_end();
-  EXPECT_THAT(body, HasSubstr("retry: "));
-  EXPECT_THAT(body, Not(HasSubstr("event: gap")));
-  EXPECT_THAT(body, Not(HasSubstr("id:"))) << "it resumes where it was";
-  EXPECT_EQ(rejections(Rejection::behind), 1U);
-  publish_one("seen elsewhere");
-  TestSubscriber back = subscribe("/events?stream=a", ahead);
-  publish_one("new");
-  EXPECT_EQ(back.wait_data(1), (std::vector<std::string>{"new"}));
-}
-
-TEST_P(ServerStore, NobodyKnowsMoreThanAHubThatHasItsHistoryAlone) {
-  start();
-  publish_one("kept");
-  TestSubscriber stream = subscribe("/events?stream=a", "Last-Event-ID: " + id(2) + "\r\n");
-  EXPECT_EQ(stream.wait_events(1).front().type, "gap");
 }
 
 // --- a history that forks under the hub
