@@ -358,7 +358,7 @@ Owed Outbox::owe_past_rest(std::string_view rest) {
   if (rest.size() <= limits::kMaxCopiedRest) return copy_of(rest);
   const auto page = std::make_shared<core::Page>(core::Page::cost(rest.size()),
                                                  core::Page::Origin{.sequence = 1});
-  page->append(rest, {}, 1, 0);
+  page->append(rest, "", 1, 0);
   return owe_rest(page, page->frame(0));
 }
 
