@@ -1,6 +1,7 @@
 #include "net/redis/followed_history.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include <fmt/format.h>
@@ -11,6 +12,8 @@
 namespace tocsin::net {
 
 namespace {
+
+constexpr core::Sequence kNoEnd = std::numeric_limits<core::Sequence>::max();
 
 // Why something cannot be.
 std::unexpected<std::string> because(std::string why) {
@@ -50,16 +53,17 @@ FollowedHistory::Judged FollowedHistory::judge(const StoredHead& now) const {
                              ours->end, behind_.last));
 }
 
-std::optional<proto::Epoch> FollowedHistory::epoch_of(std::uint64_t generation) const {
-  if (generation == head_.generation) return head_.epoch;
+std::optional<StoredHead::Older> FollowedHistory::epoch_of(std::uint64_t generation) const {
+  if (generation == head_.generation) {
+    return StoredHead::Older{.epoch = head_.epoch, .generation = generation, .end = kNoEnd};
+  }
   const auto one = std::ranges::find(head_.older, generation, &StoredHead::Older::generation);
-  return one == head_.older.end() ? std::nullopt : std::optional(one->epoch);
+  return one == head_.older.end() ? std::nullopt : std::optional(*one);
 }
 
 bool FollowedHistory::may_have(const EntryId& id) const {
-  if (id.generation == head_.generation) return true;
-  const auto one = std::ranges::find(head_.older, id.generation, &StoredHead::Older::generation);
-  return one != head_.older.end() && id.last <= one->end;
+  const auto epoch = epoch_of(id.generation);
+  return epoch && id.last <= epoch->end;
 }
 
 FollowedHistory::Judged FollowedHistory::stands_next(const StoredEntry& entry) const {
@@ -79,7 +83,7 @@ std::expected<core::Place, std::string> FollowedHistory::follow(const StoredEntr
   if (!epoch) return because("an entry is of an epoch that nobody has begun");
   if (auto next = stands_next(entry); !next) return because(next.error());
   TOCSIN_ASSERT(entry.events > 0);  // or it begins an epoch
-  const core::Place place{.epoch = *epoch, .first = behind_.last + 1, .last = entry.id.last};
+  const core::Place place{.epoch = epoch->epoch, .first = behind_.last + 1, .last = entry.id.last};
   behind_ = entry.id;
   return place;
 }

@@ -46,8 +46,9 @@ class FollowedHistory {
   [[nodiscard]] std::expected<bool, std::string> follow_open(const StoredEntry& entry);
 
  private:
-  // Of the entries that have it; nothing: nobody has begun such a one.
-  [[nodiscard]] std::optional<proto::Epoch> epoch_of(std::uint64_t generation) const;
+  // Of the entries that have it, the current one without an end; nothing: nobody has begun such a
+  // one.
+  [[nodiscard]] std::optional<StoredHead::Older> epoch_of(std::uint64_t generation) const;
   [[nodiscard]] Judged stands_next(const StoredEntry& entry) const;
 
   StoredHead head_;  // `last` apart
