@@ -2,11 +2,11 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <filesystem>
+#include <system_error>
 
 namespace tocsin::net {
 
@@ -33,10 +33,9 @@ bool Reserve::take() {
 }
 
 std::uint64_t Reserve::free_bytes() const {
-  const std::string folder = std::filesystem::path(path_).parent_path().string();
-  struct statvfs disk{};
-  if (::statvfs(folder.empty() ? "." : folder.c_str(), &disk) != 0) return UINT64_MAX;
-  return std::uint64_t{disk.f_bavail} * disk.f_frsize;
+  const std::filesystem::path folder = std::filesystem::path(path_).parent_path();
+  std::error_code ignored;
+  return std::filesystem::space(folder.empty() ? "." : folder, ignored).available;
 }
 
 void Reserve::give_up() {

@@ -18,7 +18,7 @@ class Reserve {
   // False: errno says why (EEXIST: what is there is no file); nothing is taken then.
   [[nodiscard]] bool take();
   void give_up();
-  // Of the disk, besides: bytes that whoever asks may take.
+  // Of the disk, besides: bytes that whoever asks may take; UINT64_MAX: unknown.
   [[nodiscard]] std::uint64_t free_bytes() const;
   // It was taken, and not given up since.
   [[nodiscard]] bool is_whole() const { return whole_; }
