@@ -23,6 +23,15 @@ class RedisFaultTest : public RedisTest {
     options.connect_ms = options.answer_ms = 1000;
     return options;
   }
+  // The hub shows events 1 to 4, and the server loses the last three, which it notices. Returns
+  // their place.
+  core::Place show_and_lose(StoreUser& ahead) {
+    commit(ahead, "kept");
+    const core::Place lost = commit(ahead, "lost", 3);
+    RedisHistory::lose(server(), 3);
+    EXPECT_TRUE(eventually([&] { return !ahead.why_lost().empty(); }));
+    return lost;
+  }
 };
 
 TEST_F(RedisFaultTest, KilledAndStartedAgain) {
@@ -162,10 +171,7 @@ TEST_F(RedisFaultTest, ItsScriptsFlushed) {
 // A hub that has shown events which are gone cannot go on, and says so; another goes on.
 TEST_F(RedisFaultTest, ItsNewestEventsLost) {
   StoreUser& ahead = hub();
-  commit(ahead, "kept");
-  const core::Place lost = commit(ahead, "lost", 3);
-  RedisHistory::lose(server(), 3);
-  EXPECT_TRUE(eventually([&] { return !ahead.why_lost().empty(); }));
+  const core::Place lost = show_and_lose(ahead);
   EXPECT_THAT(ahead.why_lost(), HasSubstr("4 was there"));
   EXPECT_EQ(ahead.publish(events("x")).outcome, Outcome::refused) << "it is done";
   server().kill();
@@ -178,11 +184,7 @@ TEST_F(RedisFaultTest, ItsNewestEventsLost) {
 
 // As where an older copy of the keys is put back: what was lost had ids, which are not given again.
 TEST_F(RedisFaultTest, ItsNewestEventsLostUnderAServerThatGoesOn) {
-  StoreUser& ahead = hub();
-  commit(ahead, "kept");
-  const core::Place lost = commit(ahead, "lost", 3);
-  RedisHistory::lose(server(), 3);
-  EXPECT_TRUE(eventually([&] { return !ahead.why_lost().empty(); }));
+  const core::Place lost = show_and_lose(hub());
   StoreUser& next = hub();
   EXPECT_EQ(next.events(), events("kept"));
   const core::Place place = commit(next, "new");

@@ -1,15 +1,13 @@
 // Which histories there are, and what is said of where one is to be.
 #include "net/server/history_choice.h"
 
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <filesystem>
 #include <string>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "tests/net/support/temporary_folder.h"
 
 namespace tocsin::net {
 namespace {
@@ -53,35 +51,31 @@ TEST(HistoryChoiceTest, AFolderThatIsMissingAndADiskThatIsSmallAreNamed) {
   EXPECT_THAT(history_warnings(options), ElementsAre(HasSubstr("has room for")));
 }
 
-// As the hub itself would say at its start.
-TEST(HistoryChoiceTest, AFileThatIsNoHistoryIsNamed) {
-  std::string name = (std::filesystem::temp_directory_path() / "tocsin-choice-XXXXXX").string();
-  const int fd = ::mkstemp(name.data());
-  ASSERT_GE(fd, 0);
+class HistoryChoiceOfAFile : public testing::Test {
+ protected:
+  HistoryChoiceOfAFile() {
+    options.history = "sqlite:" + name;
+    options.history_file_bytes = 1;
+  }
+
+  const TemporaryFolder folder;
+  const std::string name = folder.write("history.db", "");
   ServerOptions options;
-  options.history = "sqlite:" + name;
-  options.history_file_bytes = 1;
+};
+
+// As the hub itself would say at its start.
+TEST_F(HistoryChoiceOfAFile, ThatIsNoHistoryIsNamed) {
   const auto judgement = Contains(HasSubstr("is another kind of file"));
   EXPECT_THAT(history_warnings(options), Not(judgement)) << "a history begins in an empty file";
-  EXPECT_EQ(::write(fd, "# Notes\n", 8), 8);
+  folder.write("history.db", "# Notes\n");
   EXPECT_THAT(history_warnings(options), judgement);
-  ::close(fd);
-  std::filesystem::remove(name);
 }
 
-TEST(HistoryChoiceTest, AFileThatEverybodyMayReadIsNamed) {
-  std::string name = (std::filesystem::temp_directory_path() / "tocsin-choice-XXXXXX").string();
-  const int fd = ::mkstemp(name.data());
-  ASSERT_GE(fd, 0);
-  ServerOptions options;
-  options.history = "sqlite:" + name;
-  options.history_file_bytes = 1;
+TEST_F(HistoryChoiceOfAFile, ThatEverybodyMayReadIsNamed) {
   EXPECT_THAT(history_warnings(options), Not(Contains(HasSubstr("everybody"))));
-  EXPECT_EQ(::fchmod(fd, 0644), 0);
+  folder.write("history.db", "", 0644);
   EXPECT_THAT(history_warnings(options),
               Contains(HasSubstr(name + " can be read by everybody (mode 0644)")));
-  ::close(fd);
-  std::filesystem::remove(name);
 }
 
 }  // namespace
