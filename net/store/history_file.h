@@ -1,7 +1,8 @@
 // A history in a SQLite file, for one writer: its schema, its pragmas, how it is opened and judged,
 // what a commit does, and how it is read back.
 //
-//   meta(key, value)                     what is one: the epochs
+//   meta(key, value)                     what is one: the epochs; draft, where an import has yet to
+//                                        end
 //   batch(last, n, time_ms, crc, bytes)  a row for each commit: events last - n + 1 to last, Unix
 //                                        time, a CRC-32C of all of it (net/store/history_row.h),
 //                                        and the events (net/store/batch_bytes.h)
@@ -34,6 +35,7 @@
 #include "net/server_options.h"
 #include "net/store/database.h"
 #include "net/store/history_row.h"
+#include "net/store/history_schema.h"
 #include "net/store/reserve.h"
 #include "net/store/witness.h"
 #include "proto/limits.h"
@@ -52,6 +54,8 @@ struct HistoryFileOptions {
   std::uint64_t load_bytes = 256ULL * 1024 * 1024;
   std::uint64_t load_age_ms = 0;
   std::uint64_t reserve_bytes = 128ULL * 1024 * 1024;
+  // A file that is made now is opened by nobody before finish().
+  Draft draft = Draft::no;
   // How long a hub that is about to end is waited for.
   std::chrono::milliseconds patience{0};
   const char* vfs = nullptr;  // for tests: see Database::open
@@ -98,8 +102,10 @@ class HistoryFile {
   // in the same transaction. REQUIRES: its place is next, and theirs are in there.
   [[nodiscard]] Write write(const HistoryRow& row, const KeyRows& keys);
   [[nodiscard]] Write write(const HistoryRow& row) { return write(row, {}); }
-  // Calls `use` for each key that is known, oldest first.
+  // Calls `use` for each key that is known, oldest first. None, if their table is damaged.
   [[nodiscard]] Sql<void> read_keys(const std::function<void(const KeyRow&)>& use);
+  // All that a draft is to have is written.
+  [[nodiscard]] Sql<void> finish() { return finish_history(database_); }
   // The disk is full: gives up the reserve.
   void give_up_reserve() { reserve_.give_up(); }
   // Whether writing would succeed again, for some commits: writes something, and looks for

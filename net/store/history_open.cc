@@ -134,7 +134,8 @@ Sql<void> HistoryFile::prepare(bool is_new) {
   if (!most) return std::unexpected(most.error());
   max_pages_ = static_cast<std::uint64_t>(*most);
   if (is_new) {
-    if (auto made = make_history(database_, core::Epochs(new_epoch(nullptr))); !made) return made;
+    auto made = make_history(database_, core::Epochs(new_epoch(nullptr)), options_.draft);
+    if (!made) return made;
   }
   if (auto migrated = migrate_history(database_); !migrated) return migrated;
   return prepare_statements();

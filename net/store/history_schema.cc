@@ -80,17 +80,25 @@ std::expected<bool, std::string> is_new_history(Database& database) {
   }
   const auto whole = has_tables(database, *version);
   if (!whole) return std::unexpected(whole.error().text);
-  if (*whole) return false;
-  return std::unexpected("has other tables, views or triggers than a history");
+  if (!*whole) return std::unexpected("has other tables, views or triggers than a history");
+  const auto drafts = database.number("SELECT count(*) FROM meta WHERE key = 'draft'");
+  if (!drafts) return std::unexpected(drafts.error().text);
+  if (*drafts > 0) return std::unexpected("is of an import that did not end: remove it");
+  return false;
 }
 
-Sql<void> make_history(Database& database, const core::Epochs& epochs) {
+Sql<void> make_history(Database& database, const core::Epochs& epochs, Draft draft) {
   std::string made = "BEGIN IMMEDIATE; ";
   for (const KeptTable& table : kTables) made.append(table.made).append("; ");
+  if (draft == Draft::yes) made += "INSERT INTO meta VALUES ('draft', 1); ";
   return database.run(
       made + fmt::format("INSERT INTO meta VALUES ('epochs', '{}'); "
                          "PRAGMA application_id = {}; PRAGMA user_version = {}; COMMIT",
                          epochs_text(epochs), kHistoryApplication, kHistoryVersion));
+}
+
+Sql<void> finish_history(Database& database) {
+  return database.run("DELETE FROM meta WHERE key = 'draft'");
 }
 
 Sql<void> migrate_history(Database& database) {

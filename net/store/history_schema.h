@@ -25,8 +25,11 @@ inline constexpr const char* kSelectRows = "SELECT last, n, time_ms, crc, bytes 
 // rest of a sentence.
 [[nodiscard]] std::expected<bool, std::string> is_new_history(Database& database);
 
+// What is made: a history, or one that nobody can open until it is finished.
+enum class Draft : std::uint8_t { no, yes };
 // In one transaction: the tables, and a history that begins with these epochs.
-[[nodiscard]] Sql<void> make_history(Database& database, const core::Epochs& epochs);
+[[nodiscard]] Sql<void> make_history(Database& database, const core::Epochs& epochs, Draft draft);
+[[nodiscard]] Sql<void> finish_history(Database& database);
 
 // In one transaction: the tables that a history of an earlier version lacks.
 [[nodiscard]] Sql<void> migrate_history(Database& database);

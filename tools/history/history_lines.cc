@@ -177,10 +177,15 @@ std::expected<std::uint64_t, std::string> make_history_of_lines(const std::strin
   }
   const auto made = [&]() -> std::expected<std::uint64_t, std::string> {
     // The hub takes a reserve when it opens the file.
-    auto file = net::HistoryFile::open(
-        {.path = path, .max_bytes = UINT64_MAX / 8, .reserve_bytes = 0});
+    auto file = net::HistoryFile::open({.path = path,
+                                        .max_bytes = UINT64_MAX / 8,
+                                        .reserve_bytes = 0,
+                                        .draft = net::Draft::yes});
     if (!file) return std::unexpected(file.error());
-    return fill(**file, next);
+    auto filled = fill(**file, next);
+    if (!filled) return filled;
+    if (const auto done = (*file)->finish(); !done) return std::unexpected(done.error().text);
+    return filled;
   }();
   if (made) return made;
   for (const char* end : kEnds) fs::remove(path + end, ignored);

@@ -29,8 +29,9 @@ static_assert(kMaxHistoryLine >= 6 * limits::kMaxEventData + limits::kMiB);
 using NextLine = std::function<std::string()>;
 
 // Makes a history of lines, a commit of each thousand, and says of how many events. The error is a
-// sentence, with the line that is to blame; no file is left then. A file that is there, or one
-// beside it that would be the history's, is an error and stays.
+// sentence, with the line that is to blame; no file is left then. What a process leaves that is
+// killed meanwhile is opened by nobody. A file that is there, or one beside it that would be the
+// history's, is an error and stays.
 [[nodiscard]] std::expected<std::uint64_t, std::string> make_history_of_lines(
     const std::string& path, const NextLine& next);
 

@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "net/store/database.h"
+#include "net/store/history_file.h"
 #include "net/store/history_reader.h"
 #include "proto/limits.h"
 #include "tests/net/support/temporary_folder.h"
@@ -75,6 +76,23 @@ TEST_F(HistoryLinesTest, LinesComeBackAsTheyWere) {
   EXPECT_EQ(extent->first, 1U);
   EXPECT_EQ(history->journal().last(), 3U);
   EXPECT_EQ(history->structure().value(), "");
+}
+
+// As after SIGKILL in the middle.
+TEST_F(HistoryLinesTest, AnImportThatDidNotEndIsNoHistory) {
+  const std::string copy = folder_.path("killed.db");
+  const auto made = make_history_of_lines(path_, [&, lines = 0]() mutable -> std::string {
+    if (++lines == 2501) {
+      for (const char* end : {"", "-wal"}) std::filesystem::copy_file(path_ + end, copy + end);
+      return {};
+    }
+    return R"({"topic":"a","data":"1"})" "\n";
+  });
+  EXPECT_EQ(made, 2500U);
+  EXPECT_THAT(net::HistoryReader::open(copy).error(), HasSubstr("import that did not end"));
+  const auto opened = net::HistoryFile::open({.path = copy, .reserve_bytes = 0});
+  ASSERT_FALSE(opened);
+  EXPECT_THAT(opened.error(), HasSubstr("import that did not end"));
 }
 
 TEST_F(HistoryLinesTest, ManyLinesAreManyCommits) {
