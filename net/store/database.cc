@@ -2,6 +2,8 @@
 
 #include <sqlite3.h>
 
+#include <fmt/format.h>
+
 #include "proto/assert.h"
 #include "proto/limits.h"
 
@@ -19,6 +21,19 @@ std::unexpected<SqlError> error_of(sqlite3* database) {
   const int code = sqlite3_extended_errcode(database);
   std::string text = sqlite3_errmsg(database);
   return std::unexpected(SqlError{.code = code, .text = std::move(text)});
+}
+
+// The file's URI (sqlite.org/uri.html), by which alone SQLite is told that nobody changes it.
+std::string uri_of_still(std::string_view path) {
+  std::string uri = "file:";
+  for (const char c : path) {
+    if (c == '%' || c == '?' || c == '#') {
+      uri += fmt::format("%{:02x}", c);
+    } else {
+      uri += c;
+    }
+  }
+  return uri + "?immutable=1";
 }
 
 // What SQLite's authors advise for files that may come from anybody (sqlite.org/security.html):
@@ -115,10 +130,14 @@ void Database::Close::operator()(sqlite3* database) const {
 
 Sql<Database> Database::open(const std::string& path, Access access, const char* vfs) {
   int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-  flags |= access == Access::read ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
+  const bool is_still = access == Access::still;
+  const bool reads = is_still || access == Access::read;
+  flags |= reads ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
+  if (is_still) flags |= SQLITE_OPEN_URI;
   if (access == Access::create) flags |= SQLITE_OPEN_CREATE;
   sqlite3* opened = nullptr;
-  const int code = sqlite3_open_v2(path.c_str(), &opened, flags, vfs);
+  const std::string name = is_still ? uri_of_still(path) : path;
+  const int code = sqlite3_open_v2(name.c_str(), &opened, flags, vfs);
   if (opened == nullptr) {
     return std::unexpected(SqlError{.code = code, .text = sqlite3_errstr(code)});
   }

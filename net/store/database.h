@@ -60,7 +60,8 @@ class Statement {
 // file; what of that fails is done when the file is opened again.
 class Database {
  public:
-  enum class Access : std::uint8_t { read, write, create };
+  // `still`: nobody changes the file, so that nothing needs to be beside it, nor locked.
+  enum class Access : std::uint8_t { still, read, write, create };
 
   // `vfs`: the name of one that is registered; null: the usual one. Neither views nor triggers
   // work, and no row has more than 128 MiB (SQLITE_TOOBIG): the file may be from anybody.

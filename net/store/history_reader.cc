@@ -1,6 +1,8 @@
 #include "net/store/history_reader.h"
 
 #include <sqlite3.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <limits>
@@ -23,6 +25,16 @@ std::unexpected<SqlError> damaged(std::string_view what) {
   return std::unexpected(SqlError{.code = SQLITE_CORRUPT, .text = std::string(what)});
 }
 
+// On a file system that is mounted read-only SQLite cannot make what it wants beside a file that a
+// hub may have open. A hub that has it open elsewhere has a WAL beside it.
+Database::Access access_to(const std::string& path) {
+  struct statvfs status{};
+  const bool is_read_only = ::statvfs(path.c_str(), &status) == 0 &&
+                            (status.f_flag & static_cast<unsigned long>(ST_RDONLY)) != 0;
+  const bool has_wal = ::access((path + "-wal").c_str(), F_OK) == 0;
+  return is_read_only && !has_wal ? Database::Access::still : Database::Access::read;
+}
+
 }  // namespace
 
 std::expected<HistoryReader, std::string> HistoryReader::open(const std::string& path) {
@@ -31,7 +43,7 @@ std::expected<HistoryReader, std::string> HistoryReader::open(const std::string&
   };
   const auto place = place_of_history(path);
   if (!place) return fault(place.error());
-  auto database = Database::open(*place, Database::Access::read);
+  auto database = Database::open(*place, access_to(*place));
   if (!database) return fault(database.error().text);
   const auto is_new = is_new_history(*database);
   if (!is_new) return fault(is_new.error());

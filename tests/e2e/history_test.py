@@ -13,7 +13,7 @@ import unittest
 from pathlib import Path
 
 from crash_loop import crash_loop
-from hub import Hub, Process, each_backend, eventually, is_sanitized, run
+from hub import TOCSIN, Hub, Process, each_backend, eventually, is_sanitized, run
 
 
 class History(unittest.TestCase):
@@ -102,6 +102,28 @@ class History(unittest.TestCase):
         _, error = run("history", "import", str(self.file), stdin="x" * (9 << 20), status=1)
         self.assertIn("line 1: is longer than 8388608 bytes", error)
         self.assertEqual(list(self.folder.iterdir()), [])
+
+    def test_a_backup_on_a_read_only_file_system_can_be_looked_at(self):
+        backups = self.folder / "100%? #1"  # in the URI of SQLite these mean something
+        backups.mkdir()
+        backup = backups / "history.db"
+        lines = '{"topic":"a","data":"1"}\n' * 3
+        run("history", "import", str(backup), stdin=lines)
+        for beside in (".lock", ".reserve"):
+            Path(f"{backup}{beside}").unlink(missing_ok=True)
+        mounted = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && shift && '
+        namespace = ["unshare", "--mount", "--map-root-user", "sh", "-c"]
+        if subprocess.run([*namespace, mounted + "true", "sh", str(backups)],
+                          capture_output=True, check=False).returncode != 0:
+            self.skipTest("no mount namespaces here")
+        for action, said in (("info", "events   3"), ("verify", "3 events are sound"),
+                             ("export", lines)):
+            done = subprocess.run([*namespace, mounted + 'exec "$@"', "sh", str(backups),
+                                   TOCSIN, "history", action, str(backup)],
+                                  capture_output=True, text=True, check=False)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertIn(said, done.stdout)
+        self.assertEqual(list(backups.iterdir()), [backup])
 
     def test_a_backup_that_is_put_back_is_told(self):
         with self.hub() as hub:
