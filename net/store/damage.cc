@@ -76,6 +76,11 @@ Sql<std::int64_t> find_readable(Keys& keys, std::int64_t low, std::int64_t until
 
 }  // namespace
 
+bool is_unreadable(const SqlError& error) {
+  return error.primary() == SQLITE_CORRUPT || error.code == SQLITE_IOERR_READ ||
+         error.code == SQLITE_IOERR_SHORT_READ;
+}
+
 Sql<Damage> find_damage(Database& database, const SqlError& why, std::int64_t after,
                         std::int64_t until) {
   TOCSIN_ASSERT(after < until);

@@ -8,6 +8,9 @@
 
 namespace tocsin::net {
 
+// What the statement had to read is damaged, as SQLite or the disk says.
+[[nodiscard]] bool is_unreadable(const SqlError& error);
+
 struct Damage {
   std::int64_t end = 0;  // up to here nothing can be read, and behind it the next row is looked for
   bool is_row = false;   // one, with this number, and its bytes are what cannot be read

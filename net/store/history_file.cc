@@ -8,8 +8,10 @@
 
 #include <fmt/format.h>
 
+#include "net/base/clock.h"
 #include "net/log.h"
 #include "net/store/batch_bytes.h"
+#include "net/store/damage.h"
 #include "net/store/history_row.h"
 #include "net/store/history_schema.h"
 #include "proto/assert.h"
@@ -25,10 +27,17 @@ constexpr std::int64_t kMaxDroppedRows = 1024;
 // Pages that a row takes besides those of its bytes: of the tree, and of the list of free ones.
 constexpr std::uint64_t kMorePages = 8;
 
+// With one commit so many stretches are stepped over that are damaged.
+constexpr int kMaxDropTries = 4;
+
 constexpr std::uint64_t kCommitsBetweenLooks = 64;
 
 // Bytes of a row of table `producer`, with all that is beside it.
 constexpr std::uint64_t kMostKeyRow = 128;
+
+std::unexpected<SqlError> damaged(std::string text) {
+  return std::unexpected(SqlError{.code = SQLITE_CORRUPT, .text = std::move(text)});
+}
 
 }  // namespace
 
@@ -71,9 +80,10 @@ HistoryFile::Write HistoryFile::write(const HistoryRow& row, const KeyRows& keys
 
 Sql<void> HistoryFile::append(const HistoryRow& row, const KeyRows& keys) {
   TOCSIN_ASSERT(!row.bytes.empty() && !database_.in_transaction());
-  if (auto begun = statements_->begin.run(); !begun) return begun;
-  const std::uint64_t incoming = row.bytes.size() + keys.known.size() * kMostKeyRow;
-  if (auto dropped = drop_oldest(row.time_ms, incoming); !dropped) return dropped;
+  if (auto made = make_room(row.time_ms, row.bytes.size() + keys.known.size() * kMostKeyRow);
+      !made) {
+    return made;
+  }
   Statement& insert = statements_->insert;
   insert.bind(1, static_cast<std::int64_t>(row.place.last))
       .bind(2, static_cast<std::int64_t>(row.place.events()))
@@ -81,11 +91,53 @@ Sql<void> HistoryFile::append(const HistoryRow& row, const KeyRows& keys) {
       .bind(4, checksum_of(row))
       .bind(5, row.bytes);
   if (auto inserted = insert.run(); !inserted) return inserted;
-  return change_keys(keys);
+  const auto changed = change_keys(keys);
+  if (changed || !is_unreadable(changed.error())) return changed;
+  roll_back();
+  give_up_keys(changed.error());
+  return append(row, keys);
+}
+
+// Begins the transaction, and drops what goes. What is damaged and cannot be dropped stays, and
+// stops no publisher: the file may grow meanwhile, to its bound.
+Sql<void> HistoryFile::make_room(std::uint64_t now_ms, std::uint64_t incoming) {
+  for (int tries = 0;; ++tries) {
+    if (auto begun = statements_->begin.run(); !begun) return begun;
+    if (tries == kMaxDropTries) return {};
+    auto dropped = drop_oldest(now_ms, incoming);
+    if (dropped || !is_unreadable(dropped.error())) return dropped;
+    roll_back();  // also what the statement had done before it met the damage
+    step_over(dropped.error());
+  }
+}
+
+// The rows that were to go, or what is where the oldest would be.
+void HistoryFile::step_over(const SqlError& why) {
+  const auto newest = static_cast<std::int64_t>(journal_.last());
+  if (!dropping_ || drop_from_ > newest) return;
+  std::int64_t end = *dropping_;
+  if (end < drop_from_) {
+    const auto damage = find_damage(database_, why, drop_from_ - 1, newest);
+    if (!damage) return;
+    end = damage->end;
+  }
+  static constinit log::OncePerSecond place;
+  place.write(now_ns(), LogLevel::error, "the history is damaged; what cannot be dropped stays",
+              {{"history", options_.path}, {"up_to", end}, {"error", why.text}});
+  drop_from_ = end + 1;
+}
+
+// Their table is damaged. What comes in is published all the same.
+void HistoryFile::give_up_keys(const SqlError& why) {
+  TOCSIN_ASSERT(keys_kept_);
+  keys_kept_ = false;
+  log::error("the history's keys are damaged: what is published again may be there twice",
+             {{"history", options_.path}, {"error", why.text}});
 }
 
 Sql<void> HistoryFile::change_keys(const KeyRows& keys) {
   TOCSIN_ASSERT(database_.in_transaction());
+  if (!keys_kept_) return {};
   for (const KeyRow& row : keys.known) {
     const std::string_view name(reinterpret_cast<const char*>(row.key.name.data()),
                                 row.key.name.size());
@@ -128,26 +180,33 @@ Sql<bool> HistoryFile::drop_some(std::uint64_t now_ms, std::uint64_t bytes) {
   TOCSIN_ASSERT(database_.in_transaction());
   const std::uint64_t oldest_kept =
       options_.max_age_ms == 0 ? 0 : now_ms - std::min(now_ms, options_.max_age_ms);
-  std::int64_t last = 0;
+  dropping_ = drop_from_ - 1;
   std::uint64_t sum = 0;
   Statement& oldest = statements_->oldest;
-  oldest.bind(1, kMaxDroppedRows);
+  oldest.bind(1, drop_from_).bind(2, kMaxDroppedRows);
   while (true) {
     const auto row = oldest.step();
+    if (!row && *dropping_ >= drop_from_) break;  // first what is before it
     if (!row) return std::unexpected(row.error());
     if (!*row) break;
     const auto time_ms = static_cast<std::uint64_t>(oldest.number_at(1));
     if (sum >= bytes && time_ms >= oldest_kept) break;
-    last = oldest.number_at(0);
+    if (oldest.number_at(0) <= *dropping_) {
+      oldest.reset();
+      return damaged("batches are not in their order");
+    }
+    dropping_ = oldest.number_at(0);
     sum += static_cast<std::uint64_t>(oldest.number_at(2));
   }
   oldest.reset();
-  if (last == 0) return false;
-  dropped_ = static_cast<core::Sequence>(last);
-  if (auto removed = statements_->remove.bind(1, last).run(); !removed) {
-    return std::unexpected(removed.error());
+  const std::int64_t last = *dropping_;
+  if (last >= drop_from_) {
+    auto removed = statements_->remove.bind(1, drop_from_).bind(2, last).run();
+    if (!removed) return std::unexpected(removed.error());
+    dropped_ = static_cast<core::Sequence>(last);
   }
-  return true;
+  dropping_.reset();
+  return last >= drop_from_;
 }
 
 Sql<void> HistoryFile::measure() {
@@ -156,8 +215,7 @@ Sql<void> HistoryFile::measure() {
   const auto free = statements_->free_pages.number();
   if (!free) return std::unexpected(free.error());
   if (*free < 0 || *free > *pages) {
-    return std::unexpected(
-        SqlError{.code = SQLITE_CORRUPT, .text = "more pages are free than there are"});
+    return damaged("more pages are free than there are");
   }
   pages_ = static_cast<std::uint64_t>(*pages);
   free_pages_ = static_cast<std::uint64_t>(*free);
@@ -221,6 +279,7 @@ Testimony HistoryFile::testimony(bool closed) const {
 // --- reading ---
 
 Sql<void> HistoryFile::read_keys(const std::function<void(const KeyRow&)>& use) {
+  if (!keys_kept_) return {};
   auto rows = database_.prepare(std::string(kSelectKeys) + "ORDER BY last");
   if (!rows) return std::unexpected(rows.error());
   while (true) {
@@ -249,9 +308,7 @@ Sql<void> HistoryFile::read(const UseRow& use) {
     // Its events were asked what they are when its beginning was looked for.
     const auto events =
         row ? read_events_again(row->bytes, row->place.events(), journal_.epochs()) : std::nullopt;
-    if (!events) {
-      return std::unexpected(SqlError{.code = SQLITE_CORRUPT, .text = "a batch has changed"});
-    }
+    if (!events) return damaged("a batch has changed");
     use(*row, *events);
   }
 }

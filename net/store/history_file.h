@@ -146,6 +146,9 @@ class HistoryFile {
   void walk_down();
   [[nodiscard]] bool is_open_upwards();
   [[nodiscard]] Sql<void> append(const HistoryRow& row, const KeyRows& keys);
+  [[nodiscard]] Sql<void> make_room(std::uint64_t now_ms, std::uint64_t incoming);
+  void step_over(const SqlError& why);
+  void give_up_keys(const SqlError& why);
   [[nodiscard]] Sql<void> change_keys(const KeyRows& keys);
   [[nodiscard]] Sql<void> forget_lost_keys();
   [[nodiscard]] Sql<void> drop_oldest(std::uint64_t now_ms, std::uint64_t incoming);
@@ -169,6 +172,8 @@ class HistoryFile {
   core::Journal journal_{core::Epochs(0)};
   core::Sequence beginning_ = 0;
   core::Sequence floor_ = 0;
+  std::int64_t drop_from_ = 1;               // below it nothing can be dropped
+  std::optional<std::int64_t> dropping_{};   // these, up to here, are being dropped
   core::Sequence dropped_ = 0;    // by the transaction that runs, or by others: up to here
   std::uint64_t page_bytes_ = 0;
   std::uint64_t max_pages_ = 0;   // that the file may have
@@ -177,6 +182,7 @@ class HistoryFile {
   std::uint64_t inode_ = 0;  // 0: it was refused
   std::uint64_t commits_ = 0;
   bool is_removed_ = false;
+  bool keys_kept_ = true;  // false: their table is damaged
   const std::string boot_ = boot_id();
 };
 

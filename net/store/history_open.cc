@@ -90,7 +90,10 @@ HistoryFile::Opened HistoryFile::begin() {
   auto journal = read_journal(database_);
   if (!journal) return fault(options_, journal.error().text);
   journal_ = *std::move(journal);
-  if (auto done = forget_lost_keys(); !done) return fault(options_, done.error().text);
+  if (auto done = forget_lost_keys(); !done) {
+    if (!is_unreadable(done.error())) return fault(options_, done.error().text);
+    give_up_keys(done.error());
+  }
   struct stat status{};
   if (::stat(options_.path.c_str(), &status) != 0) return fault(options_, "has no name any more");
   const auto inode = static_cast<std::uint64_t>(status.st_ino);
@@ -156,8 +159,9 @@ Sql<void> HistoryFile::prepare_statements() {
       {&all.pages, "PRAGMA page_count"},
       {&all.free_pages, "PRAGMA freelist_count"},
       {&all.insert, "INSERT INTO batch(last, n, time_ms, crc, bytes) VALUES (?, ?, ?, ?, ?)"},
-      {&all.oldest, "SELECT last, time_ms, length(bytes) FROM batch ORDER BY last LIMIT ?"},
-      {&all.remove, "DELETE FROM batch WHERE last <= ?"},
+      {&all.oldest,
+       "SELECT last, time_ms, length(bytes) FROM batch WHERE last >= ? ORDER BY last LIMIT ?"},
+      {&all.remove, "DELETE FROM batch WHERE last >= ? AND last <= ?"},
       {&all.insert_key,
        "INSERT INTO producer(last, n, time_ms, name, number, content, crc) "
        "VALUES (?, ?, ?, ?, ?, ?, ?)"},

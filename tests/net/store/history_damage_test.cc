@@ -186,5 +186,40 @@ TEST_F(HistoryDamageTest, OneThatLosesAllIsSaid) {
   EXPECT_EQ(store->read(0, until, [](auto, const auto&) { return true; }), until);
 }
 
+// The page of the keys.
+TEST_F(HistoryDamageTest, PublishersGoOnWithoutKeys) {
+  const auto root = history_.number("SELECT rootpage FROM sqlite_schema WHERE name = 'producer'");
+  for (unsigned char start = 1; start <= 2; ++start) {
+    write_zeros((static_cast<std::size_t>(root) - 1) * kPage);
+    auto store = history_.open();
+    StoreUser user(*store);
+    user.start();
+    const KeptEvents events{{.topic = "a", .id = "", .body = body_of(start)}};
+    const core::PublishKey key{.name = {start}, .content = 1, .time_ms = row_time_ms()};
+    EXPECT_EQ(user.publish(events, key).outcome, core::StoreAnswer::Outcome::committed);
+    EXPECT_EQ(user.publish(events, key).outcome, core::StoreAnswer::Outcome::repeated)
+        << "memory knows it";
+  }
+}
+
+// A file that is full, of which the oldest rows cannot be dropped one after another.
+class FullHistoryDamageTest : public HistoryDamageTest,
+                              public testing::WithParamInterface<core::Sequence> {};
+
+TEST_P(FullHistoryDamageTest, PublishersGoOn) {
+  EXPECT_GE(zero_page_of(GetParam()).size(), 2U);
+  history_.options.max_bytes = 2 * 1024 * 1024;
+  auto store = history_.open();
+  StoreUser user(*store);
+  user.start();
+  for (core::Sequence n = kEvents + 1; n <= kEvents + 300; ++n) {
+    ASSERT_EQ(user.publish({{.topic = "a", .id = "", .body = body_of(n)}}).outcome,
+              core::StoreAnswer::Outcome::committed)
+        << n;
+  }
+  EXPECT_LT(std::filesystem::file_size(history_.options.path), 5U * 1024 * 1024 / 2);
+}
+INSTANTIATE_TEST_SUITE_P(Damaged, FullHistoryDamageTest, testing::Values(1, 100));
+
 }  // namespace
 }  // namespace tocsin::net
