@@ -15,6 +15,7 @@ class MemoryStore final : public Store {
   explicit MemoryStore(proto::Epoch epoch) : journal_(Epochs(epoch)) {}
 
   [[nodiscard]] Journal beginning() const override { return journal_; }
+  [[nodiscard]] bool orders_at_once() const override { return true; }
 
   [[nodiscard]] StoreAnswer append(std::span<const NewEvent> events, Ticket,
                                    const PublishKey* key) override {

@@ -128,6 +128,8 @@ class Store {
 
   // What its hub begins with: the epochs, and the event behind which it will be told of all.
   [[nodiscard]] virtual Journal beginning() const = 0;
+  // Nothing is ever pending, and nothing is kept but what the hub has in memory.
+  [[nodiscard]] virtual bool orders_at_once() const { return false; }
   // Other hubs have the history, too: a client that comes from one of them may name an event that
   // this one will only be told of.
   [[nodiscard]] virtual bool is_shared() const { return false; }

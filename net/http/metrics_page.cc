@@ -193,7 +193,6 @@ void published(Exposition& page, const ServerState& state) {
   family.metric.push_back(metric);
 }
 
-// All of it is 0 where the history is in memory, which answers at once.
 void store(Exposition& page, const StoreMetrics& metrics, std::uint64_t lag_us) {
   page.gauge("tocsin_publishes_pending", "Publish requests that the history's store has to answer.",
              static_cast<double>(metrics.pending.get()));
@@ -245,7 +244,6 @@ void store(Exposition& page, const StoreMetrics& metrics, std::uint64_t lag_us) 
              static_cast<double>(metrics.history_bytes.get()));
 }
 
-// All of it is 0 where nothing is kept but what is in memory.
 void past(Exposition& page, const ServerState& state) {
   const PastMetrics& metrics = state.past.metrics();
   page.gauge("tocsin_replays_running",
@@ -373,8 +371,10 @@ std::string render_metrics(ServerState& state) {
   per_shard(page, state.metrics, "tocsin_presence_lost_total",
             "Events of who came and went that could not be published.",
             &ShardMetrics::presence_lost);
-  store(page, state.hub.store_metrics(), state.hub.store_lag_us());
-  past(page, state);
+  if (!state.hub.store().orders_at_once()) {
+    store(page, state.hub.store_metrics(), state.hub.store_lag_us());
+    past(page, state);
+  }
   others(page, state);
   namespaces(page, hub.namespaces);
   histogram(page, state.metrics, "tocsin_events_per_send", "Events that one send carried.", 1,

@@ -32,10 +32,16 @@ def rule_queries():
     return re.findall(r"^ +expr: (.*)$", RULES.read_text(encoding="utf-8"), re.M)
 
 
+def whole_page():
+    """The page of a hub that has all there is to count."""
+    with tempfile.TemporaryDirectory(prefix="tocsin-metrics-") as folder, \
+            Hub("--history", f"sqlite:{folder}/history.db") as hub:
+        return hub.ask("GET", "/metrics")[2]
+
+
 class Names(unittest.TestCase):
     def test_every_metric_that_is_named_is_on_the_page(self):
-        with Hub() as hub:
-            page = hub.ask("GET", "/metrics")[2]
+        page = whole_page()
         samples = {re.split("[{ ]", line)[0] for line in page.splitlines()
                    if not line.startswith("#")}
         for source, queries in (("alerts.yml", rule_queries()), ("grafana.json", dashboard_queries())):
@@ -46,8 +52,7 @@ class Names(unittest.TestCase):
                 self.assertLessEqual(named, samples, f"{source}: {query}")
 
     def test_every_label_that_is_named_is_on_the_page(self):
-        with Hub() as hub:
-            page = hub.ask("GET", "/metrics")[2]
+        page = whole_page()
         for query in rule_queries() + dashboard_queries():
             for name, values in re.findall(r'\b(state|reason|outcome)=~?"([^"]*)"', query):
                 for value in values.split("|"):

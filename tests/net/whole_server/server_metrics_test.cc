@@ -51,6 +51,16 @@ TEST_P(ServerMetrics, APageThatAScraperTakesAndNoTopicNames) {
   EXPECT_THAT(response.body, HasSubstr("tocsin_info{shard=\"1\",io=\"" + io + "\"} 1\n"));
 }
 
+// Of a store that is not there nothing is said; not 0.
+TEST_P(ServerMetrics, AHistoryInMemoryHasNoMetricsOfAStore) {
+  start();
+  const std::string page = get("/metrics").body;
+  for (const char* name : {"tocsin_store_", "tocsin_publishes_pending", "tocsin_pending_bytes",
+                           "tocsin_history_bytes", "tocsin_replay"}) {
+    EXPECT_THAT(page, Not(HasSubstr(name)));
+  }
+}
+
 TEST_P(ServerMetrics, CountsWhatHappened) {
   start();
   TestSubscriber one = subscribe("/events?stream=a");
