@@ -38,7 +38,7 @@ std::optional<Streams::Refusal> Streams::open(std::uint32_t slot, const Outcome&
   if (const auto refused = admit(peer, wanted.client)) return Refusal{.admission = *refused};
   const auto subscription = subscribe(wanted);
   if (!subscription) {
-    shard_.state.admission.leave_stream(wanted.client, shard_.now_us);
+    shard_.state.admission.take_back_stream(*shard_.options, wanted.client, shard_.now_us);
     return no_topics(wanted);
   }
   lifecycle_.count_as_stream(slot, peer, wanted.client);

@@ -131,6 +131,14 @@ void Admission::leave_stream(const ClientKeys& client, std::uint64_t now_us) {
   if (client.subject != 0) subjects_.close_stream(client.subject, now_us);
 }
 
+void Admission::take_back_stream(const ServerOptions& options, const ClientKeys& client,
+                                 std::uint64_t now_us) {
+  leave_stream(client, now_us);
+  if (options.accept_rate == 0) return;
+  const MutexLock lock(mutex_);
+  opens_.give_back({.per_s = options.accept_rate}, 1);
+}
+
 std::optional<AdmissionRefusal> Admission::admit_request(const ServerOptions& options,
                                                          std::uint64_t address,
                                                          std::uint64_t now_us) {

@@ -54,6 +54,9 @@ class Admission {
                                                              const ClientKeys& client,
                                                              std::uint64_t now_us);
   void leave_stream(const ClientKeys& client, std::uint64_t now_us);
+  // It was admitted just now, and is not opened after all: none of what all may open in a second.
+  void take_back_stream(const ServerOptions& options, const ClientKeys& client,
+                        std::uint64_t now_us);
 
   // The same for a connection that is no stream, or not yet; counted by address alone.
   [[nodiscard]] std::optional<AdmissionRefusal> admit_request(const ServerOptions& options,

@@ -128,6 +128,17 @@ TEST_P(ServerAdmission, AtMostSoManyConnectionsThatAreNoStreamsFromOneAddress) {
   EXPECT_EQ(silent.back().request("GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n").status, 200);
 }
 
+// Who asks for what is not there takes nothing from the others.
+TEST_P(ServerAdmission, AStreamThatIsNotOpenedIsNotCountedAsNew) {
+  options.accept_rate = 1;
+  options.auto_topics = false;
+  options.topics = {"a"};
+  start();
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(get("/events?stream=b").status, 404);
+  TestSubscriber stream = subscribe("/events?stream=a");
+  EXPECT_EQ(rejections(Rejection::accept_rate), 0U);
+}
+
 TEST_P(ServerAdmission, AtMostSoManyNewStreamsASecond) {
   options.accept_rate = 2;
   start();
