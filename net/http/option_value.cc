@@ -75,10 +75,13 @@ std::expected<std::uint64_t, std::string> parse_size(std::string_view text) {
 }
 
 std::expected<bool, std::string> parse_flag(std::string_view text) {
-  if (text == "true" || text == "false") {
-    return text == "true";
-  }
+  if (text == "true" || text == "false") return text == "true";
   return std::unexpected("must be true or false");
+}
+
+std::expected<bool, std::string> parse_query_flag(std::string_view text) {
+  if (text == "1" || text == "0") return text == "1";
+  return parse_flag(text);
 }
 
 std::string format_duration_ms(std::uint64_t milliseconds) {

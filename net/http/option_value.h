@@ -23,6 +23,9 @@ namespace tocsin::net {
 // true, false.
 [[nodiscard]] std::expected<bool, std::string> parse_flag(std::string_view text);
 
+// The same in a query, where scripts write 1 and 0, too.
+[[nodiscard]] std::expected<bool, std::string> parse_query_flag(std::string_view text);
+
 // With the largest unit that leaves a whole number; read back by the functions above.
 [[nodiscard]] std::string format_duration_ms(std::uint64_t milliseconds);
 [[nodiscard]] std::string format_size(std::uint64_t bytes);

@@ -29,10 +29,9 @@ std::optional<proto::InputError> read_wishes(const proto::Query& query, Outcome&
   const auto hello = once(query, "hello");
   if (!hello) return hello.error();
   if (*hello) {
-    wanted.hello = **hello == "1" || **hello == "true";
-    if (!wanted.hello && **hello != "0" && **hello != "false") {
-      return proto::InputError{.field = "hello", .message = "must be 1 or 0"};
-    }
+    const auto flag = parse_query_flag(**hello);
+    if (!flag) return proto::InputError{.field = "hello", .message = flag.error()};
+    wanted.hello = *flag;
   }
   const auto heartbeat = once(query, "heartbeat");
   if (!heartbeat) return heartbeat.error();

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "net/http/option_value.h"
 #include "net/http/publish/publish_key.h"
 #include "net/http/query_parameters.h"
 #include "proto/assert.h"
@@ -98,10 +99,9 @@ Defaults defaults_of(const proto::Query& query) {
     }
   }
   if (const auto envelope = taker.take("envelope")) {
-    result.event.envelope = envelope->value == "true";
-    if (envelope->value != "true" && envelope->value != "false") {
-      taker.fail("envelope", "must be true or false");
-    }
+    const auto flag = parse_query_flag(envelope->value);
+    if (!flag) taker.fail("envelope", flag.error());
+    result.event.envelope = flag.value_or(false);
   }
   return result;
 }

@@ -63,6 +63,9 @@ TEST_P(ServerParameters, EveryParameterOnceAndNoEmptyTopic) {
   refused("retry=1&retry=2", "retry", "is given twice");
   refused("retry=1s", "retry", "must be digits");
   refused("envelope=yes", "envelope", "must be true or false");
+  for (const std::string word : {"1", "0", "true", "false"}) {
+    EXPECT_EQ(client.request(post("stream=other&envelope=" + word, "x")).status, 204) << word;
+  }
   EXPECT_EQ(get("/publish?msg=a&msg=b").status, 400);
   EXPECT_EQ(get("/publish?stream=&msg=a").status, 400);
   EXPECT_EQ(client.request(post("stream=a", R"({"data":1})", kJson)).status, 200);
