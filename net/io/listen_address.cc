@@ -79,6 +79,13 @@ std::expected<ListenAddress, std::string> parse_listen_address(std::string_view 
       return std::unexpected("is not a numeric IPv6 address in brackets");
     }
     if (IN6_IS_ADDR_MULTICAST(&address.sin6_addr)) return std::unexpected(kMulticast);
+    // The hub's sockets of IPv6 are of nothing else.
+    if (IN6_IS_ADDR_V4MAPPED(&address.sin6_addr)) {
+      return std::unexpected("is an address of IPv4; write it as 127.0.0.1:8080");
+    }
+    if (IN6_IS_ADDR_LINKLOCAL(&address.sin6_addr)) {
+      return std::unexpected("is an address of one link, and nothing says which; use [::]");
+    }
     std::memcpy(&result.storage, &address, sizeof address);
     result.length = sizeof address;
     return result;

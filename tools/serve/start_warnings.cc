@@ -17,7 +17,8 @@ std::string reachable_by_others(std::span<const std::string> listen) {
   std::vector<std::string_view> open;
   for (const std::string& text : listen) {
     const auto address = net::parse_listen_address(text);
-    if (address && !net::is_loopback(*address)) open.push_back(text);
+    // One that cannot be written so came from the supervisor: it may be anything.
+    if (!address || !net::is_loopback(*address)) open.push_back(text);
   }
   return fmt::format("{}", fmt::join(open, ","));
 }
