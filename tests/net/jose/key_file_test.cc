@@ -4,13 +4,13 @@
 #include <unistd.h>
 
 #include <filesystem>
-#include <fstream>
 #include <string>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "net/jose/key_documents.h"
+#include "tests/net/support/temporary_folder.h"
 
 namespace tocsin::net {
 namespace {
@@ -19,20 +19,12 @@ using testing::HasSubstr;
 
 class KeyFiles : public testing::Test {
  protected:
-  KeyFiles() {
-    std::string name = (std::filesystem::temp_directory_path() / "key_file.XXXXXX").string();
-    folder_ = mkdtemp(name.data());
-  }
-  ~KeyFiles() override { std::filesystem::remove_all(folder_); }
-
   std::string write(std::string_view bytes, mode_t mode) {
-    const std::string path = folder_ + "/key";
-    std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
-    EXPECT_EQ(chmod(path.c_str(), mode), 0);
-    return path;
+    return made_.write("key", bytes, mode);
   }
 
-  std::string folder_;
+  const TemporaryFolder made_;
+  const std::string folder_ = made_.path();
 };
 
 TEST_F(KeyFiles, AreReadAsTheyAre) {

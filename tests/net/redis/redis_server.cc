@@ -26,12 +26,6 @@
 namespace tocsin::net {
 namespace {
 
-std::filesystem::path make_folder() {
-  std::string name = (std::filesystem::temp_directory_path() / "tocsin-redis-XXXXXX").string();
-  if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no folder");
-  return name;
-}
-
 std::string text_of(const RespValue& value) {
   using Kind = RespValue::Kind;
   switch (value.kind) {
@@ -70,7 +64,7 @@ std::string RedisServer::program() {
 }
 
 RedisServer::RedisServer(std::vector<std::string> more)
-    : folder_(make_folder()), words_([&] {
+    : words_([&] {
         std::vector<std::string> words{program(),       "--port",        std::to_string(port()),
                                        "--bind",        "127.0.0.1",     "--dir",
                                        folder_,         "--appendonly",  "yes",
@@ -84,7 +78,7 @@ RedisServer::RedisServer(std::vector<std::string> more)
 }
 
 RedisServer::RedisServer(SentinelOf master)
-    : folder_(make_folder()), words_{program(), folder_ / "sentinel.conf", "--sentinel"} {
+    : words_{program(), folder_ / "sentinel.conf", "--sentinel"} {
   std::ofstream(folder_ / "sentinel.conf")
       << "port " << port() << "\nbind 127.0.0.1\ndir " << folder_.string() << "\nlogfile "
       << (folder_ / "log").string() << "\nsentinel monitor m 127.0.0.1 " << master.port

@@ -14,6 +14,7 @@
 
 #include "net/redis/redis_options.h"
 #include "tests/net/support/own_port.h"
+#include "tests/net/support/temporary_folder.h"
 
 namespace tocsin::net {
 
@@ -67,7 +68,8 @@ class RedisServer {
   [[nodiscard]] long number(std::initializer_list<std::string_view> words) const;
 
  private:
-  const std::filesystem::path folder_;
+  const TemporaryFolder made_;
+  const std::filesystem::path folder_ = made_.path();
   const OwnPort port_;
   const std::vector<std::string> words_;  // of the command
   pid_t pid_ = -1;

@@ -1,12 +1,9 @@
 #include "net/server/system_check.h"
 
 #include <sched.h>
-#include <stdlib.h>
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -17,11 +14,11 @@
 
 #include "net/base/cores.h"
 #include "proto/limits.h"
+#include "tests/net/support/temporary_folder.h"
 
 namespace tocsin::net {
 namespace {
 
-namespace fs = std::filesystem;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -30,8 +27,6 @@ using testing::IsEmpty;
 class SystemCheck : public testing::Test {
  protected:
   SystemCheck() {
-    std::string name = (fs::temp_directory_path() / "tocsin-system-check-XXXXXX").string();
-    root_ = ::mkdtemp(name.data());
     set_descriptors("1024", "2200000");
     set("proc/meminfo", "MemTotal: 25000000 kB\nMemFree: 1 kB\nMemAvailable:   24000000 kB\n");
     set("proc/self/cgroup", "0::/system.slice/tocsin.service\n");
@@ -43,11 +38,9 @@ class SystemCheck : public testing::Test {
     set("proc/sys/net/ipv4/tcp_ehash_entries", "524288\n");
     set("proc/sys/kernel/io_uring_disabled", "0\n");
   }
-  ~SystemCheck() override { fs::remove_all(root_); }
 
   void set(const std::string& path, const std::string& text) const {
-    fs::create_directories((root_ / path).parent_path());
-    std::ofstream(root_ / path) << text;
+    root_.write(path, text);
   }
   void set_descriptors(const std::string& soft, const std::string& hard) const {
     set("proc/self/limits",
@@ -58,7 +51,7 @@ class SystemCheck : public testing::Test {
             soft, hard));
   }
   [[nodiscard]] std::vector<Finding> check(std::uint32_t shards = 2) const {
-    return check_system(options_, demand_, shards, root_);
+    return check_system(options_, demand_, shards, root_.path());
   }
   // The only finding; fails the test if there is another number of them.
   [[nodiscard]] Finding only() const {
@@ -67,7 +60,7 @@ class SystemCheck : public testing::Test {
     return findings.empty() ? Finding{} : findings.front();
   }
 
-  fs::path root_;
+  const TemporaryFolder root_;
   ServerOptions options_;
   Demand demand_{.streams = 1'000'000};
 };
@@ -77,7 +70,7 @@ TEST_F(SystemCheck, AMachineThatIsSetUpHasNoFindings) {
 }
 
 TEST_F(SystemCheck, AnEmptyTreeIsNotJudged) {
-  EXPECT_THAT(check_system(options_, demand_, 2, root_ / "nowhere"), IsEmpty());
+  EXPECT_THAT(check_system(options_, demand_, 2, root_.path("nowhere")), IsEmpty());
 }
 
 TEST_F(SystemCheck, DescriptorsAreCountedPerShardAgainstTheHardLimit) {

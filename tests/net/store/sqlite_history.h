@@ -2,7 +2,6 @@
 #pragma once
 
 #include <fcntl.h>
-#include <stdlib.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -20,20 +19,17 @@
 #include "net/store/witness.h"
 #include "tests/net/store/faulty_vfs.h"
 #include "tests/net/store/tested_history.h"
+#include "tests/net/support/temporary_folder.h"
 
 namespace tocsin::net {
 
 class SqliteHistory final : public TestedHistory {
  public:
   SqliteHistory() {
-    std::string name = (std::filesystem::temp_directory_path() / "tocsin-history-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no folder");
-    folder = name;
     options.path = folder / "history.db";
     options.reserve_bytes = 64 * 1024;
     options.vfs = vfs.name();
   }
-  ~SqliteHistory() override { std::filesystem::remove_all(folder); }
 
   // The error of a history that is refused.
   [[nodiscard]] std::expected<std::unique_ptr<core::Store>, std::string> try_open() {
@@ -94,9 +90,10 @@ class SqliteHistory final : public TestedHistory {
     return options.path + end;
   }
 
+  const TemporaryFolder made;
+  const std::filesystem::path folder = made.path();
   FaultyVfs vfs;
   HistoryFileOptions options;
-  std::filesystem::path folder;
 };
 
 }  // namespace tocsin::net

@@ -27,14 +27,16 @@ class TemporaryFolder {
   TemporaryFolder(const TemporaryFolder&) = delete;
   TemporaryFolder& operator=(const TemporaryFolder&) = delete;
 
-  // Returns the file's path.
+  // Returns the file's path, whose folders are made.
   std::string write(const std::string& name, std::string_view text, ::mode_t mode = 0600) const {
     const std::string file = path(name);
+    std::filesystem::create_directories(std::filesystem::path(file).parent_path());
     std::ofstream(file, std::ios::binary | std::ios::trunc) << text;
     EXPECT_EQ(::chmod(file.c_str(), mode), 0);
     return file;
   }
   [[nodiscard]] std::string path(const std::string& name) const { return (path_ / name).string(); }
+  [[nodiscard]] std::string path() const { return path_.string(); }
 
  private:
   std::filesystem::path path_;

@@ -1,9 +1,6 @@
 // Numbers that documents and the unit repeat are those of the code.
-#include <stdlib.h>
-
 #include <algorithm>
 #include <cstdint>
-#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <regex>
@@ -16,11 +13,11 @@
 
 #include "net/server/system_check.h"
 #include "proto/limits.h"
+#include "tests/net/support/temporary_folder.h"
 
 namespace tocsin::tools {
 namespace {
 
-namespace fs = std::filesystem;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
@@ -80,8 +77,7 @@ TEST(DocumentNumbers, TheReadmeNamesTheLimits) {
 
 // A machine with the package's kernel settings is short of none of them for a million streams.
 TEST(DocumentNumbers, TheKernelSettingsSufficeForAMillionStreams) {
-  std::string name = (fs::temp_directory_path() / "tocsin-documents-XXXXXX").string();
-  const fs::path root = ::mkdtemp(name.data());
+  const TemporaryFolder root;
   std::ifstream file(TOCSIN_SOURCE_DIR "/systemd/90-tocsin.conf");
   std::size_t settings = 0;
   for (std::string line; std::getline(file, line);) {
@@ -89,17 +85,16 @@ TEST(DocumentNumbers, TheKernelSettingsSufficeForAMillionStreams) {
     if (line.starts_with('#') || equals == std::string::npos) continue;
     std::string key = line.substr(0, equals);
     std::ranges::replace(key, '.', '/');
-    fs::create_directories((root / "proc/sys" / key).parent_path());
-    std::ofstream(root / "proc/sys" / key) << line.substr(equals + 3) << '\n';
+    root.write("proc/sys/" + key, line.substr(equals + 3) + '\n');
     ++settings;
   }
   EXPECT_GT(settings, 5U);
   for (const std::uint32_t shards : {1U, 2U, 56U}) {
-    EXPECT_THAT(net::check_system({}, {.streams = 1'000'000}, shards, root), IsEmpty()) << shards;
+    EXPECT_THAT(net::check_system({}, {.streams = 1'000'000}, shards, root.path()), IsEmpty())
+        << shards;
   }
-  EXPECT_EQ(net::check_system({}, {.streams = 100'000'000}, 1, root).size(), 3U)
+  EXPECT_EQ(net::check_system({}, {.streams = 100'000'000}, 1, root.path()).size(), 3U)
       << "they are looked at";
-  fs::remove_all(root);
 }
 
 }  // namespace

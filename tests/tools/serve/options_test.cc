@@ -1,8 +1,5 @@
 #include "tools/serve/options.h"
 
-#include <stdlib.h>
-
-#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <set>
@@ -15,12 +12,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/net/support/temporary_folder.h"
 #include "tools/serve/option_table.h"
 
 namespace tocsin::tools {
 namespace {
 
-namespace fs = std::filesystem;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -28,14 +25,7 @@ using testing::IsEmpty;
 // A program's command line with the options' flags, and a place for a file.
 class OptionsTest : public testing::Test {
  protected:
-  OptionsTest() {
-    std::string name = (fs::temp_directory_path() / "tocsin-options-XXXXXX").string();
-    directory_ = ::mkdtemp(name.data());
-    file_ = (directory_ / "tocsin.toml").string();
-  }
-  ~OptionsTest() override { fs::remove_all(directory_); }
-
-  void write_file(const std::string& text) const { std::ofstream(file_) << text; }
+  void write_file(const std::string& text) const { directory_.write("tocsin.toml", text); }
 
   // As the program would: parses, then loads. A complaint of the parser is an error as well.
   [[nodiscard]] static std::expected<ServerOptions, std::string> load(
@@ -62,8 +52,8 @@ class OptionsTest : public testing::Test {
     return options ? "accepted" : options.error();
   }
 
-  fs::path directory_;
-  std::string file_;
+  const TemporaryFolder directory_;
+  const std::string file_ = directory_.path("tocsin.toml");
 };
 
 // For every option another valid value than the default, as a flag's argument and in the file.
@@ -259,7 +249,7 @@ TEST_F(OptionsTest, AllMistakesAreToldAtOnceInTheFilesOrder) {
 TEST_F(OptionsTest, AMissingFileIsAnError) {
   EXPECT_THAT(flag_error({"--config", "/nonexistent/tocsin.toml"}),
               HasSubstr("/nonexistent/tocsin.toml: cannot be read: No such file"));
-  EXPECT_THAT(flag_error({"--config", directory_.string()}), HasSubstr("cannot be read"));
+  EXPECT_THAT(flag_error({"--config", directory_.path()}), HasSubstr("cannot be read"));
 }
 
 TEST_F(OptionsTest, WhatCannotBeTrueTogether) {

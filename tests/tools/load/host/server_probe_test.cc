@@ -1,19 +1,19 @@
 #include "tools/load/host/server_probe.h"
 
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <array>
 #include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <thread>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "tests/net/support/temporary_folder.h"
 
 namespace tocsin::load {
 namespace {
@@ -201,28 +201,22 @@ TEST(ServerProbe, KernelMemory) {
 class MainPid : public testing::Test {
  protected:
   void SetUp() override {
-    std::string name = testing::TempDir() + "tocsin-probe-XXXXXX";
-    ASSERT_NE(::mkdtemp(name.data()), nullptr);
-    folder_ = name;
     path_ = std::getenv("PATH");
-    ::setenv("PATH", (name + ":" + path_).c_str(), 1);
+    ::setenv("PATH", (folder_.path() + ":" + path_).c_str(), 1);
   }
-  void TearDown() override {
-    ::setenv("PATH", path_.c_str(), 1);
-    std::filesystem::remove_all(folder_);
-  }
+  void TearDown() override { ::setenv("PATH", path_.c_str(), 1); }
   void answer_with(const std::string& commands) const {
-    std::ofstream(folder_ / "systemctl")
-        << "#!/bin/sh\nfor word; do echo \"$word\"; done > " << folder_ / "asked" << "\n"
-        << commands << "\n";
-    ::chmod((folder_ / "systemctl").c_str(), 0700);
+    folder_.write("systemctl",
+                  "#!/bin/sh\nfor word; do echo \"$word\"; done > '" + folder_.path("asked") +
+                      "'\n" + commands + "\n",
+                  0700);
   }
   [[nodiscard]] std::string asked() const {
-    std::ifstream file(folder_ / "asked");
+    std::ifstream file(folder_.path("asked"));
     return {std::istreambuf_iterator<char>(file), {}};
   }
 
-  std::filesystem::path folder_;
+  const TemporaryFolder folder_;
   std::string path_;
 };
 
