@@ -49,8 +49,8 @@ function(tocsin_install_documents component package program)
     include([[${PROJECT_SOURCE_DIR}/tools/cmake/install_documents.cmake]])"
     COMPONENT ${component} ${arg_UNPARSED_ARGUMENTS})
 endfunction()
-set(documents README.md ARCHITECTURE.md DECISIONS.md docs/admin.md docs/auth.md docs/auth-recipes.md
-    docs/clients.md docs/limits.md docs/proxies.md docs/redis.md
+file(GLOB docs RELATIVE ${PROJECT_SOURCE_DIR} docs/*.md)
+set(documents README.md ARCHITECTURE.md DECISIONS.md ${docs}
   bench/README.md bench/FIGURES.md bench/figures/growth.svg net/README.md
   systemd/README.md tools/load/README.md)
 tocsin_install_documents(program tocsin $<TARGET_FILE:tocsin>
