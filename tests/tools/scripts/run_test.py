@@ -65,6 +65,11 @@ class Run(ScriptCase):
         self.assertEqual(run.returncode, 1)
         self.assertEqual(self.called("tocsin"), [])
 
+    def test_an_address_without_a_port_is_told_before_anything_is_done(self):
+        said = self.run_script("run", "--listen", "8080", status=2)
+        self.assertIn("--listen 8080: has no port", said)
+        self.assertEqual(self.called(), [])
+
     def test_a_configuration_says_itself_where_to_listen(self):
         self.run_script("run", "--config", "x.toml")
         self.assertEqual(self.called("tocsin"), ["tocsin demo --config x.toml"])

@@ -56,6 +56,10 @@ class Test(ScriptCase):
             cat {self.root}/output
             exit {status}""")
 
+    def test_help_builds_nothing(self):
+        self.assertIn("--sanitizers", self.run_script("test", "--help"))
+        self.assertEqual(self.called(), [])
+
     def test_tells_what_was_skipped_and_why(self):
         said = self.run_script("test", "-R", "Chunk")
         self.assertIn("99% tests passed, 0 tests failed out of 5\nSkipped:\n"
