@@ -18,7 +18,8 @@ struct ListenAddress {
 };
 
 // `text`: 127.0.0.1:8080, [::1]:8080; numeric addresses only, so that a start needs no resolver.
-// Port 0 is allowed; groups (multicast, broadcast) are not.
+// Port 0 is allowed. Groups (multicast, broadcast) are not, nor what bind(2) would refuse whatever
+// the machine has: IPv4 in IPv6's form, and link-local addresses, as no interface can be named.
 // The error is a sentence for the operator, without the text itself.
 [[nodiscard]] std::expected<ListenAddress, std::string> parse_listen_address(std::string_view text);
 

@@ -8,7 +8,8 @@
 
 namespace tocsin::net {
 
-// What the statement had to read is damaged, as SQLite or the disk says.
+// What the statement had to read is damaged, as SQLite or the disk says; also of one that writes,
+// which is why other errors of the disk are none.
 [[nodiscard]] bool is_unreadable(const SqlError& error);
 
 struct Damage {

@@ -1,6 +1,5 @@
 #include "net/io/listen_address.h"
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
 
 #include <cstring>
@@ -9,6 +8,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "tests/net/support/socket_address.h"
 
 namespace tocsin::net {
 namespace {
@@ -89,15 +90,6 @@ TEST(ListenAddress, DifferentOnesStandSideBySide) {
   EXPECT_EQ(complaint_of({"127.0.0.1:0", "127.0.0.1:0", "0.0.0.0:0"}), "") << "three ports";
 }
 
-ListenAddress v6(const char* host) {
-  sockaddr_in6 address{};
-  address.sin6_family = AF_INET6;
-  EXPECT_EQ(::inet_pton(AF_INET6, host, &address.sin6_addr), 1);
-  ListenAddress result{.length = sizeof address};
-  std::memcpy(&result.storage, &address, sizeof address);
-  return result;
-}
-
 TEST(ListenAddress, Loopback) {
   for (const char* text : {"127.0.0.1:1", "127.255.0.9:1", "[::1]:1"}) {
     EXPECT_TRUE(is_loopback(parse_listen_address(text).value())) << text;
@@ -107,8 +99,10 @@ TEST(ListenAddress, Loopback) {
     EXPECT_FALSE(is_loopback(parse_listen_address(text).value())) << text;
   }
   // Of sockets that somebody else has opened.
-  EXPECT_TRUE(is_loopback(v6("::ffff:127.0.0.1")));
-  for (const char* host : {"::ffff:10.0.0.1", "fe80::1"}) EXPECT_FALSE(is_loopback(v6(host)));
+  EXPECT_TRUE(is_loopback(socket_address("[::ffff:127.0.0.1]")));
+  for (const char* host : {"[::ffff:10.0.0.1]", "[fe80::1]"}) {
+    EXPECT_FALSE(is_loopback(socket_address(host))) << host;
+  }
 }
 
 }  // namespace

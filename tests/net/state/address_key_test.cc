@@ -1,35 +1,20 @@
 // The numbers of addresses: who counts as one client, and that nobody shares one with another.
-#include <arpa/inet.h>
 #include <netinet/in.h>
 
 #include <cstddef>
-#include <cstring>
 #include <set>
 #include <string>
 
 #include <gtest/gtest.h>
 
 #include "net/base/ip_address.h"
-#include "net/io/listen_address.h"
+#include "tests/net/support/socket_address.h"
 
 namespace tocsin::net {
 namespace {
 
 std::uint64_t key_of(const std::string& host) {
-  sockaddr_storage storage{};
-  if (host.starts_with('[')) {
-    sockaddr_in6 address{};
-    address.sin6_family = AF_INET6;
-    const std::string bare = host.substr(1, host.size() - 2);
-    EXPECT_EQ(::inet_pton(AF_INET6, bare.c_str(), &address.sin6_addr), 1);
-    std::memcpy(&storage, &address, sizeof address);
-  } else {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    EXPECT_EQ(::inet_pton(AF_INET, host.c_str(), &address.sin_addr), 1);
-    std::memcpy(&storage, &address, sizeof address);
-  }
-  return IpAddress(storage).client_key();
+  return IpAddress(socket_address(host).storage).client_key();
 }
 
 TEST(AddressKey, ANetworkOf64BitsIsOneClient) {
@@ -45,7 +30,7 @@ TEST(AddressKey, AnIpv4AddressIsOneClientHoweverItIsWritten) {
 
 TEST(AddressKey, NetworksThatDifferInOneBitAreTwoClients) {
   std::set<std::uint64_t> keys;
-  ListenAddress address = *parse_listen_address("[2001:db8:55aa:55aa::1]:1");
+  ListenAddress address = socket_address("[2001:db8:55aa:55aa::1]");
   const std::size_t prefix = offsetof(sockaddr_in6, sin6_addr);
   auto* bytes = reinterpret_cast<unsigned char*>(&address.storage) + prefix;
   keys.insert(IpAddress(address.storage).client_key());
