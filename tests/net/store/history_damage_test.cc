@@ -202,6 +202,35 @@ TEST_F(HistoryDamageTest, PublishersGoOnWithoutKeys) {
   }
 }
 
+// One that is met later: the oldest keys go a day after they came, and so does their page, beside
+// which there is a damaged one.
+TEST_F(HistoryDamageTest, PublishersGoOnWhenKeysCannotGo) {
+  constexpr std::uint64_t kDayMs = core::kPublishKeyMs;
+  const auto key_of = [](unsigned n, std::uint64_t time_ms) {
+    core::PublishKey key{.content = 1, .time_ms = time_ms};
+    std::ranges::copy("key " + std::to_string(1'000'000 + n), key.name.begin());
+    return key;
+  };
+  {
+    auto store = history_.open();
+    StoreUser user(*store);
+    user.start();
+    for (unsigned n = 0; n < 1000; ++n) {
+      (void)user.publish({{.topic = "a", .id = "", .body = "data: x\n"}}, key_of(n, kDayMs));
+    }
+  }
+  write_zeros(content().find("key 1000600") / kPage * kPage);
+  auto store = history_.open();
+  StoreUser user(*store);
+  user.start();
+  for (unsigned n = 1000; n < 1100; ++n) {
+    ASSERT_EQ(user.publish({{.topic = "a", .id = "", .body = "data: x\n"}},
+                           key_of(n, 3 * kDayMs)).outcome,
+              core::StoreAnswer::Outcome::committed)
+        << n;
+  }
+}
+
 // A file that is full, of which the oldest rows cannot be dropped one after another.
 class FullHistoryDamageTest : public HistoryDamageTest,
                               public testing::WithParamInterface<core::Sequence> {};
